@@ -1,0 +1,21 @@
+"""The catalogue of everything that can be wrong, and how conditions follow from it. Pure."""
+
+from oidc_publisher.findings.catalogue import CATALOGUE, CONDITION_ORDER, ConditionType, Entry, Reason, Severity
+from oidc_publisher.findings.conditions import Condition, ConditionStatus, Facts, conditions
+from oidc_publisher.findings.finding import Finding, most_important, sorted_findings
+
+__all__ = [
+    "CATALOGUE",
+    "CONDITION_ORDER",
+    "Condition",
+    "ConditionStatus",
+    "ConditionType",
+    "Entry",
+    "Facts",
+    "Finding",
+    "Reason",
+    "Severity",
+    "conditions",
+    "most_important",
+    "sorted_findings",
+]

@@ -1,0 +1,176 @@
+"""How the conditions of an OIDCIssuer follow from its findings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from oidc_publisher.findings.catalogue import CATALOGUE, CONDITION_ORDER, ConditionType, Reason, Severity
+from oidc_publisher.findings.finding import Finding, most_important
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+#: Ready follows a condition that was Unknown for this many intervals; until then the last good holds.
+UNKNOWN_INTERVALS = 3
+
+
+class ConditionStatus(StrEnum):
+    """Status of a condition, as the Kubernetes API writes it."""
+
+    TRUE = "True"
+    FALSE = "False"
+    UNKNOWN = "Unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A standard Kubernetes condition; the time is aware UTC in whole seconds."""
+
+    type: ConditionType
+    status: ConditionStatus
+    reason: Reason
+    message: str
+    observed_generation: int
+    last_transition_time: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the conditions follow from beside the findings.
+
+    `achieved` says in a sentence what a step found good, and `skipped` why a step was not run; every condition of
+    CONDITION_ORDER that applies is in one of them or has a finding. `may_sign` is whether every listed key may sign
+    now, None when that is not known. `mints` is whether the issuer has an apiServer source.
+    """
+
+    generation: int
+    now: datetime
+    interval: timedelta
+    mints: bool = True
+    may_sign: bool | None = None
+    suspended: bool = False
+    achieved: Mapping[ConditionType, str] = field(default_factory=dict)
+    skipped: Mapping[ConditionType, str] = field(default_factory=dict)
+    previous: Sequence[Condition] = ()
+
+
+def conditions(findings: Iterable[Finding], facts: Facts) -> tuple[Condition, ...]:
+    """The conditions of an object in the order Ready, causes, SafeToSign, then Reconciling or Stalled."""
+    found = tuple(findings)
+    before = {c.type: c for c in facts.previous}
+    if facts.suspended:
+        return _suspended(facts, before)
+    causes = [
+        _settled(_cause(kind, found, facts), before)
+        for kind in CONDITION_ORDER
+        if facts.mints or kind is not ConditionType.TOKEN_ACCEPTED
+    ]
+    safe = _settled(_safe_to_sign(found, facts), before)
+    ready = _settled(_ready(causes, found, facts, before), before)
+    return (ready, *causes, safe, *_settled_progress(ready, found, facts, before))
+
+
+def _suspended(facts: Facts, before: Mapping[ConditionType, Condition]) -> tuple[Condition, ...]:
+    entry = CATALOGUE[Reason.Suspended]
+    ready = _make(
+        ConditionType.READY, ConditionStatus.UNKNOWN, Reason.Suspended, f"{entry.meaning} {entry.hint}", facts
+    )
+    # An old proof is not a proof: what was last known of each step is not repeated as if it were still true.
+    steps = [
+        _make(kind, ConditionStatus.UNKNOWN, Reason.Suspended, entry.meaning, facts)
+        for kind in (*CONDITION_ORDER, ConditionType.SAFE_TO_SIGN)
+        if facts.mints or kind is not ConditionType.TOKEN_ACCEPTED
+    ]
+    return tuple(_settled(c, before) for c in (ready, *steps))
+
+
+def _cause(kind: ConditionType, findings: Sequence[Finding], facts: Facts) -> Condition:
+    worst = most_important(f for f in findings if f.condition is kind)
+    if worst is not None and worst.severity is Severity.CRITICAL:
+        return _make(kind, ConditionStatus.FALSE, worst.reason, worst.message, facts)
+    if worst is not None and worst.unknown:
+        return _make(kind, ConditionStatus.UNKNOWN, worst.reason, worst.message, facts)
+    if kind in facts.achieved:
+        return _make(kind, ConditionStatus.TRUE, Reason.Succeeded, facts.achieved[kind], facts)
+    message = facts.skipped.get(kind, CATALOGUE[Reason.Progressing].meaning)
+    return _make(kind, ConditionStatus.UNKNOWN, Reason.Progressing, message, facts)
+
+
+def _safe_to_sign(findings: Sequence[Finding], facts: Facts) -> Condition:
+    kind = ConditionType.SAFE_TO_SIGN
+    plan = [f for f in findings if f.condition is kind]
+    worst = most_important(plan)
+    if worst is not None and worst.severity is Severity.CRITICAL:
+        return _make(kind, ConditionStatus.FALSE, worst.reason, worst.message, facts)
+    if worst is not None and worst.unknown:
+        return _make(kind, ConditionStatus.UNKNOWN, worst.reason, worst.message, facts)
+    if facts.may_sign is None:
+        return _make(
+            kind,
+            ConditionStatus.UNKNOWN,
+            Reason.Progressing,
+            facts.skipped.get(kind, CATALOGUE[Reason.Progressing].meaning),
+            facts,
+        )
+    if facts.may_sign:
+        return _make(
+            kind, ConditionStatus.TRUE, Reason.Succeeded, facts.achieved.get(kind, "Every listed key may sign."), facts
+        )
+    waiting = most_important(f for f in plan if f.reason is Reason.PrePublishing)
+    entry = CATALOGUE[Reason.PrePublishing]
+    message = waiting.message if waiting else f"{entry.meaning} {entry.hint}"
+    return _make(kind, ConditionStatus.FALSE, Reason.PrePublishing, message, facts)
+
+
+def _ready(
+    causes: Sequence[Condition], findings: Sequence[Finding], facts: Facts, before: Mapping[ConditionType, Condition]
+) -> Condition:
+    kind = ConditionType.READY
+    own = most_important(f for f in findings if f.condition is kind)
+    if own is not None and own.severity is Severity.CRITICAL:
+        status = ConditionStatus.UNKNOWN if own.unknown else ConditionStatus.FALSE
+        return _make(kind, status, own.reason, own.message, facts)
+    for condition in causes:
+        if condition.status is ConditionStatus.FALSE:
+            return _make(kind, ConditionStatus.FALSE, condition.reason, condition.message, facts)
+    unknown = [c for c in causes if c.status is ConditionStatus.UNKNOWN]
+    if not unknown:
+        return _proven(facts)
+    last = before.get(kind)
+    held = last is not None and last.status is ConditionStatus.TRUE and last.observed_generation == facts.generation
+    patience = facts.interval * UNKNOWN_INTERVALS
+    if last is not None and held and all(facts.now - c.last_transition_time < patience for c in unknown):
+        return last
+    return _make(kind, ConditionStatus.UNKNOWN, unknown[0].reason, unknown[0].message, facts)
+
+
+def _proven(facts: Facts) -> Condition:
+    reason = Reason.Proven if facts.mints else Reason.ProvenWithoutToken
+    message = facts.achieved.get(ConditionType.READY, CATALOGUE[reason].meaning)
+    return _make(ConditionType.READY, ConditionStatus.TRUE, reason, message, facts)
+
+
+def _settled_progress(
+    ready: Condition, findings: Sequence[Finding], facts: Facts, before: Mapping[ConditionType, Condition]
+) -> tuple[Condition, ...]:
+    """Reconciling or Stalled, which exist only while true (kstatus)."""
+    if ready.status is ConditionStatus.TRUE:
+        return ()
+    stalled = ready.status is ConditionStatus.FALSE and any(f.stalled and f.reason is ready.reason for f in findings)
+    kind = ConditionType.STALLED if stalled else ConditionType.RECONCILING
+    return (_settled(_make(kind, ConditionStatus.TRUE, ready.reason, ready.message, facts), before),)
+
+
+def _make(kind: ConditionType, status: ConditionStatus, reason: Reason, message: str, facts: Facts) -> Condition:
+    return Condition(kind, status, reason, message, facts.generation, facts.now.replace(microsecond=0))
+
+
+def _settled(condition: Condition, before: Mapping[ConditionType, Condition]) -> Condition:
+    """The same condition with the time of its last change of status, which a change of reason does not move."""
+    last = before.get(condition.type)
+    if last is not None and last.status is condition.status:
+        return replace(condition, last_transition_time=last.last_transition_time)
+    return condition
