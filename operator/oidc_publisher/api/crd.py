@@ -1,0 +1,64 @@
+"""The CustomResourceDefinition of OIDCIssuer, made from the models."""
+
+from typing import Any
+
+from oidc_publisher.api import v1alpha1
+from oidc_publisher.api.schema import object_schema
+from oidc_publisher.api.v1alpha1 import OIDCIssuer
+
+CRD_NAME = f"{v1alpha1.PLURAL}.{v1alpha1.GROUP}"
+
+_READY = '.status.conditions[?(@.type=="Ready")]'
+
+#: Columns of `kubectl get oidcissuers`: name, type, where it comes from, and whether `-o wide` is needed to see it.
+#: A path with [*] would print its first match only, and a date in the future `<invalid>`: hence keyCount and
+#: lastProvenTime.
+_COLUMNS = (
+    ("Ready", "string", f"{_READY}.status", False),
+    ("Reason", "string", f"{_READY}.reason", False),
+    ("Issuer", "string", ".spec.issuerURL", False),
+    ("Keys", "integer", ".status.publication.keyCount", False),
+    ("Signing Key", "string", ".status.signingKeyIDs[0]", True),
+    ("Proven", "date", ".status.lastProvenTime", False),
+    ("Age", "date", ".metadata.creationTimestamp", False),
+    ("Store", "string", ".status.publication.location", True),
+    ("Suspended", "boolean", ".spec.suspend", True),
+    ("Message", "string", f"{_READY}.message", True),
+)
+
+#: The API server knows these by itself and refuses to be told more about them.
+_OWN_OF_THE_SERVER = {"apiVersion": "string", "kind": "string", "metadata": "object"}
+
+
+def custom_resource_definition() -> dict[str, Any]:
+    """The CustomResourceDefinition as JSON, the same on every call."""
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": CRD_NAME},
+        "spec": {
+            "group": v1alpha1.GROUP,
+            "scope": "Cluster",
+            "names": {
+                "kind": v1alpha1.KIND,
+                "listKind": v1alpha1.LIST_KIND,
+                "plural": v1alpha1.PLURAL,
+                "singular": v1alpha1.SINGULAR,
+                "shortNames": [v1alpha1.SHORT_NAME],
+            },
+            "versions": [
+                {
+                    "name": v1alpha1.VERSION,
+                    "served": True,
+                    "storage": True,
+                    "subresources": {"status": {}},
+                    "additionalPrinterColumns": [_column(*column) for column in _COLUMNS],
+                    "schema": {"openAPIV3Schema": object_schema(OIDCIssuer, opaque=_OWN_OF_THE_SERVER)},
+                }
+            ],
+        },
+    }
+
+
+def _column(name: str, kind: str, path: str, wide: bool) -> dict[str, Any]:  # noqa: FBT001 - a row of the table above
+    return {"name": name, "type": kind, "jsonPath": path} | ({"priority": 1} if wide else {})

@@ -1,0 +1,72 @@
+"""What is said about an OIDCIssuer that cannot be used."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from oidc_publisher.errors import InvalidObjectError
+from oidc_publisher.findings.catalogue import Reason
+
+HINT = (
+    "Correct the fields named here (kubectl explain oidcissuer.spec describes them), or run the version of "
+    "oidc-publisher that this object was written for."
+)
+
+#: What pydantic found, by its type of error; {ctx} members are limits of ours, never the value.
+_SENTENCES = {
+    "missing": "is required",
+    "string_type": "must be a string",
+    "string_too_short": "must have {min_length} or more characters",
+    "string_too_long": "must have at most {max_length} characters",
+    "too_short": "must have {min_length} or more entries",
+    "too_long": "must have at most {max_length} entries",
+    "enum": "must be one of {expected}",
+    "literal_error": "must be {expected}",
+    "bool_type": "must be true or false",
+    "int_type": "must be a whole number",
+    "model_type": "must be an object",
+    "dict_type": "must be an object",
+    "tuple_type": "must be a list",
+}
+
+
+def invalid_object(error: ValidationError, *, name: str = "") -> InvalidObjectError:
+    """`error` as the one error of this package: each field and its defect, never a value that somebody wrote."""
+    problems = error.errors(include_url=False, include_input=False)
+    at_fault = {problem["loc"] for problem in problems}
+    return _invalid([_sentence(p) for p in problems if not _follows(p, at_fault)], name)
+
+
+def no_object() -> InvalidObjectError:
+    """The error for something that is no object at all."""
+    return _invalid(["it must be an object"], "")
+
+
+def _invalid(problems: Iterable[str], name: str) -> InvalidObjectError:
+    return InvalidObjectError(
+        Reason.SpecUnsupported,
+        f"The OIDCIssuer cannot be used: {'; '.join(problems)}",
+        hint=HINT,
+        retryable=False,
+        subject=name,
+    )
+
+
+def _follows(problem: Mapping[str, Any], at_fault: Iterable[tuple[int | str, ...]]) -> bool:
+    """Whether a list is only called too short because pydantic does not count entries that are at fault themselves."""
+    place = problem["loc"]
+    return problem["type"] == "too_short" and any(len(p) > len(place) and p[: len(place)] == place for p in at_fault)
+
+
+def _sentence(problem: Mapping[str, Any]) -> str:
+    context = problem.get("ctx", {})
+    path = field_path(problem["loc"]) + context.get("field_path", "")
+    known = _SENTENCES.get(problem["type"])
+    text = known.format(**context) if known else problem["msg"].removeprefix("Value error, ")
+    return f"{path}: {text}" if path else text
+
+
+def field_path(location: Iterable[int | str]) -> str:
+    """A pydantic location as the API server writes a path: `spec.keySources[0].name`."""
+    return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in location).removeprefix(".")

@@ -1,0 +1,152 @@
+"""spec.keySources: where the public keys of the cluster are read."""
+
+import re
+import warnings
+from typing import Annotated
+
+from pydantic import Field
+
+from oidc_publisher.api.common import NO_PRIVATE_KEY, PORT, APIModel, Label, ObjectName, has_dot_segment
+from oidc_publisher.api.rules import ListType, Rule, matches
+
+#: What Python's expressions can do and RE2's cannot: look around, refer back, decide by a group.
+_BEYOND_RE2 = re.compile(r"\(\?(?:[=!>(]|P=)|\\[1-9]")
+
+
+def _is_regular_expression(pattern: str) -> bool:
+    # The API server admits what RE2 understands and this program matches with Python's re: it has to be both.
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            re.compile(pattern)
+    except (re.error, OverflowError, RecursionError):
+        return False
+    return not _BEYOND_RE2.search(pattern)
+
+
+EntryPattern = Annotated[
+    str,
+    Field(min_length=1, max_length=253),
+    Rule("!self.contains('(?<')", "name a group as (?P<version>...), not (?<version>...)", lambda v: "(?<" not in v),
+    NO_PRIVATE_KEY,
+    Rule(
+        "''.matches(self) || !''.matches(self)",
+        "must be a regular expression (RE2 syntax)",
+        _is_regular_expression,
+        silent=True,  # it is true or fails to evaluate: no value is repeated beside the regex compiler's complaint
+    ),
+]
+
+Address = Annotated[
+    str,
+    Field(min_length=3, max_length=261),
+    matches(
+        rf"^([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]):{PORT}$",
+        "must be HOST:PORT or [IPv6]:PORT with a port up to 65535 and no scheme",
+    ),
+]
+
+
+class APIServerSourceSpec(APIModel):
+    """The key set that every API server of the cluster serves; it can be empty, as in `apiServer: {}`.
+
+    The tokens that prove the issuer are minted through the same endpoints, so an issuer without this source is proven
+    without a token.
+    """
+
+    addresses: Annotated[tuple[Address, ...], Field(min_length=1, max_length=16), ListType("set")] | None = None
+    """API servers to ask, each as HOST:PORT or [IPv6]:PORT. When absent: all ready endpoints in the EndpointSlices of
+    the Service default/kubernetes. Name them where a load balancer hides the single servers."""
+
+
+class ConfigMapSourceSpec(APIModel):
+    """PEM public keys in the entries of a ConfigMap, such as the one in which OpenShift publishes them."""
+
+    namespace: Label
+    """Namespace of the ConfigMap."""
+    name: ObjectName
+    """Name of the ConfigMap. The operator needs a Role that lets it get and watch this one object."""
+    entry_pattern: EntryPattern = ".*"
+    """RE2 expression for the entries to read; it has to match an entry's whole name. The group (?P<version>[0-9]+), if
+    there is one, captures the version of the key, as in `service-account-(?P<version>[0-9]+)\\.pub`."""
+
+
+class SecretSourceSpec(APIModel):
+    """PEM public keys or certificates in the entries of a Secret.
+
+    An entry that holds a private key is never used, so the pattern has to single out the public ones.
+    """
+
+    namespace: Label
+    """Namespace of the Secret."""
+    name: ObjectName
+    """Name of the Secret. The operator needs a Role that lets it get and watch this one object."""
+    entry_pattern: EntryPattern
+    """RE2 expression for the entries to read; it has to match an entry's whole name, and must be given. The group
+    (?P<version>[0-9]+), if there is one, captures the version of the key."""
+
+
+class FilesSourceSpec(APIModel):
+    """PEM public keys in files of a folder that is mounted into the operator's container."""
+
+    directory: Annotated[
+        str,
+        Field(min_length=1, max_length=512),
+        Rule(
+            "self.startsWith('/') && !self.matches(r'/[.]{1,2}(/|$)')",
+            "must be an absolute path without . or .. segments",
+            lambda v: v.startswith("/") and not has_dot_segment(v),
+        ),
+    ]
+    """Absolute path of the folder; it has to lie below the folder given to the operator as --key-files-root."""
+    entry_pattern: EntryPattern = r".*\.pub"
+    """RE2 expression for the files to read; it has to match a file's whole name. The group (?P<version>[0-9]+), if
+    there is one, captures the version of the key."""
+
+
+class KeySourceSpec(APIModel):
+    """A place that names public keys of the cluster: a name and exactly one of the other members."""
+
+    rules = (
+        Rule(
+            "[has(self.apiServer), has(self.configMap), has(self.secret), has(self.files)].exists_one(x, x)",
+            "exactly one of apiServer, configMap, secret and files must be set (for the API server write "
+            "`apiServer: {}`)",
+            lambda s: sum(m is not None for m in (s.api_server, s.config_map, s.secret, s.files)) == 1,
+        ),
+    )
+
+    name: Label = "default"
+    """What this source is called in the status, in metrics and in messages."""
+    api_server: APIServerSourceSpec | None = None
+    """Ask every API server of the cluster; `apiServer: {}` is enough. Tokens are minted through the same endpoints to
+    prove the issuer."""
+    config_map: ConfigMapSourceSpec | None = None
+    """Read the entries of a ConfigMap. Whoever may write to it can forge every identity of this issuer."""
+    secret: SecretSourceSpec | None = None
+    """Read the entries of a Secret. Whoever may write to it can forge every identity of this issuer."""
+    files: FilesSourceSpec | None = None
+    """Read files that are mounted into the operator, such as /etc/kubernetes/pki of a control plane node."""
+
+    @property
+    def selected(self) -> APIServerSourceSpec | ConfigMapSourceSpec | SecretSourceSpec | FilesSourceSpec:
+        """The member that is set."""
+        for member in (self.api_server, self.config_map, self.secret, self.files):
+            if member is not None:
+                return member
+        raise AssertionError("a rule of this model says that one is set")
+
+
+#: What is read when nothing is said.
+DEFAULT_KEY_SOURCES = (KeySourceSpec(name="default", api_server=APIServerSourceSpec()),)
+
+KeySources = Annotated[
+    tuple[KeySourceSpec, ...],
+    Field(min_length=1, max_length=16),
+    ListType("atomic"),
+    Rule(
+        "self.all(a, self.exists_one(b, b.name == a.name))",
+        "every source needs a name of its own (a source without a name is called default)",
+        lambda sources: len({s.name for s in sources}) == len(sources),
+    ),
+]

@@ -1,0 +1,197 @@
+"""spec: what to publish, where, and whose rules it must satisfy."""
+
+import re
+from datetime import timedelta
+from enum import StrEnum
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from oidc_publisher.api.common import (
+    NO_OUTER_SLASH,
+    NO_PRIVATE_KEY,
+    PATH_CHARACTERS,
+    PORT,
+    APIModel,
+    CertificateAuthority,
+    Duration,
+    Flag,
+    has_dot_segment,
+)
+from oidc_publisher.api.keysources import DEFAULT_KEY_SOURCES, KeySources
+from oidc_publisher.api.rules import Between, Keyword, ListType, Rule
+from oidc_publisher.api.store import StoreSpec
+
+_HOST_LABEL = "[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?"
+_ISSUER_URL = rf"^https://({_HOST_LABEL})(\.{_HOST_LABEL})*(:{PORT})?(/[A-Za-z0-9._~-]+)*/?$"
+
+
+class RelyingParty(StrEnum):
+    """Somebody who verifies tokens of the issuer, with rules of their own."""
+
+    AWS = "AWS"
+    GCP = "GCP"
+    AZURE = "Azure"
+    KUBERNETES = "Kubernetes"
+    VAULT = "Vault"
+
+
+class Adoption(StrEnum):
+    """What becomes of documents of another writer when an issuer first comes to a place."""
+
+    REFUSE = "Refuse"
+    MERGE = "Merge"
+    REPLACE = "Replace"
+
+
+class DeletionPolicy(StrEnum):
+    """What becomes of the documents when the OIDCIssuer is deleted."""
+
+    RETAIN = "Retain"
+    DELETE = "Delete"
+
+
+class RotationSpec(APIModel):
+    """The times between which a key is safe to sign with, and after which it may leave."""
+
+    pre_publish_period: Annotated[Duration, Between("0s", "8784h")] = timedelta(hours=24)
+    """How long a new key must have been visible to the public before it counts as safe to sign with. Relying parties
+    fetch keys when they please, so it should exceed the longest that any of them keeps a copy."""
+    max_token_lifetime: Annotated[Duration, Between("1s", "8784h")] = timedelta(hours=24)
+    """The longest-lived token that anybody should still accept. A key that is no longer used stays published for this
+    long, and keys that are published already keep the longest value they have seen."""
+    clock_skew: Annotated[Duration, Between("0s", "1h")] = timedelta(minutes=5)
+    """How far the clocks of the cluster, the store and relying parties may differ; added to every wait."""
+    withdrawn_key_ids: Annotated[
+        tuple[Annotated[str, Field(min_length=1, max_length=1024), NO_PRIVATE_KEY], ...],
+        Field(max_length=16),
+        ListType("set"),
+    ] = ()
+    """Key IDs (`kid`) to remove at once, even while the cluster still uses them: for a key that was stolen. Tokens
+    signed with it fail from then on. The last key that is left is never removed."""
+
+
+class ProbeSpec(APIModel):
+    """How it is proven, in every interval, that relying parties can use the issuer."""
+
+    timeout: Annotated[Duration, Between("1s", "30s")] = timedelta(seconds=5)
+    """How long fetching both documents may take together. AWS STS gives up after 5 seconds."""
+    audiences: Annotated[
+        tuple[Annotated[str, Field(min_length=1, max_length=600), NO_PRIVATE_KEY], ...],
+        Field(min_length=1, max_length=8),
+        ListType("set"),
+    ] = ("sts.amazonaws.com",)
+    """Audiences of the tokens that are minted as proof: one token for each audience at each API server, never one
+    token for two audiences."""
+    relying_parties: Annotated[
+        tuple[Annotated[RelyingParty, Keyword("maxLength", 16)], ...],
+        Field(min_length=1, max_length=8),
+        ListType("set"),
+    ] = (RelyingParty.AWS,)
+    """Who has to be able to use the issuer. The rules of each party named here are checked; one that is broken makes
+    the issuer not Ready."""
+    allow_private_address: Flag = False
+    """Whether the issuer's host name may resolve to a private address. Only for issuers that no cloud has to reach."""
+    certificate_authority: CertificateAuthority | None = None
+    """PEM certificates to trust beside the system's when the issuer URL is read. Every relying party has to be told to
+    trust them as well; clouds cannot."""
+
+
+class OIDCIssuerSpec(APIModel):
+    """What to publish, where, and whose rules it has to satisfy; issuerURL and store are enough."""
+
+    rules = (
+        Rule(
+            "!('AWS' in self.probe.relyingParties) || !self.issuerURL.matches('^https://[^/]*:[0-9]')",
+            "must have no port while AWS is among probe.relyingParties: IAM refuses it",
+            lambda s: RelyingParty.AWS not in s.probe.relying_parties or not _has_port(s.issuer_url),
+            field_path=".issuerURL",
+        ),
+    )
+
+    issuer_url: Annotated[
+        str,
+        Field(min_length=9, max_length=255),
+        Rule(
+            "self == oldSelf",
+            "is immutable: tokens carry it as `iss`; create a second OIDCIssuer for the new URL",
+            reason="FieldValueForbidden",
+        ),
+        Rule(
+            "self.startsWith('https://')",
+            "must start with https:// (lower case)",
+            lambda v: v.startswith("https://"),
+        ),
+        Rule(
+            "!self.contains('?') && !self.contains('#')",
+            "must have no query and no fragment",
+            lambda v: "?" not in v and "#" not in v,
+        ),
+        Rule("!self.contains('@')", "must not contain user information (user@host)", lambda v: "@" not in v),
+        Rule(
+            "!self.contains('/.well-known/')",
+            "must be the issuer itself, without /.well-known/openid-configuration",
+            lambda v: "/.well-known/" not in v,
+        ),
+        Rule(
+            "!self.startsWith('https://') || self.contains('?') || self.contains('#') || self.contains('@') || "
+            f"self.matches(r'{_ISSUER_URL}')",
+            "must be https://HOST[:PORT][/PATH] with a DNS name or IPv4 address, and in the path only letters, digits "
+            "and . _ ~ - between single slashes",
+            lambda v: re.fullmatch(_ISSUER_URL, v) is not None,
+        ),
+        Rule(
+            "!self.matches(r'/[.]{1,2}(/|$)')",
+            "must have no . or .. path segment",
+            lambda v: not has_dot_segment(v),
+        ),
+    ]
+    """The public URL of the issuer, such as https://oidc.example.com/prod. It has to equal the API servers'
+    --service-account-issuer in every byte, a slash at the end included. Immutable: for another URL create a second
+    OIDCIssuer, and let the API servers accept both while you move."""
+    jwks_path: Annotated[
+        str,
+        Field(min_length=1, max_length=128),
+        Rule(
+            "self == oldSelf",
+            "is immutable: verifiers keep the discovery document that names it",
+            reason="FieldValueForbidden",
+        ),
+        NO_OUTER_SLASH,
+        PATH_CHARACTERS,
+        Rule(
+            "self != '.well-known/openid-configuration'",
+            "is the place of the discovery document",
+            lambda v: v != ".well-known/openid-configuration",
+        ),
+    ] = "openid/v1/jwks"
+    """Where the key set lies below the issuer URL. Set it to keys.json to take over an issuer that ccoctl made.
+    Immutable."""
+    key_sources: KeySources = DEFAULT_KEY_SOURCES
+    """Where the public keys of the cluster are read; every key that any source names is published. All sources must
+    belong to one cluster. To add a source is to trust whoever can write there with every identity of the issuer."""
+    store: StoreSpec
+    """Where the discovery document and the key set are written. Exactly one of the members."""
+    interval: Annotated[Duration, Between("1s", "24h")] = timedelta(minutes=1)
+    """How often the keys are read again, the documents compared and repaired, and the issuer proven."""
+    cache_max_age: Annotated[Duration, Between("0s", "24h")] = timedelta(minutes=5)
+    """How long caches may keep a document (max-age of its Cache-Control header). A longer time makes every new key
+    wait longer."""
+    rotation: RotationSpec = RotationSpec()
+    """When a new key is safe to sign with, and when an old one leaves."""
+    probe: ProbeSpec = ProbeSpec()
+    """How the issuer is proven, and for whom."""
+    adoption: Adoption = Adoption.REFUSE
+    """What to do when something else wrote the documents that are there before the first publication: Refuse leaves
+    them alone and reports it; Merge publishes their keys along with ours until they have expired; Replace overwrites
+    them. After the first publication it has no effect: documents of somebody else are then reported, never taken."""
+    deletion_policy: DeletionPolicy = DeletionPolicy.RETAIN
+    """What happens to the documents when this object is deleted: Retain leaves them as they are; Delete removes both,
+    and every relying party refuses the cluster's tokens from then on."""
+    suspend: Flag = False
+    """True stops everything: nothing is read, published, retired or proven, and Ready becomes Unknown. What is
+    published stays as it is."""
+
+
+def _has_port(issuer_url: Any) -> bool:
+    return re.search("^https://[^/]*:[0-9]", issuer_url) is not None

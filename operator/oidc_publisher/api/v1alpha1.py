@@ -1,0 +1,65 @@
+"""OIDCIssuer, version v1alpha1: the whole object."""
+
+from typing import Final, Literal
+
+from pydantic import Field
+
+from oidc_publisher.api.common import APIModel, Int64, Time
+from oidc_publisher.api.rules import Rule
+from oidc_publisher.api.spec import OIDCIssuerSpec
+from oidc_publisher.api.status import WAITING_STATUS, OIDCIssuerStatus
+
+GROUP = "oidc-publisher.io"
+VERSION = "v1alpha1"
+API_VERSION: Final = "oidc-publisher.io/v1alpha1"
+KIND: Final = "OIDCIssuer"
+LIST_KIND = "OIDCIssuerList"
+PLURAL = "oidcissuers"
+SINGULAR = "oidcissuer"
+SHORT_NAME = "oidci"
+
+#: A new value of this annotation asks for a reconcile now; status.lastHandledReconcileAt repeats it when done.
+RECONCILE_REQUESTED_AT = "oidc-publisher.io/reconcile-requested-at"
+
+
+class ObjectMeta(APIModel):
+    """The members of metadata that the operator uses; an object from a file has few of them."""
+
+    name: str
+    uid: str = ""
+    generation: Int64 = 0
+    resource_version: str = ""
+    labels: dict[str, str] = Field(default_factory=dict)
+    annotations: dict[str, str] = Field(default_factory=dict)
+    finalizers: tuple[str, ...] = ()
+    creation_timestamp: Time | None = None
+    deletion_timestamp: Time | None = None
+
+
+class OIDCIssuer(APIModel):
+    """A public OIDC issuer for the service account tokens of this cluster.
+
+    The operator reads the cluster's public keys, publishes them as two documents, and proves that relying parties
+    such as AWS, Google Cloud or Vault can verify the cluster's tokens with them.
+    """
+
+    rules = (
+        Rule(
+            "size(self.metadata.name) <= 63",
+            "metadata.name must be at most 63 characters: it is part of the owner mark and a metric label",
+            lambda o: len(o.metadata.name) <= 63,  # noqa: PLR2004 - as the rule says
+        ),
+    )
+
+    api_version: Literal["oidc-publisher.io/v1alpha1"] = API_VERSION
+    kind: Literal["OIDCIssuer"] = KIND
+    metadata: ObjectMeta
+    spec: OIDCIssuerSpec
+    """What to publish, where, and whose rules it has to satisfy."""
+    status: OIDCIssuerStatus = WAITING_STATUS
+    """What was last seen and proven. Written by the operator alone."""
+
+    @property
+    def reconcile_requested_at(self) -> str | None:
+        """The value of the annotation that asks for a reconcile, None without it."""
+        return self.metadata.annotations.get(RECONCILE_REQUESTED_AT)
