@@ -1,0 +1,49 @@
+"""Rotation: the ledger of keys and the rules R1 to R14 that carry it through time. Pure."""
+
+from oidc_publisher.rotation.advance import Advance, advance, begin_write
+from oidc_publisher.rotation.clock import COARSE, clock_offset, clock_trusted, coarse, coarse_slot, whole_second
+from oidc_publisher.rotation.ledger import CacheAge, Endpoint, Ledger, LedgerKey, Origin
+from oidc_publisher.rotation.passes import Pass
+from oidc_publisher.rotation.readings import (
+    ClockReading,
+    Listing,
+    Mint,
+    Mints,
+    Policy,
+    SourceReading,
+    StoredReading,
+    StoreState,
+    WireReading,
+)
+from oidc_publisher.rotation.signing import signing_key_ids
+from oidc_publisher.rotation.states import State, state
+
+__all__ = [
+    "COARSE",
+    "Advance",
+    "CacheAge",
+    "ClockReading",
+    "Endpoint",
+    "Ledger",
+    "LedgerKey",
+    "Listing",
+    "Mint",
+    "Mints",
+    "Origin",
+    "Pass",
+    "Policy",
+    "SourceReading",
+    "State",
+    "StoreState",
+    "StoredReading",
+    "WireReading",
+    "advance",
+    "begin_write",
+    "clock_offset",
+    "clock_trusted",
+    "coarse",
+    "coarse_slot",
+    "signing_key_ids",
+    "state",
+    "whole_second",
+]

@@ -1,0 +1,129 @@
+"""The heart: what the ledger says at one instant, by the rules R1 to R14."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from oidc_publisher.findings import Finding, Reason
+from oidc_publisher.keys import PublicKey
+from oidc_publisher.rotation.ledger import Ledger, LedgerKey
+from oidc_publisher.rotation.listing import list_keys, settle_materials
+from oidc_publisher.rotation.publishing import order, plan_publication
+from oidc_publisher.rotation.rebuild import needs_rebuild, rebuild
+from oidc_publisher.rotation.report import may_sign, report
+from oidc_publisher.rotation.retiring import drop_gone, retire
+from oidc_publisher.rotation.serving import note_founding, note_publication, note_wire, promote
+from oidc_publisher.rotation.signing import judge_signatures, note_signatures, remember_endpoints
+from oidc_publisher.rotation.stale import remember_cache_ages
+
+if TYPE_CHECKING:
+    from oidc_publisher.rotation.passes import Pass
+
+
+@dataclass(frozen=True, slots=True)
+class Advance:
+    """What the ledger says at one instant.
+
+    `publish` is the set to store, newest first; empty means: write nothing. `wake_at` is when the answer changes by the
+    clock alone. `more` says that the write this plan needs is followed by another (R6). `may_sign`: whether every
+    listed key is safe to sign with now. `events` are worth telling once.
+    """
+
+    ledger: Ledger
+    publish: tuple[PublicKey, ...]
+    wake_at: datetime | None
+    findings: tuple[Finding, ...]
+    events: tuple[Finding, ...]
+    complete: bool
+    may_sign: bool | None
+    more: bool = False
+
+
+def advance(before: Ledger, seen: Pass) -> Advance:
+    """Apply the rules of rotation to the ledger as it was `before` and to what was `seen` in one pass."""
+    ledger = _mend_times(before, seen)  # R13
+    rebuilt = needs_rebuild(ledger, seen)
+    ledger = rebuild(ledger, seen)  # R9
+    ledger = settle_materials(ledger, seen)  # R8
+    ledger = list_keys(ledger, seen)  # R1, R4
+    ledger = remember_cache_ages(ledger, seen)  # R3
+    ledger = remember_endpoints(ledger, seen)  # R7
+    ledger = note_founding(ledger, seen)  # R3
+    ledger = note_publication(ledger, seen)  # R2, R12
+    ledger = note_wire(ledger, seen)  # R2
+    ledger = retire(ledger, seen)  # R5, R7
+    ledger = note_signatures(ledger, seen)  # R10
+    ledger = promote(ledger, seen)  # R3
+    ledger = judge_signatures(ledger, before)  # R10
+    ledger, gone = drop_gone(ledger, seen)  # R12
+    ledger = replace(ledger, keys=order(ledger.keys))
+    publication = plan_publication(ledger, seen)  # R6, R11, R14
+    return Advance(
+        ledger=ledger,
+        publish=publication.keys,
+        wake_at=_next_deadline(ledger, seen),
+        findings=report(ledger, publication, seen),
+        events=_events(before, ledger, gone, rebuilt=rebuilt),
+        complete=seen.complete,
+        may_sign=may_sign(ledger),
+        more=publication.more,
+    )
+
+
+def begin_write(ledger: Ledger, *, jwks_digest: str) -> Ledger:
+    """R12: the ledger as it must be saved before the write of the bytes with `jwks_digest`; every write raises the serial."""
+    return replace(ledger, serial=ledger.serial + 1, jwks_digest=jwks_digest)
+
+
+#: Observed times; the forecasts safe_to_sign_time and retire_time lie ahead by nature and are computed anew.
+_OBSERVED = tuple(
+    field.name
+    for field in fields(LedgerKey)
+    if field.name.endswith("_time") and field.name not in ("safe_to_sign_time", "retire_time")
+)
+
+
+def _mend_times(ledger: Ledger, seen: Pass) -> Ledger:
+    """R13: a time later than now + clockSkew was written by a clock that was ahead, and becomes now."""
+    if not seen.trusted:
+        return ledger
+    limit = seen.now + seen.policy.clock_skew
+
+    def mend(entry: LedgerKey) -> LedgerKey:
+        ahead = [name for name in _OBSERVED if (time := getattr(entry, name)) is not None and time > limit]
+        return replace(entry, **dict.fromkeys(ahead, seen.now)) if ahead else entry
+
+    completed = ledger.last_complete_pass_time
+    return replace(
+        ledger,
+        keys=tuple(mend(entry) for entry in ledger.keys),
+        last_complete_pass_time=min(completed, seen.now) if completed and completed > limit else completed,
+    )
+
+
+def _next_deadline(ledger: Ledger, seen: Pass) -> datetime | None:
+    """The earliest safeToSignTime of a key that waits for it, or retireTime of one that retires, still ahead."""
+    times = [
+        time
+        for entry in ledger.keys
+        for time in (entry.safe_to_sign_time if entry.safe_since_time is None else None, entry.retire_time)
+        if time is not None and time > seen.instant
+    ]
+    return min(times, default=None)
+
+
+def _events(before: Ledger, after: Ledger, gone: tuple[LedgerKey, ...], *, rebuilt: bool) -> tuple[Finding, ...]:
+    safe_before = {entry.key_id for entry in before.keys if entry.safe_since_time is not None}
+    events = [
+        Finding.of(Reason.KeySafe, f"Key {entry.key_id} is safe to sign with", subject=entry.key_id)
+        for entry in after.keys
+        if entry.safe_since_time is not None and entry.key_id not in safe_before
+    ]
+    events += [
+        Finding.of(Reason.KeyRetired, f"Key {e.key_id} has left the published set", subject=e.key_id) for e in gone
+    ]
+    if rebuilt:
+        events.append(Finding.of(Reason.LedgerRebuilt, "The ledger was rebuilt from the stored documents"))
+    return tuple(events)

@@ -1,0 +1,95 @@
+"""The ledger: what is remembered of every key from the moment it enters until it has left."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from oidc_publisher.keys import PublicKey
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a key is listed: a source by name and by the identity of its spec entry, and the entry where it has any."""
+
+    source: str
+    identity: str
+    entry: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerKey:
+    """One key and its times (aware UTC, whole seconds, rounded up).
+
+    The fields up to `leaving` decide; `last_listed_time` and `last_signed_time` are for people, and coarse, so that a
+    resting issuer costs few writes of its status.
+
+    `founding`: it was in the first document ever at this URL, so nobody can have cached a set without it (R3).
+    `baseline`: it signed already in the first complete pass (R10). `signed_before_safe`: decided once (R10).
+    `rebuilt_time`: the stored object's last-modified time, from which a rebuilt key is served once the wire shows it (R9).
+    """
+
+    key: PublicKey
+    version: int
+    first_seen_time: datetime
+    token_lifetime: timedelta
+    stale_age: timedelta
+    version_named: bool = False
+    origins: tuple[Origin, ...] = ()
+    founding: bool = False
+    baseline: bool = False
+    signed_before_safe: bool = False
+    published_time: datetime | None = None
+    rebuilt_time: datetime | None = None
+    served_since_time: datetime | None = None
+    safe_to_sign_time: datetime | None = None
+    safe_since_time: datetime | None = None
+    first_signed_time: datetime | None = None
+    unused_since_time: datetime | None = None
+    retire_time: datetime | None = None
+    leaving: bool = False
+    last_listed_time: datetime | None = None
+    last_signed_time: datetime | None = None
+
+    @property
+    def key_id(self) -> str:
+        """The key's `kid`."""
+        return self.key.key_id
+
+
+@dataclass(frozen=True, slots=True)
+class CacheAge:
+    """A cache age under which sets were served; copies of them may live until `until_time`."""
+
+    age: timedelta
+    until_time: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """An API server (HOST:PORT) and the kid of its latest token; `gone_since_time` once it left the EndpointSlice."""
+
+    address: str
+    key_id: str
+    gone_since_time: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """Everything that is remembered between passes.
+
+    `serial` is the number of the latest write, raised before it is tried (R12); `jwks_digest` is the digest of the
+    bytes that this serial stands for. `next_version` is the next number for a key that no entry names a version for.
+    """
+
+    keys: tuple[LedgerKey, ...] = ()
+    serial: int = 0
+    jwks_digest: str = ""
+    next_version: int = 1
+    cache_ages: tuple[CacheAge, ...] = ()
+    endpoints: tuple[Endpoint, ...] = ()
+    last_complete_pass_time: datetime | None = None
+
+    def get(self, key_id: str) -> LedgerKey | None:
+        """The entry of `key_id`, None when the ledger has none."""
+        return next((k for k in self.keys if k.key_id == key_id), None)

@@ -1,0 +1,131 @@
+"""R1, R4 and R8: how keys enter, what still lists them, and which material a key ID stands for."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from oidc_publisher.keys.version import MAX_VERSION_DIGITS
+from oidc_publisher.rotation.clock import coarse
+from oidc_publisher.rotation.ledger import Ledger, LedgerKey, Origin
+from oidc_publisher.rotation.stale import stale_age_now
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from oidc_publisher.keys import PublicKey
+    from oidc_publisher.rotation.passes import Pass
+    from oidc_publisher.rotation.readings import Listing, SourceReading
+
+#: Beyond this many entries nothing enters: the ledger must fit into one object of the Kubernetes API (256 keys: 412 kB).
+MAX_ENTRIES = 512
+
+
+def settle_materials(ledger: Ledger, seen: Pass) -> Ledger:
+    """R8: of several materials under one key ID, the one under which a fresh token verifies wins, else the first."""
+    verified = {m.key_id: m.material for m in seen.mints.minted if m.material is not None}
+    listed = {(key.key_id, key.spki): key for key in seen.listed}
+
+    def settle(entry: LedgerKey) -> LedgerKey:
+        winner = listed.get((entry.key_id, verified.get(entry.key_id, entry.key.spki)))
+        if winner is None or winner.spki == entry.key.spki:
+            return entry
+        # Another material is another key: nothing that was observed of the former one is true of it.
+        return replace(
+            entry,
+            key=winner,
+            founding=False,
+            published_time=None,
+            rebuilt_time=None,
+            served_since_time=None,
+            safe_to_sign_time=None,
+            safe_since_time=None,
+        )
+
+    return replace(ledger, keys=tuple(settle(entry) for entry in ledger.keys))
+
+
+def list_keys(ledger: Ledger, seen: Pass) -> Ledger:
+    """R1 and R4: new keys enter, listed keys get their origins, complete sources delist what they no longer name."""
+    fresh = _fresh_origins(seen)
+    entered = _enter(ledger, seen)
+    keys = tuple(_relist(entry, fresh.get(entry.key, {}), seen) for entry in entered.keys)
+    return _name_versions(replace(entered, keys=keys), seen)
+
+
+def _listings(seen: Pass) -> Iterator[tuple[SourceReading, Listing]]:
+    for source in seen.sources:
+        for listing in source.listings:
+            yield source, listing
+
+
+def _fresh_origins(seen: Pass) -> dict[PublicKey, dict[Origin, None]]:
+    fresh: dict[PublicKey, dict[Origin, None]] = {}
+    for source, listing in _listings(seen):
+        fresh.setdefault(listing.key, {})[Origin(source.name, source.identity, listing.entry)] = None
+    return fresh
+
+
+def _enter(ledger: Ledger, seen: Pass) -> Ledger:
+    """R1: a key enters as soon as any source lists it, with the next number of the ledger until an entry names one."""
+    known = {entry.key_id for entry in ledger.keys}
+    verified = {(m.key_id, m.material) for m in seen.mints.minted if m.material is not None}
+    chosen: dict[str, PublicKey] = {}
+    for _, listing in _listings(seen):
+        key = listing.key
+        # R8 among newcomers: the material that signs enters, else the first.
+        if key.key_id not in known and (key.key_id not in chosen or (key.key_id, key.spki) in verified):
+            chosen[key.key_id] = key
+    entries = list(ledger.keys)
+    number = next_version(ledger)
+    for key in chosen.values():
+        if len(entries) >= MAX_ENTRIES:
+            break
+        entries.append(
+            LedgerKey(
+                key=key,
+                version=number,
+                first_seen_time=seen.now,
+                token_lifetime=seen.policy.max_token_lifetime,
+                stale_age=stale_age_now(ledger, seen),
+            )
+        )
+        number = min(number + 1, 10**MAX_VERSION_DIGITS - 1)
+    return replace(ledger, keys=tuple(entries), next_version=number)
+
+
+def next_version(ledger: Ledger) -> int:
+    """The next number for a key without a named version: above every number in use, so that the newest sorts first."""
+    above = max([ledger.next_version, *(entry.version + 1 for entry in ledger.keys)])
+    return min(above, 10**MAX_VERSION_DIGITS - 1)
+
+
+def _relist(entry: LedgerKey, fresh: dict[Origin, None], seen: Pass) -> LedgerKey:
+    origins = dict(fresh)
+    for source in seen.sources:
+        kept = (o for o in entry.origins if (o.source, o.identity) == (source.name, source.identity))
+        for origin in kept:
+            # R4: an incomplete source delists nothing, an unreadable entry keeps what was last read from it.
+            if not source.complete or origin.entry in source.unreadable:
+                origins.setdefault(origin, None)
+    ordered = tuple(sorted(origins, key=lambda o: (o.source, o.entry or "", o.identity)))
+    listed = coarse(entry.last_listed_time, seen.now) if fresh else entry.last_listed_time
+    return replace(entry, origins=ordered, last_listed_time=listed)
+
+
+def kept_by_unreadable_entry(entry: LedgerKey, seen: Pass) -> bool:
+    """R4: an unreadable entry may hold a key that was rebuilt from the store and not seen since."""
+    return entry.last_listed_time is None and any(source.unreadable for source in seen.sources)
+
+
+def _name_versions(ledger: Ledger, seen: Pass) -> Ledger:
+    """A version named by an entry beats an assigned one; the first source of the spec that names one decides."""
+    named: dict[PublicKey, int] = {}
+    for _, listing in _listings(seen):
+        if listing.version is not None:
+            named.setdefault(listing.key, listing.version)
+    keys = tuple(
+        replace(entry, version=named[entry.key], version_named=True) if entry.key in named else entry
+        for entry in ledger.keys
+    )
+    return replace(ledger, keys=keys)

@@ -1,0 +1,99 @@
+"""R6, R11, R14 and invariant D: which keys the published set holds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from oidc_publisher.keys import PublicKey, newest_first
+from oidc_publisher.rotation.readings import StoreState
+from oidc_publisher.rotation.retiring import last_signed
+from oidc_publisher.rotation.signing import signing_key_ids
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from oidc_publisher.rotation.ledger import Ledger, LedgerKey
+    from oidc_publisher.rotation.passes import Pass
+
+#: AWS takes 100 RSA and 100 EC keys (R11).
+MAX_KEYS_OF_A_TYPE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """The set to publish, newest first; the keys that wait for room; and whether another write follows this one."""
+
+    keys: tuple[PublicKey, ...]
+    pending: frozenset[str]
+    more: bool
+
+
+def plan_publication(ledger: Ledger, seen: Pass) -> Publication:
+    """The published set: the ledger without the keys that wait, leave or are withdrawn (R1)."""
+    if not ledger.keys:
+        return Publication((), frozenset(), more=False)
+    signing = signing_key_ids(ledger)
+    candidates = [e for e in ledger.keys if not e.leaving and not _withdrawn(e, seen)]
+    admitted = _admit(candidates, signing) or [_last_resort(ledger)]
+    pending = frozenset(e.key_id for e in candidates if e not in admitted)
+    chosen, more = _one_way(ledger, admitted, seen)
+    return Publication(tuple(e.key for e in order(chosen)), pending, more)
+
+
+def order(entries: Iterable[LedgerKey]) -> tuple[LedgerKey, ...]:
+    """Entries newest first: by version, then first seen, then kid."""
+    return newest_first(entries, by=lambda e: (e.version, e.first_seen_time, e.key_id))
+
+
+def _withdrawn(entry: LedgerKey, seen: Pass) -> bool:
+    return entry.key_id in seen.policy.withdrawn_key_ids
+
+
+def _last_resort(ledger: Ledger) -> LedgerKey:
+    """Invariant D: where every key would be left out, the last to sign stays, withdrawn or not."""
+    return max(ledger.keys, key=lambda e: (not e.leaving, *last_signed(e)))
+
+
+def _admit(candidates: list[LedgerKey], signing: frozenset[str]) -> list[LedgerKey]:
+    """R11: at most 100 keys of one type; who signs comes first, who is newly listed waits for room."""
+    admitted: list[LedgerKey] = []
+    for key_type in dict.fromkeys(e.key.key_type for e in candidates):
+        of_type = [e for e in candidates if e.key.key_type == key_type]
+        admitted.extend(sorted(of_type, key=lambda e: _claim(e, signing))[:MAX_KEYS_OF_A_TYPE])
+    return admitted
+
+
+def _claim(entry: LedgerKey, signing: frozenset[str]) -> tuple[int, float, float, str]:
+    """How strong an entry's claim to a place is, the strongest lowest.
+
+    A key that signs displaces first one not yet safe, then the Retiring one with the earliest retireTime (R11).
+    """
+    retires = -entry.retire_time.timestamp() if entry.retire_time else 0.0
+    published = entry.published_time.timestamp() if entry.published_time else float("inf")
+    if entry.key_id in signing:
+        return (0, 0.0, published, entry.key_id)
+    if entry.retire_time is None and entry.safe_since_time is not None:
+        return (1, 0.0, published, entry.key_id)
+    if entry.retire_time is not None:
+        return (2, retires, published, entry.key_id)
+    return (3, published, entry.first_seen_time.timestamp(), entry.key_id)
+
+
+def _one_way(ledger: Ledger, admitted: list[LedgerKey], seen: Pass) -> tuple[list[LedgerKey], bool]:
+    """R6: a write that adds a key removes none. Returns the entries of this write, and whether another one follows."""
+    if seen.stored.state is not StoreState.PRESENT:
+        return admitted, False
+    stored = frozenset(seen.stored.keys)
+    added = [e for e in admitted if e.key not in stored]
+    departing = [e for e in ledger.keys if e.key in stored and e not in admitted and not _withdrawn(e, seen)]
+    if not added or not departing:
+        return admitted, False
+    full = {e.key.key_type for e in departing if not e.leaving}
+    if full:
+        # Room must be made before the newcomer enters: 101 keys of a type would break the whole set.
+        kept = [e for e in admitted if e.key in stored or e.key.key_type not in full]
+        if any(e.key not in stored for e in kept):
+            return [*kept, *departing], True
+        return kept or admitted, True
+    return [*admitted, *departing], True

@@ -1,0 +1,122 @@
+"""What one pass has read: the values that `advance` decides by. A pass uses only what was read in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import Enum, auto
+
+from oidc_publisher.keys import PublicKey
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A key as a source names it; `entry` is None where the source has no entries, `version` where none is named."""
+
+    key: PublicKey
+    entry: str | None = None
+    version: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SourceReading:
+    """What one key source said in this pass.
+
+    `identity` stands for the whole entry of spec.keySources, so that an edited source is another one (R4). `complete`:
+    it was read, named a usable key and, for apiServer, every endpoint answered with a valid certificate.
+    `unreadable` are the entries that could not be read. An incomplete reading lists what it could see and delists nothing.
+    `missing` names what kept it from being complete (an endpoint, the object), for RetirementBlocked.
+    `from_api_server`: its listings are what API servers themselves accept.
+    """
+
+    name: str
+    identity: str
+    complete: bool
+    listings: tuple[Listing, ...] = ()
+    unreadable: frozenset[str] = frozenset()
+    missing: tuple[str, ...] = ()
+    from_api_server: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Mint:
+    """The key of a fresh token of one API server endpoint (HOST:PORT).
+
+    `material` is the SubjectPublicKeyInfo under which the token verified among the materials known for its kid, None
+    when none of them did.
+    """
+
+    endpoint: str
+    key_id: str
+    material: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Mints:
+    """Fresh tokens of this pass.
+
+    `endpoints` are all present API server endpoints (of the EndpointSlice or of `addresses`); None when they are not
+    known in this pass. An issuer without an apiServer source has the empty tuple: it mints none.
+    """
+
+    endpoints: tuple[str, ...] | None = ()
+    minted: tuple[Mint, ...] = ()
+
+
+class StoreState(Enum):
+    """What is known of the stored JWKS."""
+
+    UNREADABLE = auto()
+    ABSENT = auto()
+    PRESENT = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class StoredReading:
+    """The stored JWKS object as read in this pass (or as just written under compare-and-swap).
+
+    `keys` are its usable keys in stored order. `ours` says that it bears our owner mark; `serial`, `token_lifetime`
+    and `stale_age` come from the mark. `digest` is `sha256:<hex>` of its bytes.
+    """
+
+    state: StoreState
+    keys: tuple[PublicKey, ...] = ()
+    digest: str = ""
+    ours: bool = False
+    serial: int = 0
+    token_lifetime: timedelta | None = None
+    stale_age: timedelta | None = None
+    last_modified: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WireReading:
+    """What anonymous reads of the public URL showed.
+
+    `reads` holds the parsed key set of each read, `absent` is True when the URL answered 404. `max_age` is the longest
+    cache age stated on the wire, None when a read stated none. A failed probe is no WireReading at all.
+    """
+
+    reads: tuple[frozenset[PublicKey], ...] = ()
+    max_age: timedelta | None = None
+    absent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ClockReading:
+    """Offsets of other clocks from ours (their Date minus our time on receipt), by who was asked."""
+
+    api_server: tuple[timedelta, ...] = ()
+    store: tuple[timedelta, ...] = ()
+    wire: tuple[timedelta, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The settings of spec.rotation and spec.cacheMaxAge that the rules use."""
+
+    pre_publish_period: timedelta
+    max_token_lifetime: timedelta
+    clock_skew: timedelta
+    cache_max_age: timedelta
+    withdrawn_key_ids: frozenset[str] = frozenset()

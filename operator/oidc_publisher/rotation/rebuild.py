@@ -1,0 +1,53 @@
+"""R9: a ledger that was lost, or is older than the store, is rebuilt from the stored key set and its owner mark."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from oidc_publisher.rotation.ledger import Ledger, LedgerKey
+from oidc_publisher.rotation.listing import next_version
+from oidc_publisher.rotation.readings import StoreState
+from oidc_publisher.rotation.stale import stale_age_now
+
+if TYPE_CHECKING:
+    from oidc_publisher.rotation.passes import Pass
+
+
+def needs_rebuild(ledger: Ledger, seen: Pass) -> bool:
+    """Whether the stored set knows more than the ledger: the ledger is empty, or the store's serial is higher."""
+    stored = seen.stored
+    return stored.state is StoreState.PRESENT and stored.ours and (not ledger.keys or ledger.serial < stored.serial)
+
+
+def rebuild(ledger: Ledger, seen: Pass) -> Ledger:
+    """The ledger with the stored keys that it lacks, in stored order, as old as the stored object."""
+    if not needs_rebuild(ledger, seen):
+        return ledger
+    stored = seen.stored
+    known = {entry.key_id for entry in ledger.keys}
+    time = min(stored.last_modified or seen.now, seen.now)
+    lifetime = max(stored.token_lifetime or seen.policy.max_token_lifetime, seen.policy.max_token_lifetime)
+    age = max(stored.stale_age or seen.policy.cache_max_age, stale_age_now(ledger, seen))
+    # The stored set is ordered newest first; counting goes from the oldest, so that the order is the stored one again.
+    lacking = [key for key in stored.keys if key.key_id not in known]
+    first = next_version(ledger)
+    entered = tuple(
+        LedgerKey(
+            key=key,
+            version=first + place,
+            first_seen_time=time,
+            token_lifetime=lifetime,
+            stale_age=age,
+            published_time=time,
+            rebuilt_time=time,
+        )
+        for place, key in enumerate(reversed(lacking))
+    )
+    return replace(
+        ledger,
+        keys=(*ledger.keys, *entered),
+        serial=stored.serial,
+        jwks_digest=stored.digest,
+        next_version=first + len(entered),
+    )

@@ -1,0 +1,58 @@
+"""R5: a key leaves by the clock, in a complete pass, never by accident."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from oidc_publisher.rotation.ledger import Ledger, LedgerKey
+from oidc_publisher.rotation.listing import kept_by_unreadable_entry
+from oidc_publisher.rotation.readings import StoreState
+from oidc_publisher.rotation.signing import signing_key_ids
+
+if TYPE_CHECKING:
+    from oidc_publisher.rotation.passes import Pass
+
+
+def retire(ledger: Ledger, seen: Pass) -> Ledger:
+    """Start, clear and end the retirement of every key."""
+    signing = signing_key_ids(ledger)
+    keys = tuple(_retire(entry, entry.key_id in signing, seen) for entry in ledger.keys)
+    return replace(ledger, keys=_never_all_leave(keys))
+
+
+def _retire(entry: LedgerKey, signs: bool, seen: Pass) -> LedgerKey:  # noqa: FBT001 - private, beside its only caller
+    # The longest lifetime in force since it entered: raised while it retires, it stays longer.
+    entry = replace(entry, token_lifetime=max(entry.token_lifetime, seen.policy.max_token_lifetime))
+    if signs or entry.key in seen.listed:
+        return replace(entry, unused_since_time=None, retire_time=None, leaving=False)
+    used = bool(entry.origins) or kept_by_unreadable_entry(entry, seen)
+    if entry.unused_since_time is None and seen.complete and not used:
+        entry = replace(entry, unused_since_time=seen.now)
+    if entry.unused_since_time is None:
+        return entry
+    due = entry.unused_since_time + entry.token_lifetime + seen.policy.clock_skew
+    leaving = entry.leaving or (seen.complete and not used and seen.instant >= due)
+    return replace(entry, retire_time=due, leaving=leaving)
+
+
+def _never_all_leave(keys: tuple[LedgerKey, ...]) -> tuple[LedgerKey, ...]:
+    """R6: the set never becomes empty; of several due, the last to sign stays."""
+    if not keys or not all(entry.leaving for entry in keys):
+        return keys
+    last = max(keys, key=last_signed)
+    return tuple(replace(entry, leaving=False) if entry is last else entry for entry in keys)
+
+
+def last_signed(entry: LedgerKey) -> tuple[float, int]:
+    """Sorts keys by their last signature, then by version: a measure for one choice, not an order of keys."""
+    signed = entry.last_signed_time
+    return (signed.timestamp() if signed else float("-inf"), entry.version)
+
+
+def drop_gone(ledger: Ledger, seen: Pass) -> tuple[Ledger, tuple[LedgerKey, ...]]:
+    """R12: an entry that leaves is deleted once the stored document was read without it; returns the deleted ones."""
+    if seen.stored.state is StoreState.UNREADABLE:
+        return ledger, ()
+    gone = tuple(entry for entry in ledger.keys if entry.leaving and entry.key not in seen.stored.keys)
+    return replace(ledger, keys=tuple(entry for entry in ledger.keys if entry not in gone)), gone

@@ -1,0 +1,100 @@
+"""R2 and R3: what is on the wire since when, and when a key is safe to sign with."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from oidc_publisher.rotation.ledger import Ledger, LedgerKey
+from oidc_publisher.rotation.readings import StoreState
+from oidc_publisher.rotation.stale import measured_ages
+
+if TYPE_CHECKING:
+    from oidc_publisher.rotation.passes import Pass
+    from oidc_publisher.rotation.readings import Policy
+
+
+def note_publication(ledger: Ledger, seen: Pass) -> Ledger:
+    """Note what the stored set holds, and forget what was served where somebody else rewrote it (R2)."""
+    if seen.stored.state is not StoreState.PRESENT:
+        return ledger
+    rewritten = _rewritten(ledger, seen)
+    as_written = seen.stored.digest == ledger.jwks_digest
+
+    def note(entry: LedgerKey) -> LedgerKey:
+        if entry.key in seen.stored.keys:
+            entry = replace(entry, published_time=entry.published_time or seen.now)
+        elif as_written:
+            # We left it out ourselves (R11, R14): it waits as if it had never been there.
+            entry = replace(entry, published_time=None)
+        return _not_served(entry) if rewritten else entry
+
+    return replace(ledger, keys=tuple(note(entry) for entry in ledger.keys))
+
+
+def _rewritten(ledger: Ledger, seen: Pass) -> bool:
+    """Whether the stored object is not what we wrote under its serial. A lower serial is a write of ours still to come."""
+    stored = seen.stored
+    if not ledger.jwks_digest:
+        return False
+    return not stored.ours or (stored.serial == ledger.serial and stored.digest != ledger.jwks_digest)
+
+
+def note_wire(ledger: Ledger, seen: Pass) -> Ledger:
+    """R2: a key is served since every read showed it; one parsed set without it starts the clock anew."""
+
+    def note(entry: LedgerKey) -> LedgerKey:
+        if seen.off_wire(entry.key):
+            entry = _not_served(entry)
+        if entry.served_since_time is None and entry.safe_since_time is None:
+            # R3: until it is served, sets without it are being cached under every age that is in force.
+            entry = replace(entry, stale_age=max(entry.stale_age, *measured_ages(seen)))
+        served = seen.trusted and entry.published_time is not None and seen.on_wire(entry.key)
+        if served and entry.served_since_time is None:
+            entry = replace(entry, served_since_time=entry.rebuilt_time or seen.now, rebuilt_time=None)
+        return entry
+
+    return replace(ledger, keys=tuple(note(entry) for entry in ledger.keys))
+
+
+def _not_served(entry: LedgerKey) -> LedgerKey:
+    # A set without the key may be cached from now on, whatever was true of the first document at this URL.
+    return replace(
+        entry, served_since_time=None, safe_to_sign_time=None, safe_since_time=None, rebuilt_time=None, founding=False
+    )
+
+
+def note_founding(ledger: Ledger, seen: Pass) -> Ledger:
+    """R3: what enters while there is no object and the wire answers 404 is in the first document ever at this URL."""
+    absent = seen.stored.state is StoreState.ABSENT and seen.wire is not None and seen.wire.absent
+    if not absent or any(entry.published_time for entry in ledger.keys):
+        return ledger
+    return replace(ledger, keys=tuple(replace(entry, founding=True) for entry in ledger.keys))
+
+
+def promote(ledger: Ledger, seen: Pass) -> Ledger:
+    """R3: forecast when each key is safe, and call it safe in a pass that sees it on the wire at or after that time."""
+
+    def judge(entry: LedgerKey) -> LedgerKey:
+        if entry.unused_since_time is not None or entry.leaving:
+            return replace(entry, safe_to_sign_time=None, safe_since_time=None)
+        forecast = safe_to_sign_time(entry, seen.policy)
+        entry = replace(entry, safe_to_sign_time=forecast)
+        if entry.safe_since_time is not None or forecast is None:
+            return entry
+        if seen.trusted and seen.instant >= forecast and seen.on_wire(entry.key):
+            # An early signature is history now; a later absence from the wire is not R10 again.
+            return replace(entry, safe_since_time=seen.now, signed_before_safe=False)
+        return entry
+
+    return replace(ledger, keys=tuple(judge(entry) for entry in ledger.keys))
+
+
+def safe_to_sign_time(entry: LedgerKey, policy: Policy) -> datetime | None:
+    """When a served key is known to every cache (R3); at once for a founding key and for the baseline (R10)."""
+    if entry.served_since_time is None:
+        return None
+    if entry.founding or entry.baseline:
+        return entry.served_since_time
+    return entry.served_since_time + policy.pre_publish_period + entry.stale_age + policy.clock_skew

@@ -1,0 +1,42 @@
+"""How long a set without a key may still be cached: the ages of the sets that were served recently (R3)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from oidc_publisher.rotation.clock import COARSE, coarse_slot
+from oidc_publisher.rotation.ledger import CacheAge, Ledger
+
+if TYPE_CHECKING:
+    from oidc_publisher.rotation.passes import Pass
+
+#: With only a Last-Modified some verifiers invent a cache age of up to 24 h (kube-apiserver's as a relying party).
+UNSTATED_AGE = timedelta(hours=24)
+
+
+def measured_ages(seen: Pass) -> tuple[timedelta, ...]:
+    """The cache ages in force in this pass: the spec's, and what the wire stated."""
+    if seen.wire is None or not seen.wire.reads:
+        return (seen.policy.cache_max_age,)
+    return (seen.policy.cache_max_age, UNSTATED_AGE if seen.wire.max_age is None else seen.wire.max_age)
+
+
+def stale_age_now(ledger: Ledger, seen: Pass) -> timedelta:
+    """The longest age under which a copy that was served until now may still be cached."""
+    return max([*measured_ages(seen), *(c.age for c in ledger.cache_ages if c.until_time > seen.now)])
+
+
+def remember_cache_ages(ledger: Ledger, seen: Pass) -> Ledger:
+    """Note the ages under which sets are served now, until the last copy has expired.
+
+    The end is counted from the end of the coarse period, so that it is written once in such a period and errs late.
+    """
+    until = {age: coarse_slot(seen.now) + COARSE + age for age in measured_ages(seen)}
+    for known in ledger.cache_ages:
+        if known.until_time > seen.now:
+            until[known.age] = max(known.until_time, until.get(known.age, known.until_time))
+    ages = sorted((CacheAge(age, end) for age, end in until.items()), key=lambda c: c.age, reverse=True)
+    kept = [c for place, c in enumerate(ages) if all(longer.until_time < c.until_time for longer in ages[:place])]
+    return replace(ledger, cache_ages=tuple(kept))
