@@ -1,0 +1,62 @@
+"""The discovery document (OpenID Connect Discovery 1.0): bytes out, bytes in."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from oidc_publisher.errors import DocumentInvalidError
+from oidc_publisher.findings import Reason
+from oidc_publisher.keys.strictjson import parse_object, quoted
+
+#: Required by the standard, and openidconnect-rs refuses without; the value is EKS's for "there is none".
+AUTHORIZATION_ENDPOINT = "urn:kubernetes:programmatic_authorization"
+#: Advertised from the first day whatever the keys are: parties freeze the list at their start (relying-parties.md).
+ALWAYS_ADVERTISED = frozenset({"RS256", "ES256"})
+
+_ALGORITHMS = "id_token_signing_alg_values_supported"
+
+
+@dataclass(frozen=True, slots=True)
+class Discovery:
+    """A discovery document as read; `algorithms` is empty where it advertises none, `members` is all of it."""
+
+    issuer: str
+    jwks_uri: str
+    algorithms: tuple[str, ...]
+    members: Mapping[str, Any]
+
+
+def discovery_document(issuer: str, jwks_uri: str, algorithms: Iterable[str]) -> bytes:
+    """The bytes of the discovery document for keys of these algorithms; equal input gives equal bytes."""
+    members = {
+        "issuer": issuer,
+        "jwks_uri": jwks_uri,
+        "authorization_endpoint": AUTHORIZATION_ENDPOINT,
+        "response_types_supported": ["id_token"],
+        "subject_types_supported": ["public"],
+        _ALGORITHMS: sorted(ALWAYS_ADVERTISED.union(algorithms)),
+    }
+    return f"{json.dumps(members, indent=2)}\n".encode()
+
+
+def read_discovery(data: bytes) -> Discovery:
+    """Read a discovery document strictly; raises DocumentInvalidError when it is none."""
+    members = parse_object(data)
+    algorithms = members.get(_ALGORITHMS, [])
+    if not isinstance(algorithms, list) or not all(isinstance(algorithm, str) for algorithm in algorithms):
+        _refuse(f"has a member {quoted(_ALGORITHMS)} that is not a list of strings")
+    return Discovery(_text(members, "issuer"), _text(members, "jwks_uri"), tuple(algorithms), members)
+
+
+def _text(members: Mapping[str, Any], name: str) -> str:
+    value = members.get(name)
+    if not isinstance(value, str) or not value:
+        _refuse(f"has no member {quoted(name)} with a string")
+    return value
+
+
+def _refuse(message: str) -> NoReturn:
+    raise DocumentInvalidError(Reason.DocumentInvalid, message)

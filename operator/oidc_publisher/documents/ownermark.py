@@ -1,0 +1,77 @@
+"""The owner mark: what the metadata of a stored document says of who wrote it (R9)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Self
+
+PREFIX = "oidc-publisher-"
+_OWNER, _SERIAL = f"{PREFIX}owner", f"{PREFIX}serial"
+_TOKEN_LIFETIME, _STALE_AGE = f"{PREFIX}token-lifetime", f"{PREFIX}stale-age"
+
+#: For a mark whose duration somebody damaged: the default of both (rotation.md), for too long is safe and too short is not.
+_UNKNOWN_DURATION = timedelta(hours=24)
+#: More than 300 years in seconds, and well within a timedelta.
+_MAX_DIGITS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class OwnerMark:
+    """Who wrote a document, when in its ledger's count, and for how long keys and caches of it may live.
+
+    `owner` is `owner_of(...)`; `token_lifetime` and `stale_age` are the longest of any key in the ledger.
+    """
+
+    owner: str
+    serial: int
+    token_lifetime: timedelta
+    stale_age: timedelta
+
+    def to_metadata(self) -> dict[str, str]:
+        """The mark as object metadata: lower-case names, ASCII values, durations in whole seconds rounded up."""
+        return {
+            _OWNER: self.owner,
+            _SERIAL: str(self.serial),
+            _TOKEN_LIFETIME: str(_seconds(self.token_lifetime)),
+            _STALE_AGE: str(_seconds(self.stale_age)),
+        }
+
+    @classmethod
+    def read(cls, metadata: Mapping[str, str]) -> Self | None:
+        """The mark in an object's metadata, None when nobody signed as its owner.
+
+        A damaged number does not make the object another's: a serial reads as 0, a duration as 24 h. The mark then
+        differs from the planned one, so that the next write repairs it.
+        """
+        owner = metadata.get(_OWNER)
+        if not owner:
+            return None
+        serial = _number(metadata.get(_SERIAL))
+        return cls(owner, serial or 0, _duration(metadata.get(_TOKEN_LIFETIME)), _duration(metadata.get(_STALE_AGE)))
+
+
+def owner_of(kube_system_uid: str, issuer_name: str) -> str:
+    """The owner's name: the UID of namespace kube-system stands for the cluster, the issuer's name for the object."""
+    return f"{kube_system_uid}/{issuer_name}"
+
+
+def own_metadata(metadata: Mapping[str, str]) -> dict[str, str]:
+    """The part of an object's metadata that is ours; stores and people may add their own."""
+    return {name: value for name, value in metadata.items() if name.startswith(PREFIX)}
+
+
+def _seconds(duration: timedelta) -> int:
+    return -(-duration // timedelta(seconds=1))
+
+
+def _duration(text: str | None) -> timedelta:
+    seconds = _number(text)
+    return _UNKNOWN_DURATION if seconds is None else timedelta(seconds=seconds)
+
+
+def _number(text: str | None) -> int | None:
+    if text is None or len(text) > _MAX_DIGITS or not (text.isascii() and text.isdigit()):
+        return None
+    return int(text)

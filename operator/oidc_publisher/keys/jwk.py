@@ -1,0 +1,184 @@
+"""JSON Web Keys (RFC 7517, RFC 7518 section 6) of the types that service-account tokens are signed with."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
+from oidc_publisher.errors import DocumentInvalidError, KeyRefusedError
+from oidc_publisher.findings import Reason
+from oidc_publisher.keys.publickey import PublicKey, is_thumbprint_of, looks_like_thumbprint, refuse_unsound_rsa
+from oidc_publisher.keys.strictjson import parse_object, quoted
+
+#: The members that every relying party accepts; GCP refuses an upload with others (relying-parties.md).
+MEMBERS = frozenset({"use", "kty", "kid", "alg", "n", "e", "crv", "x", "y"})
+#: RFC 7518, 6.2.2, 6.3.2 and 6.4.1; `priv` is that of ML-DSA (kty AKP).
+PRIVATE_MEMBERS = ("d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv")
+
+_CURVES: dict[str, ec.EllipticCurve] = {"P-256": ec.SECP256R1(), "P-384": ec.SECP384R1(), "P-521": ec.SECP521R1()}
+_CRV = {"ES256": "P-256", "ES384": "P-384", "ES512": "P-521"}
+_BASE64URL = re.compile(r"[A-Za-z0-9_-]*={0,2}")
+
+
+@dataclass(frozen=True, slots=True)
+class JWKReading:
+    """A JWK whose key is clear, and the flaws for which some verifier refuses it all the same."""
+
+    key: PublicKey
+    flaws: tuple[str, ...] = ()
+
+
+def to_jwk(key: PublicKey) -> dict[str, str]:
+    """The JWK of a key: use, kty, kid, alg, then n, e or crv, x, y, always in this order."""
+    return {"use": "sig", "kty": key.key_type, "kid": key.key_id, "alg": key.algorithm, **_numbers_of(key)}
+
+
+def read_jwk(member: object) -> JWKReading:
+    """The key that one member of a key set states, with the kid that it states.
+
+    Raises KeyRefusedError, whose message reads on after the member's name: PrivateKeyInEntry, KeyUnsupported,
+    EntryUnreadable, or KeyMaterialChanged where the kid is the thumbprint of something else.
+    """
+    if not isinstance(member, dict):
+        raise KeyRefusedError(Reason.EntryUnreadable, "is not a JSON object")
+    private = [name for name in PRIVATE_MEMBERS if name in member]
+    if private:
+        raise KeyRefusedError(Reason.PrivateKeyInEntry, f"holds private members ({', '.join(private)})")
+    flaws: list[str] = []
+    kty = member.get("kty")
+    if kty == "RSA":
+        material: rsa.RSAPublicKey | ec.EllipticCurvePublicKey = _rsa(member, flaws)
+    elif kty == "EC":
+        material = _ec(member, flaws)
+    else:
+        raise KeyRefusedError(Reason.KeyUnsupported, f"is of kty {quoted(kty)}")
+    key = PublicKey.of(material, _kid(member))
+    _refuse_other_purpose(member, key)
+    _refuse_other_material(key)
+    others = sorted(set(member) - MEMBERS)
+    if others:
+        flaws.append(f"has members that some relying parties refuse ({', '.join(map(quoted, others))})")
+    return JWKReading(key, tuple(flaws))
+
+
+def key_members(data: bytes, *, max_bytes: int) -> list[Any]:
+    """The members of a key set's `keys`; raises DocumentInvalidError when the document is no key set."""
+    members = parse_object(data, max_bytes=max_bytes).get("keys")
+    if not isinstance(members, list):
+        raise DocumentInvalidError(Reason.DocumentInvalid, 'has no member "keys" with a list')
+    return members
+
+
+def member_name(number: int, member: object) -> str:
+    """A member of a key set as messages name it: by its place and, where it has one, its kid."""
+    kid = member.get("kid") if isinstance(member, dict) else None
+    return f"key {number} (kid {quoted(kid)})" if isinstance(kid, str) else f"key {number}"
+
+
+def _kid(member: Mapping[str, Any]) -> str:
+    kid = member.get("kid")
+    if not isinstance(kid, str):
+        raise KeyRefusedError(Reason.EntryUnreadable, "has no kid")
+    return kid
+
+
+def _refuse_other_purpose(member: Mapping[str, Any], key: PublicKey) -> None:
+    if member.get("use", "sig") != "sig":
+        raise KeyRefusedError(Reason.KeyUnsupported, f"is for use {quoted(member['use'])}, not for signatures")
+    if member.get("alg", key.algorithm) != key.algorithm:
+        raise KeyRefusedError(Reason.KeyUnsupported, f"is for alg {quoted(member['alg'])}, not {key.algorithm}")
+
+
+def _refuse_other_material(key: PublicKey) -> None:
+    """Apply R8: a thumbprint kid must match its material.
+
+    A kid of a thumbprint's form is one: the API server's own (over the SubjectPublicKeyInfo), or RFC 7638's, which an
+    external signer may use. Every other kid is a name that an external signer chose, and says nothing.
+    """
+    if not looks_like_thumbprint(key.key_id) or is_thumbprint_of(key.key_id, key.spki):
+        return
+    if key.key_id != _rfc7638_thumbprint(key):
+        raise KeyRefusedError(Reason.KeyMaterialChanged, "has a kid that is the thumbprint of another key")
+
+
+def _rfc7638_thumbprint(key: PublicKey) -> str:
+    required = {"kty": key.key_type, **_numbers_of(key)}
+    canonical = json.dumps(required, sort_keys=True, separators=(",", ":"))
+    return _encoded(hashlib.sha256(canonical.encode()).digest())
+
+
+def _numbers_of(key: PublicKey) -> dict[str, str]:
+    material = key.material()
+    if isinstance(material, rsa.RSAPublicKey):
+        rsa_numbers = material.public_numbers()
+        return {"n": _encoded(_minimal(rsa_numbers.n)), "e": _encoded(_minimal(rsa_numbers.e))}
+    ec_numbers = material.public_numbers()
+    size = _coordinate_size(material.curve)
+    x, y = ec_numbers.x.to_bytes(size), ec_numbers.y.to_bytes(size)
+    return {"crv": _CRV[key.algorithm], "x": _encoded(x), "y": _encoded(y)}
+
+
+def _rsa(member: Mapping[str, Any], flaws: list[str]) -> rsa.RSAPublicKey:
+    numbers = []
+    for name in ("n", "e"):
+        octets = _octets(member, name, flaws)
+        if octets[:1] == b"\0":
+            flaws.append(f"has leading zeros in {name}")  # RFC 7518, 2: Base64urlUInt has none
+        numbers.append(int.from_bytes(octets))
+    modulus, exponent = numbers
+    refuse_unsound_rsa(modulus, exponent)
+    return rsa.RSAPublicNumbers(exponent, modulus).public_key()
+
+
+def _ec(member: Mapping[str, Any], flaws: list[str]) -> ec.EllipticCurvePublicKey:
+    crv = member.get("crv")
+    curve = _CURVES.get(crv) if isinstance(crv, str) else None
+    if curve is None:
+        raise KeyRefusedError(Reason.KeyUnsupported, f"is on the curve {quoted(crv)}")
+    coordinates: list[int] = []
+    for name in ("x", "y"):
+        octets = _octets(member, name, flaws)
+        if len(octets) != _coordinate_size(curve):
+            flaws.append(
+                f"has {len(octets)} bytes in {name} where {crv} has {_coordinate_size(curve)}"
+            )  # RFC 7518, 6.2.1.2
+        coordinates.append(int.from_bytes(octets))
+    x, y = coordinates
+    try:
+        return ec.EllipticCurvePublicNumbers(x, y, curve).public_key()
+    except ValueError:
+        raise KeyRefusedError(Reason.EntryUnreadable, f"is a point that is not on {crv}") from None
+
+
+def _octets(member: Mapping[str, Any], name: str, flaws: list[str]) -> bytes:
+    value = member.get(name)
+    if not isinstance(value, str) or not value or not _BASE64URL.fullmatch(value):
+        raise KeyRefusedError(Reason.EntryUnreadable, f"has no base64url in {name}")
+    bare = value.rstrip("=")
+    try:
+        octets = base64.urlsafe_b64decode(bare + "=" * (-len(bare) % 4))
+    except binascii.Error:
+        raise KeyRefusedError(Reason.EntryUnreadable, f"has no base64url in {name}") from None
+    if value != _encoded(octets):
+        flaws.append(f"has padding or stray bits in the base64url of {name}")
+    return octets
+
+
+def _encoded(octets: bytes) -> str:
+    return base64.urlsafe_b64encode(octets).rstrip(b"=").decode("ascii")
+
+
+def _minimal(number: int) -> bytes:
+    return number.to_bytes((number.bit_length() + 7) // 8)
+
+
+def _coordinate_size(curve: ec.EllipticCurve) -> int:
+    return (curve.key_size + 7) // 8

@@ -1,0 +1,171 @@
+"""A public key as the cluster's tokens name it."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import re
+import textwrap
+from dataclasses import dataclass
+from typing import Self
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
+
+from oidc_publisher.errors import KeyRefusedError
+from oidc_publisher.findings import Reason
+from oidc_publisher.keys.shape import Shape, shape_of
+
+#: AWS and Entra refuse less (relying-parties.md); OpenSSL refuses to verify with more (OPENSSL_RSA_MAX_MODULUS_BITS).
+RSA_BITS = range(2048, 16384 + 1)
+#: crypto/rsa of Go, hence every Go party, refuses a larger public exponent.
+MAX_RSA_EXPONENT = 2**31 - 1
+#: KEP-740: kube-apiserver takes key IDs of 1 to 1024 bytes from an external signer.
+MAX_KEY_ID_BYTES = 1024
+
+#: The one JWS algorithm that kube-apiserver signs with, by the curve's name in cryptography.
+_EC_ALGORITHMS = {"secp256r1": "ES256", "secp384r1": "ES384", "secp521r1": "ES512"}
+_CURVE_NAMES = {"secp192r1": "P-192", "secp224r1": "P-224"}
+
+#: id-RSASSA-PSS (1.2.840.113549.1.1.10) in DER. `cryptography` reads such a key as plain RSA; crypto/x509 of Go, hence
+#: kube-apiserver, does not know it.
+_RSA_PSS = bytes.fromhex("06092a864886f70d01010a")
+
+# 32 bytes in base64url without padding: the last of the 43 characters carries four bits.
+_THUMBPRINT = re.compile(r"[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]")
+_PEM = re.compile(r"-----BEGIN PUBLIC KEY-----\n([A-Za-z0-9+/=\n]+)-----END PUBLIC KEY-----\n?")
+
+
+@dataclass(frozen=True, slots=True)
+class PublicKey:
+    """A public key that may be published.
+
+    `key_id` is the `kid` of tokens and JWKS, `algorithm` the JWS algorithm that follows from the key's type (RS256,
+    ES256, ES384 or ES512), `spki` the DER SubjectPublicKeyInfo: the key's material, which is what equality means.
+    """
+
+    key_id: str
+    algorithm: str
+    spki: bytes
+
+    @classmethod
+    def from_spki(cls, der: bytes, key_id: str | None = None) -> Self:
+        """The key in a DER SubjectPublicKeyInfo, which is brought to its one canonical form.
+
+        Without `key_id` it gets its thumbprint. Raises KeyRefusedError: EntryUnreadable for bytes that are no such key
+        (a point off its curve too), KeyUnsupported for a type or size that relying parties refuse.
+        """
+        if shape_of(der) is not Shape.SPKI:
+            raise KeyRefusedError(Reason.EntryUnreadable, "is no SubjectPublicKeyInfo")
+        if _RSA_PSS in der[:32]:
+            raise KeyRefusedError(Reason.KeyUnsupported, "is an RSA key for PSS only")
+        try:
+            material = load_der_public_key(der)
+        except UnsupportedAlgorithm:
+            raise KeyRefusedError(Reason.KeyUnsupported, "is a key of an unknown type") from None
+        except ValueError:
+            raise KeyRefusedError(Reason.EntryUnreadable, "is no valid public key") from None
+        return cls.of(material, key_id)
+
+    @classmethod
+    def of(cls, material: PublicKeyTypes, key_id: str | None = None) -> Self:
+        """The key of a `cryptography` public key; raises as `from_spki` does."""
+        algorithm = _algorithm(material)
+        spki = material.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        if key_id is None:
+            return cls(thumbprint(spki), algorithm, spki)
+        return cls(_checked(key_id), algorithm, spki)
+
+    @classmethod
+    def from_pem(cls, pem: str, key_id: str | None = None) -> Self:
+        """The key in one PEM block "PUBLIC KEY", as `to_pem` writes it (status.keys[].publicKey); raises as `from_spki` does.
+
+        Files of others are read by `read_entry`, which knows the other forms.
+        """
+        block = _PEM.fullmatch(pem)
+        if block is None:
+            raise KeyRefusedError(Reason.EntryUnreadable, 'is not one PEM block "PUBLIC KEY"')
+        try:
+            der = base64.b64decode(block[1].replace("\n", ""), validate=True)
+        except binascii.Error:
+            raise KeyRefusedError(Reason.EntryUnreadable, "is not base64 between its PEM lines") from None
+        return cls.from_spki(der, key_id)
+
+    def to_pem(self) -> str:
+        """The material as one PEM block "PUBLIC KEY" with a final newline."""
+        lines = "\n".join(textwrap.wrap(base64.b64encode(self.spki).decode("ascii"), 64))
+        return f"-----BEGIN PUBLIC KEY-----\n{lines}\n-----END PUBLIC KEY-----\n"
+
+    @property
+    def key_type(self) -> str:
+        """The `kty` of its JWK: RSA or EC."""
+        return "RSA" if self.algorithm == "RS256" else "EC"
+
+    def material(self) -> rsa.RSAPublicKey | ec.EllipticCurvePublicKey:
+        """The key as `cryptography` knows it."""
+        material = load_der_public_key(self.spki)
+        if not isinstance(material, rsa.RSAPublicKey | ec.EllipticCurvePublicKey):
+            raise KeyRefusedError(Reason.KeyUnsupported, f"is {_described(material)}")
+        return material
+
+
+def thumbprint(spki: bytes) -> str:
+    """The kid that kube-apiserver gives a key: base64url without padding of SHA-256 over its SubjectPublicKeyInfo.
+
+    Source: keyIDFromPublicKey in k8s.io/kubernetes/pkg/serviceaccount/jwt.go. It is not RFC 7638's thumbprint.
+    """
+    return base64.urlsafe_b64encode(hashlib.sha256(spki).digest()).rstrip(b"=").decode("ascii")
+
+
+def looks_like_thumbprint(key_id: str) -> bool:
+    """Whether a kid has the form of a SHA-256 thumbprint: 43 characters of base64url that decode to 32 bytes."""
+    return _THUMBPRINT.fullmatch(key_id) is not None
+
+
+def is_thumbprint_of(key_id: str, spki: bytes) -> bool:
+    """Whether `key_id` is the thumbprint that kube-apiserver gives this material."""
+    return key_id == thumbprint(spki)
+
+
+def _checked(key_id: str) -> str:
+    try:
+        size = len(key_id.encode())
+    except UnicodeEncodeError:  # a lone surrogate, which no JSON of ours could carry
+        size = 0
+    if not 1 <= size <= MAX_KEY_ID_BYTES:
+        raise KeyRefusedError(Reason.EntryUnreadable, f"has a kid that is not 1 to {MAX_KEY_ID_BYTES} bytes of text")
+    return key_id
+
+
+def _algorithm(material: PublicKeyTypes) -> str:
+    if isinstance(material, rsa.RSAPublicKey):
+        numbers = material.public_numbers()
+        refuse_unsound_rsa(numbers.n, numbers.e)
+        return "RS256"
+    if isinstance(material, ec.EllipticCurvePublicKey) and material.curve.name in _EC_ALGORITHMS:
+        return _EC_ALGORITHMS[material.curve.name]
+    raise KeyRefusedError(Reason.KeyUnsupported, f"is {_described(material)}")
+
+
+def refuse_unsound_rsa(modulus: int, exponent: int) -> None:
+    """Raise KeyRefusedError(KeyUnsupported) for RSA numbers that some relying party refuses."""
+    bits = modulus.bit_length()
+    if bits not in RSA_BITS:
+        limit = f"at least {RSA_BITS[0]}" if bits < RSA_BITS[0] else f"at most {RSA_BITS[-1]}"
+        raise KeyRefusedError(Reason.KeyUnsupported, f"is an RSA key of {bits} bits; {limit} are supported")
+    if not 3 <= exponent <= MAX_RSA_EXPONENT or exponent % 2 == 0:  # noqa: PLR2004 - 1 would make every signature true
+        raise KeyRefusedError(Reason.KeyUnsupported, "is an RSA key with an exponent that is not odd and 3 to 2^31-1")
+    if modulus % 2 == 0:
+        raise KeyRefusedError(
+            Reason.KeyUnsupported, "is an RSA key with an even modulus, which is no product of primes"
+        )
+
+
+def _described(material: PublicKeyTypes) -> str:
+    if isinstance(material, ec.EllipticCurvePublicKey):
+        return f"an EC key on {_CURVE_NAMES.get(material.curve.name, material.curve.name)}"
+    # The class is named for the type: Ed25519PublicKey, MLDSA44PublicKey, DSAPublicKey.
+    return f"a key of type {type(material).__name__.removesuffix('PublicKey')}"

@@ -1,0 +1,115 @@
+"""JSON as the strictest relying party reads it: what one of them would refuse is refused here.
+
+It stands beside the keys, for key sets are read with it on both sides: the cluster's and the published ones.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any, NoReturn
+
+from oidc_publisher.errors import DocumentInvalidError
+from oidc_publisher.findings import Reason
+
+#: The probe's cap for one document (design.md, proving).
+MAX_DOCUMENT_BYTES = 64 * 1024
+#: A key set is three levels deep; Go stops at 10,000, others at the end of their stack.
+MAX_DEPTH = 32
+
+# Possessive quantifiers: one pass over the text, whatever stands in it.
+_TOKENS = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[\[{]|[\]}]', re.DOTALL)
+_ERROR_CODE = re.compile(r"<Code>([A-Za-z0-9]{1,64})</Code>")
+
+
+def parse_object(data: bytes, *, max_bytes: int = MAX_DOCUMENT_BYTES) -> dict[str, Any]:
+    """The JSON object in `data`.
+
+    Raises DocumentInvalidError whose message reads on after the document's name: "is an HTML page", "has the member
+    "keys" twice". It refuses a BOM, other encodings than UTF-8, members that differ by nothing or by case only
+    (encoding/json of Go takes the last), NaN and Infinity, lone surrogates, deep nesting and more than `max_bytes`.
+    """
+    if len(data) > max_bytes:
+        _refuse(f"is larger than {max_bytes // 1024} KiB")
+    text = _text(data)
+    if _depth(text) > MAX_DEPTH:
+        _refuse(f"is nested more than {MAX_DEPTH} levels deep")
+    value = _value(text)
+    if not isinstance(value, dict):
+        _refuse("is JSON but not an object")
+    return value
+
+
+def _text(data: bytes) -> str:
+    if not data.strip():
+        _refuse("is empty")
+    if data.startswith((b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")):
+        _refuse("begins with a BOM, which Go and Rust parsers refuse")  # relying-parties.md
+    if data.startswith(b"\x1f\x8b"):
+        _refuse("is compressed with gzip")
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError:
+        _refuse("is not UTF-8")
+    if text.lstrip().startswith("<"):
+        _refuse(_markup(text))
+    return text
+
+
+def _markup(text: str) -> str:
+    """Name the page that stands in place of the document: most often a store's or a CDN's error page."""
+    head = text.lstrip()[:512].lower()
+    if head.startswith("<!doctype html") or "<html" in head:
+        return "is an HTML page"
+    code = _ERROR_CODE.search(text)
+    return f"is an XML error page with the code {code[1]}" if code else "is an XML page"
+
+
+def _depth(text: str) -> int:
+    depth = deepest = 0
+    for mark in _TOKENS.findall(text):
+        if mark in "[{":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif mark in "]}":
+            depth -= 1
+    return deepest
+
+
+def _value(text: str) -> Any:
+    try:
+        value = json.loads(text, object_pairs_hook=_members, parse_constant=_constant)
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        _refuse("holds half of a surrogate pair")
+    except json.JSONDecodeError as error:
+        _refuse(f"is not JSON (line {error.lineno}, column {error.colno})")
+    except ValueError:  # an integer longer than Python converts
+        _refuse("holds a number that is too long")
+    return value
+
+
+def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    seen: dict[str, str] = {}
+    for name, _ in pairs:
+        former = seen.setdefault(name.casefold(), name)
+        if former != name:
+            _refuse(f"has the members {quoted(former)} and {quoted(name)}, which Go parsers take for one")
+    if len(seen) < len(pairs):
+        names = [name for name, _ in pairs]
+        _refuse(f"has the member {quoted(next(name for name in names if names.count(name) > 1))} twice")
+    return dict(pairs)
+
+
+def _constant(name: str) -> NoReturn:
+    _refuse(f"holds {name}, which is not JSON")
+
+
+def quoted(value: object) -> str:
+    """A foreign value as it may stand in a message: quoted, printable ASCII, at most 64 characters of it."""
+    text = value if isinstance(value, str) else json.dumps(value)
+    return json.dumps(text if len(text) <= 64 else f"{text[:64]}...")  # noqa: PLR2004
+
+
+def _refuse(message: str) -> NoReturn:
+    raise DocumentInvalidError(Reason.DocumentInvalid, message)
