@@ -322,7 +322,7 @@ CATALOGUE: Mapping[Reason, Entry] = {
     Reason.PrePublishShort: Entry(
         _PLAN,
         _W,
-        "rotation.prePublishPeriod is shorter than two hours.",
+        "The pre-publish period is shorter than two hours.",
         "Use 24h outside of tests: clouds keep key sets for an undocumented time.",
     ),
     # publish

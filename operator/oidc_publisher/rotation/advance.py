@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from oidc_publisher.findings import Finding, Reason
 from oidc_publisher.keys import PublicKey
@@ -93,7 +93,8 @@ def _mend_times(ledger: Ledger, seen: Pass) -> Ledger:
 
     def mend(entry: LedgerKey) -> LedgerKey:
         ahead = [name for name in _OBSERVED if (time := getattr(entry, name)) is not None and time > limit]
-        return replace(entry, **dict.fromkeys(ahead, seen.now)) if ahead else entry
+        now: dict[str, Any] = dict.fromkeys(ahead, seen.now)
+        return replace(entry, **now)
 
     completed = ledger.last_complete_pass_time
     return replace(

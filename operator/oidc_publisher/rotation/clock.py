@@ -37,7 +37,9 @@ def coarse(previous: datetime | None, now: datetime) -> datetime:
 def clock_offset(clock: ClockReading) -> timedelta | None:
     """How far the others are ahead of us: the median of API server, store and wire; None when nobody stated a Date."""
     parties = [
-        median(offset.total_seconds() for offset in party) for party in (clock.api_server, clock.store, clock.wire) if party
+        median(offset.total_seconds() for offset in party)
+        for party in (clock.api_server, clock.store, clock.wire)
+        if party
     ]
     return timedelta(seconds=median(parties)) if parties else None
 

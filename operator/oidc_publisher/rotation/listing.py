@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 #: Beyond this many entries nothing enters: the ledger must fit into one object of the Kubernetes API (256 keys: 412 kB).
 MAX_ENTRIES = 512
 
+_HIGHEST: int = 10**MAX_VERSION_DIGITS - 1
+
 
 def settle_materials(ledger: Ledger, seen: Pass) -> Ledger:
     """R8: of several materials under one key ID, the one under which a fresh token verifies wins, else the first."""
@@ -90,14 +92,14 @@ def _enter(ledger: Ledger, seen: Pass) -> Ledger:
                 stale_age=stale_age_now(ledger, seen),
             )
         )
-        number = min(number + 1, 10**MAX_VERSION_DIGITS - 1)
+        number = min(number + 1, _HIGHEST)
     return replace(ledger, keys=tuple(entries), next_version=number)
 
 
 def next_version(ledger: Ledger) -> int:
     """The next number for a key without a named version: above every number in use, so that the newest sorts first."""
     above = max([ledger.next_version, *(entry.version + 1 for entry in ledger.keys)])
-    return min(above, 10**MAX_VERSION_DIGITS - 1)
+    return min(above, _HIGHEST)
 
 
 def _relist(entry: LedgerKey, fresh: dict[Origin, None], seen: Pass) -> LedgerKey:

@@ -77,7 +77,8 @@ class Pass:
 
     def on_wire(self, key: PublicKey) -> bool:
         """Whether every read of the public URL showed the key."""
-        return bool(self.wire and self.wire.reads) and all(key in read for read in self.wire.reads)  # type: ignore[union-attr]
+        wire = self.wire
+        return wire is not None and wire.whole and bool(wire.reads) and all(key in read for read in wire.reads)
 
     def off_wire(self, key: PublicKey) -> bool:
         """Whether a parsed set without the key was seen: on the wire (one of several reads is enough) or in the store."""

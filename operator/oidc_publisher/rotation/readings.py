@@ -94,12 +94,14 @@ class WireReading:
     """What anonymous reads of the public URL showed.
 
     `reads` holds the parsed key set of each read, `absent` is True when the URL answered 404. `max_age` is the longest
-    cache age stated on the wire, None when a read stated none. A failed probe is no WireReading at all.
+    cache age stated on the wire, None when a read stated none. `whole`: every read gave both documents; a set from a
+    probe that was not whole can show that a key is absent, never that it is served. A failed probe is no WireReading.
     """
 
     reads: tuple[frozenset[PublicKey], ...] = ()
     max_age: timedelta | None = None
     absent: bool = False
+    whole: bool = True
 
 
 @dataclass(frozen=True, slots=True)

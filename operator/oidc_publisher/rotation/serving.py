@@ -83,7 +83,9 @@ def promote(ledger: Ledger, seen: Pass) -> Ledger:
         entry = replace(entry, safe_to_sign_time=forecast)
         if entry.safe_since_time is not None or forecast is None:
             return entry
-        if seen.trusted and seen.instant >= forecast and seen.on_wire(entry.key):
+        # For these the forecast is servedSinceTime itself, which is rounded up and may lie a moment ahead.
+        at_once = entry.founding or entry.baseline
+        if seen.trusted and (at_once or seen.instant >= forecast) and seen.on_wire(entry.key):
             # An early signature is history now; a later absence from the wire is not R10 again.
             return replace(entry, safe_since_time=seen.now, signed_before_safe=False)
         return entry

@@ -1,0 +1,28 @@
+"""The API server: credentials from kubernetes.config, every request over aiohttp, foreign errors translated once."""
+
+from oidc_publisher.cluster.answer import Answer
+from oidc_publisher.cluster.client import ClusterClient
+from oidc_publisher.cluster.credentials import Credentials, load_credentials
+from oidc_publisher.cluster.endpoints import api_server_endpoints
+from oidc_publisher.cluster.failures import ConflictError, CredentialsError
+from oidc_publisher.cluster.issuers import get_issuer, kube_system_uid, list_issuers, patch_status
+from oidc_publisher.cluster.readiness import api_answers
+from oidc_publisher.cluster.tokens import TokenReview, mint_token, review_token
+
+__all__ = [
+    "Answer",
+    "ClusterClient",
+    "ConflictError",
+    "Credentials",
+    "CredentialsError",
+    "TokenReview",
+    "api_answers",
+    "api_server_endpoints",
+    "get_issuer",
+    "kube_system_uid",
+    "list_issuers",
+    "load_credentials",
+    "mint_token",
+    "patch_status",
+    "review_token",
+]

@@ -1,0 +1,245 @@
+"""Requests to the API server, and to each single one of several."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from types import TracebackType
+from typing import Any, Self
+
+import aiohttp
+from yarl import URL
+
+from oidc_publisher.cluster.answer import Answer
+from oidc_publisher.cluster.credentials import Credentials
+from oidc_publisher.cluster.failures import (
+    ConnectionLostError,
+    NameMismatchError,
+    answer_failure,
+    request_failure,
+    unexpected_body,
+)
+from oidc_publisher.errors import AnswerError, CertificateError
+
+#: The name in every API server's certificate: the one pods know it by.
+API_SERVER_NAME = "kubernetes.default.svc"
+
+CONNECT_TIMEOUT_S = 2.0
+BODY_LIMIT = 16 * 2**20
+#: kube-apiserver closes an idle connection after 90 s; longer than the usual interval of a minute, so that it is kept.
+_KEEP_IDLE_S = 80.0
+#: Just after an API server's start custom resources answer 429 with Retry-After 1.
+_BUSY_RETRIES = 3
+_BUSY_PAUSE_S = 2.0
+_OFFSETS_KEPT_S = 600.0
+_SUCCESS, _REDIRECT = 200, 300
+_UNAUTHORIZED, _TOO_MANY_REQUESTS = 401, 429
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """One request, which may be sent more than once."""
+
+    method: str
+    url: URL
+    asked: str
+    names: tuple[str | None, ...]  # to look for in the certificate, in turn; None: the host of the URL
+    body: bytes | None
+    content_type: str
+    repeatable: bool
+    deadline_s: float
+
+    @property
+    def request(self) -> str:
+        """Method and path, for messages."""
+        return f"{self.method} {self.url.path}"
+
+
+class ClusterClient:
+    """One pool of connections to the API servers of one cluster.
+
+    Every failure is a ClusterError. Make requests from one event loop only, and `close` at the end.
+    """
+
+    def __init__(self, credentials: Credentials) -> None:
+        self.credentials = credentials
+        self._session: aiohttp.ClientSession | None = None
+        self._own_name: set[str] = set()  # endpoints whose certificate has their own name only
+        self._offsets: dict[str, tuple[float, timedelta]] = {}
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close all connections."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        endpoint: str | None = None,
+        body: Mapping[str, Any] | None = None,
+        content_type: str = "application/json",
+        params: Mapping[str, str] | None = None,
+        timeout_s: float = 10.0,
+        repeatable: bool = False,
+    ) -> Answer:
+        """Send one request and return its success (2xx).
+
+        `path` is percent-encoded already. `endpoint` is the HOST:PORT of one API server; None asks the server of the
+        credentials. `repeatable` says that a request whose connection broke may be sent again although its method does
+        not say so (minting a token, for one). `timeout_s` is for everything together, connecting gets 2 s of it.
+
+        Raises:
+            UnreachableError: nobody answered.
+            CertificateError: whoever answered is not the API server.
+            AnswerError: a status that is not success; ConflictError for 409.
+            CredentialsError: there are no valid credentials at the moment.
+        """
+        call = _Call(
+            method,
+            self._url(path, endpoint).with_query(params),
+            endpoint or self.credentials.host_port,
+            self._names(endpoint),
+            None if body is None else json.dumps(body).encode(),
+            content_type,
+            repeatable,
+            time.monotonic() + timeout_s,
+        )
+        try:
+            return await self._patiently(call)
+        except CertificateError:
+            if not await self.credentials.renew_trust():
+                raise
+        except AnswerError as error:
+            if error.status != _UNAUTHORIZED or not await self.credentials.renew():
+                raise
+        return await self._patiently(replace(call, deadline_s=time.monotonic() + timeout_s))
+
+    def clock_offsets(self, since_s: float) -> dict[str, timedelta]:
+        """Date minus our time on receipt by HOST:PORT, of answers received since `since_s` on time.monotonic() (R13).
+
+        Nothing is cleared: passes of several issuers share one client, and each sees what was received during it.
+        """
+        return {asked: offset for asked, (at_s, offset) in self._offsets.items() if at_s >= since_s}
+
+    def _url(self, path: str, endpoint: str | None) -> URL:
+        base = self.credentials.server if endpoint is None else f"https://{endpoint}"
+        return URL(base + path, encoded=True)
+
+    def _names(self, endpoint: str | None) -> tuple[str | None, ...]:
+        if endpoint is None:
+            return (self.credentials.tls_server_name,)
+        return (None, API_SERVER_NAME) if endpoint in self._own_name else (API_SERVER_NAME, None)
+
+    async def _patiently(self, call: _Call) -> Answer:
+        """Send, and send again while the API server says that it is too busy and for how long (429)."""
+        for left in reversed(range(_BUSY_RETRIES + 1)):
+            status, headers, body = await self._by_name(call)
+            pause_s = _retry_after_s(headers) if status == _TOO_MANY_REQUESTS else None
+            if pause_s is None or not left or time.monotonic() + pause_s >= call.deadline_s:
+                break
+            await asyncio.sleep(pause_s)
+        offset = self._note_date(call.asked, headers)
+        if not _SUCCESS <= status < _REDIRECT:
+            raise answer_failure(status, body, request=call.request, asked=call.asked)
+        return Answer(status, headers, body, call.asked, call.request, offset)
+
+    async def _by_name(self, call: _Call) -> tuple[int, dict[str, str], bytes]:
+        """Send under the first name that the certificate has; which one an endpoint's has is remembered."""
+        *others, last = call.names
+        for name in others:
+            try:
+                return await self._unbroken(call, name)
+            except NameMismatchError:
+                continue
+        answer = await self._unbroken(call, last)
+        if others:  # that is, for a single endpoint
+            (self._own_name.add if last is None else self._own_name.discard)(call.asked)
+        return answer
+
+    async def _unbroken(self, call: _Call, name: str | None) -> tuple[int, dict[str, str], bytes]:
+        """Send, once more if a kept connection had been closed meanwhile; aiohttp itself does so for GET."""
+        try:
+            return await self._send(call, name)
+        except ConnectionLostError:
+            if not call.repeatable:
+                raise
+        return await self._send(call, name)
+
+    async def _send(self, call: _Call, name: str | None) -> tuple[int, dict[str, str], bytes]:
+        # As kubectl asks: with application/json alone the key set (application/jwk-set+json) is a 406.
+        headers = {"Accept": "application/json, */*", **await self.credentials.headers()}
+        if call.body is not None:
+            headers["Content-Type"] = call.content_type
+        left_s = max(call.deadline_s - time.monotonic(), 0.001)
+        try:
+            async with self._open().request(
+                call.method,
+                call.url,
+                data=call.body,
+                headers=headers,
+                allow_redirects=False,
+                ssl=self.credentials.tls,
+                server_hostname=name,
+                proxy=self.credentials.proxy,
+                timeout=aiohttp.ClientTimeout(total=left_s, sock_connect=min(CONNECT_TIMEOUT_S, left_s)),
+            ) as response:
+                return response.status, {k.lower(): v for k, v in response.headers.items()}, await _body(response, call)
+        except (aiohttp.ClientError, OSError) as error:  # TimeoutError and ssl.SSLError are OSErrors
+            raise request_failure(error, call.asked) from error
+
+    def _open(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(keepalive_timeout=_KEEP_IDLE_S),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                headers={"Accept-Encoding": "identity", "User-Agent": "oidc-publisher"},
+                trust_env=False,
+            )
+        return self._session
+
+    def _note_date(self, asked: str, headers: Mapping[str, str]) -> timedelta | None:
+        now, now_s = datetime.now(UTC), time.monotonic()
+        try:
+            stated = parsedate_to_datetime(headers.get("date", ""))
+        except ValueError:
+            return None
+        offset = (stated if stated.tzinfo else stated.replace(tzinfo=UTC)) - now
+        self._offsets = {k: v for k, v in self._offsets.items() if now_s - v[0] < _OFFSETS_KEPT_S}
+        self._offsets[asked] = (now_s, offset)
+        return offset
+
+
+async def _body(response: aiohttp.ClientResponse, call: _Call) -> bytes:
+    chunks: list[bytes] = []
+    length = 0
+    async for chunk in response.content.iter_any():
+        length += len(chunk)
+        if length > BODY_LIMIT:
+            response.close()
+            raise unexpected_body(
+                response.status, f"more than {BODY_LIMIT >> 20} MiB", request=call.request, asked=call.asked
+            )
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def _retry_after_s(headers: Mapping[str, str]) -> float | None:
+    """How long a 429 asks to wait, at most 2 s; None when it does not say."""
+    stated = headers.get("retry-after", "")
+    return min(float(stated), _BUSY_PAUSE_S) if stated.isascii() and stated.isdigit() else None

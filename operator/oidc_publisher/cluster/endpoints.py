@@ -1,0 +1,56 @@
+"""Which API servers the cluster has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from oidc_publisher.cluster.client import ClusterClient
+from oidc_publisher.cluster.failures import with_reason
+from oidc_publisher.errors import AnswerError
+from oidc_publisher.findings import Reason
+
+_PATH = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices"
+_OF_SERVICE = {"labelSelector": "kubernetes.io/service-name=kubernetes"}
+_FORBIDDEN = 403
+
+
+async def api_server_endpoints(client: ClusterClient, *, timeout_s: float = 5.0) -> tuple[str, ...]:
+    """Every ready endpoint of the Service default/kubernetes as HOST:PORT, sorted; IPv6 in brackets.
+
+    Endpoints of both families are all kept: an API server registers the one address that it advertises, so two
+    families mean different servers (a cluster half way through a change of family), never the same one twice. An empty
+    tuple is what the cluster said, not a failure; no cluster that works says so.
+
+    Raises:
+        ClusterError: they could not be read.
+    """
+    try:
+        answer = await client.request("GET", _PATH, params=_OF_SERVICE, timeout_s=timeout_s)
+    except AnswerError as error:
+        if error.status != _FORBIDDEN:
+            raise
+        raise with_reason(
+            error,
+            Reason.SourceForbidden,
+            "The operator may not list the API servers",
+            hint="Allow its ServiceAccount to list endpointslices (discovery.k8s.io) in namespace default.",
+        ) from error
+    return tuple(sorted({place for item in answer.items() for place in _places(item)}))
+
+
+def _places(item: dict[str, Any]) -> Iterator[str]:
+    for endpoint in item.get("endpoints") or []:
+        # A condition that is not there means ready, says EndpointConditions of discovery/v1.
+        if (endpoint.get("conditions") or {}).get("ready") is False:
+            continue
+        for address in endpoint.get("addresses") or []:
+            for port in _ports(item):
+                yield f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+
+
+def _ports(item: dict[str, Any]) -> list[int]:
+    """The ports named https; kube-apiserver names its own so. All of them where another writer names none."""
+    ports = [port for port in item.get("ports") or [] if port.get("port") and port.get("protocol", "TCP") == "TCP"]
+    named = [port for port in ports if port.get("name") == "https"]
+    return [port["port"] for port in named or ports]

@@ -1,0 +1,186 @@
+"""What can go wrong with a request, in the catalogue's words.
+
+Everything that aiohttp raises and every status that is not success is translated here, once. The sentences are stable:
+they hold no times, ports of ours or request ids, for each new text in a condition would be a PATCH.
+
+::
+
+    ClusterError
+    ├── CredentialsError           kubeconfig or in-cluster credentials that cannot be used
+    ├── UnreachableError
+    │   └── ConnectionLostError    the connection ended before the answer
+    ├── CertificateError
+    │   └── NameMismatchError      issued by the cluster's CA, but for another name
+    └── AnswerError
+        ├── ObjectMissingError     404 of an object; the resource itself is served
+        └── ConflictError          409: somebody changed the object in between
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import ssl
+from collections.abc import Callable
+from typing import Any
+
+import aiohttp
+
+from oidc_publisher.errors import AnswerError, CertificateError, ClusterError, UnreachableError
+from oidc_publisher.findings import Reason
+
+_BAD_REQUEST, _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND = 400, 401, 403, 404
+_CONFLICT, _TOO_MANY_REQUESTS, _SERVER_ERROR = 409, 429, 500
+
+#: X509_V_ERR_HOSTNAME_MISMATCH and X509_V_ERR_IP_ADDRESS_MISMATCH of OpenSSL: the chain was good.
+_NAME_MISMATCH = frozenset({62, 64})
+_MESSAGE_LENGTH = 300
+
+
+class CredentialsError(ClusterError):
+    """The operator has no credentials that it could present to the API server."""
+
+    def __init__(self, message: str, *, hint: str) -> None:
+        # The catalogue's word for "could not be asked": a condition becomes Unknown, not False.
+        super().__init__(Reason.APIServerUnreachable, message, hint=hint)
+
+
+class ConnectionLostError(UnreachableError):
+    """The connection ended before the answer; the request may have been carried out."""
+
+
+class NameMismatchError(CertificateError):
+    """The certificate is the cluster CA's, but not for the name asked for."""
+
+
+class ObjectMissingError(AnswerError):
+    """There is no object of that name (404), says an API server that knows the resource."""
+
+
+class ConflictError(AnswerError):
+    """Somebody changed the object after it was read (409): read it again, then decide again."""
+
+
+def request_failure(error: Exception, asked: str) -> ClusterError:
+    """Translate what aiohttp raised for a request to `asked` (HOST:PORT)."""
+    # A certificate error is a connector error too: first of all.
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return _certificate_failure(error.certificate_error, asked)
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return _certificate_failure(error, asked)
+    if isinstance(error, _LOST) and not isinstance(error, aiohttp.ClientConnectorError):
+        sentence = f"{asked} ended the connection before its answer was complete"
+        return ConnectionLostError(Reason.APIServerUnreachable, sentence, retryable=True, subject=asked)
+    why = next(
+        (say(error) for kind, say in _WHY if isinstance(error, kind)), "does not speak HTTP as an API server does"
+    )
+    return UnreachableError(Reason.APIServerUnreachable, f"{asked} {why}", retryable=True, subject=asked)
+
+
+def answer_failure(status: int, body: bytes, *, request: str, asked: str) -> AnswerError:
+    """Translate a status that is not success; `request` is the method and the path."""
+    kind = _kind_of(status, body)
+    reason, hint = _reason_of(status)
+    said = status_message(body) if status < _SERVER_ERROR else ""
+    return kind(
+        reason,
+        f"{asked} answered {status} to {request}" + (f": {said}" if said else ""),
+        status=status,
+        hint=hint,
+        retryable=status in {_CONFLICT, _TOO_MANY_REQUESTS} or status >= _SERVER_ERROR,
+        subject=asked,
+    )
+
+
+def unexpected_body(status: int, what: str, *, request: str, asked: str) -> AnswerError:
+    """A success whose body is not what was asked for: nothing was read, which is never "empty"."""
+    return AnswerError(
+        Reason.APIServerUnreachable,
+        f"{asked} answered {request} with {what}",
+        status=status,
+        hint="API servers that just start or stop do this for a moment; if it stays, look who listens there.",
+        retryable=True,
+        subject=asked,
+    )
+
+
+def with_reason(error: AnswerError, reason: Reason, message: str, *, hint: str = "") -> AnswerError:
+    """The same answer under a reason that says more than its status does."""
+    return AnswerError(
+        reason, message, status=error.status, hint=hint, retryable=error.retryable, subject=error.subject
+    )
+
+
+def status_of(body: bytes) -> dict[str, Any]:
+    """The `Status` object in a body, or an empty one: proxies answer in HTML, kube-apiserver at times in plain text."""
+    try:
+        parsed = json.loads(body)
+    except ValueError:
+        return {}
+    return parsed if isinstance(parsed, dict) and parsed.get("kind") == "Status" else {}
+
+
+def status_message(body: bytes) -> str:
+    """What the API server says of its refusal, on one line."""
+    said = status_of(body).get("message")
+    return re.sub(r"\s+", " ", said).strip()[:_MESSAGE_LENGTH] if isinstance(said, str) else ""
+
+
+def _kind_of(status: int, body: bytes) -> type[AnswerError]:
+    if status == _CONFLICT:
+        return ConflictError
+    # A bare 404 comes from a resource that is not served, or from a proxy; it says nothing of the object.
+    named = status_of(body).get("reason") == "NotFound"
+    return ObjectMissingError if status == _NOT_FOUND and named else AnswerError
+
+
+def _reason_of(status: int) -> tuple[Reason, str]:
+    if status == _UNAUTHORIZED:
+        return Reason.SourceForbidden, (
+            "The API server does not accept the operator's credentials. If a key was just removed from it, restart "
+            "the operator for a new token; else compare its kubeconfig with the cluster."
+        )
+    if status == _FORBIDDEN:
+        return Reason.SourceForbidden, ""
+    if status == _NOT_FOUND:
+        return Reason.SourceNotFound, ""
+    if status in {_CONFLICT, _TOO_MANY_REQUESTS} or status >= _SERVER_ERROR:
+        return Reason.APIServerUnreachable, ""
+    return Reason.InternalError, ""
+
+
+def _certificate_failure(error: Exception, asked: str) -> CertificateError:
+    code = error.verify_code if isinstance(error, ssl.SSLCertVerificationError) else 0
+    why = error.verify_message if isinstance(error, ssl.SSLCertVerificationError) else "not verified"
+    kind = NameMismatchError if code in _NAME_MISMATCH else CertificateError
+    # OpenSSL's message repeats the name asked for; the sentence has it already.
+    why = "for another name" if code in _NAME_MISMATCH else why
+    return kind(
+        Reason.APIServerCertificateInvalid,
+        f"{asked} has a certificate that the cluster's CA did not issue for it ({why})",
+        retryable=True,
+        subject=asked,
+    )
+
+
+def _errno_text(error: aiohttp.ClientConnectorError) -> str:
+    number = error.os_error.errno
+    return os.strerror(number).lower() if number is not None and number > 0 else "no connection"
+
+
+def _tls_alert(error: aiohttp.ClientConnectorSSLError) -> str:
+    cause = error.os_error
+    reason = cause.reason if isinstance(cause, ssl.SSLError) else None
+    return reason.replace("_", " ").lower() if reason else "the handshake failed"
+
+
+_LOST = (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError, aiohttp.ClientPayloadError)
+#: What to say of the others; the first that fits, for most of them derive from each other.
+_WHY: tuple[tuple[type[Exception], Callable[[Any], str]], ...] = (
+    (aiohttp.ClientConnectorSSLError, lambda e: f"does not speak TLS as an API server does ({_tls_alert(e)})"),
+    (TimeoutError, lambda _: "does not answer in time"),
+    (aiohttp.ClientConnectorDNSError, lambda _: "has a name that cannot be resolved"),
+    (aiohttp.ClientConnectorError, lambda e: f"cannot be connected to ({_errno_text(e)})"),
+    (aiohttp.ClientHttpProxyError, lambda e: f"cannot be reached: the proxy answered {e.status}"),
+)

@@ -1,0 +1,99 @@
+"""OIDCIssuer objects as the API server stores them, and the cluster's own identity."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+
+from oidc_publisher.api import GROUP, PLURAL, VERSION
+from oidc_publisher.cluster.client import ClusterClient
+from oidc_publisher.cluster.failures import ObjectMissingError, with_reason
+from oidc_publisher.errors import AnswerError
+from oidc_publisher.findings import Reason
+
+_COLLECTION = f"/apis/{GROUP}/{VERSION}/{PLURAL}"
+#: A full ledger makes an object of 412 kB; 32 of them stay below the client's limit of 16 MiB.
+_PAGE = "32"
+_FORBIDDEN, _GONE = 403, 410
+
+Object = dict[str, Any]
+
+
+async def get_issuer(client: ClusterClient, name: str) -> Object | None:
+    """The object, or None when there is none of that name.
+
+    Raises:
+        ClusterError: it could not be read. A 404 that speaks of no object is one of them: the resource is not served.
+    """
+    try:
+        answer = await client.request("GET", _path(name))
+    except ObjectMissingError:
+        return None
+    return answer.object()
+
+
+async def list_issuers(client: ClusterClient) -> tuple[Object, ...]:
+    """All objects, read in pages.
+
+    Raises:
+        ClusterError: they could not be read.
+    """
+    try:
+        return await _pages(client)
+    except AnswerError as error:
+        if error.status != _GONE:
+            raise
+    return await _pages(client)  # the list changed for too long while it was read
+
+
+async def patch_status(
+    client: ClusterClient, name: str, status_patch: Mapping[str, Any], resource_version: str
+) -> Object:
+    """Merge a patch into the status of the object as it was at `resource_version`, and return the new object.
+
+    Raises:
+        ConflictError: the object was changed since (409); read it again and decide again.
+        ClusterError: it could not be written.
+    """
+    body = {"metadata": {"resourceVersion": resource_version}, "status": status_patch}
+    answer = await client.request(
+        "PATCH", _path(name) + "/status", body=body, content_type="application/merge-patch+json"
+    )
+    return answer.object()
+
+
+async def kube_system_uid(client: ClusterClient) -> str:
+    """The UID of namespace kube-system, which stands for the cluster in owner marks.
+
+    Raises:
+        ClusterError: it could not be read.
+    """
+    try:
+        answer = await client.request("GET", "/api/v1/namespaces/kube-system")
+    except AnswerError as error:
+        if error.status != _FORBIDDEN:
+            raise
+        raise with_reason(
+            error,
+            Reason.SourceForbidden,
+            "The operator may not read namespace kube-system, whose UID marks the documents as this cluster's",
+            hint="Allow its ServiceAccount to get the namespace kube-system.",
+        ) from error
+    return str(answer.object()["metadata"]["uid"])
+
+
+async def _pages(client: ClusterClient) -> tuple[Object, ...]:
+    found: list[Object] = []
+    params = {"limit": _PAGE}
+    while True:
+        answer = await client.request("GET", _COLLECTION, params=params)
+        found.extend(answer.items())
+        token = (answer.object().get("metadata") or {}).get("continue")
+        if not token:
+            return tuple(found)
+        params = {"limit": _PAGE, "continue": str(token)}
+
+
+def _path(name: str) -> str:
+    return f"{_COLLECTION}/{quote(name, safe='')}"

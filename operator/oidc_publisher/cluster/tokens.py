@@ -1,0 +1,108 @@
+"""Tokens of the probe's ServiceAccount: minted by one API server, reviewed by one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from oidc_publisher.cluster.client import ClusterClient
+from oidc_publisher.cluster.failures import ObjectMissingError, with_reason
+from oidc_publisher.errors import AnswerError
+from oidc_publisher.findings import Reason
+
+_API_VERSION = "authentication.k8s.io/v1"
+_FORBIDDEN = 403
+
+
+@dataclass(frozen=True, slots=True)
+class TokenReview:
+    """Whether an API server accepts a token, and why not in its own words."""
+
+    authenticated: bool
+    error: str = ""
+
+
+async def mint_token(
+    client: ClusterClient,
+    endpoint: str | None,
+    *,
+    namespace: str,
+    name: str,
+    audience: str,
+    lifetime_s: int = 600,
+    timeout_s: float = 5.0,
+) -> str:
+    """Let one API server (None: that of the credentials) mint a token of ServiceAccount `namespace`/`name`.
+
+    600 s is the shortest life that the API allows. The server may grant another one: `exp` in the token says.
+
+    Raises:
+        AnswerError: TokenRequestForbidden, or TokenRequestFailed.
+        UnreachableError, CertificateError: the API server could not be asked.
+    """
+    body = {
+        "apiVersion": _API_VERSION,
+        "kind": "TokenRequest",
+        "spec": {"audiences": [audience], "expirationSeconds": lifetime_s},
+    }
+    path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{name}/token"
+    try:
+        answer = await client.request("POST", path, endpoint=endpoint, body=body, timeout_s=timeout_s, repeatable=True)
+        token = answer.object().get("status", {}).get("token")
+    except AnswerError as error:
+        raise _mint_failure(error, f"{namespace}/{name}") from error
+    if not isinstance(token, str) or not token:
+        message = f"{answer.asked} answered a TokenRequest without a token"
+        raise AnswerError(
+            Reason.TokenRequestFailed, message, status=answer.status, retryable=True, subject=answer.asked
+        )
+    return token
+
+
+async def review_token(
+    client: ClusterClient, endpoint: str | None, token: str, audiences: Sequence[str], *, timeout_s: float = 5.0
+) -> TokenReview:
+    """Ask one API server (None: that of the credentials) whether it accepts a token for any of the audiences.
+
+    Raises:
+        AnswerError: TokenRequestForbidden when the operator may not create tokenreviews, else as the client says.
+        UnreachableError, CertificateError: the API server could not be asked.
+    """
+    body = {
+        "apiVersion": _API_VERSION,
+        "kind": "TokenReview",
+        "spec": {"token": token, "audiences": list(audiences)},
+    }
+    path = f"/apis/{_API_VERSION}/tokenreviews"
+    try:
+        answer = await client.request("POST", path, endpoint=endpoint, body=body, timeout_s=timeout_s, repeatable=True)
+    except AnswerError as error:
+        if error.status != _FORBIDDEN:
+            raise
+        raise with_reason(
+            error,
+            Reason.TokenRequestForbidden,
+            f"The operator may not review tokens at {error.subject}",
+            hint="Allow its ServiceAccount to create tokenreviews (authentication.k8s.io).",
+        ) from error
+    status = answer.object().get("status") or {}
+    return TokenReview(status.get("authenticated") is True, str(status.get("error") or ""))
+
+
+def _mint_failure(error: AnswerError, account: str) -> AnswerError:
+    namespace, name = account.split("/")
+    if error.status == _FORBIDDEN:
+        return with_reason(
+            error,
+            Reason.TokenRequestForbidden,
+            f"The operator may not mint a token of ServiceAccount {account} at {error.subject}",
+            hint=f"Allow it to create serviceaccounts/token of {name} in namespace {namespace}.",
+        )
+    if isinstance(error, ObjectMissingError):
+        return with_reason(
+            error,
+            Reason.TokenRequestFailed,
+            f"ServiceAccount {account} does not exist",
+            hint="Create it, or name another one with --probe-service-account.",
+        )
+    return with_reason(error, Reason.TokenRequestFailed, error.message, hint=error.hint)

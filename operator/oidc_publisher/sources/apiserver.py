@@ -1,0 +1,176 @@
+"""The key sets of the cluster's API servers.
+
+Each API server is configured by itself: during a rollout they list different keys, and the address of the Service shows
+only one of them. So every one is read, and the union counts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from oidc_publisher.cluster import ClusterClient, api_server_endpoints
+from oidc_publisher.cluster.client import CONNECT_TIMEOUT_S
+from oidc_publisher.errors import AnswerError, ClusterError
+from oidc_publisher.findings import Finding, Reason
+from oidc_publisher.keys import KeyDefect, PublicKey, read_cluster_jwks
+from oidc_publisher.rotation import Listing, SourceReading
+from oidc_publisher.sources.port import SourceResult
+
+JWKS_PATH = "/openid/v1/jwks"
+ENDPOINT_SLICE = "EndpointSlice default/kubernetes"
+
+_TOTAL_S = 5.0
+_AT_ONCE = 8
+#: An API server that has just started answers 403 for 0.1 s, until it has read its RBAC rules.
+_RBAC_LOADS_S = 0.25
+_UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND = 401, 403, 404
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What one API server said. `complete`: the keys are all that it lists, and there is a usable one."""
+
+    endpoint: str
+    complete: bool = False
+    keys: tuple[PublicKey, ...] = ()
+    defects: tuple[KeyDefect, ...] = ()
+    findings: tuple[Finding, ...] = ()
+
+
+class APIServerSource:
+    """Reads the key set of every ready API server, or of the ones at `addresses` (HOST:PORT)."""
+
+    def __init__(self, client: ClusterClient, name: str, identity: str, addresses: Sequence[str] | None = None) -> None:
+        self._client = client
+        self._name = name
+        self._identity = identity
+        self._addresses = tuple(addresses) if addresses else None
+
+    async def read(self) -> SourceResult:
+        """Read all of them at once; one that is down costs 2 s while it hides, and nothing when it refuses.
+
+        Complete only if every endpoint answered with a valid certificate, a usable key and nothing unreadable. A key
+        of a type that relying parties refuse does not count against it: it is known and left out.
+        """
+        try:
+            endpoints = self._addresses or await _confirmed(self._endpoints)
+        except ClusterError as error:
+            return await self._without_endpoints(error.finding())
+        if not endpoints:
+            return await self._without_endpoints(_no_endpoints())
+        gate = asyncio.Semaphore(_AT_ONCE)
+        said = await asyncio.gather(*(self._ask(endpoint, gate) for endpoint in endpoints))
+        return self._result(said, endpoints=tuple(endpoints), missing=[s.endpoint for s in said if not s.complete])
+
+    async def _endpoints(self, left_s: float) -> tuple[str, ...]:
+        return await api_server_endpoints(self._client, timeout_s=left_s)
+
+    async def _without_endpoints(self, *findings: Finding) -> SourceResult:
+        """Nobody knows how many API servers there are: what the credentials' own server lists, never complete.
+
+        Its keys enter all the same (R1); they are missed sooner than they are too many.
+        """
+        said = await self._ask(None, asyncio.Semaphore())
+        return self._result([said], endpoints=None, missing=[ENDPOINT_SLICE], findings=findings)
+
+    async def _ask(self, endpoint: str | None, gate: asyncio.Semaphore) -> _Said:
+        asked = endpoint or self._client.credentials.host_port
+        try:
+            async with gate:
+                body = await _confirmed(lambda left_s: self._fetch(endpoint, left_s))
+        except ClusterError as error:
+            return _Said(asked, findings=(_failure(error, asked),))
+        read = read_cluster_jwks(body)
+        known = all(defect.reason is Reason.KeyUnsupported for defect in read.defects)
+        findings = (_empty(asked),) if known and not read.keys else ()
+        return _Said(asked, known and bool(read.keys), read.keys, read.defects, findings)
+
+    async def _fetch(self, endpoint: str | None, left_s: float) -> bytes:
+        answer = await self._client.request("GET", JWKS_PATH, endpoint=endpoint, timeout_s=left_s)
+        return answer.body
+
+    def _result(
+        self,
+        said: Sequence[_Said],
+        *,
+        endpoints: tuple[str, ...] | None,
+        missing: Sequence[str],
+        findings: Iterable[Finding] = (),
+    ) -> SourceResult:
+        # One key ID with two materials is listed twice: rotation decides between them (R8).
+        keys = dict.fromkeys(key for one in said for key in one.keys)
+        reading = SourceReading(
+            self._name,
+            self._identity,
+            complete=not missing,
+            listings=tuple(Listing(key) for key in keys),
+            missing=tuple(missing),
+        )
+        found = [*findings, *(f for one in said for f in one.findings), *self._defects(said)]
+        return SourceResult(reading, tuple(dict.fromkeys(found)), endpoints)
+
+    def _defects(self, said: Sequence[_Said]) -> Iterable[Finding]:
+        """One finding for each defect, however many API servers show it."""
+        where: dict[KeyDefect, list[str]] = {}
+        for one in said:
+            for defect in one.defects:
+                where.setdefault(defect, []).append(one.endpoint)
+        for defect, endpoints in where.items():
+            message = f"The key set of {', '.join(endpoints)}: {defect.detail}"
+            yield Finding.of(defect.reason, message, subject=self._name)
+
+
+async def _confirmed(call: Callable[[float], Awaitable[_T]]) -> _T:
+    """Call, and call once more at once if that failed: a finding needs two failures.
+
+    Both share 5 s. What took as long as a connect timeout is not repeated: TCP itself has tried again meanwhile.
+    """
+    start_s = time.monotonic()
+    try:
+        return await call(_TOTAL_S)
+    except ClusterError as error:
+        if time.monotonic() - start_s >= CONNECT_TIMEOUT_S:
+            raise
+        if isinstance(error, AnswerError) and error.status == _FORBIDDEN:
+            await asyncio.sleep(_RBAC_LOADS_S)
+    return await call(_TOTAL_S - (time.monotonic() - start_s))
+
+
+def _failure(error: ClusterError, asked: str) -> Finding:
+    """Why an API server's key set could not be read."""
+    status = error.status if isinstance(error, AnswerError) else None
+    if status == _FORBIDDEN:
+        return Finding.of(
+            Reason.SourceForbidden,
+            f"The operator may not read the key set of {asked}",
+            hint="Bind ClusterRole system:service-account-issuer-discovery to its ServiceAccount or user.",
+            subject=asked,
+        )
+    if status == _NOT_FOUND:
+        return Finding.of(
+            Reason.ClusterDiscoveryMissing,
+            f"{asked} serves no key set (404 for {JWKS_PATH}): its first issuer is no https URL, or one of its keys is "
+            "of a kind it cannot publish",
+            subject=asked,
+        )
+    return error.finding()
+
+
+def _empty(asked: str) -> Finding:
+    return Finding.of(Reason.SourceEmpty, f"The key set of {asked} names no usable key", subject=asked)
+
+
+def _no_endpoints() -> Finding:
+    return Finding.of(
+        Reason.APIServerUnreachable,
+        f"{ENDPOINT_SLICE} lists no ready API server",
+        hint="Look at `kubectl get endpointslices -n default`; where API servers cannot be listed, name them in "
+        "spec.keySources[].apiServer.addresses.",
+        subject=ENDPOINT_SLICE,
+    )

@@ -1,0 +1,158 @@
+"""How conditions follow from findings."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from oidc_publisher.findings import (
+    CATALOGUE,
+    CONDITION_ORDER,
+    Condition,
+    ConditionStatus,
+    ConditionType,
+    Facts,
+    Finding,
+    Reason,
+    Severity,
+    conditions,
+    sorted_findings,
+)
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+GOOD = Facts(
+    generation=3,
+    now=NOW,
+    interval=timedelta(minutes=1),
+    may_sign=True,
+    achieved=dict.fromkeys(CONDITION_ORDER, "well"),
+)
+
+
+def by_type(found: tuple[Condition, ...]) -> dict[ConditionType, Condition]:
+    return {condition.type: condition for condition in found}
+
+
+def status_of(*findings: Finding, facts: Facts = GOOD) -> dict[ConditionType, ConditionStatus]:
+    return {c.type: c.status for c in conditions(findings, facts)}
+
+
+def test_every_reason_is_in_the_catalogue_with_whole_sentences() -> None:
+    """A reason without an entry, or with half a sentence, would reach a person."""
+    assert set(CATALOGUE) == set(Reason)
+    for entry in CATALOGUE.values():
+        assert entry.meaning.endswith(".")
+        assert entry.hint.endswith(".")
+        assert entry.meaning[0].isupper() or entry.meaning.startswith("spec.")
+
+
+def test_all_good_is_ready_and_neither_reconciling_nor_stalled() -> None:
+    """kstatus: the abnormal conditions exist only while true."""
+    found = by_type(conditions((), GOOD))
+    assert set(found) == {ConditionType.READY, ConditionType.SAFE_TO_SIGN, *CONDITION_ORDER}
+    assert {c.status for c in found.values()} == {ConditionStatus.TRUE}
+    assert found[ConditionType.READY].reason is Reason.Proven
+    assert found[ConditionType.PUBLISHED].reason is Reason.Succeeded
+    assert {c.observed_generation for c in found.values()} == {3}
+
+
+def test_an_issuer_that_mints_no_token_is_proven_without_one() -> None:
+    """No TokenAccepted without an apiServer source."""
+    found = by_type(conditions((), replace(GOOD, mints=False)))
+    assert ConditionType.TOKEN_ACCEPTED not in found
+    assert found[ConditionType.READY].reason is Reason.ProvenWithoutToken
+
+
+@pytest.mark.parametrize("reason", [r for r in Reason if CATALOGUE[r].condition in CONDITION_ORDER])
+def test_a_finding_moves_its_condition_as_its_severity_says(reason: Reason) -> None:
+    """Critical: False; U: Unknown; Warning and Info leave it True."""
+    entry = CATALOGUE[reason]
+    expected = ConditionStatus.TRUE
+    if entry.unknown:
+        expected = ConditionStatus.UNKNOWN
+    if entry.severity is Severity.CRITICAL:
+        expected = ConditionStatus.FALSE
+    assert status_of(Finding.of(reason, "Something"))[entry.condition] is expected
+
+
+def test_ready_names_the_first_cause_in_the_order_of_the_steps() -> None:
+    """A store that refuses explains a wire that shows nothing, not the other way round."""
+    findings = (Finding.of(Reason.DocumentNotFound, "no"), Finding.of(Reason.AccessDenied, "refused"))
+    ready = by_type(conditions(findings, GOOD))[ConditionType.READY]
+    assert (ready.status, ready.reason) == (ConditionStatus.FALSE, Reason.AccessDenied)
+
+
+def test_stalled_says_that_only_a_person_can_mend_it() -> None:
+    """Ready False with a reason that stalls: Stalled; with another: Reconciling."""
+    assert ConditionType.STALLED in status_of(Finding.of(Reason.AccessDenied, "refused"))
+    assert ConditionType.RECONCILING in status_of(Finding.of(Reason.DocumentNotFound, "no"))
+    assert ConditionType.STALLED not in status_of(Finding.of(Reason.DocumentNotFound, "no"))
+
+
+def test_unknown_keeps_the_last_good_for_three_intervals() -> None:
+    """What could not be asked is not False, and Ready follows only when it lasts."""
+    unreachable = Finding.of(Reason.APIServerUnreachable, "A is away")
+    good = conditions((), GOOD)
+    first = conditions((unreachable,), replace(GOOD, previous=good, now=NOW + timedelta(minutes=1)))
+    assert by_type(first)[ConditionType.KEYS_READ].status is ConditionStatus.UNKNOWN
+    assert by_type(first)[ConditionType.READY].status is ConditionStatus.TRUE
+    later = conditions((unreachable,), replace(GOOD, previous=first, now=NOW + timedelta(minutes=4)))
+    ready = by_type(later)[ConditionType.READY]
+    assert (ready.status, ready.reason) == (ConditionStatus.UNKNOWN, Reason.APIServerUnreachable)
+
+
+def test_a_new_generation_is_not_ready_on_the_proof_of_the_old_one() -> None:
+    """Ready=True only if everything was proven for this generation."""
+    unreachable = Finding.of(Reason.APIServerUnreachable, "A is away")
+    facts = replace(GOOD, generation=4, previous=conditions((), GOOD))
+    assert status_of(unreachable, facts=facts)[ConditionType.READY] is ConditionStatus.UNKNOWN
+
+
+def test_safe_to_sign_never_moves_ready() -> None:
+    """A key that waits is no fault of the issuer."""
+    found = by_type(conditions((Finding.of(Reason.SignedBeforeSafe, "early"),), replace(GOOD, may_sign=False)))
+    assert found[ConditionType.SAFE_TO_SIGN].status is ConditionStatus.FALSE
+    assert found[ConditionType.SAFE_TO_SIGN].reason is Reason.SignedBeforeSafe
+    assert found[ConditionType.READY].status is ConditionStatus.TRUE
+
+
+def test_a_waiting_key_makes_safe_to_sign_false_with_its_time() -> None:
+    """A rotator waits for the condition and reads the time."""
+    waiting = Finding.of(Reason.PrePublishing, "Key K2 is safe to sign with from 2026-01-02T00:00:00Z")
+    safe = by_type(conditions((waiting,), replace(GOOD, may_sign=False)))[ConditionType.SAFE_TO_SIGN]
+    assert (safe.status, safe.reason) == (ConditionStatus.FALSE, Reason.PrePublishing)
+    assert "2026-01-02T00:00:00Z" in safe.message
+
+
+def test_suspended_makes_no_claim() -> None:
+    """An old proof is not a proof."""
+    found = by_type(conditions((), replace(GOOD, suspended=True, previous=conditions((), GOOD))))
+    assert {c.status for c in found.values()} == {ConditionStatus.UNKNOWN}
+    assert {c.reason for c in found.values()} == {Reason.Suspended}
+
+
+def test_the_transition_time_moves_with_the_status_alone() -> None:
+    """A change of reason is no transition."""
+    first = conditions((Finding.of(Reason.AccessDenied, "refused"),), GOOD)
+    second = conditions((Finding.of(Reason.BucketNotFound, "gone"),), replace(GOOD, now=NOW + timedelta(hours=1), previous=first))
+    published = by_type(second)[ConditionType.PUBLISHED]
+    assert published.reason is Reason.BucketNotFound
+    assert published.last_transition_time == NOW
+    third = conditions((), replace(GOOD, now=NOW + timedelta(hours=2), previous=second))
+    assert by_type(third)[ConditionType.PUBLISHED].last_transition_time == NOW + timedelta(hours=2)
+
+
+def test_findings_come_root_cause_first_and_once() -> None:
+    """Critical before Warning, then by the order of the steps."""
+    slow = Finding.of(Reason.TooSlow, "slow")
+    denied = Finding.of(Reason.AccessDenied, "refused")
+    unreadable = Finding.of(Reason.EntryUnreadable, "entry")
+    assert sorted_findings((unreadable, slow, denied, slow)) == (denied, slow, unreadable)
+
+
+def test_a_message_ends_with_what_to_do() -> None:
+    """A finding says what is wrong, then what an admin does next."""
+    finding = Finding.of(Reason.BucketNotFound, "s3://b does not exist")
+    assert finding.message == "s3://b does not exist. Create it, or correct spec.store."

@@ -1,0 +1,84 @@
+"""The identity of a source, the factory, and the source in memory."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from oidc_publisher.api import KeySourceSpec
+from oidc_publisher.errors import InvalidObjectError
+from oidc_publisher.findings import Finding, Reason
+from oidc_publisher.keys.pem import read_entry
+from oidc_publisher.rotation import Listing
+from oidc_publisher.sources import APIServerSource, MemorySource, Source, open_sources, source_identity
+from tests.support.signingkeys import signing_key
+from tests.unit.cluster.apistub import client_of
+
+if TYPE_CHECKING:
+    from tests.support.pki import PKI
+
+
+def spec(content: dict[str, Any]) -> KeySourceSpec:
+    """A key source as the API server hands it over."""
+    return KeySourceSpec.model_validate(content)
+
+
+class TestIdentity:
+    """An edited source is another one (R4)."""
+
+    @pytest.mark.parametrize(
+        "other",
+        [
+            {"name": "b", "apiServer": {}},
+            {"name": "a", "apiServer": {"addresses": ["10.0.0.1:6443"]}},
+            {"name": "a", "configMap": {"namespace": "n", "name": "c"}},
+        ],
+    )
+    def test_every_edit_counts(self, other: dict[str, Any]) -> None:
+        """Name, kind and content."""
+        assert source_identity({"name": "a", "apiServer": {}}) != source_identity(other)
+
+    def test_the_form_does_not_count(self) -> None:
+        """A model and its mapping, in any order, with or without nulls, are the same source."""
+        content = {"name": "a", "apiServer": {"addresses": ["10.0.0.1:6443", "10.0.0.2:6443"]}}
+        identity = source_identity(content)
+        assert identity.startswith("sha256:")
+        assert source_identity(spec(content)) == identity
+        assert source_identity(dict(reversed(content.items()))) == identity
+        assert source_identity({**content, "configMap": None}) == identity
+        assert source_identity(spec({"apiServer": {}})) == source_identity({"name": "default", "apiServer": {}})
+
+
+class TestFactory:
+    """From the spec to sources."""
+
+    async def test_api_servers(self, pki: PKI) -> None:
+        """One source for each entry, in order."""
+        async with client_of(pki, "127.0.0.1:1") as client:
+            sources = open_sources((spec({"name": "a", "apiServer": {}}), spec({"name": "b", "apiServer": {}})), client)
+        assert [type(source) for source in sources] == [APIServerSource, APIServerSource]
+
+    async def test_kinds_of_a_later_version(self, pki: PKI) -> None:
+        """Refused by name."""
+        async with client_of(pki, "127.0.0.1:1") as client:
+            with pytest.raises(InvalidObjectError, match="Key source maps is of a kind") as caught:
+                open_sources([spec({"name": "maps", "configMap": {"namespace": "n", "name": "c"}})], client)
+        assert caught.value.reason is Reason.SpecUnsupported
+
+
+async def test_the_memory_source_says_what_it_was_told() -> None:
+    """Keys, then none, then a failure."""
+    (key,) = read_entry(signing_key("P-256", "a").public_pem).keys
+    memory = MemorySource("m", [key])
+    source: Source = memory
+    told = await source.read()
+    assert (told.reading.complete, told.reading.listings, told.endpoints) == (True, (Listing(key),), ())
+    memory.state(Listing(key, "service-account-7.pub", 7))
+    assert (await source.read()).reading.listings == (Listing(key, "service-account-7.pub", 7),)
+    memory.state()
+    assert not (await source.read()).reading.complete
+    finding = Finding.of(Reason.SourceNotFound, "gone", subject="m")
+    memory.fail(finding, missing=["m"])
+    told = await source.read()
+    assert (told.reading.complete, told.reading.missing, told.findings) == (False, ("m",), (finding,))
