@@ -1,0 +1,55 @@
+# `make help` lists the verbs. Each installs what it needs, and costs about a second when there is nothing to do.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-builtin-rules
+
+PYTHON ?= python3
+BIN := .venv/bin
+PYTEST_ARGS ?=
+
+.PHONY: help install testbed demo test check fmt gen bench lock clean
+
+help: ## list the verbs
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: .venv/.installed ## make .venv with the console script oidc-publisher
+
+.venv/.installed: requirements.lock pyproject.toml hack/install
+	@PYTHON="$(PYTHON)" hack/install
+
+testbed: install ## build kube-apiserver, etcd, kubectl and an S3 server into the user's cache (minutes, once)
+	@$(BIN)/python hack/testbed/build.py
+
+demo: testbed ## watch two API servers' keys become a working issuer, break, heal and rotate (KEEP=1 leaves it running)
+	@$(BIN)/python hack/demo.py $(if $(KEEP),--keep)
+
+test: testbed ## run every test, the live ones against real servers
+	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+check: install ## format, lint, types, layers, generated files fresh
+	@test ! -e operator/__init__.py || { echo "operator/__init__.py shadows the standard library's operator: remove it"; exit 1; }
+	@$(BIN)/ruff format --check --quiet . || { echo "run: make fmt"; exit 1; }
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/python hack/gen.py --check
+	@$(BIN)/python hack/check_lock.py
+	@echo "check: all good"
+
+fmt: install ## format, and mend what the linter can
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix --quiet .
+
+gen: install ## write what is made from the models
+	@$(BIN)/python hack/gen.py
+
+bench: testbed ## measure, and write docs/reference/performance.md
+	@$(BIN)/python hack/bench.py
+
+lock: install ## resolve requirements.lock anew, for every platform, with hashes
+	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --group dev --upgrade \
+	  --custom-compile-command "make lock" pyproject.toml -o requirements.lock
+
+clean: ## remove what the verbs made in the checkout; the testbed in the user's cache stays
+	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
