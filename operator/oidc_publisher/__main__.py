@@ -1,0 +1,5 @@
+"""`python -m oidc_publisher`."""
+
+from oidc_publisher.cli import main
+
+main()

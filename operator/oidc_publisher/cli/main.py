@@ -1,0 +1,79 @@
+"""The group of commands and what becomes of errors.
+
+Commands are imported when they are called: `--help` and `version` are there at once, although `run` needs half a
+second of imports.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+import click
+
+from oidc_publisher.cli.exitcodes import ExitCode
+from oidc_publisher.errors import PublisherError
+
+#: Each command's module, in the order --help shows; it has an attribute `command`.
+_COMMANDS = {
+    "run": ("oidc_publisher.cli.run", "Run the operator."),
+    "version": ("oidc_publisher.cli.version", "Print the version."),
+}
+
+
+class _LazyGroup(click.Group):
+    """A group that knows its commands by name and help, and imports only the one that is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names in the order of the table."""
+        del ctx
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command."""
+        del ctx
+        if cmd_name not in _COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(_COMMANDS[cmd_name][0]).command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands without importing them."""
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, short_help) for name, (_, short_help) in _COMMANDS.items()])
+
+
+@click.group(
+    cls=_LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Exit codes: 0 yes; 1 no, broken or differs; 2 no answer: wrong usage or no access.",
+)
+def cli() -> None:
+    """Give a Kubernetes cluster a public OIDC issuer and keep it true."""
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line and exit; what an admin can mend is one line on stderr, never a traceback."""
+    sys.exit(_exit_code(list(sys.argv[1:] if arguments is None else arguments)))
+
+
+def _exit_code(arguments: list[str]) -> int:
+    try:
+        result: object = cli.main(arguments, prog_name="oidc-publisher", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return ExitCode.NO_ANSWER
+    except click.Abort:
+        return ExitCode.INTERRUPTED
+    except PublisherError as error:
+        click.echo(f"Error: {_sentence(error)}", err=True)
+        return ExitCode.NO_ANSWER
+    return result if isinstance(result, int) else ExitCode.YES
+
+
+def _sentence(error: PublisherError) -> str:
+    said = f"{error.message.rstrip('. ')}."
+    return f"{said} {error.hint}" if error.hint else said

@@ -1,0 +1,40 @@
+"""Values on the command line; a wrong one is refused with a sentence that says what is right."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import click
+
+#: A DNS label and a DNS subdomain, as the API server checks names of namespaces and of ServiceAccounts.
+_LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
+_NAMESPACED_NAME = re.compile(rf"{_LABEL}/{_LABEL}(\.{_LABEL})*")
+
+Callback = Callable[[click.Context, click.Parameter, str | None], object]
+
+
+def parsed(parse: Callable[[str], object]) -> Callback:
+    """A callback for an option whose text `parse` understands, or refuses with a ValueError."""
+
+    def callback(_context: click.Context, _parameter: click.Parameter, text: str | None) -> object:
+        if text is None:
+            return None
+        try:
+            return parse(text)
+        except ValueError as error:
+            raise click.BadParameter(f"{text!r} {error}.") from None
+
+    return callback
+
+
+def namespaced_name(text: str) -> tuple[str, str]:
+    """Read NAMESPACE/NAME.
+
+    Raises:
+        ValueError: it is not that.
+    """
+    if not _NAMESPACED_NAME.fullmatch(text):
+        raise ValueError("must be NAMESPACE/NAME, such as oidc-publisher/oidc-publisher-probe")
+    namespace, _, name = text.partition("/")
+    return namespace, name

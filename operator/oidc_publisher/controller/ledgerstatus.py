@@ -1,0 +1,123 @@
+"""The ledger as the object's status holds it, both ways. A round trip loses nothing that a rule decides by."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+from oidc_publisher.api import (
+    OIDCIssuerStatus,
+    StatusCacheAge,
+    StatusEndpoint,
+    StatusKey,
+    StatusKeyOrigin,
+    StatusLedger,
+)
+from oidc_publisher.errors import KeyRefusedError
+from oidc_publisher.keys import PublicKey, format_version, parse_version
+from oidc_publisher.rotation import CacheAge, Endpoint, Ledger, LedgerKey, Origin, signing_key_ids, state
+
+#: Times that the ledger and the status name alike.
+_TIMES = (
+    "published_time",
+    "rebuilt_time",
+    "served_since_time",
+    "safe_to_sign_time",
+    "safe_since_time",
+    "first_signed_time",
+    "unused_since_time",
+    "retire_time",
+    "last_listed_time",
+    "last_signed_time",
+)
+#: Marks that the ledger and the status name alike; absent means False.
+_MARKS = ("version_named", "founding", "baseline", "signed_before_safe", "leaving")
+
+
+def keys_of(ledger: Ledger) -> tuple[StatusKey, ...]:
+    """The ledger's keys as status.keys, in the ledger's order (newest first)."""
+    signing = signing_key_ids(ledger)
+    return tuple(_status_key(entry, signing) for entry in ledger.keys)
+
+
+def ledger_of(ledger: Ledger) -> StatusLedger:
+    """What the ledger remembers beside its keys, as status.ledger."""
+    return StatusLedger(
+        next_version=format_version(ledger.next_version),
+        last_complete_pass_time=ledger.last_complete_pass_time,
+        cache_ages=tuple(StatusCacheAge(age=c.age, until_time=c.until_time) for c in ledger.cache_ages),
+        endpoints=tuple(
+            StatusEndpoint(address=e.address, key_id=e.key_id, gone_since_time=e.gone_since_time)
+            for e in ledger.endpoints
+        ),
+    )
+
+
+def read_ledger(status: OIDCIssuerStatus) -> Ledger:
+    """The ledger in `status`; an entry without usable material or with an impossible time is left out.
+
+    What is left out is still in the store, from where R9 brings it back when nothing else names it.
+    """
+    held = status.ledger or StatusLedger()
+    publication = status.publication
+    keys = tuple(entry for key in status.keys if (entry := _entry(key)) is not None)
+    return Ledger(
+        keys=_unique(keys),
+        serial=(publication.serial or 0) if publication else 0,
+        jwks_digest=(publication.jwks_digest or "") if publication else "",
+        next_version=_version(held.next_version, default=1),
+        cache_ages=tuple(CacheAge(c.age, c.until_time) for c in held.cache_ages),
+        endpoints=tuple(Endpoint(e.address, e.key_id, e.gone_since_time) for e in held.endpoints if e.key_id),
+        last_complete_pass_time=held.last_complete_pass_time,
+    )
+
+
+def _status_key(entry: LedgerKey, signing: frozenset[str]) -> StatusKey:
+    return StatusKey(
+        key_id=entry.key_id,
+        version=format_version(entry.version),
+        algorithm=entry.key.algorithm,
+        public_key=entry.key.to_pem(),
+        origins=tuple(StatusKeyOrigin(source=o.source, entry=o.entry, identity=o.identity) for o in entry.origins),
+        state=str(state(entry, signing)),
+        stale_age=entry.stale_age,
+        token_lifetime=entry.token_lifetime,
+        first_seen_time=entry.first_seen_time,
+        **dict.fromkeys((name for name in _MARKS if getattr(entry, name)), True),
+        **{name: time for name in _TIMES if (time := getattr(entry, name)) is not None},
+    )
+
+
+def _entry(key: StatusKey) -> LedgerKey | None:
+    if key.public_key is None or key.first_seen_time is None:
+        return None
+    try:
+        material = PublicKey.from_pem(key.public_key, key.key_id)
+    except KeyRefusedError:
+        return None
+    entry = LedgerKey(
+        key=material,
+        version=_version(key.version, default=0),
+        first_seen_time=key.first_seen_time,
+        token_lifetime=key.token_lifetime or timedelta(0),
+        stale_age=key.stale_age or timedelta(0),
+        origins=tuple(Origin(o.source, o.identity or "", o.entry) for o in key.origins),
+    )
+    told: dict[str, Any] = {name: bool(getattr(key, name)) for name in _MARKS}
+    told |= {name: getattr(key, name) for name in _TIMES}
+    return replace(entry, **told)
+
+
+def _unique(keys: Iterable[LedgerKey]) -> tuple[LedgerKey, ...]:
+    return tuple({entry.key_id: entry for entry in keys}.values())
+
+
+def _version(text: str | None, *, default: int) -> int:
+    if text is None:
+        return default
+    try:
+        return parse_version(text)
+    except KeyRefusedError:
+        return default

@@ -1,0 +1,174 @@
+"""The operator as a whole: what starts, what runs side by side, and how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import time
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Protocol
+
+import structlog
+
+from oidc_publisher import __version__
+from oidc_publisher.cluster import ClusterClient, Credentials, load_credentials
+from oidc_publisher.controller.contact import Contact
+from oidc_publisher.controller.crd import objects_are_served
+from oidc_publisher.controller.handlers import IssuerEvents
+from oidc_publisher.controller.leaving import leave
+from oidc_publisher.controller.queue import Gone, Outcome, WorkQueue
+from oidc_publisher.controller.settings import DEFAULT_HEALTH_ADDRESS, RunSettings
+from oidc_publisher.controller.watching import IssuerWatch
+from oidc_publisher.errors import ClusterError
+from oidc_publisher.telemetry.health import OLDEST_RUN_S, Checks, HealthServer, Heartbeat, ListenError, Readiness
+
+log = structlog.stdlib.get_logger(__name__)
+
+#: Reconciles in progress get this long after SIGTERM. Cutting one is safe, the stores compare and swap.
+GRACE_S = 1.2
+
+#: Closing connections gets this long.
+_CLOSE_S = 0.25
+
+#: Threads beside those of the reconciles: name resolution, credential plugins.
+_SPARE_THREADS = 8
+
+
+class Reconciling(Protocol):
+    """The five steps for one object."""
+
+    async def reconcile(self, name: str) -> Outcome | Gone:
+        """Read, plan, publish, prove and report the issuer of this name."""
+        ...
+
+    async def close(self) -> None:
+        """Close what it holds open."""
+        ...
+
+
+MakeReconciler = Callable[[ClusterClient, RunSettings], Reconciling]
+
+
+async def run(settings: RunSettings, make_reconciler: MakeReconciler | None = None) -> int:
+    """Run the operator until SIGTERM or SIGINT, and return the exit code.
+
+    Raises:
+        CredentialsError: there are no credentials for an API server.
+        ListenError: the health address that was asked for cannot be listened on.
+    """
+    credentials = load_credentials(settings.kubeconfig, settings.context)
+    asyncio.get_running_loop().set_default_executor(_ImpatientExecutor(settings.max_concurrent + _SPARE_THREADS))
+    async with ClusterClient(credentials) as client:
+        reconciler = (make_reconciler or _the_reconciler)(client, settings)
+        return await Operator(settings, credentials, client, reconciler).run()
+
+
+class Operator:
+    """The parts, wired."""
+
+    def __init__(
+        self, settings: RunSettings, credentials: Credentials, client: ClusterClient, reconciler: Reconciling
+    ) -> None:
+        self._settings = settings
+        self._credentials = credentials
+        self._client = client
+        self._reconciler = reconciler
+        self._queue = WorkQueue(reconciler.reconcile, max_concurrent=settings.max_concurrent)
+        events = IssuerEvents(self._queue, settings.shard)
+        self._watch = IssuerWatch(client, events, Contact(events.look_at_all), self._take_signals)
+        self._heartbeat = Heartbeat()
+        self._stop = asyncio.Event()
+        self._health = HealthServer(settings.health_address or DEFAULT_HEALTH_ADDRESS, self._checks())
+
+    async def run(self) -> int:
+        """Run until told to stop, or until a part ends that never should (1)."""
+        self._take_signals()
+        await self._serve_health()
+        log.info(
+            "oidc-publisher is running.",
+            version=__version__,
+            server=self._credentials.server,
+            shard=str(self._settings.shard),
+            health=self._health.url,
+        )
+        self._queue.start()
+        parts = [_part("watch", self._watch.run()), _part("heartbeat", self._heartbeat.run())]
+        stopping = asyncio.create_task(self._stop.wait(), name="stop")
+        done, _ = await asyncio.wait([*parts, stopping], return_when=asyncio.FIRST_COMPLETED)
+        broken = [task for task in done if task is not stopping]
+        for task in broken:
+            log.error("A part of the operator ended by itself.", part=task.get_name(), exc_info=task.exception())
+        await self._drain([*parts, stopping])
+        return 1 if broken else 0
+
+    async def _drain(self, tasks: list[asyncio.Task[Any]]) -> None:
+        began = time.monotonic()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(self._queue.stop(GRACE_S), asyncio.wait(tasks, timeout=GRACE_S))
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_CLOSE_S):
+                await asyncio.gather(self._health.stop(), self._reconciler.close(), self._client.close())
+        log.info("oidc-publisher has stopped.", took_s=round(time.monotonic() - began, 2))
+
+    async def _serve_health(self) -> None:
+        try:
+            await self._health.start()
+        except ListenError as error:
+            if self._settings.health_address is not None:
+                raise
+            log.warning("The health pages are not served; name an address with --health-address.", why=str(error))
+
+    def _checks(self) -> Checks:
+        return Checks(
+            live={"loop": self._heartbeat.check, "queue": self._check_queue},
+            ready={"apiserver": Readiness(self._check_api_server).check, "running": self._check_running},
+        )
+
+    def _check_queue(self) -> str | None:
+        age = self._queue.oldest_running_age()
+        return f"a reconcile has been running for {age:.0f} s" if age > OLDEST_RUN_S else None
+
+    async def _check_api_server(self) -> str | None:
+        """Ask what the operator needs to ask; that it has no CRD yet is an answer of an API server that works."""
+        try:
+            await objects_are_served(self._client)
+        except ClusterError as error:
+            return error.message
+        return None
+
+    async def _check_running(self) -> str | None:
+        return "the operator is stopping" if self._stop.is_set() else None
+
+    def _take_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._on_signal, number)
+
+    def _on_signal(self, number: signal.Signals) -> None:
+        if self._stop.is_set():  # the second one: somebody is in a hurry
+            leave(128 + number)
+        log.info("Stopping.", signal=number.name)
+        self._stop.set()
+
+
+class _ImpatientExecutor(ThreadPoolExecutor):
+    """Threads that nobody waits for at the end: one inside boto3 would delay the exit until its timeout."""
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: FBT001, FBT002 - its signature
+        """Let running threads be, drop what waits."""
+        del wait, cancel_futures
+        super().shutdown(wait=False, cancel_futures=True)
+
+
+def _part(name: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    return asyncio.create_task(work, name=name)
+
+
+def _the_reconciler(client: ClusterClient, settings: RunSettings) -> Reconciling:
+    from oidc_publisher.controller.reconcile import Reconciler  # noqa: PLC0415 - tests of the shell need none of it
+
+    reconciler: Reconciling = Reconciler(client, settings)
+    return reconciler

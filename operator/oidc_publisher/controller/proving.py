@@ -1,0 +1,100 @@
+"""Step four, prove: judge what the public URL shows, and a fresh token of every API server against those very bytes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import datetime
+
+from oidc_publisher.cluster import ClusterClient, review_token
+from oidc_publisher.controller.context import IssuerContext
+from oidc_publisher.controller.reading import TOKEN_LIFETIME, FreshToken, Readings
+from oidc_publisher.documents import jwks_uri
+from oidc_publisher.errors import PublisherError
+from oidc_publisher.findings import Finding, Severity
+from oidc_publisher.probe import Expected, Judgement, judge, judge_review, judge_token
+from oidc_publisher.rotation import Advance
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What the look and the tokens showed; `accepted` are the API servers whose tokens passed every check."""
+
+    judgement: Judgement
+    token_findings: tuple[Finding, ...]
+    accepted: tuple[str, ...]
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """Everything that is wrong."""
+        return (*self.judgement.findings, *self.token_findings)
+
+
+async def prove(
+    context: IssuerContext,
+    client: ClusterClient,
+    readings: Readings,
+    plan: Advance,
+    *,
+    last_change: datetime | None,
+    now: datetime,
+) -> Proof:
+    """Judge the look, verify every fresh token against the served key set, and let its API server review it."""
+    judgement = judge(readings.look, _expected(context, plan, _propagating(context, plan, last_change, now)))
+    checks = await asyncio.gather(*(_check(context, client, token, judgement.jwks, now) for token in readings.tokens))
+    found: dict[str, list[Finding]] = defaultdict(list)
+    for token, findings in zip(readings.tokens, checks, strict=True):
+        found[token.endpoint].extend(findings)
+    token_findings = tuple(dict.fromkeys(finding for findings in checks for finding in findings))
+    accepted = tuple(e for e, findings in found.items() if not any(map(_prevents, findings)))
+    if judgement.jwks is None:
+        accepted = ()
+    return Proof(judgement, token_findings, accepted)
+
+
+def _prevents(finding: Finding) -> bool:
+    return finding.unknown or finding.severity is Severity.CRITICAL
+
+
+def _expected(context: IssuerContext, plan: Advance, propagating: bool) -> Expected:  # noqa: FBT001 - private
+    spec = context.spec
+    return Expected(
+        issuer_url=spec.issuer_url,
+        jwks_uri=jwks_uri(spec.issuer_url, spec.jwks_path),
+        keys=plan.publish or None,
+        algorithms=frozenset({"RS256", "ES256", *(key.algorithm for key in plan.publish)}),
+        cache_max_age=spec.cache_max_age,
+        relying_parties=spec.probe.relying_parties,
+        former_key_ids=frozenset(entry.key_id for entry in plan.ledger.keys),
+        propagating=propagating,
+    )
+
+
+def _propagating(context: IssuerContext, plan: Advance, last_change: datetime | None, now: datetime) -> bool:
+    """Whether the last write is younger than the longest cache age: an older copy is then served by right."""
+    age = max((c.age for c in plan.ledger.cache_ages), default=context.spec.cache_max_age)
+    return last_change is not None and now < last_change + age
+
+
+async def _check(
+    context: IssuerContext, client: ClusterClient, fresh: FreshToken, jwks: bytes | None, now: datetime
+) -> tuple[Finding, ...]:
+    spec = context.spec
+    judged = judge_token(
+        fresh.token,
+        endpoint=fresh.endpoint,
+        fetched_jwks=jwks,
+        issuer_url=spec.issuer_url,
+        audience=fresh.audience,
+        now=now,
+        max_token_lifetime=spec.rotation.max_token_lifetime,
+        clock_skew=spec.rotation.clock_skew,
+        requested_lifetime=TOKEN_LIFETIME,
+    )
+    try:
+        review = await review_token(client, fresh.endpoint, fresh.token, (fresh.audience,))
+    except PublisherError as error:
+        return (*judged, error.finding(subject=fresh.endpoint))
+    rejected = judge_review(fresh.endpoint, authenticated=review.authenticated, error=review.error)
+    return (*judged, rejected) if rejected else judged

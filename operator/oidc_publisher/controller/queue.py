@@ -1,0 +1,250 @@
+"""The work queue: which object is looked at when.
+
+A key is in one of four states::
+
+              add, deadline                       run ends
+    (none) ────────────────▶ waiting ──▶ running ──────────▶ idle with a deadline
+                                ▲           │ added meanwhile     │ add, deadline
+                                └───────────┴─────────────────────┘
+
+The queue belongs to one event loop and has no locks: its methods are called from that loop only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import random
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import structlog
+
+from oidc_publisher.controller.backoff import Backoff
+from oidc_publisher.controller.clock import Clock, SystemClock
+from oidc_publisher.controller.settings import MAX_CONCURRENT
+
+log = structlog.stdlib.get_logger(__name__)
+
+#: The first retry of a failed run comes fast (a restarted API server, a lost race), the last ones cost nothing.
+RETRY = Backoff(base_s=0.5, cap_s=120.0)
+
+#: Cancelled runs get this long to close their connections before they are left behind.
+CANCEL_S = 0.3
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a run says about the next run of its key.
+
+    `wake_after` is when the answer may change by the clock alone. A `failed` run comes again after its backoff, and
+    never later than `wake_after`.
+    """
+
+    wake_after: timedelta | None = None
+    failed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """The object of the key does not exist: the queue forgets it."""
+
+
+Process = Callable[[str], Awaitable[Outcome | Gone]]
+
+
+@dataclass(slots=True)
+class _Entry:
+    waiting: bool = False
+    running: bool = False
+    again: bool = False  # added while it ran
+    forgotten: bool = False  # while it ran
+    due: float | None = None  # monotonic
+    failures: int = 0
+    reasons: list[str] = field(default_factory=list)
+
+
+class WorkQueue:
+    """Runs `process` once per key at a time, and at most `max_concurrent` of them together."""
+
+    def __init__(
+        self,
+        process: Process,
+        *,
+        max_concurrent: int = MAX_CONCURRENT,
+        retry: Backoff = RETRY,
+        clock: Clock | None = None,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self._process = process
+        self._max_concurrent = max_concurrent
+        self._retry = retry
+        self._clock = clock or SystemClock()
+        self._jitter = jitter
+        self._entries: dict[str, _Entry] = {}
+        self._waiting: deque[str] = deque()
+        self._deadlines: list[tuple[float, str]] = []
+        self._timer: asyncio.TimerHandle | None = None
+        self._tasks: dict[asyncio.Task[None], float] = {}
+        self._started = self._stopping = False
+        self.last_progress = self._clock.monotonic()
+
+    def start(self) -> None:
+        """Begin to run what waits; before, keys are only collected."""
+        self._started = True
+        self._arm()
+        self._dispatch()
+
+    def add(self, key: str, reason: str) -> None:
+        """Run the key as soon as there is room; while it runs, once more afterwards; while it waits, once."""
+        entry = self._entries.setdefault(key, _Entry())
+        if reason not in entry.reasons:
+            entry.reasons.append(reason)
+        entry.forgotten = False
+        if entry.running:
+            entry.again = True
+        elif not entry.waiting:
+            self._enqueue(key, entry)
+            self._dispatch()
+
+    def wake_at(self, key: str, at: float) -> None:
+        """Run the key at a monotonic time at the latest; an earlier deadline stays, and the next run clears it."""
+        entry = self._entries.setdefault(key, _Entry())
+        if entry.waiting or (entry.due is not None and entry.due <= at):
+            return
+        entry.due, entry.forgotten = at, False
+        heapq.heappush(self._deadlines, (at, key))
+        if len(self._deadlines) > 2 * len(self._entries) + 64:
+            self._drop_stale_deadlines()
+        if self._deadlines[0] == (at, key):
+            self._arm()
+
+    def forget(self, key: str) -> None:
+        """Drop the key and everything that is planned for it; a run that goes on is its last."""
+        entry = self._entries.get(key)
+        if entry is None:
+            return
+        if entry.running:
+            entry.forgotten, entry.again, entry.due = True, False, None
+            entry.reasons.clear()
+        else:
+            del self._entries[key]
+
+    async def stop(self, grace_s: float) -> bool:
+        """Start nothing new, let running keys end within `grace_s`, cancel the rest; tell if that was none."""
+        self._stopping = True
+        if self._timer is not None:
+            self._timer.cancel()
+        if not self._tasks:
+            return True
+        _, late = await asyncio.wait(self._tasks, timeout=grace_s)
+        for task in late:
+            task.cancel()
+        if late:
+            log.warning("Running reconciles were cut short to stop in time.", count=len(late))
+            await asyncio.wait(late, timeout=CANCEL_S)
+        return not late
+
+    @property
+    def keys(self) -> frozenset[str]:
+        """Every key the queue knows."""
+        return frozenset(self._entries)
+
+    @property
+    def waiting(self) -> int:
+        """How many keys wait for room."""
+        return sum(entry.waiting for entry in self._entries.values())
+
+    @property
+    def running(self) -> int:
+        """How many keys run."""
+        return len(self._tasks)
+
+    def oldest_running_age(self) -> float:
+        """Seconds since the longest present run began, 0 when nothing runs."""
+        return self._clock.monotonic() - min(self._tasks.values(), default=self._clock.monotonic())
+
+    def _enqueue(self, key: str, entry: _Entry) -> None:
+        entry.waiting, entry.due = True, None
+        self._waiting.append(key)
+
+    def _dispatch(self) -> None:
+        while self._started and not self._stopping and self._waiting and len(self._tasks) < self._max_concurrent:
+            key = self._waiting.popleft()
+            entry = self._entries.get(key)
+            if entry is None or not entry.waiting or entry.running:  # forgotten since
+                continue
+            entry.waiting, entry.running = False, True
+            reasons, entry.reasons = entry.reasons, []
+            log.debug("reconcile", issuer=key, why=reasons or ["deadline"])
+            self.last_progress = self._clock.monotonic()
+            task = asyncio.create_task(self._run(key, entry), name=f"reconcile {key}")
+            self._tasks[task] = self.last_progress
+            task.add_done_callback(self._ended)
+
+    async def _run(self, key: str, entry: _Entry) -> None:
+        outcome: Outcome | Gone = Outcome(failed=True)
+        try:
+            outcome = await self._process(key)
+        except Exception:
+            log.exception("A reconcile failed in a way it does not know; it is tried again.", issuer=key)
+        finally:
+            entry.running = False
+            if not self._stopping:
+                self._settle(key, entry, outcome)
+
+    def _settle(self, key: str, entry: _Entry, outcome: Outcome | Gone) -> None:
+        if isinstance(outcome, Gone) or entry.forgotten:
+            entry.due, entry.failures, entry.forgotten = None, 0, False
+            if not entry.again:
+                del self._entries[key]
+                return
+        else:
+            entry.failures = entry.failures + 1 if outcome.failed else 0
+            self._plan(key, entry, outcome)
+        if entry.again:
+            entry.again = False
+            self._enqueue(key, entry)
+
+    def _plan(self, key: str, entry: _Entry, outcome: Outcome) -> None:
+        delays: list[float] = []
+        if outcome.wake_after is not None:
+            delays.append(max(0.0, outcome.wake_after.total_seconds()))
+        if outcome.failed:
+            delays.append(self._retry.delay(entry.failures, self._jitter))
+        if delays:
+            self.wake_at(key, self._clock.monotonic() + min(delays))
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        del self._tasks[task]
+        self.last_progress = self._clock.monotonic()
+        self._dispatch()
+
+    def _arm(self) -> None:
+        """Set the timer to the earliest deadline."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._started and not self._stopping and self._deadlines:
+            delay = max(0.0, self._deadlines[0][0] - self._clock.monotonic())
+            self._timer = asyncio.get_running_loop().call_later(delay, self._on_deadline)
+
+    def _on_deadline(self) -> None:
+        now = self._clock.monotonic()
+        while self._deadlines and self._deadlines[0][0] <= now:
+            at, key = heapq.heappop(self._deadlines)
+            entry = self._entries.get(key)
+            if entry is None or entry.due != at:  # replaced or forgotten since
+                continue
+            if entry.running:
+                entry.due, entry.again = None, True
+            else:
+                self._enqueue(key, entry)
+        self._arm()
+        self._dispatch()
+
+    def _drop_stale_deadlines(self) -> None:
+        self._deadlines = [(entry.due, key) for key, entry in self._entries.items() if entry.due is not None]
+        heapq.heapify(self._deadlines)

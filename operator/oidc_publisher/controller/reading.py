@@ -1,0 +1,188 @@
+"""Step one, read: sources, fresh tokens, stored documents and the wire, together and once."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from oidc_publisher.cluster import ClusterClient, mint_token
+from oidc_publisher.controller.clock import Clock
+from oidc_publisher.controller.context import IssuerContext
+from oidc_publisher.controller.planning import stored_reading
+from oidc_publisher.documents import DISCOVERY_PATH, StoredDocument
+from oidc_publisher.errors import ClusterError, PublisherError, StoreError
+from oidc_publisher.findings import Finding, Reason
+from oidc_publisher.keys import PublicKey
+from oidc_publisher.probe import Look, date_offsets, look, read_token, verifies, wire_reading
+from oidc_publisher.rotation import ClockReading, Ledger, Mint, Mints, Pass, Policy, StoredReading, StoreState
+from oidc_publisher.sources import SourceResult
+
+#: The shortest life that the API grants.
+TOKEN_LIFETIME = timedelta(minutes=10)
+
+
+@dataclass(frozen=True, slots=True)
+class FreshToken:
+    """A token that one API server has just minted for one audience."""
+
+    endpoint: str
+    audience: str
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoredDocuments:
+    """Both documents as the store holds them; None each where there is none. `error` when they could not be read."""
+
+    discovery: StoredDocument | None = None
+    jwks: StoredDocument | None = None
+    error: StoreError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Readings:
+    """Everything that one pass has read, and what was wrong with it."""
+
+    sources: tuple[SourceResult, ...]
+    tokens: tuple[FreshToken, ...]
+    stored: StoredDocuments
+    look: Look
+    clock: ClockReading
+    instant: datetime
+    findings: tuple[Finding, ...]
+
+    @property
+    def endpoints(self) -> tuple[str, ...] | None:
+        """The API servers that are present; None when they could not be learnt."""
+        known = [result.endpoints for result in self.sources]
+        if any(endpoints is None for endpoints in known):
+            return None
+        return tuple(dict.fromkeys(e for endpoints in known for e in endpoints or ()))
+
+    def with_stored(self, stored: StoredDocuments) -> Readings:
+        """The same readings with the stored documents read anew."""
+        return replace(self, stored=stored)
+
+
+async def read_all(context: IssuerContext, client: ClusterClient, clock: Clock) -> Readings:
+    """Read everything once. What fails is an incomplete reading with findings; nothing is raised for the world's faults."""
+    began = time.monotonic()
+    (sources, tokens, token_findings), stored, seen = await asyncio.gather(
+        _sources_and_tokens(context, client), read_stored(context), look(context.target, context.wire)
+    )
+    findings = (*(f for result in sources for f in result.findings), *token_findings)
+    offsets = ClockReading(
+        api_server=tuple(client.clock_offsets(began).values()),
+        store=context.store.clock_offsets,
+        wire=date_offsets(seen),
+    )
+    # The instant of a pass is when everything had been read: what was observed is never dated too early.
+    return Readings(sources, tokens, stored, seen, offsets, clock.now(), findings)
+
+
+async def read_stored(context: IssuerContext) -> StoredDocuments:
+    """Both stored documents, or the error that kept one of them from being read."""
+    try:
+        discovery, jwks = await asyncio.gather(
+            context.store.read(DISCOVERY_PATH), context.store.read(context.issuer.spec.jwks_path)
+        )
+    except StoreError as error:
+        return StoredDocuments(error=error)
+    return StoredDocuments(discovery, jwks)
+
+
+async def _sources_and_tokens(
+    context: IssuerContext, client: ClusterClient
+) -> tuple[tuple[SourceResult, ...], tuple[FreshToken, ...], tuple[Finding, ...]]:
+    results = tuple(await asyncio.gather(*(source.read() for source in context.sources)))
+    endpoints = tuple(dict.fromkeys(e for result in results for e in result.endpoints or ()))
+    tokens, findings = await _mint_all(context, client, endpoints)
+    return results, tokens, findings
+
+
+async def _mint_all(
+    context: IssuerContext, client: ClusterClient, endpoints: Sequence[str]
+) -> tuple[tuple[FreshToken, ...], tuple[Finding, ...]]:
+    """One token for each audience through each API server; never one token for several audiences."""
+    if not endpoints:
+        return (), ()
+    if context.probe_account is None:
+        message = "No token can be minted: the operator was started without --probe-service-account"
+        hint = "Start it with --probe-service-account NAMESPACE/NAME of an existing ServiceAccount."
+        return (), (Finding.of(Reason.TokenRequestFailed, message, hint=hint),)
+    wanted = [(endpoint, audience) for endpoint in endpoints for audience in context.issuer.spec.probe.audiences]
+    minted = await asyncio.gather(*(_mint(context, client, *each) for each in wanted))
+    tokens = tuple(each for each in minted if isinstance(each, FreshToken))
+    return tokens, tuple(dict.fromkeys(each for each in minted if isinstance(each, Finding)))
+
+
+async def _mint(context: IssuerContext, client: ClusterClient, endpoint: str, audience: str) -> FreshToken | Finding:
+    namespace, name = context.probe_account or ("", "")
+    try:
+        token = await mint_token(
+            client,
+            endpoint,
+            namespace=namespace,
+            name=name,
+            audience=audience,
+            lifetime_s=int(TOKEN_LIFETIME.total_seconds()),
+        )
+    except PublisherError as error:
+        return error.finding(subject=endpoint)
+    return FreshToken(endpoint, audience, token)
+
+
+def as_pass(readings: Readings, ledger: Ledger, policy: Policy, *, owner: str) -> Pass:
+    """The readings as the rules of rotation take them."""
+    return Pass(
+        sources=tuple(result.reading for result in readings.sources),
+        mints=_mints(readings, ledger),
+        stored=_stored(readings.stored, owner=owner),
+        wire=wire_reading(readings.look),
+        clock=readings.clock,
+        policy=policy,
+        instant=readings.instant,
+    )
+
+
+async def read_after_write(
+    context: IssuerContext, readings: Readings, stored: StoredDocuments, clock: Clock, ledger: Ledger
+) -> Readings:
+    """The readings of the same pass after a write: what is stored now, and a new look at the wire."""
+    if any(entry.leaving for entry in ledger.keys):
+        # R12: an entry is deleted only after the stored document was read without it, not on the word of a write.
+        stored = await read_stored(context)
+    seen = await look(context.target, context.wire)
+    return replace(readings, stored=stored, look=seen, instant=clock.now())
+
+
+def _stored(stored: StoredDocuments, *, owner: str) -> StoredReading:
+    if stored.error is not None:
+        return StoredReading(StoreState.UNREADABLE)
+    return stored_reading(stored.jwks, owner=owner)
+
+
+def _mints(readings: Readings, ledger: Ledger) -> Mints:
+    first: dict[str, FreshToken] = {}
+    for fresh in readings.tokens:
+        first.setdefault(fresh.endpoint, fresh)
+    known = [entry.key for entry in ledger.keys]
+    known += [listing.key for result in readings.sources for listing in result.reading.listings]
+    minted = (_minted(fresh, known) for fresh in first.values())
+    return Mints(readings.endpoints, tuple(mint for mint in minted if mint is not None))
+
+
+def _minted(fresh: FreshToken, known: Iterable[PublicKey]) -> Mint | None:
+    """The key of a token, and the material that it verifies under (R8)."""
+    try:
+        facts = read_token(fresh.token)
+    except ClusterError:
+        return None
+    if not facts.key_id:
+        return None
+    candidates = dict.fromkeys(key for key in known if key.key_id == facts.key_id)
+    material = next((key.spki for key in candidates if verifies(fresh.token, key)), None)
+    return Mint(fresh.endpoint, facts.key_id, material)

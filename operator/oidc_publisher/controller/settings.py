@@ -1,0 +1,32 @@
+"""What the operator is told when it starts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from oidc_publisher.controller.shard import WHOLE, Shard
+from oidc_publisher.telemetry.address import Address
+from oidc_publisher.telemetry.levels import LogFormat, LogLevel
+
+MAX_CONCURRENT = 16
+
+#: Where the health pages are when nobody says otherwise, and the address is free.
+DEFAULT_HEALTH_ADDRESS = Address(None, 8080)
+
+
+@dataclass(frozen=True, slots=True)
+class RunSettings:
+    """The options of `oidc-publisher run`.
+
+    `probe_service_account` is (namespace, name) of the ServiceAccount whose tokens prove an issuer; None is good until
+    an issuer has an apiServer source. `health_address` None means DEFAULT_HEALTH_ADDRESS if that can be had.
+    """
+
+    shard: Shard = WHOLE
+    max_concurrent: int = MAX_CONCURRENT
+    probe_service_account: tuple[str, str] | None = None
+    health_address: Address | None = None
+    kubeconfig: str | None = None
+    context: str | None = None
+    log_format: LogFormat = LogFormat.AUTO
+    log_level: LogLevel = LogLevel.INFO

@@ -1,0 +1,42 @@
+"""Which objects belong to this replica."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Self
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """Part `index` of `count`, counted from 1 as in `--shard 2/8`."""
+
+    index: int = 1
+    count: int = 1
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read "2/8".
+
+        Raises:
+            ValueError: it is not two whole numbers with 1 <= the first <= the second.
+        """
+        first, slash, second = text.partition("/")
+        if not (slash and first.isascii() and first.isdigit() and second.isascii() and second.isdigit()):
+            raise ValueError("must be two whole numbers such as 2/8: part 2 of 8")
+        shard = cls(int(first), int(second))
+        if not 1 <= shard.index <= shard.count:
+            raise ValueError(f"must be between 1/{shard.count} and {shard.count}/{shard.count}")
+        return shard
+
+    def holds(self, uid: str) -> bool:
+        """Tell whether the object with this UID is ours: each is in exactly one of the `count` parts."""
+        number = int.from_bytes(hashlib.sha256(uid.encode()).digest(), "big")
+        return number % self.count == self.index - 1
+
+    def __str__(self) -> str:
+        return f"{self.index}/{self.count}"
+
+
+#: One replica looks after everything.
+WHOLE = Shard()

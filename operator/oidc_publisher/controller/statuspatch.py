@@ -1,0 +1,39 @@
+"""The status as a merge patch: only what changed, and conditions of others kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from oidc_publisher.findings import ConditionType
+
+_OURS = frozenset(str(kind) for kind in ConditionType)
+
+
+def status_patch(stored: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """The JSON merge patch (RFC 7386) that makes the `stored` status the `wanted` one; empty when nothing differs."""
+    return merge_patch(stored, {**wanted, "conditions": _with_foreign(stored, wanted)})
+
+
+def merge_patch(stored: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """What RFC 7386 needs to turn `stored` into `wanted`: changed members, and null for those that are gone."""
+    patch: dict[str, Any] = {name: None for name in stored if name not in wanted}
+    for name, value in wanted.items():
+        known = stored.get(name)
+        if isinstance(value, Mapping) and isinstance(known, Mapping):
+            inner = merge_patch(known, value)
+            if inner:
+                patch[name] = inner
+        elif name not in stored or known != value:
+            patch[name] = value
+    return patch
+
+
+def _with_foreign(stored: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[Any]:
+    """Our conditions, then those that others wrote: a merge patch of the list would delete them."""
+    foreign = [
+        condition
+        for condition in stored.get("conditions") or ()
+        if isinstance(condition, Mapping) and condition.get("type") not in _OURS
+    ]
+    return [*wanted.get("conditions", ()), *foreign]

@@ -1,0 +1,71 @@
+"""`oidc-publisher run` with a reconcile that only writes down what it saw; the arguments are those of the command.
+
+LIFECYCLE_RECORD names the file it writes to: one line of JSON per reconcile, with the monotonic time, the issuer's name
+and its generation, null when it is gone. LIFECYCLE_HANG makes each reconcile hang afterwards: "task" in the event
+loop, "thread" in a thread that cannot be cancelled. The process has no passwd entry, as in a pod with any UID.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import json
+import os
+import time
+from datetime import timedelta
+from pathlib import Path
+from typing import NoReturn
+
+from oidc_publisher.cli import main
+from oidc_publisher.cluster import ClusterClient, get_issuer
+from oidc_publisher.controller import operator, watching
+from oidc_publisher.controller.queue import Gone, Outcome
+from oidc_publisher.controller.settings import RunSettings
+from oidc_publisher.errors import ClusterError
+
+HANG_S = 30.0
+
+
+class Recorder:
+    """A reconcile that reads its object and does nothing with it."""
+
+    def __init__(self, client: ClusterClient, settings: RunSettings) -> None:
+        del settings
+        self._client = client
+        self._record = Path(os.environ["LIFECYCLE_RECORD"])
+        self._hang = os.environ.get("LIFECYCLE_HANG")
+
+    async def reconcile(self, name: str) -> Outcome | Gone:
+        """Read the object and write down its generation."""
+        try:
+            found = await get_issuer(self._client, name)
+        except ClusterError:
+            return Outcome(failed=True)
+        generation = None if found is None else found["metadata"]["generation"]
+        with self._record.open("a") as record:
+            record.write(json.dumps({"at": time.monotonic(), "name": name, "generation": generation}) + "\n")
+        if self._hang == "task":
+            await asyncio.sleep(HANG_S)
+        if self._hang == "thread":
+            await asyncio.to_thread(time.sleep, HANG_S)
+        # So long that whatever is seen in a test is seen because of an event.
+        return Gone() if found is None else Outcome(wake_after=timedelta(hours=1))
+
+    async def close(self) -> None:
+        """Hold nothing open."""
+
+
+async def _wait_for_nothing(_client: object, _contact: object) -> None:
+    """Look at nothing."""
+
+
+def _nobody() -> NoReturn:
+    raise KeyError("getpwuid(): uid not found: 54321")
+
+
+if __name__ == "__main__":
+    getpass.getuser = _nobody
+    operator._the_reconciler = Recorder
+    if os.environ.get("LIFECYCLE_BLIND"):
+        watching.__dict__.update(wait_until_served=_wait_for_nothing, _BEGINS_WITHIN_S=1.0)
+    main()

@@ -1,0 +1,149 @@
+"""The command line as a shell sees it: text, exit codes, and what becomes of errors."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from oidc_publisher import __version__
+from oidc_publisher.cli import main
+
+FOLDER = Path(__file__).parents[3]
+UNKNOWN_HOST = """
+apiVersion: v1
+kind: Config
+current-context: one
+contexts: [{name: one, context: {cluster: one, user: one}}]
+clusters: [{name: one, cluster: {server: "https://127.0.0.1:1"}}]
+users: [{name: one, user: {token: irrelevant}}]
+"""
+
+
+def run(*arguments: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    """Run `python -m oidc_publisher` in an empty environment."""
+    clean = {"PATH": os.environ["PATH"], "HOME": "/nonexistent"}
+    return subprocess.run(
+        [sys.executable, "-m", "oidc_publisher", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+        env=clean | (env or {}),
+    )
+
+
+def call(*arguments: str) -> int:
+    """Run the command line in this process and return its exit code."""
+    with pytest.raises(SystemExit) as exit_info:
+        main(list(arguments))
+    return int(exit_info.value.code or 0)
+
+
+def test_help_lists_the_commands_and_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:
+    """The first thing that somebody types."""
+    assert call("--help") == 0
+    said = capsys.readouterr().out
+    assert "run      Run the operator." in said
+    assert "version  Print the version." in said
+    assert "Exit codes" in said
+
+
+def test_help_and_version_import_nothing_heavy() -> None:
+    """They are there at once: kopf, aiohttp, kubernetes and structlog are left alone."""
+    code = (
+        "import sys, contextlib\n"
+        "from oidc_publisher.cli import main\n"
+        "for arguments in (['--help'], ['version'], ['run', '--help']):\n"
+        "    with contextlib.suppress(SystemExit): main(arguments)\n"
+        "heavy = {'kopf', 'aiohttp', 'kubernetes', 'structlog', 'pydantic', 'boto3', 'rich'} & set(sys.modules)\n"
+        "sys.exit(str(heavy) if heavy else 0)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=30)
+    assert done.returncode == 0, done.stderr
+
+
+def test_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    """To stdout, as a result."""
+    assert call("version") == 0
+    assert capsys.readouterr().out == f"oidc-publisher {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["runn"], "No such command 'runn'"),
+        (["run", "--no-such-option"], "No such option"),
+        (["run", "--shard", "9/8"], "'--shard': '9/8' must be between 1/8 and 8/8."),
+        (["run", "--shard", "half"], "must be two whole numbers such as 2/8"),
+        (["run", "--health-address", "8080"], "'8080' must be HOST:PORT or :PORT, such as :8080 or 127.0.0.1:8080."),
+        (["run", "--probe-service-account", "probe"], "'probe' must be NAMESPACE/NAME"),
+        (["run", "--probe-service-account", "A/b"], "must be NAMESPACE/NAME"),
+        (["run", "--probe-service-account", "a/b/c"], "must be NAMESPACE/NAME"),
+        (["run", "--max-concurrent", "0"], "0 is not in the range"),
+        (["run", "--log-format", "xml"], "'xml' is not one of 'auto', 'json', 'text'."),
+    ],
+)
+def test_wrong_usage_is_one_sentence_and_2(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It says what is right, and is no traceback."""
+    assert call(*arguments) == 2
+    said = capsys.readouterr().err
+    assert message in said
+    assert "Traceback" not in said
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "cannot be used"),
+        ("", "cannot be used"),
+        ("{", "cannot be used"),
+        ("apiVersion: v1\nkind: Config\n", "cannot be used"),
+    ],
+    ids=["missing", "empty", "not YAML", "nothing in it"],
+)
+def test_a_kubeconfig_that_cannot_be_used_is_one_line_and_2(tmp_path: Path, content: str | None, message: str) -> None:
+    """Names the file and says what to try."""
+    path = tmp_path / "kubeconfig"
+    if content is not None:
+        path.write_text(content)
+    done = run("run", env={"KUBECONFIG": str(path)})
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert str(path) in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert done.stdout == ""
+
+
+def test_no_credentials_at_all_is_one_line_and_2() -> None:
+    """Neither a kubeconfig nor a pod."""
+    done = run("run")
+    assert done.returncode == 2
+    assert "KUBECONFIG" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_options_are_environment_variables_too() -> None:
+    """As a pod's manifest sets them."""
+    done = run("run", env={"OIDC_PUBLISHER_SHARD": "9/8"})
+    assert done.returncode == 2
+    assert "9/8" in done.stderr
+
+
+def test_a_health_address_in_use_is_refused_when_it_was_asked_for(tmp_path: Path) -> None:
+    """Without its health pages a pod would be killed for no visible reason."""
+    import socket  # noqa: PLC0415 - used by this test alone
+
+    kubeconfig = tmp_path / "kubeconfig"
+    kubeconfig.write_text(UNKNOWN_HOST)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        done = run("run", "--health-address", address, env={"KUBECONFIG": str(kubeconfig)})
+    assert done.returncode == 2
+    assert f"'--health-address': cannot listen on {address}: address already in use." in done.stderr
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,454 @@
+"""The work queue: coalescing, concurrency, deadlines, backoff, stopping."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
+import pytest
+
+from oidc_publisher.controller.backoff import Backoff
+from oidc_publisher.controller.queue import Gone, Outcome, WorkQueue
+from tests.unit.controller.looptime import LoopClock, run_jumping
+
+MINUTE = timedelta(minutes=1)
+
+
+class Recorder:
+    """A reconcile that takes `seconds` and notes when it began and what it did."""
+
+    def __init__(self, seconds: float = 0.0, then: Callable[[str], Outcome | Gone] | None = None) -> None:
+        self.seconds = seconds
+        self.then = then or (lambda _key: Outcome())
+        self.began: list[tuple[float, str]] = []
+        self.now_running: Counter[str] = Counter()
+        self.most_at_once = 0
+
+    async def __call__(self, key: str) -> Outcome | Gone:
+        """Note the beginning, take the time, answer."""
+        self.began.append((round(asyncio.get_running_loop().time(), 3), key))
+        self.now_running[key] += 1
+        assert self.now_running[key] == 1, f"{key} runs twice at once"
+        self.most_at_once = max(self.most_at_once, self.now_running.total())
+        try:
+            await asyncio.sleep(self.seconds)
+        finally:
+            self.now_running[key] -= 1
+        return self.then(key)
+
+    @property
+    def keys(self) -> list[str]:
+        """Which keys began, in order."""
+        return [key for _, key in self.began]
+
+    @property
+    def times(self) -> list[float]:
+        """When they began."""
+        return [at for at, _ in self.began]
+
+
+def queue_of(
+    process: Callable[[str], Awaitable[Outcome | Gone]], *, max_concurrent: int = 16, jitter: float = 0.0
+) -> WorkQueue:
+    return WorkQueue(
+        process,
+        max_concurrent=max_concurrent,
+        retry=Backoff(base_s=1.0, cap_s=60.0),
+        clock=LoopClock(),
+        jitter=lambda: jitter,
+    )
+
+
+def test_a_new_key_runs_at_once() -> None:
+    """Nothing stands between an event and its reconcile."""
+
+    async def main() -> list[tuple[float, str]]:
+        record = Recorder()
+        queue = queue_of(record)
+        queue.start()
+        queue.add("prod", "created")
+        await asyncio.sleep(0)
+        return record.began
+
+    assert run_jumping(main) == [(0.0, "prod")]
+
+
+def test_keys_that_come_before_the_start_are_kept() -> None:
+    """What kopf hands in while the rest still starts is not lost."""
+
+    async def main() -> list[str]:
+        record = Recorder()
+        queue = queue_of(record)
+        queue.add("a", "created")
+        await asyncio.sleep(1)
+        assert record.keys == []
+        queue.start()
+        await asyncio.sleep(1)
+        return record.keys
+
+    assert run_jumping(main) == ["a"]
+
+
+def test_a_key_added_twice_while_it_waits_runs_once() -> None:
+    """A burst of events of one object costs one reconcile."""
+
+    async def main() -> list[str]:
+        record = Recorder(seconds=1)
+        queue = queue_of(record, max_concurrent=1)
+        queue.start()
+        queue.add("busy", "created")
+        for _ in range(5):
+            queue.add("waits", "changed")
+        await asyncio.sleep(10)
+        return record.keys
+
+    assert run_jumping(main) == ["busy", "waits"]
+
+
+def test_a_key_added_while_it_runs_runs_once_more_afterwards() -> None:
+    """A change that comes too late for the present run is not lost, and never makes two runs at once."""
+
+    async def main() -> list[float]:
+        record = Recorder(seconds=1)
+        queue = queue_of(record)
+        queue.start()
+        queue.add("prod", "created")
+        await asyncio.sleep(0.5)
+        for _ in range(5):
+            queue.add("prod", "changed")
+        await asyncio.sleep(10)
+        return record.times
+
+    assert run_jumping(main) == [0.0, 1.0]
+
+
+def test_no_more_than_the_limit_run_together_and_first_come_is_first_served() -> None:
+    """The bound holds, the order is fair."""
+
+    async def main() -> Recorder:
+        record = Recorder(seconds=1)
+        queue = queue_of(record, max_concurrent=3)
+        queue.start()
+        for number in range(10):
+            queue.add(f"k{number}", "created")
+        await asyncio.sleep(10)
+        return record
+
+    record = run_jumping(main)
+    assert record.keys == [f"k{number}" for number in range(10)]
+    assert record.times == [0.0] * 3 + [1.0] * 3 + [2.0] * 3 + [3.0]
+    assert record.most_at_once == 3
+
+
+def test_a_run_wakes_its_key_again() -> None:
+    """`wake_after` is the interval: it counts from the end of the run."""
+
+    async def main() -> list[float]:
+        record = Recorder(seconds=1, then=lambda _key: Outcome(wake_after=MINUTE))
+        queue = queue_of(record)
+        queue.start()
+        queue.add("prod", "created")
+        await asyncio.sleep(130)
+        return record.times
+
+    assert run_jumping(main) == [0.0, 61.0, 122.0]
+
+
+def test_an_event_clears_the_deadline() -> None:
+    """A run for whatever reason counts: the interval begins anew."""
+
+    async def main() -> list[float]:
+        record = Recorder(then=lambda _key: Outcome(wake_after=MINUTE))
+        queue = queue_of(record)
+        queue.start()
+        queue.add("prod", "created")
+        await asyncio.sleep(50)
+        queue.add("prod", "changed")
+        await asyncio.sleep(100)
+        return record.times
+
+    assert run_jumping(main) == [0.0, 50.0, 110.0]
+
+
+@pytest.mark.parametrize(("first", "second"), [(10, 20), (20, 10)])
+def test_the_earlier_deadline_wins(first: float, second: float) -> None:
+    """A later deadline does not push an earlier one away, in whatever order they come."""
+
+    async def main() -> list[float]:
+        record = Recorder()
+        queue = queue_of(record)
+        queue.start()
+        queue.wake_at("prod", first)
+        queue.wake_at("prod", second)
+        await asyncio.sleep(60)
+        return record.times
+
+    assert run_jumping(main) == [10.0]
+
+
+def test_a_deadline_during_the_run_makes_one_more_run() -> None:
+    """A key that is due again before its run ends runs again when it ended."""
+
+    async def main() -> list[float]:
+        record = Recorder(seconds=5)
+        queue = queue_of(record)
+        queue.start()
+        queue.add("prod", "created")
+        await asyncio.sleep(1)
+        queue.wake_at("prod", 2.0)
+        await asyncio.sleep(30)
+        return record.times
+
+    assert run_jumping(main) == [0.0, 5.0]
+
+
+def test_failures_are_retried_ever_later_until_the_cap_and_success_resets() -> None:
+    """1, 2, 4, 8 ... 60 s; after a success the next failure is retried fast again."""
+
+    async def main() -> list[float]:
+        failing = True
+        record = Recorder(then=lambda _key: Outcome(failed=failing))
+        queue = queue_of(record)
+        queue.start()
+        queue.add("prod", "created")
+        await asyncio.sleep(200)
+        failing = False
+        queue.add("prod", "changed")
+        await asyncio.sleep(50)
+        failing = True
+        queue.add("prod", "changed")
+        await asyncio.sleep(3.5)
+        return record.times
+
+    assert run_jumping(main) == [0, 1, 3, 7, 15, 31, 63, 123, 183, 200, 250, 251, 253]
+
+
+def test_a_failed_run_is_retried_no_later_than_it_asks_for() -> None:
+    """An interval of two seconds stays two seconds while the store is away."""
+
+    async def main() -> list[float]:
+        record = Recorder(then=lambda _key: Outcome(wake_after=timedelta(seconds=2), failed=True))
+        queue = queue_of(record)
+        queue.start()
+        queue.add("prod", "created")
+        await asyncio.sleep(8)
+        return record.times
+
+    assert run_jumping(main) == [0.0, 1.0, 3.0, 5.0, 7.0]
+
+
+def test_the_jitter_shortens_a_delay_by_at_most_half() -> None:
+    """Objects that failed together do not come back together."""
+
+    async def main() -> list[float]:
+        record = Recorder(then=lambda _key: Outcome(failed=True))
+        queue = queue_of(record, jitter=0.999999)
+        queue.start()
+        queue.add("prod", "created")
+        await asyncio.sleep(3.6)
+        return record.times
+
+    assert run_jumping(main) == pytest.approx([0.0, 0.5, 1.5, 3.5], abs=0.01)
+
+
+def test_an_unknown_error_is_a_failure_and_harms_no_other_key() -> None:
+    """A bug in one reconcile neither ends the queue nor takes a place for ever."""
+
+    def explode(key: str) -> Outcome:
+        if key == "bad":
+            raise ZeroDivisionError
+        return Outcome()
+
+    async def main() -> tuple[list[tuple[float, str]], int]:
+        record = Recorder(then=explode)
+        queue = queue_of(record, max_concurrent=1)
+        queue.start()
+        queue.add("bad", "created")
+        queue.add("good", "created")
+        await asyncio.sleep(1.5)
+        return record.began, queue.running
+
+    assert run_jumping(main) == ([(0.0, "bad"), (0.0, "good"), (1.0, "bad")], 0)
+
+
+def test_a_key_whose_object_is_gone_is_forgotten() -> None:
+    """Nothing of a deleted object stays, not even a deadline that was set meanwhile."""
+
+    async def main() -> tuple[list[str], frozenset[str]]:
+        record = Recorder(seconds=1, then=lambda _key: Gone())
+        queue = queue_of(record)
+        queue.start()
+        queue.add("prod", "deleted")
+        await asyncio.sleep(0.5)
+        queue.wake_at("prod", 100.0)
+        await asyncio.sleep(200)
+        return record.keys, queue.keys
+
+    assert run_jumping(main) == (["prod"], frozenset())
+
+
+def test_an_object_made_again_while_its_deletion_is_handled_is_not_lost() -> None:
+    """The event of the new object comes while the reconcile still sees that the old one is gone."""
+
+    async def main() -> list[float]:
+        answers: list[Outcome | Gone] = [Gone(), Outcome(wake_after=MINUTE)]
+        record = Recorder(seconds=1, then=lambda _key: answers.pop(0))
+        queue = queue_of(record)
+        queue.start()
+        queue.add("prod", "deleted")
+        await asyncio.sleep(0.5)
+        queue.add("prod", "created")
+        await asyncio.sleep(10)
+        assert queue.keys == {"prod"}
+        return record.times
+
+    assert run_jumping(main) == [0.0, 1.0]
+
+
+def test_forgetting_drops_what_waits_and_what_is_planned() -> None:
+    """A key that moved to another shard is dropped in every state; a run that goes on is its last."""
+
+    async def main() -> tuple[list[str], frozenset[str]]:
+        record = Recorder(seconds=1, then=lambda _key: Outcome(wake_after=MINUTE))
+        queue = queue_of(record, max_concurrent=1)
+        queue.start()
+        queue.add("runs", "created")
+        queue.add("waits", "created")
+        queue.wake_at("sleeps", 5.0)
+        await asyncio.sleep(0.5)
+        queue.add("runs", "changed")
+        for key in ("runs", "waits", "sleeps", "unknown"):
+            queue.forget(key)
+        await asyncio.sleep(200)
+        return record.keys, queue.keys
+
+    assert run_jumping(main) == (["runs"], frozenset())
+
+
+def test_a_deadline_set_after_forgetting_a_running_key_holds() -> None:
+    """Whoever names the key again knows it again."""
+
+    async def main() -> list[float]:
+        record = Recorder(seconds=1)
+        queue = queue_of(record)
+        queue.start()
+        queue.add("prod", "created")
+        await asyncio.sleep(0.5)
+        queue.forget("prod")
+        queue.wake_at("prod", 10.0)
+        await asyncio.sleep(60)
+        return record.times
+
+    assert run_jumping(main) == [0.0, 10.0]
+
+
+def test_a_key_forgotten_and_added_again_while_it_waits_runs_once() -> None:
+    """Forgetting leaves no second place in the line."""
+
+    async def main() -> list[str]:
+        record = Recorder(seconds=1)
+        queue = queue_of(record, max_concurrent=1)
+        queue.start()
+        queue.add("busy", "created")
+        queue.add("prod", "created")
+        queue.forget("prod")
+        queue.add("prod", "created")
+        await asyncio.sleep(10)
+        return record.keys
+
+    assert run_jumping(main) == ["busy", "prod"]
+
+
+def test_stopping_lets_running_keys_end_and_starts_no_others() -> None:
+    """What runs ends by itself within the grace, what waits is left."""
+
+    async def main() -> tuple[list[str], bool, float]:
+        record = Recorder(seconds=1)
+        queue = queue_of(record, max_concurrent=1)
+        queue.start()
+        queue.add("runs", "created")
+        queue.add("waits", "created")
+        await asyncio.sleep(0.5)
+        clean = await queue.stop(grace_s=2.0)
+        now = asyncio.get_running_loop().time()
+        await asyncio.sleep(60)
+        return record.keys, clean, now
+
+    assert run_jumping(main) == (["runs"], True, 1.0)
+
+
+def test_stopping_cancels_what_does_not_end_within_the_grace() -> None:
+    """A hanging reconcile delays the exit by the grace and no longer."""
+
+    async def main() -> tuple[bool, float, int]:
+        queue = queue_of(Recorder(seconds=3600))
+        queue.start()
+        queue.add("hangs", "created")
+        await asyncio.sleep(0)
+        clean = await queue.stop(grace_s=1.0)
+        return clean, asyncio.get_running_loop().time(), queue.running
+
+    assert run_jumping(main) == (False, 1.0, 0)
+
+
+def test_stopping_does_not_wait_for_one_that_resists_cancellation() -> None:
+    """A run that swallows its cancellation is left behind after CANCEL_S."""
+
+    async def stubborn(_key: str) -> Outcome:
+        for _ in range(2):
+            try:
+                await asyncio.sleep(3600)
+            except asyncio.CancelledError:
+                continue
+        return Outcome()
+
+    async def main() -> float:
+        queue = queue_of(stubborn)
+        queue.start()
+        queue.add("hangs", "created")
+        await asyncio.sleep(0)
+        await queue.stop(grace_s=1.0)
+        return asyncio.get_running_loop().time()
+
+    assert run_jumping(main) == pytest.approx(1.3)
+
+
+def test_the_age_of_the_oldest_run_is_known() -> None:
+    """The health page tells a hanging reconcile from a queue that has nothing to do."""
+
+    async def main() -> list[float]:
+        queue = queue_of(Recorder(seconds=100))
+        queue.start()
+        ages = [queue.oldest_running_age()]
+        queue.add("first", "created")
+        await asyncio.sleep(30)
+        queue.add("second", "created")
+        await asyncio.sleep(30)
+        ages.append(queue.oldest_running_age())
+        await asyncio.sleep(50)
+        ages.append(queue.oldest_running_age())
+        await asyncio.sleep(50)
+        return [*ages, queue.oldest_running_age()]
+
+    assert run_jumping(main) == [0.0, 60.0, 80.0, 0.0]
+
+
+def test_a_thousand_keys_with_many_replaced_deadlines_keep_the_heap_small() -> None:
+    """Replaced deadlines are thrown away, not collected for ever."""
+
+    async def main() -> tuple[int, int]:
+        record = Recorder()
+        queue = queue_of(record)
+        queue.start()
+        for round_number in range(20):
+            for number in range(1000):
+                queue.wake_at(f"k{number}", 1000.0 - round_number)
+        size = len(queue._deadlines)
+        await asyncio.sleep(2000)
+        return size, len(record.keys)
+
+    size, runs = run_jumping(main)
+    assert size <= 2 * 1000 + 65
+    assert runs == 1000
