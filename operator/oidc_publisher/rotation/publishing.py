@@ -35,7 +35,7 @@ def plan_publication(ledger: Ledger, seen: Pass) -> Publication:
         return Publication((), frozenset(), more=False)
     signing = signing_key_ids(ledger)
     candidates = [e for e in ledger.keys if not e.leaving and not _withdrawn(e, seen)]
-    admitted = _admit(candidates, signing) or [_last_resort(ledger)]
+    admitted = _admit(candidates, signing) or [_last_resort(ledger, seen)]
     pending = frozenset(e.key_id for e in candidates if e not in admitted)
     chosen, more = _one_way(ledger, admitted, seen)
     return Publication(tuple(e.key for e in order(chosen)), pending, more)
@@ -50,9 +50,9 @@ def _withdrawn(entry: LedgerKey, seen: Pass) -> bool:
     return entry.key_id in seen.policy.withdrawn_key_ids
 
 
-def _last_resort(ledger: Ledger) -> LedgerKey:
-    """Invariant D: where every key would be left out, the last to sign stays, withdrawn or not."""
-    return max(ledger.keys, key=lambda e: (not e.leaving, *last_signed(e)))
+def _last_resort(ledger: Ledger, seen: Pass) -> LedgerKey:
+    """Invariant D: where every key would be left out, the last to sign stays; a withdrawn one only when it is alone."""
+    return max(ledger.keys, key=lambda entry: (not _withdrawn(entry, seen), *last_signed(entry)))
 
 
 def _admit(candidates: list[LedgerKey], signing: frozenset[str]) -> list[LedgerKey]:

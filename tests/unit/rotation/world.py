@@ -161,7 +161,11 @@ class World:
         stored = self.stored
         if stored.state is StoreState.ABSENT or not stored.ours or stored.serial != self.ledger.serial:
             return True
-        return (_digest(result.publish), *self._mark(result)) != (stored.digest, stored.token_lifetime, stored.stale_age)
+        return (_digest(result.publish), *self._mark(result)) != (
+            stored.digest,
+            stored.token_lifetime,
+            stored.stale_age,
+        )
 
     def _mark(self, result: Advance) -> tuple[timedelta, timedelta]:
         entries = [e for e in result.ledger.keys if e.key in result.publish]
