@@ -19,6 +19,7 @@ from typing import NoReturn
 from oidc_publisher.cli import main
 from oidc_publisher.cluster import ClusterClient, get_issuer
 from oidc_publisher.controller import operator, watching
+from oidc_publisher.controller.objectwatches import Wake
 from oidc_publisher.controller.queue import Gone, Outcome
 from oidc_publisher.controller.settings import RunSettings
 from oidc_publisher.errors import ClusterError
@@ -50,6 +51,9 @@ class Recorder:
             await asyncio.to_thread(time.sleep, HANG_S)
         # So long that whatever is seen in a test is seen because of an event.
         return Gone() if found is None else Outcome(wake_after=timedelta(hours=1))
+
+    def wake_with(self, wake: Wake) -> None:
+        """Nothing is watched here."""
 
     async def close(self) -> None:
         """Hold nothing open."""

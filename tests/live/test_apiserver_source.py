@@ -77,7 +77,11 @@ async def test_one_server_falls_silent_and_comes_back(differing: ControlPlane) -
         assert (await source.read()).reading.complete
         differing.kill(1)
         alone = await source.read()
-        assert (alone.reading.complete, alone.reading.missing, kids(alone)) == (False, (SECOND,), {A.kid})
+        assert (alone.reading.complete, alone.reading.missing, kids(alone)) == (
+            False,
+            (f"API server {SECOND}",),
+            {A.kid},
+        )
         assert reasons(alone) == {SECOND: Reason.APIServerUnreachable}
         assert (await source.read()).findings == alone.findings  # stable: each new text would be a PATCH
         assert alone.endpoints == (FIRST, SECOND)

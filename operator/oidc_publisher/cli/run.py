@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from pathlib import Path
 from typing import Any, NoReturn
 
 import click
@@ -42,6 +43,12 @@ _CONTEXT = {"auto_envvar_prefix": "OIDC_PUBLISHER", "show_default": True}
     type=click.IntRange(1, 256),
     default=MAX_CONCURRENT,
     help="How many OIDCIssuers are looked at together.",
+)
+@click.option(
+    "--key-files-root",
+    metavar="DIR",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Folder below which key sources may read files. Without it none may.",
 )
 @click.option(
     "--health-address",

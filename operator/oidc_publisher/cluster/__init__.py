@@ -6,6 +6,7 @@ from oidc_publisher.cluster.credentials import Credentials, load_credentials
 from oidc_publisher.cluster.endpoints import api_server_endpoints
 from oidc_publisher.cluster.failures import ConflictError, CredentialsError
 from oidc_publisher.cluster.issuers import get_issuer, kube_system_uid, list_issuers, patch_status
+from oidc_publisher.cluster.objects import ObjectReference, get_object, watch_object
 from oidc_publisher.cluster.readiness import api_answers
 from oidc_publisher.cluster.tokens import TokenReview, mint_token, review_token
 
@@ -15,14 +16,17 @@ __all__ = [
     "ConflictError",
     "Credentials",
     "CredentialsError",
+    "ObjectReference",
     "TokenReview",
     "api_answers",
     "api_server_endpoints",
     "get_issuer",
+    "get_object",
     "kube_system_uid",
     "list_issuers",
     "load_credentials",
     "mint_token",
     "patch_status",
     "review_token",
+    "watch_object",
 ]

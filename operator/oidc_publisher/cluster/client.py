@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -130,6 +130,35 @@ class ClusterClient:
                 raise
         return await self._patiently(replace(call, deadline_s=time.monotonic() + timeout_s))
 
+    async def stream(
+        self, path: str, *, params: Mapping[str, str] | None = None, timeout_s: float
+    ) -> AsyncIterator[dict[str, Any]]:
+        """The JSON objects of a watch, one for each line, until the server or `timeout_s` ends it.
+
+        Raises:
+            UnreachableError, CertificateError, AnswerError, CredentialsError: as `request`, and when the stream breaks.
+        """
+        url = self._url(path, None).with_query(params)
+        asked = self.credentials.host_port
+        headers = {"Accept": "application/json", **await self.credentials.headers()}
+        try:
+            async with self._open().get(
+                url,
+                headers=headers,
+                allow_redirects=False,
+                ssl=self.credentials.tls,
+                server_hostname=self.credentials.tls_server_name,
+                proxy=self.credentials.proxy,
+                timeout=aiohttp.ClientTimeout(total=timeout_s, sock_connect=CONNECT_TIMEOUT_S),
+            ) as response:
+                if not _SUCCESS <= response.status < _REDIRECT:
+                    body = await response.content.read(BODY_LIMIT)
+                    raise answer_failure(response.status, body, request=f"GET {url.path}", asked=asked)
+                async for line in _lines(response):
+                    yield line
+        except (aiohttp.ClientError, OSError) as error:
+            raise request_failure(error, asked) from error
+
     def clock_offsets(self, since_s: float) -> dict[str, timedelta]:
         """Date minus our time on receipt by HOST:PORT, of answers received since `since_s` on time.monotonic() (R13).
 
@@ -223,6 +252,22 @@ class ClusterClient:
         self._offsets = {k: v for k, v in self._offsets.items() if now_s - v[0] < _OFFSETS_KEPT_S}
         self._offsets[asked] = (now_s, offset)
         return offset
+
+
+async def _lines(response: aiohttp.ClientResponse) -> AsyncIterator[dict[str, Any]]:
+    """The objects of a stream of JSON lines; what is no object is passed over, as watches may grow new kinds of lines."""
+    rest = b""
+    async for chunk in response.content.iter_any():
+        *lines, rest = (rest + chunk).split(b"\n")
+        if len(rest) > BODY_LIMIT:
+            return
+        for line in lines:
+            try:
+                parsed = json.loads(line)
+            except ValueError:
+                continue
+            if isinstance(parsed, dict):
+                yield parsed
 
 
 async def _body(response: aiohttp.ClientResponse, call: _Call) -> bytes:

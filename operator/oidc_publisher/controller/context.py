@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from oidc_publisher.api import OIDCIssuer, OIDCIssuerSpec
 from oidc_publisher.cluster import ClusterClient, kube_system_uid
+from oidc_publisher.controller.settings import RunSettings
 from oidc_publisher.documents import discovery_url, jwks_uri, owner_of
 from oidc_publisher.probe import HTTPSWire, Target, Wire
 from oidc_publisher.sources import Source, open_sources
@@ -43,9 +44,9 @@ class IssuerContext:
 class Contexts:
     """The contexts of all issuers. One issuer is worked on by one pass at a time, so there are no locks."""
 
-    def __init__(self, client: ClusterClient, probe_account: tuple[str, str] | None) -> None:
+    def __init__(self, client: ClusterClient, settings: RunSettings) -> None:
         self._client = client
-        self._probe_account = probe_account
+        self._settings = settings
         self._open: dict[str, IssuerContext] = {}
         self._cluster_uid: str | None = None
 
@@ -84,7 +85,7 @@ class Contexts:
             issuer=issuer,
             owner=owner_of(self._cluster_uid, issuer.metadata.name),
             store=open_store(spec.store),
-            sources=open_sources(spec.key_sources, self._client),
+            sources=open_sources(spec.key_sources, self._client, key_files_root=self._settings.key_files_root),
             target=Target(
                 discovery_url(spec.issuer_url), jwks_uri(spec.issuer_url, spec.jwks_path), spec.probe.timeout
             ),
@@ -92,5 +93,5 @@ class Contexts:
                 certificate_authority=spec.probe.certificate_authority or "",
                 allow_private_address=spec.probe.allow_private_address,
             ),
-            probe_account=self._probe_account,
+            probe_account=self._settings.probe_service_account,
         )

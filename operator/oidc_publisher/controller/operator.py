@@ -18,6 +18,7 @@ from oidc_publisher.controller.contact import Contact
 from oidc_publisher.controller.crd import objects_are_served
 from oidc_publisher.controller.handlers import IssuerEvents
 from oidc_publisher.controller.leaving import leave
+from oidc_publisher.controller.objectwatches import Wake
 from oidc_publisher.controller.queue import Gone, Outcome, WorkQueue
 from oidc_publisher.controller.settings import DEFAULT_HEALTH_ADDRESS, RunSettings
 from oidc_publisher.controller.watching import IssuerWatch
@@ -41,6 +42,10 @@ class Reconciling(Protocol):
 
     async def reconcile(self, name: str) -> Outcome | Gone:
         """Read, plan, publish, prove and report the issuer of this name."""
+        ...
+
+    def wake_with(self, wake: Wake) -> None:
+        """Call `wake(issuer, reason)` when something that an issuer reads has changed."""
         ...
 
     async def close(self) -> None:
@@ -76,6 +81,7 @@ class Operator:
         self._client = client
         self._reconciler = reconciler
         self._queue = WorkQueue(reconciler.reconcile, max_concurrent=settings.max_concurrent)
+        reconciler.wake_with(self._queue.add)
         events = IssuerEvents(self._queue, settings.shard)
         self._watch = IssuerWatch(client, events, Contact(events.look_at_all), self._take_signals)
         self._heartbeat = Heartbeat()

@@ -21,6 +21,7 @@ from oidc_publisher.cluster import ClusterClient, ConflictError, get_issuer, pat
 from oidc_publisher.controller.clock import Clock, SystemClock
 from oidc_publisher.controller.context import Contexts, IssuerContext
 from oidc_publisher.controller.ledgerstatus import read_ledger
+from oidc_publisher.controller.objectwatches import ObjectWatches, Wake
 from oidc_publisher.controller.planning import Place, documents_for, foreign_owner, policy_of
 from oidc_publisher.controller.proving import prove
 from oidc_publisher.controller.publishing import publish
@@ -65,7 +66,8 @@ class Reconciler:
 
     def __init__(self, client: ClusterClient, settings: RunSettings, clock: Clock | None = None) -> None:
         self._client = client
-        self._contexts = Contexts(client, settings.probe_service_account)
+        self._contexts = Contexts(client, settings)
+        self._watches = ObjectWatches(client)
         self._shard = settings.shard
         self._clock = clock or SystemClock()
 
@@ -78,7 +80,7 @@ class Reconciler:
             return Outcome(failed=True)
         if found is None or not self._shard.holds(found["metadata"]["uid"]):
             # The name may have passed to an object of another shard: events of different objects come in any order.
-            await self._contexts.forget(name)
+            await self._forget(name)
             return Gone()
         try:
             return await self._reconcile(found)
@@ -89,9 +91,18 @@ class Reconciler:
             log.warning("The pass ended early; it is tried again.", issuer=name, why=error.message)
             return Outcome(failed=True)
 
+    def wake_with(self, wake: Wake) -> None:
+        """Call `wake(issuer, reason)` when something that an issuer reads has changed."""
+        self._watches.wake_with(wake)
+
     async def close(self) -> None:
         """Let go of every issuer's connections."""
+        await self._watches.close()
         await self._contexts.aclose()
+
+    async def _forget(self, name: str) -> None:
+        self._watches.forget(name)
+        await self._contexts.forget(name)
 
     async def _reconcile(self, found: Mapping[str, Any]) -> Outcome:
         try:
@@ -107,6 +118,7 @@ class Reconciler:
             )
         work = Work(issuer, issuer.metadata.resource_version, found.get("status") or {}, read_ledger(issuer.status))
         if issuer.spec.suspend:
+            await self._forget(issuer.metadata.name)
             await self._report(work, Summary())
             return Outcome()
         refused = unsupported(issuer.spec)
@@ -128,6 +140,7 @@ class Reconciler:
 
     async def _work(self, work: Work) -> Outcome:
         context = await self._contexts.open(work.issuer)
+        self._watches.follow(work.issuer.metadata.name, (r for source in context.sources for r in source.watches))
         known = work.issuer.status.publication
         work.ours = known is not None and known.location == context.store.location
         readings = await read_all(context, self._client, self._clock)

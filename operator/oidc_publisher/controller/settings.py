@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from oidc_publisher.controller.shard import WHOLE, Shard
 from oidc_publisher.telemetry.address import Address
@@ -19,12 +20,14 @@ class RunSettings:
     """The options of `oidc-publisher run`.
 
     `probe_service_account` is (namespace, name) of the ServiceAccount whose tokens prove an issuer; None is good until
-    an issuer has an apiServer source. `health_address` None means DEFAULT_HEALTH_ADDRESS if that can be had.
+    an issuer has an apiServer source. `key_files_root` is the folder below which key sources may read files; None: nowhere.
+    `health_address` None means DEFAULT_HEALTH_ADDRESS if that can be had.
     """
 
     shard: Shard = WHOLE
     max_concurrent: int = MAX_CONCURRENT
     probe_service_account: tuple[str, str] | None = None
+    key_files_root: Path | None = None
     health_address: Address | None = None
     kubeconfig: str | None = None
     context: str | None = None

@@ -17,13 +17,6 @@ def unsupported(spec: OIDCIssuerSpec) -> tuple[Finding, ...]:
 
 
 def _fields(spec: OIDCIssuerSpec) -> Iterator[tuple[str, str]]:
-    for source in spec.key_sources:
-        for member, value in (("configMap", source.config_map), ("secret", source.secret), ("files", source.files)):
-            if value is not None:
-                yield (
-                    f"spec.keySources[{source.name}].{member}",
-                    "Use `apiServer: {}`, or run a version that supports it.",
-                )
     if spec.store.gcs is not None:
         yield "spec.store.gcs", "Use spec.store.s3, or run a version that supports it."
     if spec.store.s3 is not None and spec.store.s3.cloud_front is not None:

@@ -30,7 +30,7 @@ class ConditionType(StrEnum):
     SAFE_TO_SIGN = "SafeToSign"
     PUBLISHED = "Published"
     SERVED = "Served"
-    TOKEN_ACCEPTED = "TokenAccepted"
+    TOKEN_ACCEPTED = "TokenAccepted"  # noqa: S105 - a condition, not a password
     RECONCILING = "Reconciling"
     STALLED = "Stalled"
 
@@ -421,7 +421,7 @@ CATALOGUE: Mapping[Reason, Entry] = {
         "Correct distributionID.",
         stalled=True,
     ),
-    # prove: served
+    # prove, the documents
     Reason.ProbeUnavailable: Entry(
         _SERVED,
         _W,
@@ -579,7 +579,7 @@ CATALOGUE: Mapping[Reason, Entry] = {
         "Cache-Control on the wire is not the published one.",
         "Let the host pass Cache-Control through: without it verifiers cache for up to 24 h.",
     ),
-    # prove: token
+    # prove, the tokens
     Reason.TokenRequestForbidden: Entry(
         _TOKEN,
         _W,

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from oidc_publisher.cluster import ClusterClient, api_server_endpoints
+from oidc_publisher.cluster import ClusterClient, ObjectReference, api_server_endpoints
 from oidc_publisher.cluster.client import CONNECT_TIMEOUT_S
 from oidc_publisher.errors import AnswerError, ClusterError
 from oidc_publisher.findings import Finding, Reason
@@ -52,6 +52,11 @@ class APIServerSource:
         self._identity = identity
         self._addresses = tuple(addresses) if addresses else None
 
+    @property
+    def watches(self) -> tuple[ObjectReference, ...]:
+        """Nothing: it is read at each pass."""
+        return ()
+
     async def read(self) -> SourceResult:
         """Read all of them at once; one that is down costs 2 s while it hides, and nothing when it refuses.
 
@@ -66,7 +71,7 @@ class APIServerSource:
             return await self._without_endpoints(_no_endpoints())
         gate = asyncio.Semaphore(_AT_ONCE)
         said = await asyncio.gather(*(self._ask(endpoint, gate) for endpoint in endpoints))
-        return self._result(said, endpoints=tuple(endpoints), missing=[s.endpoint for s in said if not s.complete])
+        return self._result(said, endpoints=tuple(endpoints), missing=_unread(said))
 
     async def _endpoints(self, left_s: float) -> tuple[str, ...]:
         return await api_server_endpoints(self._client, timeout_s=left_s)
@@ -111,6 +116,7 @@ class APIServerSource:
             complete=not missing,
             listings=tuple(Listing(key) for key in keys),
             missing=tuple(missing),
+            from_api_server=True,
         )
         found = [*findings, *(f for one in said for f in one.findings), *self._defects(said)]
         return SourceResult(reading, tuple(dict.fromkeys(found)), endpoints)
@@ -124,6 +130,10 @@ class APIServerSource:
         for defect, endpoints in where.items():
             message = f"The key set of {', '.join(endpoints)}: {defect.detail}"
             yield Finding.of(defect.reason, message, subject=self._name)
+
+
+def _unread(said: Iterable[_Said]) -> list[str]:
+    return [f"API server {one.endpoint}" for one in said if not one.complete]
 
 
 async def _confirmed(call: Callable[[float], Awaitable[_T]]) -> _T:

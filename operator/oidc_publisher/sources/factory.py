@@ -2,40 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable
+from pathlib import Path
+from typing import assert_never
 
-from oidc_publisher.api import APIServerSourceSpec, KeySourceSpec
-from oidc_publisher.cluster import ClusterClient
-from oidc_publisher.errors import InvalidObjectError
-from oidc_publisher.findings import Reason
+from oidc_publisher.api import (
+    APIServerSourceSpec,
+    ConfigMapSourceSpec,
+    FilesSourceSpec,
+    KeySourceSpec,
+    SecretSourceSpec,
+)
+from oidc_publisher.cluster import ClusterClient, ObjectReference
 from oidc_publisher.sources.apiserver import APIServerSource
+from oidc_publisher.sources.entries import EntryPattern
+from oidc_publisher.sources.files import FilesSource
 from oidc_publisher.sources.identity import source_identity
+from oidc_publisher.sources.objects import ObjectSource
 from oidc_publisher.sources.port import Source
 
 
-def open_sources(key_sources: Iterable[KeySourceSpec], client: ClusterClient) -> tuple[Source, ...]:
+def open_sources(
+    key_sources: Iterable[KeySourceSpec], client: ClusterClient, *, key_files_root: Path | None = None
+) -> tuple[Source, ...]:
     """One source for each entry, in the spec's order. Nothing is read yet.
 
     Raises:
-        InvalidObjectError: SpecUnsupported, for a kind of source that this version cannot read.
+        InvalidObjectError: SpecUnsupported, for files where the operator was given no root for them.
     """
-    return tuple(_open(entry, client) for entry in key_sources)
+    return tuple(_open(entry, client, key_files_root) for entry in key_sources)
 
 
-def _open(entry: KeySourceSpec, client: ClusterClient) -> Source:
-    opener = _OPENERS.get(type(entry.selected))
-    if opener is None:
-        raise InvalidObjectError(
-            Reason.SpecUnsupported, f"Key source {entry.name} is of a kind that this version cannot read"
-        )
-    return opener(entry, client)
-
-
-def _api_server(entry: KeySourceSpec, client: ClusterClient) -> Source:
-    addresses = entry.api_server.addresses if entry.api_server else None
-    return APIServerSource(client, entry.name, source_identity(entry), addresses)
-
-
-_OPENERS: Mapping[type, Callable[[KeySourceSpec, ClusterClient], Source]] = {
-    APIServerSourceSpec: _api_server,
-}
+def _open(entry: KeySourceSpec, client: ClusterClient, root: Path | None) -> Source:
+    name, identity = entry.name, source_identity(entry)
+    match entry.selected:
+        case APIServerSourceSpec() as servers:
+            return APIServerSource(client, name, identity, servers.addresses)
+        case ConfigMapSourceSpec() as config_map:
+            reference = ObjectReference("ConfigMap", config_map.namespace, config_map.name)
+            return ObjectSource(client, name, identity, reference, EntryPattern(config_map.entry_pattern))
+        case SecretSourceSpec() as secret:
+            reference = ObjectReference("Secret", secret.namespace, secret.name)
+            return ObjectSource(client, name, identity, reference, EntryPattern(secret.entry_pattern))
+        case FilesSourceSpec() as files:
+            return FilesSource(name, identity, files.directory, EntryPattern(files.entry_pattern), root)
+        case other:
+            assert_never(other)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from oidc_publisher.cluster import ObjectReference
 from oidc_publisher.findings import Finding
 from oidc_publisher.keys import PublicKey
 from oidc_publisher.rotation import Listing, SourceReading
@@ -31,6 +32,11 @@ class MemorySource:
         """State nothing from now on, for these reasons."""
         self._reading = SourceReading(self.name, self.identity, complete=False, missing=tuple(missing))
         self._findings = findings
+
+    @property
+    def watches(self) -> tuple[ObjectReference, ...]:
+        """Nothing: it is read at each pass."""
+        return ()
 
     async def read(self) -> SourceResult:
         """What it was told."""

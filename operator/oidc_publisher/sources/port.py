@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from oidc_publisher.cluster import ObjectReference
 from oidc_publisher.findings import Finding
 from oidc_publisher.rotation import SourceReading
 
@@ -24,6 +25,11 @@ class SourceResult:
 
 class Source(Protocol):
     """A place that states public keys."""
+
+    @property
+    def watches(self) -> tuple[ObjectReference, ...]:
+        """The objects of the cluster whose change is worth a pass at once."""
+        ...
 
     async def read(self) -> SourceResult:
         """Read everything once. Never raises for what the world does: a failure is an incomplete reading with findings."""

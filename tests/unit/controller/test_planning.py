@@ -96,10 +96,6 @@ def test_the_policy_is_the_specs() -> None:
         ),
         ({"adoption": "Merge"}, "spec.adoption"),
         ({"deletionPolicy": "Delete"}, "spec.deletionPolicy"),
-        (
-            {"keySources": [{"name": "cm", "configMap": {"namespace": "a", "name": "b"}}]},
-            "spec.keySources[cm].configMap",
-        ),
     ],
 )
 def test_what_this_version_cannot_do_is_refused_by_name(changes: dict[str, object], field: str) -> None:

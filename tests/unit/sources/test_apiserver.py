@@ -96,7 +96,7 @@ class TestIncomplete:
             stub.on("GET", JWKS, key_set(jwk("a")))
             result = await read(pki, stub, addresses=(stub.address, down))
         assert kids(result) == [kid("a")]
-        assert (result.reading.complete, result.reading.missing) == (False, (down,))
+        assert (result.reading.complete, result.reading.missing) == (False, (f"API server {down}",))
         assert reasons(result) == {down: Reason.APIServerUnreachable}
         assert result.endpoints == (stub.address, down)
 
@@ -141,7 +141,7 @@ class TestIncomplete:
         assert [finding.reason for finding in result.findings] == [reason]
         assert said in result.findings[0].message
         assert stub.address in result.findings[0].message
-        assert (result.reading.complete, result.reading.missing, kids(result)) == (False, (stub.address,), [])
+        assert (result.reading.complete, result.reading.missing, kids(result)) == (False, (f"API server {stub.address}",), [])
 
     async def test_an_unreadable_key_may_be_one_that_was_listed(self, pki: PKI) -> None:
         """So nothing may be delisted by this reading; its good keys count."""

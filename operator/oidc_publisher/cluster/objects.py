@@ -1,0 +1,77 @@
+"""Single ConfigMaps and Secrets: read, and watched one by one, so that RBAC with resourceNames is enough."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from oidc_publisher.cluster.client import ClusterClient
+from oidc_publisher.cluster.failures import ObjectMissingError, with_reason
+from oidc_publisher.errors import AnswerError
+from oidc_publisher.findings import Reason
+
+_FORBIDDEN = 403
+#: The API server ends a watch after this time; the next one begins where it ended.
+_WATCH_S = 300
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectReference:
+    """One ConfigMap or Secret."""
+
+    kind: Literal["ConfigMap", "Secret"]
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.namespace}/{self.name}"
+
+    @property
+    def collection(self) -> str:
+        """Path of the collection that the object is in."""
+        return f"/api/v1/namespaces/{self.namespace}/{self.kind.lower()}s"
+
+
+async def get_object(client: ClusterClient, reference: ObjectReference, *, timeout_s: float = 5.0) -> dict[str, Any]:
+    """The object.
+
+    Raises:
+        AnswerError: SourceNotFound, SourceForbidden.
+        ClusterError: it could not be read.
+    """
+    try:
+        answer = await client.request("GET", f"{reference.collection}/{reference.name}", timeout_s=timeout_s)
+        return answer.object()
+    except ObjectMissingError as error:
+        raise with_reason(
+            error,
+            Reason.SourceNotFound,
+            f"{reference} does not exist",
+            hint="Create it, or correct spec.keySources; its keys stay published meanwhile.",
+        ) from error
+    except AnswerError as error:
+        if error.status != _FORBIDDEN:
+            raise
+        raise with_reason(
+            error,
+            Reason.SourceForbidden,
+            f"The operator may not read {reference}",
+            hint=f"Allow its ServiceAccount to get, list and watch {reference.kind.lower()}s with resourceNames "
+            f"[{reference.name}] in namespace {reference.namespace}.",
+        ) from error
+
+
+async def watch_object(client: ClusterClient, reference: ObjectReference) -> AsyncIterator[str]:
+    """The resourceVersion of each change of the object, from now on; ends when the API server ends the watch.
+
+    What changed between two watches is not missed: each begins with what is there, which is yielded first.
+
+    Raises:
+        ClusterError: the watch was refused or broke.
+    """
+    params = {"fieldSelector": f"metadata.name={reference.name}", "watch": "true", "timeoutSeconds": str(_WATCH_S)}
+    async for event in client.stream(reference.collection, params=params, timeout_s=_WATCH_S + 30):
+        version = event.get("object", {}).get("metadata", {}).get("resourceVersion")
+        if event.get("type") in ("ADDED", "MODIFIED", "DELETED") and isinstance(version, str):
+            yield version
