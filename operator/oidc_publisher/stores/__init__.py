@@ -1,0 +1,5 @@
+"""Places for the two documents: one port, written by compare-and-swap, and an implementation per kind of place."""
+
+from oidc_publisher.stores.port import Document, Store, StoredDocument
+
+__all__ = ["Document", "Store", "StoredDocument"]

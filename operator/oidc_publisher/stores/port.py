@@ -1,0 +1,47 @@
+"""The port to a place that holds documents: read, and write by compare-and-swap."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Protocol
+
+from oidc_publisher.documents import Document, StoredDocument
+
+__all__ = ["Document", "Store", "StoredDocument"]
+
+
+class Store(Protocol):
+    """A place for documents under paths relative to its prefix.
+
+    Every method raises `StoreError` with the catalogue's reason; nothing foreign comes out.
+    """
+
+    @property
+    def location(self) -> str:
+        """Where it is, for people and for status.publication.location: `s3://bucket/prefix`."""
+        ...
+
+    @property
+    def clock_offsets(self) -> tuple[timedelta, ...]:
+        """Offsets of the store's clock from ours, from the Date headers since the last look; reading clears them."""
+        ...
+
+    async def read(self, path: str) -> StoredDocument | None:
+        """The document at `path`, None when there is none."""
+        ...
+
+    async def write(self, path: str, document: Document, *, expected: str | None) -> StoredDocument:
+        """Store `document` if the present version is `expected` (None: if there is none).
+
+        Raises `PreconditionError` when somebody else wrote in between. A write that succeeded but whose answer was
+        lost returns normally: the store re-reads before it believes a lost race.
+        """
+        ...
+
+    async def delete(self, path: str, *, expected: str) -> None:
+        """Remove the document if its version is `expected`; a document that is already gone is no error."""
+        ...
+
+    async def aclose(self) -> None:
+        """Let go of connections."""
+        ...

@@ -1,0 +1,53 @@
+"""An S3 store before a server that does what the test says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from oidc_publisher.stores import Document
+from oidc_publisher.stores.s3 import S3Endpoint, S3Place, S3Store
+from oidc_publisher.stores.s3client import ConditionalWrites, S3Clients
+from tests.unit.stores.scripted import Script, ScriptedServer
+
+DOCUMENT = Document(b"{}", "application/json", "public, max-age=300", {"owner": "u/prod"})
+
+
+@pytest.fixture(scope="session")
+def warm_clients() -> S3Clients:
+    """Clients whose session has loaded everything: 300 ms once instead of for each test."""
+    clients = S3Clients()
+    clients.warm_up()
+    return clients
+
+
+@pytest.fixture
+def serve(warm_clients: S3Clients, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., ScriptedServer]]:
+    """Start a server with a script; it ends with the test."""
+    del warm_clients
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    monkeypatch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda *_: 0.0)
+    running: list[ScriptedServer] = []
+
+    def start(script: Script) -> ScriptedServer:
+        running.append(ScriptedServer(script).__enter__())
+        return running[-1]
+
+    yield start
+    for server in running:
+        server.__exit__()
+
+
+@pytest.fixture
+def store_of(warm_clients: S3Clients) -> Callable[..., S3Store]:
+    """A store in eu-central-1 before a server, which is known to honour preconditions unless said otherwise."""
+
+    def make(server: ScriptedServer, *, proven: bool = True, owner: str | None = None) -> S3Store:
+        endpoint = S3Endpoint("eu-central-1", server.url, "Path")
+        if proven:
+            warm_clients.get(endpoint).conditional_writes = ConditionalWrites.HONOURED
+        return S3Store(S3Place("bucket", "prod", owner), endpoint, warm_clients)
+
+    return make
