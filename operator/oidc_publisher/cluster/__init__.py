@@ -4,6 +4,7 @@ from oidc_publisher.cluster.answer import Answer
 from oidc_publisher.cluster.client import ClusterClient
 from oidc_publisher.cluster.credentials import Credentials, load_credentials
 from oidc_publisher.cluster.endpoints import api_server_endpoints
+from oidc_publisher.cluster.events import post_event
 from oidc_publisher.cluster.failures import ConflictError, CredentialsError
 from oidc_publisher.cluster.issuers import get_issuer, kube_system_uid, list_issuers, patch_status
 from oidc_publisher.cluster.objects import ObjectReference, get_object, watch_object
@@ -27,6 +28,7 @@ __all__ = [
     "load_credentials",
     "mint_token",
     "patch_status",
+    "post_event",
     "review_token",
     "watch_object",
 ]

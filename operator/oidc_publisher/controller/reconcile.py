@@ -32,6 +32,7 @@ from oidc_publisher.controller.settings import RunSettings
 from oidc_publisher.controller.statuspatch import status_patch
 from oidc_publisher.controller.summary import Summary, summarise, with_ledger
 from oidc_publisher.controller.support import unsupported
+from oidc_publisher.controller.telling import Teller
 from oidc_publisher.documents import PlannedDocuments, differences, digest
 from oidc_publisher.errors import ClusterError, InvalidObjectError, PublisherError
 from oidc_publisher.findings import Finding, Reason
@@ -60,6 +61,11 @@ class Work:
     events: list[Finding] = field(default_factory=list)
     wrote: bool = False
 
+    def repairs(self, planned_digest: str) -> bool:
+        """Whether a difference is somebody else's doing: the plan is the one that was written, for this generation."""
+        planned_before = self.ours and planned_digest == self.ledger.jwks_digest
+        return planned_before and self.issuer.status.observed_generation == self.issuer.metadata.generation
+
 
 class Reconciler:
     """Carries one issuer after the other through the five steps."""
@@ -70,6 +76,7 @@ class Reconciler:
         self._watches = ObjectWatches(client)
         self._shard = settings.shard
         self._clock = clock or SystemClock()
+        self._teller = Teller(client, self._clock)
 
     async def reconcile(self, name: str) -> Outcome | Gone:
         """One pass over the issuer of this name; every failure is reported, logged and tried again."""
@@ -199,9 +206,13 @@ class Reconciler:
             return None
         spec, owner = work.issuer.spec, context.owner
         planned = documents_for(spec, work.ledger, plan.publish, owner=owner)
-        if not differences(planned, stored.discovery, stored.jwks):
+        differing = differences(planned, stored.discovery, stored.jwks)
+        if not differing:
             work.ours = True
             return None
+        if work.repairs(digest(planned.jwks.body)):
+            what = "; ".join(f"{difference.path}: {difference.reason}" for difference in differing)
+            work.events.append(Finding.of(Reason.DriftRepaired, f"{context.store.location} is repaired ({what})"))
         work.ledger = begin_write(work.ledger, jwks_digest=digest(planned.jwks.body))
         return documents_for(spec, work.ledger, plan.publish, owner=owner)
 
@@ -222,7 +233,7 @@ class Reconciler:
         status = summarise(work.issuer, summary, self._clock.now())
         await self._patch(work, status)
         for event in work.events:
-            log.info(event.message, issuer=work.issuer.metadata.name, reason=str(event.reason), subject=event.subject)
+            await self._teller.happened(work.issuer, event)
 
     async def _patch(self, work: Work, status: OIDCIssuerStatus) -> None:
         """Write the status where it differs from what the API server has; nothing changed costs nothing."""
@@ -230,26 +241,13 @@ class Reconciler:
         if not patch:
             return
         stored = await patch_status(self._client, work.issuer.metadata.name, patch, work.resource_version)
-        _log_transition(work.issuer, status)
+        before, work.issuer = work.issuer, work.issuer.model_copy(update={"status": status})
         work.raw_status = stored.get("status") or {}
         work.resource_version = stored["metadata"]["resourceVersion"]
-        work.issuer = work.issuer.model_copy(update={"status": status})
+        await self._teller.changed(before, status)
 
     def _outcome(self, work: Work, plan: Advance) -> Outcome:
         wake = work.issuer.spec.interval
         if plan.wake_at is not None:
             wake = min(wake, max(plan.wake_at - self._clock.now(), timedelta(0)))
         return Outcome(wake_after=wake)
-
-
-def _log_transition(issuer: OIDCIssuer, status: OIDCIssuerStatus) -> None:
-    before = {c.type: (c.status, c.reason) for c in issuer.status.conditions}
-    for condition in status.conditions:
-        if before.get(condition.type) != (condition.status, condition.reason):
-            log.info(
-                condition.message,
-                issuer=issuer.metadata.name,
-                condition=condition.type,
-                status=condition.status,
-                reason=condition.reason,
-            )

@@ -1,0 +1,57 @@
+"""What is told once: a line in the log and an event of the object."""
+
+from __future__ import annotations
+
+import structlog
+
+from oidc_publisher.api import OIDCIssuer, OIDCIssuerStatus
+from oidc_publisher.cluster import ClusterClient, post_event
+from oidc_publisher.controller.clock import Clock
+from oidc_publisher.errors import ClusterError
+from oidc_publisher.findings import ConditionType, Finding
+
+log = structlog.stdlib.get_logger(__name__)
+
+
+class Teller:
+    """Tells people what has happened to an issuer; nothing depends on whether it was heard."""
+
+    def __init__(self, client: ClusterClient, clock: Clock) -> None:
+        self._client = client
+        self._clock = clock
+
+    async def happened(self, issuer: OIDCIssuer, event: Finding) -> None:
+        """Something that is over as soon as it has happened: a key became safe, drift was repaired."""
+        log.info(event.message, issuer=issuer.metadata.name, reason=str(event.reason), subject=event.subject)
+        await self._post(issuer, str(event.reason), event.message, warning=False)
+
+    async def changed(self, issuer: OIDCIssuer, status: OIDCIssuerStatus) -> None:
+        """Conditions that are not as they were: each in the log, Ready as an event too."""
+        before = {c.type: (c.status, c.reason) for c in issuer.status.conditions}
+        for condition in status.conditions:
+            if before.get(condition.type) == (condition.status, condition.reason):
+                continue
+            log.info(
+                condition.message,
+                issuer=issuer.metadata.name,
+                condition=condition.type,
+                status=condition.status,
+                reason=condition.reason,
+            )
+            if condition.type == ConditionType.READY:
+                await self._post(issuer, condition.reason, condition.message, warning=condition.status != "True")
+
+    async def _post(self, issuer: OIDCIssuer, reason: str, note: str, *, warning: bool) -> None:
+        metadata = {"name": issuer.metadata.name, "uid": issuer.metadata.uid}
+        try:
+            await post_event(
+                self._client,
+                metadata,
+                reason=reason,
+                note=note,
+                warning=warning,
+                action="Reconcile",
+                at=self._clock.now(),
+            )
+        except ClusterError as error:
+            log.debug("The event was not recorded.", issuer=issuer.metadata.name, why=error.message)
