@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from oidc_publisher.cluster import ClusterClient, review_token
 from oidc_publisher.controller.context import IssuerContext
@@ -38,10 +38,16 @@ async def prove(
     plan: Advance,
     *,
     last_change: datetime | None,
+    removed: frozenset[str],
     now: datetime,
 ) -> Proof:
-    """Judge the look, verify every fresh token against the served key set, and let its API server review it."""
-    judgement = judge(readings.look, _expected(context, plan, _propagating(context, plan, last_change, now)))
+    """Judge the look, verify every fresh token against the served key set, and let its API server review it.
+
+    `removed` are key IDs that left a short while ago: copies that still hold them are old, not a stranger's.
+    """
+    former = removed | {entry.key_id for entry in plan.ledger.keys}
+    propagating = _propagating(context, plan, last_change, now)
+    judgement = judge(readings.look, _expected(context, plan, former, propagating=propagating))
     checks = await asyncio.gather(*(_check(context, client, token, judgement.jwks, now) for token in readings.tokens))
     found: dict[str, list[Finding]] = defaultdict(list)
     for token, findings in zip(readings.tokens, checks, strict=True):
@@ -57,7 +63,7 @@ def _prevents(finding: Finding) -> bool:
     return finding.unknown or finding.severity is Severity.CRITICAL
 
 
-def _expected(context: IssuerContext, plan: Advance, propagating: bool) -> Expected:  # noqa: FBT001 - private
+def _expected(context: IssuerContext, plan: Advance, former: frozenset[str], *, propagating: bool) -> Expected:
     spec = context.spec
     return Expected(
         issuer_url=spec.issuer_url,
@@ -66,15 +72,19 @@ def _expected(context: IssuerContext, plan: Advance, propagating: bool) -> Expec
         algorithms=frozenset({"RS256", "ES256", *(key.algorithm for key in plan.publish)}),
         cache_max_age=spec.cache_max_age,
         relying_parties=spec.probe.relying_parties,
-        former_key_ids=frozenset(entry.key_id for entry in plan.ledger.keys),
+        former_key_ids=former,
         propagating=propagating,
     )
 
 
 def _propagating(context: IssuerContext, plan: Advance, last_change: datetime | None, now: datetime) -> bool:
     """Whether the last write is younger than the longest cache age: an older copy is then served by right."""
-    age = max((c.age for c in plan.ledger.cache_ages), default=context.spec.cache_max_age)
-    return last_change is not None and now < last_change + age
+    return last_change is not None and now < last_change + longest_cache_age(context, plan)
+
+
+def longest_cache_age(context: IssuerContext, plan: Advance) -> timedelta:
+    """How long copies of the sets that were served of late may still live."""
+    return max((c.age for c in plan.ledger.cache_ages), default=context.spec.cache_max_age)
 
 
 async def _check(

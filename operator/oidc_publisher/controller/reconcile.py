@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
@@ -23,7 +23,7 @@ from oidc_publisher.controller.context import Contexts, IssuerContext
 from oidc_publisher.controller.ledgerstatus import read_ledger
 from oidc_publisher.controller.objectwatches import ObjectWatches, Wake
 from oidc_publisher.controller.planning import Place, documents_for, foreign_owner, policy_of
-from oidc_publisher.controller.proving import prove
+from oidc_publisher.controller.proving import longest_cache_age, prove
 from oidc_publisher.controller.publishing import publish
 from oidc_publisher.controller.queue import Gone, Outcome
 from oidc_publisher.controller.reading import Readings, as_pass, read_after_write, read_all, read_stored
@@ -75,6 +75,7 @@ class Reconciler:
         self._contexts = Contexts(client, settings)
         self._watches = ObjectWatches(client)
         self._shard = settings.shard
+        self._former: dict[str, dict[str, datetime]] = {}
         self._clock = clock or SystemClock()
         self._teller = Teller(client, self._clock)
 
@@ -108,6 +109,7 @@ class Reconciler:
         await self._contexts.aclose()
 
     async def _forget(self, name: str) -> None:
+        self._former.pop(name, None)
         self._watches.forget(name)
         await self._contexts.forget(name)
 
@@ -155,12 +157,25 @@ class Reconciler:
         now = self._clock.now()
         changed_at = now if work.wrote else None
         last_change = changed_at or (known.last_change_time if known else None)
-        proof = await prove(context, self._client, readings, plan, last_change=last_change, now=now)
+        removed = self._removed(context, work, plan, now)
+        proof = await prove(context, self._client, readings, plan, last_change=last_change, removed=removed, now=now)
         publication = publication_of(known, context, plan, work.ledger, readings, ours=work.ours, changed_at=changed_at)
         await self._report(
             work, summarise_pass(context, plan, work.ledger, readings, proof, work.problems, publication)
         )
         return self._outcome(work, plan)
+
+    def _removed(self, context: IssuerContext, work: Work, plan: Advance, now: datetime) -> frozenset[str]:
+        """The keys that left so short a time ago that caches may still hold them.
+
+        Kept in memory alone: after a restart an old copy is called a different key set for one cache age, which is
+        worse said than it is, and never the other way round.
+        """
+        kept = {kid: end for kid, end in self._former.get(work.issuer.metadata.name, {}).items() if end > now}
+        retired = (event.subject for event in work.events if event.reason is Reason.KeyRetired)
+        kept.update(dict.fromkeys(retired, now + longest_cache_age(context, plan)))
+        self._former[work.issuer.metadata.name] = kept
+        return frozenset(kept)
 
     async def _plan_and_publish(
         self, context: IssuerContext, work: Work, readings: Readings

@@ -1,0 +1,35 @@
+"""Reads an issuer as a relying party does, and judges what it sees: the documents, the keys, a fresh token."""
+
+from oidc_publisher.probe.fetch import HTTPSWire
+from oidc_publisher.probe.issuer import Look, Read, Target, look
+from oidc_publisher.probe.judge import Expected, Judgement, judge
+from oidc_publisher.probe.memory import MemoryWire, serving
+from oidc_publisher.probe.port import BODY_LIMIT_BYTES, Deadline, Fetched, Validity, Visit, Wire
+from oidc_publisher.probe.token import TokenFacts, judge_review, judge_token, read_token, verifies
+from oidc_publisher.probe.wirereading import date_offsets, wire_reading
+
+__all__ = [
+    "BODY_LIMIT_BYTES",
+    "Deadline",
+    "Expected",
+    "Fetched",
+    "HTTPSWire",
+    "Judgement",
+    "Look",
+    "MemoryWire",
+    "Read",
+    "Target",
+    "TokenFacts",
+    "Validity",
+    "Visit",
+    "Wire",
+    "date_offsets",
+    "judge",
+    "judge_review",
+    "judge_token",
+    "look",
+    "read_token",
+    "serving",
+    "verifies",
+    "wire_reading",
+]

@@ -1,0 +1,127 @@
+"""Which addresses the probe may look at, and which one of a host's it takes."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import ipaddress
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.connector import AddrInfoType
+
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052: DNS64 writes a public IPv4 address into its last 32 bits
+
+# What the kernel answers at once, from its own tables, without having sent anything.
+LOCAL_ERRNOS = frozenset(
+    {
+        errno.ENETUNREACH,  # no route
+        errno.EADDRNOTAVAIL,  # no address of our own in that family
+        errno.EAFNOSUPPORT,
+        errno.ENETDOWN,
+        errno.EPERM,  # a local firewall rule or a network policy
+        errno.EACCES,
+        errno.EMFILE,
+        errno.ENFILE,
+        errno.ENOBUFS,
+        errno.ENOMEM,
+    }
+)
+
+
+class PrivateAddressError(OSError):
+    """The host is at an address that the public cannot reach."""
+
+
+def is_public(address: str) -> bool:
+    """Whether relying parties anywhere can reach this address.
+
+    Private, shared (100.64.0.0/10), loopback, link-local (with the clouds' metadata service), documentation and
+    multicast addresses are not public, and neither are IPv6 forms of them.
+    """
+    parsed = ipaddress.ip_address(address.partition("%")[0])
+    if isinstance(parsed, ipaddress.IPv6Address):
+        if parsed.ipv4_mapped:
+            parsed = parsed.ipv4_mapped
+        elif parsed.sixtofour:
+            parsed = parsed.sixtofour
+        elif parsed in _NAT64:
+            parsed = ipaddress.IPv4Address(int(parsed) & 0xFFFF_FFFF)
+    return parsed.is_global and not parsed.is_multicast
+
+
+@dataclass(slots=True)
+class Gate(AbstractResolver):
+    """Resolves a host to the one address that a visit takes, and lets no socket to a private one pass.
+
+    One address, because aiohttp would try the next one when a connection or a handshake fails, and so hide an address
+    that does not work. Visit number N takes the Nth of those that this machine has a route to.
+    """
+
+    number: int
+    allow_private: bool
+    resolved: bool = False  # tells what a visit that ran out of time was waiting for
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        """The visit's address of a host. Raises socket.gaierror, PrivateAddressError, or OSError without any route."""
+        infos = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM, family=family)
+        self.resolved = True
+        addresses = list(dict.fromkeys((info[0], str(info[4][0])) for info in infos))
+        for _, address in addresses:
+            self._check(address)
+        chosen_family, chosen = self._choose(addresses, port)
+        flags = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
+        return [ResolveResult(hostname=host, host=chosen, port=port, family=chosen_family, proto=0, flags=flags)]
+
+    def open_socket(self, info: AddrInfoType) -> socket.socket:
+        """Open the socket for an address: the last place where a rebound name or an IP literal can be stopped."""
+        self.resolved = True
+        self._check(str(info[4][0]))
+        return socket.socket(info[0], info[1], info[2])
+
+    async def close(self) -> None:
+        """Nothing is held."""
+
+    def _check(self, address: str) -> None:
+        if not self.allow_private and not is_public(address):
+            raise PrivateAddressError(errno.EACCES, address)
+
+    def _choose(self, addresses: Sequence[tuple[int, str]], port: int) -> tuple[int, str]:
+        problem: OSError = OSError(errno.EADDRNOTAVAIL, "no address")
+        reachable = []
+        for family, address in addresses:
+            try:
+                _require_route(family, address, port)
+            except OSError as error:
+                problem = error
+            else:
+                reachable.append((family, address))
+        if not reachable:
+            raise problem
+        return reachable[self.number % len(reachable)]
+
+
+def _require_route(family: int, address: str, port: int) -> None:
+    """Raise OSError unless the kernel has a route; connecting a UDP socket asks it and sends nothing."""
+    with socket.socket(family, socket.SOCK_DGRAM) as question:
+        question.connect((address, port))
+
+
+async def resolver_answers(host: str) -> bool:
+    """Whether the resolver answers anything at all, asked for the top-level domain of `host`.
+
+    A working resolver knows every top-level domain or knows that there is none; both are answers. One that has no way
+    out answers EAI_AGAIN for that too. So a zone whose own name servers are broken is told from a broken resolver.
+    """
+    domain = host.rstrip(".").rpartition(".")[2]
+    try:
+        await asyncio.get_running_loop().getaddrinfo(f"{domain}.", 443, type=socket.SOCK_STREAM)
+    except socket.gaierror as error:
+        return error.errno not in (socket.EAI_AGAIN, socket.EAI_FAIL, socket.EAI_SYSTEM)
+    except (OSError, UnicodeError):
+        return False
+    return True

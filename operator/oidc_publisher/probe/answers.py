@@ -1,0 +1,117 @@
+"""What one answer says by itself: its status, its headers, its body. Pure."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from http import HTTPStatus
+from typing import Generic, TypeVar
+
+from oidc_publisher.documents import read_discovery, read_jwks_document
+from oidc_publisher.errors import DocumentInvalidError, FetchError
+from oidc_publisher.findings import Finding, Reason
+from oidc_publisher.probe import cachecontrol
+from oidc_publisher.probe.issuer import OK
+from oidc_publisher.probe.port import BODY_LIMIT_BYTES, Fetched, Validity
+from oidc_publisher.probe.text import host_of, shown, without_query
+
+#: Warned of before it ends: 14 days, or a third of its life for certificates that live shorter.
+EXPIRY_WARNING = timedelta(days=14)
+
+# Spring refuses discovery as anything else; openidconnect-rs the key set (relying-parties.md, measured).
+DISCOVERY_TYPES = frozenset({"application/json"})
+JWKS_TYPES = frozenset({"application/json", "application/jwk-set+json"})
+
+_STORE_CODE = re.compile(rb"<Code>([A-Za-z0-9]{1,64})</Code>")
+
+# Repeated reads of one issuer give equal bytes nearly always, within a look and from one to the next.
+parsed_discovery = functools.lru_cache(maxsize=128)(read_discovery)
+parsed_jwks = functools.lru_cache(maxsize=128)(read_jwks_document)
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer(Generic[T]):
+    """One answer and what it holds; `document` is None where it is no such document."""
+
+    fetched: Fetched
+    document: T | None
+
+
+def judge_answer(
+    answer: Fetched | FetchError | None, parse: Callable[[bytes], T], types: frozenset[str], max_age: timedelta | None
+) -> tuple[Answer[T] | None, tuple[Finding, ...]]:
+    """The answer with its document, None where there was none, and the findings about it.
+
+    `max_age` is the published cache age; None accepts every age, but not none at all.
+    """
+    if answer is None:
+        return None, ()
+    if isinstance(answer, FetchError):
+        return None, (answer.finding(),)
+    found: list[Finding] = []
+    document: T | None = None
+    if answer.status != OK:
+        found.append(_status(answer))
+    elif answer.oversized:
+        found.append(_invalid(answer, f"is larger than {BODY_LIMIT_BYTES // 1024} KiB"))
+    else:
+        try:
+            document = parse(answer.body)
+        except DocumentInvalidError as error:
+            found.append(_invalid(answer, error.message))
+        found.extend(_headers(answer, types, max_age))
+    return Answer(answer, document), tuple(found)
+
+
+def expiring(certificate: Validity | None, url: str, now: datetime) -> Iterator[Finding]:
+    """Warn of a certificate that ends soon."""
+    if certificate is None:
+        return
+    life = certificate.not_after - certificate.not_before
+    if certificate.not_after - now < min(EXPIRY_WARNING, life / 3):
+        end = certificate.not_after.date().isoformat()
+        yield Finding.of(Reason.CertificateExpiring, f"The certificate of {host_of(url)} ends on {end}", subject=url)
+
+
+def _status(answer: Fetched) -> Finding:
+    status, url = answer.status, answer.url
+    code = _STORE_CODE.search(answer.body)
+    said = f"{url} answers {status}" + (f" ({code[1].decode()})" if code else "")
+    if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
+        to = f" and points to {shown(without_query(answer.location))}" if answer.location else ""
+        return Finding.of(Reason.Redirected, said + to, subject=url)
+    if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+        return Finding.of(Reason.AccessBlocked, said, subject=url)
+    if status == HTTPStatus.NOT_FOUND:
+        return Finding.of(Reason.DocumentNotFound, said, subject=url)
+    return Finding.of(Reason.UnexpectedStatus, said, subject=url)
+
+
+def _invalid(answer: Fetched, detail: str) -> Finding:
+    return Finding.of(Reason.DocumentInvalid, f"{answer.url} {detail}", subject=answer.url)
+
+
+def _headers(answer: Fetched, types: frozenset[str], max_age: timedelta | None) -> Iterator[Finding]:
+    url, kind = answer.url, answer.content_type.partition(";")[0].strip().lower()
+    if kind not in types:
+        said = f"as {shown(answer.content_type)}" if answer.content_type else "without a Content-Type"
+        yield Finding.of(Reason.HeadersWrong, f"{url} is served {said}", subject=url)
+    if answer.content_encoding.strip().lower() not in ("", "identity"):
+        message = (
+            f"{url} is served with Content-Encoding {shown(answer.content_encoding)} to a reader that accepts none"
+        )
+        yield Finding.of(Reason.HeadersWrong, message, subject=url, hint="Store and serve it without one.")
+    served = f"Cache-Control {shown(answer.cache_control)}" if answer.cache_control else "no Cache-Control"
+    if max_age is None:
+        if cachecontrol.longest_age(answer.cache_control) is None:
+            yield Finding.of(
+                Reason.CacheControlWrong, f"{url} is served with {served}, which states no age", subject=url
+            )
+    elif not cachecontrol.is_as_published(answer.cache_control, max_age):
+        message = f'{url} is served with {served}, not "public, max-age={int(max_age.total_seconds())}"'
+        yield Finding.of(Reason.CacheControlWrong, message, subject=url)

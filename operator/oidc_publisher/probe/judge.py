@@ -1,0 +1,182 @@
+"""What a look at an issuer means. Pure: the findings, and what the rotation may conclude from the wire."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+
+from oidc_publisher.api import RelyingParty
+from oidc_publisher.documents import Discovery, KeySet
+from oidc_publisher.findings import Finding, Reason, Severity, sorted_findings
+from oidc_publisher.keys import PublicKey
+from oidc_publisher.keys.jwk import key_members
+from oidc_publisher.probe.answers import (
+    DISCOVERY_TYPES,
+    JWKS_TYPES,
+    Answer,
+    expiring,
+    judge_answer,
+    parsed_discovery,
+    parsed_jwks,
+)
+from oidc_publisher.probe.issuer import OK, Look, Read
+from oidc_publisher.probe.keysets import disagreement, judge_key_sets
+from oidc_publisher.probe.port import BODY_LIMIT_BYTES, Fetched
+from oidc_publisher.probe.text import host_of, shown, spoken
+from oidc_publisher.probe.wirereading import wire_reading
+from oidc_publisher.relyingparties import ServedIssuer, broken_library_rules, broken_rules
+from oidc_publisher.rotation import WireReading
+
+#: STS gives up after 5 s; a host that takes more than this has no reserve (relying-parties.md).
+SLOW = timedelta(seconds=2)
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What the issuer should look like.
+
+    `keys` are the published keys and `cache_max_age` the published age; None of either compares nothing, for an issuer
+    whose plan is not known (`oidc-publisher verify URL`). `algorithms` must be advertised, beside those of the served keys. `former_key_ids` are those of
+    keys that were published before: a served set with one of them is a stale copy, not a stranger's. `propagating` is
+    whether the last write is younger than the longest cache age: an older copy is then served by right, and what shows
+    it is a warning.
+    """
+
+    issuer_url: str
+    jwks_uri: str
+    keys: tuple[PublicKey, ...] | None
+    algorithms: frozenset[str]
+    cache_max_age: timedelta | None
+    relying_parties: tuple[RelyingParty, ...] = ()
+    former_key_ids: frozenset[str] = frozenset()
+    propagating: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What is wrong, root cause first, and what was seen.
+
+    `wire` is None when the look says nothing about the served keys. `achieved` is the sentence of a good look, empty
+    otherwise. `issuer_url` and `jwks_uri` stand as found in the served document, None where none was read. `jwks` are the
+    bytes of the first key set that was read: what tokens are verified against.
+    """
+
+    findings: tuple[Finding, ...]
+    wire: WireReading | None
+    achieved: str
+    issuer_url: str | None
+    jwks_uri: str | None
+    jwks: bytes | None
+
+
+def judge(look: Look, expected: Expected) -> Judgement:
+    """Apply every rule that all relying parties have, and those of the parties asked for."""
+    found: list[Finding] = []
+    discoveries, key_sets = _answers(look, expected, found)
+    found.extend(_of_the_host(look, expected))
+    found.extend(_of_discovery(discoveries, expected, _algorithms(key_sets, expected)))
+    found.extend(judge_key_sets(key_sets, expected.keys, expected.former_key_ids, _severity(expected)))
+    found.extend(_of_parties(discoveries, key_sets, expected))
+    findings = sorted_findings(found)
+    discovery = next((a.document for a in discoveries if a.document), None)
+    good = discovery is not None and not any(f.unknown or f.severity is Severity.CRITICAL for f in findings)
+    return Judgement(
+        findings=findings,
+        wire=wire_reading(look),
+        achieved=_achieved(expected, key_sets) if good else "",
+        issuer_url=discovery.issuer if discovery else None,
+        jwks_uri=discovery.jwks_uri if discovery else None,
+        jwks=next((a.fetched.body for a in key_sets if a.document), None),
+    )
+
+
+def _answers(
+    look: Look, expected: Expected, found: list[Finding]
+) -> tuple[list[Answer[Discovery]], list[Answer[KeySet]]]:
+    discoveries: list[Answer[Discovery]] = []
+    key_sets: list[Answer[KeySet]] = []
+    for read in look.reads:
+        discovery, problems = judge_answer(read.discovery, parsed_discovery, DISCOVERY_TYPES, expected.cache_max_age)
+        found.extend(problems)
+        discoveries.extend([discovery] if discovery else [])
+        key_set, problems = judge_answer(read.jwks, parsed_jwks, JWKS_TYPES, expected.cache_max_age)
+        found.extend(problems)
+        key_sets.extend([key_set] if key_set else [])
+    return discoveries, key_sets
+
+
+def _of_the_host(look: Look, expected: Expected) -> Iterator[Finding]:
+    fetched = [a for read in look.reads for a in (read.discovery, read.jwks) if isinstance(a, Fetched)]
+    for answer in fetched:
+        yield from expiring(answer.certificate, expected.issuer_url, look.at)
+    whole = [read for read in look.reads if read.whole]
+    if whole and min(map(_elapsed, whole)) > SLOW:  # as with failures: what a second try does not confirm is not said
+        message = f"{host_of(expected.issuer_url)} takes longer than {spoken(SLOW)} for both documents"
+        yield Finding.of(Reason.TooSlow, message, subject=expected.issuer_url, severity=Severity.WARNING)
+
+
+def _elapsed(read: Read) -> timedelta:
+    return sum((a.elapsed for a in (read.discovery, read.jwks) if isinstance(a, Fetched)), timedelta())
+
+
+def _algorithms(key_sets: list[Answer[KeySet]], expected: Expected) -> frozenset[str]:
+    """What must be advertised: the published algorithms, and those of all keys that are served."""
+    return expected.algorithms.union(key.algorithm for a in key_sets if a.document for key in a.document.keys)
+
+
+def _of_discovery(
+    answers: list[Answer[Discovery]], expected: Expected, algorithms: frozenset[str]
+) -> Iterator[Finding]:
+    for answer in answers:
+        discovery, url = answer.document, answer.fetched.url
+        if discovery is None:
+            continue
+        if discovery.issuer != expected.issuer_url:
+            message = f"{url} names the issuer {shown(discovery.issuer)}, not {shown(expected.issuer_url)}"
+            yield Finding.of(Reason.IssuerMismatch, message, subject=url)
+        if discovery.jwks_uri != expected.jwks_uri:
+            message = f"{url} names the jwks_uri {shown(discovery.jwks_uri)}, not {shown(expected.jwks_uri)}"
+            yield Finding.of(Reason.JWKSURIInvalid, message, subject=url)
+        # OpenID Connect Discovery requires the list; verifiers that find none take RS256 only (go-oidc).
+        missing = sorted(algorithms - set(discovery.algorithms or ("RS256",)))
+        if missing:
+            message = f"{url} does not advertise {', '.join(missing)}"
+            yield Finding.of(Reason.AlgorithmsIncomplete, message, subject=url, severity=_severity(expected))
+    if disagreement([_meaning(answer) for answer in answers]):
+        message = f"Repeated reads of {answers[0].fetched.url} give different documents"
+        yield Finding.of(Reason.AnswersDisagree, message, subject=answers[0].fetched.url, severity=_severity(expected))
+
+
+def _meaning(answer: Answer[Discovery]) -> object:
+    discovery = answer.document
+    if discovery is None:
+        return answer.fetched.status if answer.fetched.status != OK else "invalid"
+    return discovery.issuer, discovery.jwks_uri, frozenset(discovery.algorithms)
+
+
+def _of_parties(
+    discoveries: list[Answer[Discovery]], key_sets: list[Answer[KeySet]], expected: Expected
+) -> Iterator[Finding]:
+    for discovery, key_set in zip(discoveries, key_sets, strict=False):
+        if discovery.document is None or key_set.document is None:
+            continue
+        members = key_members(key_set.fetched.body, max_bytes=BODY_LIMIT_BYTES)
+        keys = tuple(member for member in members if isinstance(member, dict))
+        size = len(key_set.fetched.body)
+        facts = ServedIssuer(expected.issuer_url, discovery.document.members, keys, size)
+        asked = (rule for party in expected.relying_parties for rule in broken_rules(party, facts))
+        for rule in (*asked, *broken_library_rules(facts)):
+            severity = None if rule.certain else Severity.WARNING
+            yield Finding.of(Reason.RelyingPartyRuleBroken, rule.sentence, subject=rule.party, severity=severity)
+        return  # repeated reads that differ are reported as such
+
+
+def _severity(expected: Expected) -> Severity:
+    return Severity.WARNING if expected.propagating else Severity.CRITICAL
+
+
+def _achieved(expected: Expected, key_sets: list[Answer[KeySet]]) -> str:
+    served = max((len(a.document.keys) for a in key_sets if a.document), default=0)
+    what = "the one published key" if served == 1 else f"the {served} published keys"
+    return f"Anybody can read both documents of {expected.issuer_url}, and they hold {what}."

@@ -1,0 +1,99 @@
+"""Served key sets against the published one, and against each other. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from oidc_publisher.documents import KeySet
+from oidc_publisher.findings import Finding, Reason, Severity
+from oidc_publisher.keys import PublicKey
+from oidc_publisher.keys.strictjson import quoted
+from oidc_publisher.probe.answers import Answer
+from oidc_publisher.probe.issuer import OK
+
+_NAMED = 5  # of many keys or defects, the first ones: a message is read by people
+
+
+def judge_key_sets(
+    answers: Sequence[Answer[KeySet]],
+    published: tuple[PublicKey, ...] | None,
+    former_key_ids: frozenset[str],
+    severity: Severity,
+) -> Iterator[Finding]:
+    """The findings about the served sets; `severity` is that of a copy that is merely old.
+
+    Reads that disagree are one finding, and the sets themselves are judged only if none of them is the published one.
+    """
+    if not answers:
+        return
+    url = answers[0].fetched.url
+    for answer in answers:
+        yield from _defects(answer)
+    meanings = [_meaning(answer) for answer in answers]
+    sets = [frozenset(a.document.keys) for a in answers if a.document]
+    if disagreement(meanings):
+        apart = frozenset().union(*sets) - frozenset.intersection(*sets) if sets else frozenset()
+        detail = f": {_key_ids(apart)} in some of them only" if apart else ""
+        message = f"Repeated reads of {url} give different key sets{detail}"
+        # Old copies disagree by right while a write spreads; a stranger's key does not.
+        known = published is not None and apart <= _known(apart, published, former_key_ids)
+        yield Finding.of(
+            Reason.AnswersDisagree, message, subject=url, severity=severity if known else Severity.CRITICAL
+        )
+    if published is None or frozenset(published) in sets:
+        return
+    for served in dict.fromkeys(sets):
+        if served:  # an empty one is a defect already
+            yield _difference(url, served, frozenset(published), former_key_ids, severity)
+
+
+def disagreement(meanings: Sequence[object]) -> bool:
+    """Whether repeated reads said different things."""
+    return len(set(meanings)) > 1
+
+
+def _meaning(answer: Answer[KeySet]) -> object:
+    if answer.document is None:
+        return answer.fetched.status if answer.fetched.status != OK else "invalid"
+    return frozenset(answer.document.keys)
+
+
+def _defects(answer: Answer[KeySet]) -> Iterator[Finding]:
+    defects = answer.document.defects if answer.document else ()
+    if defects:
+        url = answer.fetched.url
+        message = f"{url}: {_listed([defect.detail for defect in defects], '; ')}"
+        yield Finding.of(Reason.KeySetInvalid, message, subject=url)
+
+
+def _difference(
+    url: str, served: frozenset[PublicKey], published: frozenset[PublicKey], former: frozenset[str], severity: Severity
+) -> Finding:
+    missing, extra = published - served, served - published
+    detail = " and ".join(f"{word} {_key_ids(keys)}" for word, keys in (("without", missing), ("with", extra)) if keys)
+    if extra <= _known(extra, tuple(published), former):
+        message = f"{url} serves an older key set: {detail}"
+        return Finding.of(Reason.StaleCopy, message, subject=url, severity=severity)
+    changed = extra and {key.key_id for key in extra} & {key.key_id for key in missing}
+    if changed:
+        detail += f"; another key than ours under {_listed([quoted(key_id) for key_id in sorted(changed)])}"
+    message = f"{url} serves another key set than the published one: {detail}"
+    return Finding.of(Reason.DifferentKeysServed, message, subject=url)
+
+
+def _known(
+    keys: frozenset[PublicKey], published: tuple[PublicKey, ...], former_key_ids: frozenset[str]
+) -> frozenset[PublicKey]:
+    """Those of `keys` that are ours now or were before; one under a published kid with other material never was."""
+    ours = frozenset(published)
+    taken = {key.key_id for key in published}
+    return frozenset(k for k in keys if k in ours or (k.key_id in former_key_ids and k.key_id not in taken))
+
+
+def _key_ids(keys: frozenset[PublicKey]) -> str:
+    return _listed([quoted(key_id) for key_id in sorted({key.key_id for key in keys})])
+
+
+def _listed(items: Sequence[str], separator: str = ", ") -> str:
+    more = f" and {len(items) - _NAMED} more" if len(items) > _NAMED else ""
+    return separator.join(items[:_NAMED]) + more

@@ -1,0 +1,45 @@
+"""How foreign text and durations stand in messages."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from urllib.parse import urlsplit
+
+_LONGEST = 300
+
+
+def shown(text: str) -> str:
+    """Foreign text for a message: quoted, printable ASCII, and whole unless it is longer than any issuer URL."""
+    return json.dumps(text if len(text) <= _LONGEST else f"{text[:_LONGEST]}...")
+
+
+def spoken(duration: timedelta) -> str:
+    """A duration as the API writes it (`1h30m`, `5s`, `1.5s`), with days for the long ones."""
+    seconds = duration.total_seconds()
+    if seconds >= 2 * 86400 and seconds % 86400 == 0:
+        return f"{int(seconds // 86400)} days"
+    hours, rest = divmod(seconds, 3600)
+    minutes, seconds = divmod(rest, 60)
+    parts = [
+        f"{int(hours)}h" if hours else "",
+        f"{int(minutes)}m" if minutes else "",
+        f"{seconds:g}s" if seconds else "",
+    ]
+    return "".join(parts) or "0s"
+
+
+def host_of(url: str) -> str:
+    """The host of a URL, with its port where that is not 443."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or url, parts.port
+    except ValueError:
+        return url
+    bracketed = f"[{host}]" if ":" in host else host
+    return bracketed if port in (None, 443) else f"{bracketed}:{port}"
+
+
+def without_query(url: str) -> str:
+    """A URL up to its query, which may hold a signature that differs each time."""
+    return url.partition("?")[0].partition("#")[0]

@@ -1,0 +1,152 @@
+"""The rules of relying parties, each a check of a served issuer."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from oidc_publisher.api import RelyingParty
+from oidc_publisher.keys.strictjson import quoted
+from oidc_publisher.relyingparties.parties import DEMANDS, Demands
+
+#: Measured: Nimbus and Spring Security read no more of a key set (RemoteJWKSet.DEFAULT_HTTP_SIZE_LIMIT of Nimbus).
+LIBRARY_JWKS_LIMIT_BYTES = 51_200
+
+_EC_ALGORITHMS = {"P-256": "ES256", "P-384": "ES384", "P-521": "ES512"}
+
+
+@dataclass(frozen=True, slots=True)
+class ServedIssuer:
+    """What a relying party gets to see of an issuer.
+
+    `discovery` and `keys` are the members of the discovery document and of each JWK as they were served,
+    `jwks_size_bytes` is the size of the key set's document.
+    """
+
+    issuer_url: str
+    discovery: Mapping[str, Any]
+    keys: tuple[Mapping[str, Any], ...]
+    jwks_size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class BrokenRule:
+    """A rule that a served issuer breaks: `sentence` says so in the name of `party`.
+
+    `certain` is False where the party's documentation says so but it may accept it all the same, and for libraries,
+    which nobody asked for.
+    """
+
+    party: str
+    rule: str
+    sentence: str
+    certain: bool = True
+
+
+Check = Callable[[Demands, ServedIssuer], Iterator[str]]
+
+
+def broken_rules(party: RelyingParty, facts: ServedIssuer) -> list[BrokenRule]:
+    """The rules of `party` that the issuer breaks, none where it keeps them all."""
+    demands = DEMANDS[party]
+    return [
+        BrokenRule(party.value, name, f"{party.value} {sentence}", certain=name not in _uncertain(demands))
+        for name, check in _CHECKS.items()
+        for sentence in check(demands, facts)
+    ]
+
+
+def broken_library_rules(facts: ServedIssuer) -> list[BrokenRule]:
+    """The rules of widely used verifier libraries that the issuer breaks, whoever uses them."""
+    broken = []
+    if facts.jwks_size_bytes >= LIBRARY_JWKS_LIMIT_BYTES:
+        sentence = f"Nimbus and Spring Security read key sets below {LIBRARY_JWKS_LIMIT_BYTES} bytes only"
+        broken.append(BrokenRule("Nimbus", "KeySetSize", sentence, certain=False))
+    # Required by OpenID Connect Discovery 1.0, section 3; EKS has "urn:kubernetes:programmatic_authorization".
+    if "authorization_endpoint" not in facts.discovery:
+        sentence = "openidconnect-rs refuses a discovery document without authorization_endpoint"
+        broken.append(BrokenRule("openidconnect-rs", "AuthorizationEndpoint", sentence, certain=False))
+    return broken
+
+
+def _uncertain(demands: Demands) -> frozenset[str]:
+    return frozenset() if demands.algorithms_certain else frozenset({"Algorithms"})
+
+
+def _issuer_length(demands: Demands, facts: ServedIssuer) -> Iterator[str]:
+    limit = demands.issuer_max_length
+    if limit is not None and len(facts.issuer_url) > limit:
+        yield f"takes issuer URLs of at most {limit} characters, and this one has {len(facts.issuer_url)}"
+
+
+def _issuer_port(demands: Demands, facts: ServedIssuer) -> Iterator[str]:
+    host_and_port = urlsplit(facts.issuer_url).netloc.rpartition("@")[2].rpartition("]")[2]
+    if not demands.port_allowed and ":" in host_and_port:
+        yield "takes no issuer URL with a port number"
+
+
+def _key_count(demands: Demands, facts: ServedIssuer) -> Iterator[str]:
+    limit = demands.keys_per_type_max
+    if limit is None:
+        return
+    if not facts.keys:
+        yield "demands at least one key"
+    counts = Counter(kty for key in facts.keys if isinstance(kty := key.get("kty"), str))
+    for kty in ("RSA", "EC"):
+        if counts[kty] > limit:
+            yield f"takes at most {limit} {kty} keys, and {counts[kty]} are served"
+
+
+def _algorithms(demands: Demands, facts: ServedIssuer) -> Iterator[str]:
+    if demands.algorithms is None:
+        return
+    accepted = ", ".join(sorted(demands.algorithms))
+    for key in facts.keys:
+        algorithm = _algorithm(key)
+        if algorithm and algorithm not in demands.algorithms:
+            yield f"accepts {accepted}, and the key {_kid(key)} signs with {algorithm}"
+
+
+def _jwk_members(demands: Demands, facts: ServedIssuer) -> Iterator[str]:
+    if demands.jwk_members is None:
+        return
+    for key in facts.keys:
+        others = sorted(set(key) - demands.jwk_members)
+        if others:
+            yield f"refuses the JWK members {', '.join(map(quoted, others))} of the key {_kid(key)}"
+
+
+def _key_types(demands: Demands, facts: ServedIssuer) -> Iterator[str]:
+    if demands.unknown_key_types:
+        return
+    for key in facts.keys:
+        if key.get("kty") == "EC" and key.get("crv") not in tuple(_EC_ALGORITHMS):  # a tuple: it may be no string
+            yield f"drops the whole set because of the curve {quoted(key.get('crv'))} of the key {_kid(key)}"
+        elif key.get("kty") not in ("RSA", "EC"):
+            yield f"drops the whole set because of the key type {quoted(key.get('kty'))} of the key {_kid(key)}"
+
+
+_CHECKS: Mapping[str, Check] = {
+    "IssuerLength": _issuer_length,
+    "IssuerPort": _issuer_port,
+    "KeyCount": _key_count,
+    "Algorithms": _algorithms,
+    "JWKMembers": _jwk_members,
+    "KeyTypes": _key_types,
+}
+
+
+def _algorithm(key: Mapping[str, Any]) -> str | None:
+    """The algorithm a key signs with: what it states, else what follows from its type (kube-apiserver)."""
+    stated = key.get("alg")
+    if isinstance(stated, str):
+        return stated
+    crv = key.get("crv")
+    return "RS256" if key.get("kty") == "RSA" else _EC_ALGORITHMS.get(crv) if isinstance(crv, str) else None
+
+
+def _kid(key: Mapping[str, Any]) -> str:
+    return quoted(key.get("kid"))

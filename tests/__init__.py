@@ -1,0 +1,1 @@
+"""The tests of oidc-publisher."""

@@ -1,0 +1,72 @@
+"""Puts the test run into a network namespace and decides what becomes of live tests where that is impossible."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support import namespace
+from tests.support.fixtures import control_plane, edge, pki, s3
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+__all__ = ["control_plane", "edge", "pki", "s3"]
+
+LIVE_FOLDER = Path(__file__).parent / "live"
+_WHY_NOT_LIVE = pytest.StashKey[str]()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Enter the namespace before anything is imported, resolved or started."""
+    try:
+        namespace.enter()
+    except namespace.NamespaceImpossibleError as error:
+        config.stash[_WHY_NOT_LIVE] = str(error)
+    namespace.clean_environment()
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    """Say where the run takes place."""
+    reason = config.stash.get(_WHY_NOT_LIVE, None)
+    return f"network: {reason}; live tests are {_consequence()}" if reason else "network: a namespace of our own"
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark everything below tests/live as live."""
+    if LIVE_FOLDER in item.path.parents:
+        item.add_marker(pytest.mark.live)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip live tests where there is no namespace."""
+    reason = item.config.stash.get(_WHY_NOT_LIVE, None)
+    if reason and _is_live(item):
+        pytest.skip(reason)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Turn a skipped live test into a failure in CI, where nobody reads the list of skips."""
+    report = yield
+    if report.skipped and _in_ci() and _is_live(item) and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longreprtext
+        report.longrepr = f"a live test may not be skipped in CI: {reason}"
+    return report
+
+
+def _is_live(item: pytest.Item) -> bool:
+    return item.get_closest_marker("live") is not None
+
+
+def _in_ci() -> bool:
+    return os.environ.get("CI", "").lower() == "true"
+
+
+def _consequence() -> str:
+    return "failed" if _in_ci() else "skipped"

@@ -1,0 +1,110 @@
+"""A TLS host on loopback that answers byte for byte as told, or misbehaves below HTTP."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import ssl
+import struct
+import threading
+from collections.abc import Callable, Iterator
+from typing import Self
+
+#: Answers one request (its head is given) on a connection.
+Script = Callable[["Connection", bytes], None]
+
+GOOD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
+
+
+class Connection:
+    """One connection of a reader."""
+
+    def __init__(self, raw: socket.socket) -> None:
+        self.raw = raw
+
+    def send(self, data: bytes) -> None:
+        """Send bytes; a reader that has gone away is no error."""
+        with contextlib.suppress(OSError):
+            self.raw.sendall(data)
+
+    def wait_for_end(self) -> None:
+        """Wait until the reader has gone, whatever it still sends."""
+        with contextlib.suppress(OSError):
+            while self.raw.recv(65536):
+                pass
+
+    def reset(self) -> None:
+        """Send RST: SO_LINGER with zero seconds makes close() do that."""
+        self.raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.raw.close()
+
+
+def saying(data: bytes) -> Script:
+    """Return a script that answers each request with these bytes."""
+    return lambda connection, _: connection.send(data)
+
+
+class Host:
+    """Listens on localhost until the end of the with statement.
+
+    `tls` None speaks what the script says, unencrypted. Without a script it answers {}.
+    `requests` are the heads of all requests, `connections` counts the accepted ones.
+    """
+
+    def __init__(self, tls: ssl.SSLContext | None, script: Script | None = None) -> None:
+        self.requests: list[bytes] = []
+        self.connections = 0
+        self._tls = tls
+        self._script = script or saying(GOOD)
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        #: The URL of a document there.
+        self.url = f"https://localhost:{self._listener.getsockname()[1]}/document"
+        self._threads = [threading.Thread(target=self._accept, daemon=True)]
+
+    def __enter__(self) -> Self:
+        """Begin to listen."""
+        self._threads[0].start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop, and wait for what still runs."""
+        self._listener.shutdown(socket.SHUT_RDWR)  # wakes accept()
+        for thread in self._threads:
+            thread.join(timeout=10)
+        self._listener.close()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                raw, _ = self._listener.accept()
+            except OSError:
+                return
+            self.connections += 1
+            thread = threading.Thread(target=self._serve, args=(raw,), daemon=True)
+            self._threads.append(thread)
+            thread.start()
+
+    def _serve(self, raw: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            raw.settimeout(10)
+            if self._tls is None:
+                self._script(Connection(raw), b"")
+                raw.close()
+                return
+            with self._tls.wrap_socket(raw, server_side=True) as encrypted:
+                for head in _heads(encrypted):
+                    self.requests.append(head)
+                    self._script(Connection(encrypted), head)
+        raw.close()
+
+
+def _heads(raw: socket.socket) -> Iterator[bytes]:
+    held = b""
+    while True:
+        while b"\r\n\r\n" not in held:
+            more = raw.recv(65536)
+            if not more:
+                return
+            held += more
+        head, _, held = held.partition(b"\r\n\r\n")
+        yield head

@@ -1,0 +1,112 @@
+"""Each party's rules: kept by what we publish, broken by one thing at a time."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import pytest
+
+from oidc_publisher.api import RelyingParty
+from oidc_publisher.documents import read_discovery
+from oidc_publisher.documents.discovery import discovery_document
+from oidc_publisher.relyingparties import DEMANDS, ServedIssuer, broken_library_rules, broken_rules
+
+ISSUER = "https://oidc.example.test/prod"
+RSA = {"kty": "RSA", "kid": "r", "alg": "RS256", "use": "sig", "n": "AQ", "e": "AQAB"}
+EC = {"kty": "EC", "kid": "e", "alg": "ES256", "use": "sig", "crv": "P-256", "x": "AA", "y": "AA"}
+ES384 = {**EC, "kid": "e384", "alg": "ES384", "crv": "P-384"}
+ALL = frozenset(RelyingParty)
+
+
+def served(*keys: dict[str, Any], issuer: str = ISSUER, size: int = 1000) -> ServedIssuer:
+    document = read_discovery(discovery_document(issuer, f"{issuer}/keys.json", []))
+    return ServedIssuer(issuer, document.members, keys, size)
+
+
+def breakers(facts: ServedIssuer) -> dict[str, list[str]]:
+    """Return who finds which rules broken."""
+    found = {party.value: [rule.rule for rule in broken_rules(party, facts)] for party in RelyingParty}
+    return {party: rules for party, rules in found.items() if rules}
+
+
+CASES: dict[str, tuple[ServedIssuer, dict[str, list[str]]]] = {
+    "what we publish": (served(RSA), {}),
+    "an RSA key without alg": (served({name: v for name, v in RSA.items() if name != "alg"}), {}),
+    "an EC key": (served(RSA, EC), {"Azure": ["Algorithms"]}),
+    "an EC key without alg": (served({name: v for name, v in EC.items() if name != "alg"}), {"Azure": ["Algorithms"]}),
+    "P-384": (served(RSA, ES384), {"Azure": ["Algorithms"], "GCP": ["Algorithms"]}),
+    "PS256": (
+        served({**RSA, "alg": "PS256"}),
+        {"AWS": ["Algorithms"], "Azure": ["Algorithms"], "GCP": ["Algorithms"]},
+    ),
+    "100 RSA keys": (served(*[RSA] * 100), {}),
+    "101 RSA keys": (served(*[RSA] * 101), {"AWS": ["KeyCount"]}),
+    "100 of each type": (served(*[RSA] * 100, *[{**EC, "alg": "RS256"}] * 100), {}),
+    "no key": (served(), {"AWS": ["KeyCount"]}),
+    "x5c": (served({**RSA, "x5c": ["AA"], "x5t": "AA"}), {"GCP": ["JWKMembers"]}),
+    "P-224": (
+        served({**EC, "crv": "P-224", "alg": "RS256"}),
+        {"Kubernetes": ["KeyTypes"], "Vault": ["KeyTypes"]},
+    ),
+    "a curve that is a list": (
+        served({**EC, "crv": [], "alg": "RS256"}),
+        {"Kubernetes": ["KeyTypes"], "Vault": ["KeyTypes"]},
+    ),
+    "ML-DSA": (
+        served(RSA, {"kty": "AKP", "kid": "pq"}),
+        {"Kubernetes": ["KeyTypes"], "Vault": ["KeyTypes"]},
+    ),
+    "a key type that is an object": (
+        served({"kty": {}, "kid": []}),
+        {"Kubernetes": ["KeyTypes"], "Vault": ["KeyTypes"]},
+    ),
+    "255 characters": (served(RSA, issuer="https://" + "i" * 247), {}),
+    "256 characters": (served(RSA, issuer="https://" + "i" * 248), {"AWS": ["IssuerLength"]}),
+    "601 characters": (
+        served(RSA, issuer="https://" + "i" * 593),
+        {"AWS": ["IssuerLength"], "Azure": ["IssuerLength"]},
+    ),
+    "a port": (served(RSA, issuer="https://oidc.example.test:8443/prod"), {"AWS": ["IssuerPort"]}),
+    "port 443": (served(RSA, issuer="https://oidc.example.test:443"), {"AWS": ["IssuerPort"]}),
+    "IPv6": (served(RSA, issuer="https://[2001:db8::1]/prod"), {}),
+    "a colon in the path": (served(RSA, issuer="https://oidc.example.test/a:b"), {}),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_one_thing_breaks_the_rules_of_those_who_mind(name: str) -> None:
+    """And of nobody else."""
+    facts, expected = CASES[name]
+    assert breakers(facts) == expected
+
+
+def test_a_sentence_names_the_party_the_rule_and_the_key() -> None:
+    """What to do follows from it."""
+    (rule,) = broken_rules(RelyingParty.GCP, served(RSA, ES384))
+    assert rule.sentence == 'GCP accepts ES256, RS256, and the key "e384" signs with ES384'
+    assert rule.certain
+
+
+def test_what_is_only_documented_is_not_certain() -> None:
+    """Entra's documentation names RS256; nobody has seen it refuse the others."""
+    (rule,) = broken_rules(RelyingParty.AZURE, served(EC))
+    assert not rule.certain
+    (length,) = broken_rules(RelyingParty.AZURE, served(RSA, issuer="https://" + "i" * 600))
+    assert length.certain
+
+
+def test_libraries_have_rules_whoever_uses_them() -> None:
+    """Never certain: nobody asked for them."""
+    facts = served(RSA, size=51_200)
+    assert broken_library_rules(served(RSA, size=51_199)) == []
+    assert [(rule.party, rule.rule, rule.certain) for rule in broken_library_rules(facts)] == [
+        ("Nimbus", "KeySetSize", False)
+    ]
+    bare = dataclasses.replace(facts, discovery={}, jwks_size_bytes=1)
+    assert [rule.rule for rule in broken_library_rules(bare)] == ["AuthorizationEndpoint"]
+
+
+def test_every_party_of_the_api_has_demands() -> None:
+    """A party that is asked for and not known would be kept by accident."""
+    assert set(DEMANDS) == ALL
