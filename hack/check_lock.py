@@ -17,7 +17,11 @@ def main() -> int:
     """Print each fault on a line; 1 when there is any."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     locked = dict(re.findall(r"^([A-Za-z0-9._-]+)==(\S+)", (ROOT / "requirements.lock").read_text(), re.MULTILINE))
-    wanted = [*project["project"]["dependencies"], *project["dependency-groups"]["dev"], *project["build-system"]["requires"]]
+    wanted = [
+        *project["project"]["dependencies"],
+        *project["dependency-groups"]["dev"],
+        *project["build-system"]["requires"],
+    ]
     faults = [fault for text in wanted for fault in faults_of(Requirement(text), locked)]
     for fault in faults:
         print(f"requirements.lock: {fault}; run: make lock", file=sys.stderr)

@@ -7,12 +7,18 @@
     ├── DocumentInvalidError       bytes that are no discovery document or JWKS (documents/)
     ├── InvalidObjectError         an OIDCIssuer that cannot be understood (api/)
     ├── ClusterError               the API server did not do what was asked (cluster/)
+    │   ├── CredentialsError       kubeconfig or in-cluster credentials that cannot be used
     │   ├── UnreachableError       no answer at all
+    │   │   └── ConnectionLostError    the connection ended before the answer
     │   ├── CertificateError       an answer from somebody who is not the API server
+    │   │   └── NameMismatchError      the cluster CA's certificate, for another name
     │   └── AnswerError            an HTTP status that is not success
+    │       ├── ObjectMissingError     404 for an object
+    │       └── ConflictError          409: somebody changed the object in between
     ├── StoreError                 the store did not do what was asked (stores/)
     │   ├── PreconditionError      a lost race: somebody wrote in between
-    │   └── ...                    one reason of the catalogue each
+    │   ├── AnswerLostError        a write of which nobody knows whether it was done
+    │   └── RefusedCredentialsError    credentials that the store does not know (any more)
     └── FetchError                 the issuer could not be read as a relying party reads it (probe/)
 
 Foreign exceptions are translated where they enter, once; nothing above that place sees a botocore or aiohttp error.

@@ -136,7 +136,9 @@ def test_suspended_makes_no_claim() -> None:
 def test_the_transition_time_moves_with_the_status_alone() -> None:
     """A change of reason is no transition."""
     first = conditions((Finding.of(Reason.AccessDenied, "refused"),), GOOD)
-    second = conditions((Finding.of(Reason.BucketNotFound, "gone"),), replace(GOOD, now=NOW + timedelta(hours=1), previous=first))
+    second = conditions(
+        (Finding.of(Reason.BucketNotFound, "gone"),), replace(GOOD, now=NOW + timedelta(hours=1), previous=first)
+    )
     published = by_type(second)[ConditionType.PUBLISHED]
     assert published.reason is Reason.BucketNotFound
     assert published.last_transition_time == NOW

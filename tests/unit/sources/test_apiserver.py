@@ -141,7 +141,11 @@ class TestIncomplete:
         assert [finding.reason for finding in result.findings] == [reason]
         assert said in result.findings[0].message
         assert stub.address in result.findings[0].message
-        assert (result.reading.complete, result.reading.missing, kids(result)) == (False, (f"API server {stub.address}",), [])
+        assert (result.reading.complete, result.reading.missing, kids(result)) == (
+            False,
+            (f"API server {stub.address}",),
+            [],
+        )
 
     async def test_an_unreadable_key_may_be_one_that_was_listed(self, pki: PKI) -> None:
         """So nothing may be delisted by this reading; its good keys count."""
