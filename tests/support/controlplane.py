@@ -38,7 +38,13 @@ class ControlPlane(AdminApi):
     """etcd and its API servers; `configs` has one entry per server."""
 
     def __init__(
-        self, folder: Path, pki: PKI, configs: Sequence[ServerConfig] | None = None, *, loopback: bool = False
+        self,
+        folder: Path,
+        pki: PKI,
+        configs: Sequence[ServerConfig] | None = None,
+        *,
+        loopback: bool = False,
+        port: int = API_PORT,
     ) -> None:
         super().__init__()
         self.folder = folder
@@ -53,7 +59,7 @@ class ControlPlane(AdminApi):
         cluster = ClusterFiles(f"http://127.0.0.1:{etcd_port}", self._write_tokens(), pki.ca_file, pki.serving())
         self.servers = [
             ApiServer(folder / f"kube-apiserver-{number}", host, port, cluster)
-            for number, (host, port) in enumerate(_places(len(self.configs), loopback=loopback))
+            for number, (host, port) in enumerate(_places(len(self.configs), loopback=loopback, port=port))
         ]
 
     @property
@@ -252,7 +258,7 @@ def with_keys(config: ServerConfig, *public_pems: bytes) -> ServerConfig:
     return dataclasses.replace(config, key_files=public_pems)
 
 
-def _places(count: int, *, loopback: bool) -> list[tuple[str, int]]:
+def _places(count: int, *, loopback: bool, port: int) -> list[tuple[str, int]]:
     if loopback:
         return [("127.0.0.1", free_port()) for _ in range(count)]
-    return [(address, API_PORT) for address in namespace.SERVER_ADDRESSES[:count]]
+    return [(address, port) for address in namespace.SERVER_ADDRESSES[:count]]

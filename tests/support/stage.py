@@ -20,6 +20,8 @@ from tests.support.signingkeys import SigningKey, signing_key
 CRDS = Path(__file__).resolve().parents[2] / "crds"
 BUCKET, PREFIX = "example-oidc", "prod"
 PROBE = ("default", "probe")
+#: The API servers of the session's own control plane may be running at the same addresses.
+STAGE_PORT = 7443
 
 Object = dict[str, Any]
 
@@ -49,7 +51,11 @@ class Stage:
         self.s3.create_bucket(BUCKET)
         self.s3.allow_anonymous_read(BUCKET)
         self.cluster = ControlPlane(
-            self.folder / "cluster", self.pki, [self.config()] * self._servers, loopback=self._loopback
+            self.folder / "cluster",
+            self.pki,
+            [self.config()] * self._servers,
+            loopback=self._loopback,
+            port=STAGE_PORT,
         )
         self.cluster.start()
         self.cluster.create_service_account(*PROBE)

@@ -6,9 +6,8 @@ from oidc_publisher.cluster.credentials import Credentials, load_credentials
 from oidc_publisher.cluster.endpoints import api_server_endpoints
 from oidc_publisher.cluster.events import post_event
 from oidc_publisher.cluster.failures import ConflictError, CredentialsError
-from oidc_publisher.cluster.issuers import get_issuer, kube_system_uid, list_issuers, patch_status
+from oidc_publisher.cluster.issuers import get_issuer, kube_system_uid, patch_status
 from oidc_publisher.cluster.objects import ObjectReference, get_object, watch_object
-from oidc_publisher.cluster.readiness import api_answers
 from oidc_publisher.cluster.tokens import TokenReview, mint_token, review_token
 
 __all__ = [
@@ -19,12 +18,10 @@ __all__ = [
     "CredentialsError",
     "ObjectReference",
     "TokenReview",
-    "api_answers",
     "api_server_endpoints",
     "get_issuer",
     "get_object",
     "kube_system_uid",
-    "list_issuers",
     "load_credentials",
     "mint_token",
     "patch_status",

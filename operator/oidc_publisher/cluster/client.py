@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -131,16 +132,30 @@ class ClusterClient:
         return await self._patiently(replace(call, deadline_s=time.monotonic() + timeout_s))
 
     async def stream(
-        self, path: str, *, params: Mapping[str, str] | None = None, timeout_s: float
-    ) -> AsyncIterator[dict[str, Any]]:
+        self, path: str, *, params: Mapping[str, str] | None = None, accept: str, timeout_s: float
+    ) -> AsyncGenerator[dict[str, Any], None]:
         """The JSON objects of a watch, one for each line, until the server or `timeout_s` ends it.
+
+        A refusal for a reason that new credentials may mend is raised all the same: the next call has them.
 
         Raises:
             UnreachableError, CertificateError, AnswerError, CredentialsError: as `request`, and when the stream breaks.
         """
-        url = self._url(path, None).with_query(params)
+        try:
+            async with aclosing(self._stream(self._url(path, None).with_query(params), accept, timeout_s)) as lines:
+                async for line in lines:
+                    yield line
+        except CertificateError:
+            await self.credentials.renew_trust()
+            raise
+        except AnswerError as error:
+            if error.status == _UNAUTHORIZED:
+                await self.credentials.renew()
+            raise
+
+    async def _stream(self, url: URL, accept: str, timeout_s: float) -> AsyncGenerator[dict[str, Any], None]:
         asked = self.credentials.host_port
-        headers = {"Accept": "application/json", **await self.credentials.headers()}
+        headers = {"Accept": accept, **await self.credentials.headers()}
         try:
             async with self._open().get(
                 url,
@@ -235,7 +250,8 @@ class ClusterClient:
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(keepalive_timeout=_KEEP_IDLE_S),
+                # No limit: each watch holds a connection, and 100 of them, the default, would leave none for requests.
+                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEP_IDLE_S),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 headers={"Accept-Encoding": "identity", "User-Agent": "oidc-publisher"},
                 trust_env=False,

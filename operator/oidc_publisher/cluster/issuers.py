@@ -33,20 +33,6 @@ async def get_issuer(client: ClusterClient, name: str) -> Object | None:
     return answer.object()
 
 
-async def list_issuers(client: ClusterClient) -> tuple[Object, ...]:
-    """All objects, read in pages.
-
-    Raises:
-        ClusterError: they could not be read.
-    """
-    try:
-        return await _pages(client)
-    except AnswerError as error:
-        if error.status != _GONE:
-            raise
-    return await _pages(client)  # the list changed for too long while it was read
-
-
 async def patch_status(
     client: ClusterClient, name: str, status_patch: Mapping[str, Any], resource_version: str
 ) -> Object:
@@ -81,18 +67,6 @@ async def kube_system_uid(client: ClusterClient) -> str:
             hint="Allow its ServiceAccount to get the namespace kube-system.",
         ) from error
     return str(answer.object()["metadata"]["uid"])
-
-
-async def _pages(client: ClusterClient) -> tuple[Object, ...]:
-    found: list[Object] = []
-    params = {"limit": _PAGE}
-    while True:
-        answer = await client.request("GET", _COLLECTION, params=params)
-        found.extend(answer.items())
-        token = (answer.object().get("metadata") or {}).get("continue")
-        if not token:
-            return tuple(found)
-        params = {"limit": _PAGE, "continue": str(token)}
 
 
 def _path(name: str) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -14,6 +15,8 @@ from oidc_publisher.findings import Reason
 _FORBIDDEN = 403
 #: The API server ends a watch after this time; the next one begins where it ended.
 _WATCH_S = 300
+_METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+_CHANGES = ("ADDED", "MODIFIED", "DELETED")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,25 +56,50 @@ async def get_object(client: ClusterClient, reference: ObjectReference, *, timeo
     except AnswerError as error:
         if error.status != _FORBIDDEN:
             raise
-        raise with_reason(
-            error,
-            Reason.SourceForbidden,
-            f"The operator may not read {reference}",
-            hint=f"Allow its ServiceAccount to get, list and watch {reference.kind.lower()}s with resourceNames "
-            f"[{reference.name}] in namespace {reference.namespace}.",
-        ) from error
+        raise _forbidden(error, reference, "read") from error
 
 
-async def watch_object(client: ClusterClient, reference: ObjectReference) -> AsyncIterator[str]:
+async def watch_object(client: ClusterClient, reference: ObjectReference) -> AsyncGenerator[str, None]:
     """The resourceVersion of each change of the object, from now on; ends when the API server ends the watch.
 
-    What changed between two watches is not missed: each begins with what is there, which is yielded first.
+    What changed between two watches is not missed, a deletion excepted: each begins with what is there, which is
+    yielded first. Only metadata is sent: a Secret's content is read where it is used, and nowhere else.
 
     Raises:
+        AnswerError: SourceForbidden.
         ClusterError: the watch was refused or broke.
     """
     params = {"fieldSelector": f"metadata.name={reference.name}", "watch": "true", "timeoutSeconds": str(_WATCH_S)}
-    async for event in client.stream(reference.collection, params=params, timeout_s=_WATCH_S + 30):
-        version = event.get("object", {}).get("metadata", {}).get("resourceVersion")
-        if event.get("type") in ("ADDED", "MODIFIED", "DELETED") and isinstance(version, str):
-            yield version
+    stream = client.stream(reference.collection, params=params, accept=_METADATA, timeout_s=_WATCH_S + 30)
+    async with aclosing(stream) as events:
+        try:
+            async for event in events:
+                if event.get("type") == "ERROR":  # 410 and its like: the next watch begins anew
+                    return
+                version = _version(event)
+                if version is not None:
+                    yield version
+        except AnswerError as error:
+            if error.status != _FORBIDDEN:
+                raise
+            raise _forbidden(error, reference, "watch") from error
+
+
+def _version(event: Mapping[str, Any]) -> str | None:
+    """The resourceVersion of a change; None for what is no change, and for lines of a kind to come."""
+    try:
+        version = event["object"]["metadata"]["resourceVersion"]
+    except (KeyError, TypeError):
+        return None
+    return version if event.get("type") in _CHANGES and isinstance(version, str) else None
+
+
+def _forbidden(error: AnswerError, reference: ObjectReference, verb: str) -> AnswerError:
+    """The refusal with the right that is missing."""
+    return with_reason(
+        error,
+        Reason.SourceForbidden,
+        f"The operator may not {verb} {reference}",
+        hint=f"Allow its ServiceAccount to get and watch {reference.kind.lower()}s with resourceNames "
+        f"[{reference.name}] in namespace {reference.namespace}.",
+    )

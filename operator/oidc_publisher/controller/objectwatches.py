@@ -3,20 +3,46 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Callable, Iterable
+from contextlib import aclosing
+from dataclasses import dataclass
 
 import structlog
 
 from oidc_publisher.cluster import ClusterClient, ObjectReference, watch_object
 from oidc_publisher.controller.backoff import Backoff
-from oidc_publisher.errors import ClusterError
+from oidc_publisher.errors import AnswerError, ClusterError
 
 log = structlog.stdlib.get_logger(__name__)
 
 #: Between two watches that fail. A watch saves time, it decides nothing: every interval reads the object anyway.
 _RETRIES = Backoff(base_s=0.5, cap_s=30.0)
+#: A watch that lived this long did not fail.
+_STEADY_S = 30.0
+_FORBIDDEN = 403
+#: An API server that has just started refuses for a moment, until it has read its RBAC rules.
+_REFUSALS_TOLD = 2
 
 Wake = Callable[[str, str], None]
+
+
+@dataclass(slots=True)
+class _Watched:
+    """An object with the version that was told last, and how often in a row it was refused."""
+
+    reference: ObjectReference
+    version: str | None = None
+    refusals: int = 0
+
+    def report(self, error: ClusterError) -> None:
+        """Say it once where the object may be read but not watched, for no finding does; else the next pass speaks."""
+        refused = isinstance(error, AnswerError) and error.status == _FORBIDDEN
+        self.refusals = self.refusals + 1 if refused else 0
+        if self.refusals == _REFUSALS_TOLD:
+            log.warning("Its changes are seen at the interval only.", why=error.message, hint=error.hint)
+        else:
+            log.debug("The watch ended; it begins again.", object=str(self.reference), why=error.message)
 
 
 class ObjectWatches:
@@ -60,19 +86,31 @@ class ObjectWatches:
             self._tasks[reference] = asyncio.create_task(self._watch(reference), name=f"watch {reference}")
 
     async def _watch(self, reference: ObjectReference) -> None:
-        pauses = iter(_RETRIES)
-        known: str | None = None
+        loop = asyncio.get_running_loop()
+        watched = _Watched(reference)
+        short = 0
         while True:
-            try:
-                async for version in watch_object(self._client, reference):
-                    pauses = iter(_RETRIES)
-                    if version != known:
-                        known = version
-                        self._tell(reference)
-            except ClusterError as error:
-                # A finding of the next pass says so to people: what cannot be watched can rarely be read.
-                log.debug("The watch ended; it begins again.", object=str(reference), why=error.message)
-            await asyncio.sleep(next(pauses))
+            began = loop.time()
+            await self._watch_once(watched)
+            # One that lived begins again at once. One that ends as soon as it begins fails, whatever it has yielded.
+            short = 0 if loop.time() - began >= _STEADY_S else short + 1
+            if short:
+                await asyncio.sleep(_RETRIES.delay(short, random.random))
+
+    async def _watch_once(self, watched: _Watched) -> None:
+        """One watch to its end; whatever ends it is no reason to watch no more."""
+        try:
+            async with aclosing(watch_object(self._client, watched.reference)) as versions:
+                async for version in versions:
+                    watched.refusals = 0
+                    # The first one is told too: the pass that began the watch may have read an older object.
+                    if version != watched.version:
+                        watched.version = version
+                        self._tell(watched.reference)
+        except ClusterError as error:
+            watched.report(error)
+        except Exception:
+            log.exception("A watch failed in a way it does not know; it begins again.", object=str(watched.reference))
 
     def _tell(self, reference: ObjectReference) -> None:
         for issuer, references in self._followed.items():

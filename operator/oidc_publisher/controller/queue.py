@@ -89,7 +89,6 @@ class WorkQueue:
         self._timer: asyncio.TimerHandle | None = None
         self._tasks: dict[asyncio.Task[None], float] = {}
         self._started = self._stopping = False
-        self.last_progress = self._clock.monotonic()
 
     def start(self) -> None:
         """Begin to run what waits; before, keys are only collected."""
@@ -179,9 +178,8 @@ class WorkQueue:
             entry.waiting, entry.running = False, True
             reasons, entry.reasons = entry.reasons, []
             log.debug("reconcile", issuer=key, why=reasons or ["deadline"])
-            self.last_progress = self._clock.monotonic()
             task = asyncio.create_task(self._run(key, entry), name=f"reconcile {key}")
-            self._tasks[task] = self.last_progress
+            self._tasks[task] = self._clock.monotonic()
             task.add_done_callback(self._ended)
 
     async def _run(self, key: str, entry: _Entry) -> None:
@@ -219,7 +217,6 @@ class WorkQueue:
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         del self._tasks[task]
-        self.last_progress = self._clock.monotonic()
         self._dispatch()
 
     def _arm(self) -> None:

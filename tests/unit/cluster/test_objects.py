@@ -8,10 +8,8 @@ import pytest
 
 from oidc_publisher.cluster import (
     TokenReview,
-    api_answers,
     get_issuer,
     kube_system_uid,
-    list_issuers,
     mint_token,
     patch_status,
     review_token,
@@ -37,19 +35,6 @@ async def mint(client: ClusterClient, endpoint: str | None = None) -> str:
 
 class TestIssuers:
     """OIDCIssuer objects."""
-
-    async def test_pages(self, pki: PKI) -> None:
-        """A long list comes in pieces; one that expires meanwhile is begun again."""
-        pages = (
-            says({"items": [{"n": 0}], "metadata": {"continue": "a"}}),
-            refuses(410, "Expired", "the provided continue parameter is too old"),
-            says({"items": [{"n": 1}], "metadata": {"continue": "b"}}),
-            says({"items": [{"n": 2}], "metadata": {}}),
-        )
-        async with serving(pki) as stub, client_of(pki, stub.address) as client:
-            stub.on("GET", ISSUERS, *pages)
-            assert await list_issuers(client) == ({"n": 1}, {"n": 2})
-        assert [seen.query.get("continue") for seen in stub.seen] == [None, "a", None, "b"]
 
     async def test_none_of_that_name(self, pki: PKI) -> None:
         """Gone is None; a resource that is not served says nothing of the object."""
@@ -145,19 +130,3 @@ class TestTokens:
         assert caught.value.reason is Reason.TokenRequestForbidden
         assert "create tokenreviews (authentication.k8s.io)" in caught.value.hint
         assert "secret-token" not in caught.value.message
-
-
-class TestReadiness:
-    """Whether the API server answers."""
-
-    @pytest.mark.parametrize(("status", "ready"), [(200, True), (403, True), (401, False), (500, False), (404, False)])
-    async def test_by_status(self, pki: PKI, status: int, ready: bool) -> None:
-        """A refusal comes from a server that knows who asks; an unknown caller or a server in trouble does not count."""
-        async with serving(pki) as stub, client_of(pki, stub.address) as client:
-            stub.on("GET", "/readyz", says("ok", status=status))
-            assert await api_answers(client) is ready
-
-    async def test_down(self, pki: PKI) -> None:
-        """No answer is no."""
-        async with client_of(pki, f"127.0.0.1:{free_port()}") as client:
-            assert not await api_answers(client)
