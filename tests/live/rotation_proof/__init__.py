@@ -1,0 +1,1 @@
+"""The live proof of rotation: API servers that are rotated, tokens that are minted, and verifiers that watch."""
