@@ -1,0 +1,117 @@
+"""Measure the operator on real parts, and write docs/reference/performance.md; a figure that misses its target is no failure."""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from hack.benchmark import console, imports, lifecycle, machine, options, page, ready, steady, steps  # noqa: E402
+from hack.benchmark.parts import Parts  # noqa: E402
+from tests.support import namespace  # noqa: E402
+
+if TYPE_CHECKING:
+    from hack.benchmark.figures import Chapter
+    from hack.benchmark.options import Amount
+
+#: Those that need the servers, in the order in which they are measured.
+ON_PARTS: dict[str, Callable[[Parts, Amount], Chapter]] = {
+    "ready": ready.measure,
+    "outage": lifecycle.measure_outages,
+    "start": lifecycle.measure_starts,
+    "steady": steady.measure,
+    "steps": steps.measure,
+}
+ALONE: dict[str, Callable[[Amount], Chapter]] = {"imports": imports.measure}
+
+
+def main() -> int:
+    """Measure what was asked for; only a full run writes the page."""
+    arguments = _arguments()
+    try:
+        namespace.enter()
+    except namespace.NamespaceImpossibleError as error:
+        print(f"bench: {error}; run it as root, or allow user namespaces", file=sys.stderr)
+        return 2
+    namespace.clean_environment()
+    began, facts = time.monotonic(), machine.facts()
+    for name, value in facts.items():
+        print(f"  {name:12} {value}")
+    _compile()
+    bench = Bench(options.QUICK if arguments.quick else options.FULL)
+    bench.measure(set(arguments.only or (*ON_PARTS, *ALONE)))
+    print(f"{time.monotonic() - began:.0f} s. Machines are noisy: compare medians of one run.")
+    for figure in (figure for chapter in bench.chapters for figure in chapter.figures if figure.met is False):
+        print(f"misses target: {figure.what} ({f'{figure.target} {figure.unit}'.rstrip()})")
+    if bench.failed:
+        print(f"not measured: {', '.join(bench.failed)}; the page is left as it is", file=sys.stderr)
+        return 1
+    if arguments.quick or arguments.only:
+        print("The page is written by a full run only.")
+    else:
+        print(f"wrote {page.write(bench.chapters, facts).relative_to(ROOT)}")
+    return 0
+
+
+class Bench:
+    """One run. A measurement that cannot be made does not keep the others from being made."""
+
+    def __init__(self, amount: Amount) -> None:
+        self.amount = amount
+        self.chapters: list[Chapter] = []
+        self.failed: list[str] = []
+
+    def measure(self, names: set[str]) -> None:
+        """Measure what is named; the servers are started once, and only if they are needed."""
+        if names & set(ON_PARTS):
+            with tempfile.TemporaryDirectory(prefix="oidc-publisher-bench-") as folder:
+                console.say("starting etcd, two API servers and S3")
+                with Parts(Path(folder)) as parts:
+                    for name in (name for name in ON_PARTS if name in names):
+                        self._one(name, functools.partial(ON_PARTS[name], parts))
+        for name in (name for name in ALONE if name in names):
+            self._one(name, ALONE[name])
+
+    def _one(self, name: str, work: Callable[[Amount], Chapter]) -> None:
+        console.say(f"measuring: {name}")
+        try:
+            chapter = work(self.amount)
+        except Exception:  # noqa: BLE001 - whatever it is, the others can be measured
+            traceback.print_exc()
+            self.failed.append(name)
+        else:
+            self.chapters.append(chapter)
+            console.show(chapter)
+
+
+def _compile() -> None:
+    """Measure compiled bytecode, as it is installed, whatever was edited since."""
+    env = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    subprocess.run(
+        [sys.executable, "-m", "compileall", "-q", ROOT / "operator" / "oidc_publisher"], check=True, env=env
+    )
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="about a minute, to see that it works; writes no page")
+    names = ", ".join((*ON_PARTS, *ALONE))
+    parser.add_argument(
+        "--only", nargs="+", choices=(*ON_PARTS, *ALONE), metavar="NAME", help=f"some of: {names}; writes no page"
+    )
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
