@@ -73,6 +73,14 @@ def test_kubectl_waits_and_shows_a_row(stage: Stage) -> None:
     assert re.fullmatch(rf"prod +True +Proven +{re.escape(stage.issuer_url)} +1 +\d\S* +\S+", row)
 
 
+def test_events_tell_what_happened(stage: Stage) -> None:
+    """`kubectl describe` shows that a key became safe and that the issuer was proven."""
+    described = stage.cluster.kubectl("describe", "oidcissuer", "prod")
+    events = described[described.index("Events:") :]
+    assert re.search(r"Normal +KeySafe ", events)
+    assert re.search(r"Normal +Proven ", events)
+
+
 def test_an_independent_verifier_accepts_a_token(stage: Stage) -> None:
     """PyJWT finds the key by the discovery document alone, and verifies a token of each API server."""
     discovery = json.loads(stage.edge.fetch(f"/{BUCKET}/{DISCOVERY}").body)

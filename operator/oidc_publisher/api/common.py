@@ -39,7 +39,7 @@ class APIModel(BaseModel):
         alias_generator=wire_name,
         validate_by_name=True,
         validate_by_alias=True,
-        use_attribute_docstrings=True,
+        defer_build=True,  # validators are built when first used: a start of the operator uses few
     )
 
     #: Rules about the object as a whole.

@@ -9,12 +9,15 @@ people paste private keys into wrong fields, and a refusal ends up in terminals,
 - A string that exceeds `maxLength` is not repeated, and none of the rules is looked at any more.
 """
 
+import ast
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import Enum
-from inspect import cleandoc
+from inspect import cleandoc, getsource
+from itertools import pairwise
+from textwrap import dedent
 from types import MappingProxyType
 from typing import Annotated, Any, Literal, get_args, get_origin
 
@@ -44,12 +47,13 @@ def object_schema(model: type[APIModel], *, opaque: Mapping[str, str] = MappingP
     schema: dict[str, Any] = {"type": "object", "description": _one_line(model.__doc__ or ""), "properties": {}}
     required: list[str] = []
     rules = list(model.rules)
+    sentences = _attribute_docstrings(model)
     for attribute, field in model.model_fields.items():
         name = field.alias or attribute
         if name in opaque:
             schema["properties"][name] = {"type": opaque[name]}
             continue
-        schema["properties"][name] = _member_schema(field)
+        schema["properties"][name] = _member_schema(field, sentences.get(attribute))
         rules += (_about_member(rule, name, field) for rule in _moved_rules(field.annotation, field.metadata))
         if field.is_required():
             required.append(name)
@@ -58,14 +62,26 @@ def object_schema(model: type[APIModel], *, opaque: Mapping[str, str] = MappingP
     return schema | _validations(rules)
 
 
-def _member_schema(field: FieldInfo) -> dict[str, Any]:
+def _attribute_docstrings(model: type[APIModel]) -> dict[str, str]:
+    """The string below each attribute. pydantic would read them at each import, and only this module needs them."""
+    body = ast.parse(dedent(getsource(model))).body[0]
+    members = body.body if isinstance(body, ast.ClassDef) else []
+    found: dict[str, str] = {}
+    for member, after in pairwise(members):
+        match member, after:
+            case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
+                found[name] = text
+    return found
+
+
+def _member_schema(field: FieldInfo, description: str | None) -> dict[str, Any]:
     value = _value_schema(field.annotation, field.metadata)
     schema = {"type": value["type"], "description": value.get("description", "")}
     if field.default not in (None, PydanticUndefined, ()):
         schema["default"] = _plain(field.default)
     schema |= value
-    if field.description:
-        schema["description"] = _one_line(field.description)
+    if description:
+        schema["description"] = _one_line(description)
     return schema
 
 

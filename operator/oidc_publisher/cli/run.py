@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import sys
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -83,6 +84,8 @@ def command(log_format: LogFormat, log_level: LogLevel, **options: Any) -> NoRet
 
 
 def _run(settings: RunSettings) -> int:
+    # structlog takes rich for its tracebacks wherever it is installed: 4 MiB and 50 ms that no line of the log is worth.
+    sys.modules.setdefault("rich", None)  # type: ignore[arg-type] # None makes the import fail, as documented
     # Imported here: kopf, aiohttp and kubernetes cost half a second, and --help needs none of them.
     from oidc_publisher.controller import operator  # noqa: PLC0415
     from oidc_publisher.telemetry import health, logs  # noqa: PLC0415

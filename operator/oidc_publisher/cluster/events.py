@@ -34,7 +34,7 @@ async def post_event(
     body = {
         "apiVersion": "events.k8s.io/v1",
         "kind": "Event",
-        "metadata": {"generateName": f"{issuer['name']}.", "namespace": _NAMESPACE},
+        "metadata": {"generateName": f"{issuer['name']}-", "namespace": _NAMESPACE},
         "eventTime": at.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
         "reportingController": _CONTROLLER,
         "reportingInstance": "oidc-publisher",

@@ -30,7 +30,7 @@ from oidc_publisher.controller.reading import Readings, as_pass, read_after_writ
 from oidc_publisher.controller.reporting import publication_of, summarise_pass
 from oidc_publisher.controller.settings import RunSettings
 from oidc_publisher.controller.statuspatch import status_patch
-from oidc_publisher.controller.summary import Summary, summarise, with_ledger
+from oidc_publisher.controller.summary import Summary, summarise, with_ledger, with_safe_to_sign
 from oidc_publisher.controller.support import unsupported
 from oidc_publisher.controller.telling import Teller
 from oidc_publisher.documents import PlannedDocuments, differences, digest
@@ -189,7 +189,7 @@ class Reconciler:
             planned = self._to_write(context, work, plan, readings)
             if planned is None:
                 break
-            await self._save(work, context)
+            await self._save(work, context, plan)
             publication = await publish(context, planned, readings.stored)
             work.wrote = work.wrote or publication.writes > 0
             if publication.error is not None:
@@ -231,7 +231,7 @@ class Reconciler:
         work.ledger = begin_write(work.ledger, jwks_digest=digest(planned.jwks.body))
         return documents_for(spec, work.ledger, plan.publish, owner=owner)
 
-    async def _save(self, work: Work, context: IssuerContext) -> None:
+    async def _save(self, work: Work, context: IssuerContext, plan: Advance) -> None:
         """R12: save the ledger, under the object's resourceVersion, before the write that needs it."""
         work.ours = True
         publication = (work.issuer.status.publication or StatusPublication()).model_copy(
@@ -242,7 +242,7 @@ class Reconciler:
             }
         )
         status = with_ledger(work.issuer.status, work.ledger).model_copy(update={"publication": publication})
-        await self._patch(work, status)
+        await self._patch(work, with_safe_to_sign(status, work.issuer, plan, self._clock.now()))
 
     async def _report(self, work: Work, summary: Summary) -> None:
         status = summarise(work.issuer, summary, self._clock.now())

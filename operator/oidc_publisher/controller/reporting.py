@@ -15,7 +15,7 @@ from oidc_publisher.findings import ConditionType, Finding
 from oidc_publisher.rotation import Advance, Ledger
 
 _UNVERIFIED = "The served key set could not be read, so no token was verified against it."
-_UNMINTED = "No token was minted in this pass."
+_UNMINTED = "No token was minted in this pass"
 _UNREAD = "Not every key source could be read in this pass."
 
 
@@ -33,7 +33,7 @@ def summarise_pass(
     achieved: dict[ConditionType, str] = {}
     skipped: dict[ConditionType, str] = {
         ConditionType.KEYS_READ: _UNREAD,
-        ConditionType.TOKEN_ACCEPTED: _UNMINTED if not readings.tokens else _UNVERIFIED,
+        ConditionType.TOKEN_ACCEPTED: _why_not_accepted(readings, proof),
     }
     if all(result.reading.complete for result in readings.sources):
         achieved[ConditionType.KEYS_READ] = _keys_read(readings)
@@ -86,6 +86,15 @@ def _keys_read(readings: Readings) -> str:
     names = ", ".join(result.reading.name for result in readings.sources)
     servers = f" ({_count(len(readings.endpoints), 'API server')})" if readings.endpoints else ""
     return f"{_count(len(keys), 'key')} read from {names}{servers}."
+
+
+def _why_not_accepted(readings: Readings, proof: Proof) -> str:
+    """Why no finding speaks of the tokens and yet not every API server's was accepted."""
+    if proof.judgement.jwks is None:
+        return _UNVERIFIED
+    minted = {token.endpoint for token in readings.tokens}
+    silent = [endpoint for endpoint in readings.endpoints or () if endpoint not in minted]
+    return f"{_UNMINTED} by {', '.join(silent)}." if silent and minted else f"{_UNMINTED}."
 
 
 def _count(number: int, noun: str) -> str:

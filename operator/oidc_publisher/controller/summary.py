@@ -25,7 +25,7 @@ from oidc_publisher.findings import (
     conditions,
     sorted_findings,
 )
-from oidc_publisher.rotation import Ledger, coarse, signing_key_ids
+from oidc_publisher.rotation import Advance, Ledger, coarse, signing_key_ids
 
 #: status.findings holds at most this many, root cause first.
 MAX_FINDINGS = 32
@@ -85,6 +85,14 @@ def with_ledger(status: OIDCIssuerStatus, ledger: Ledger) -> OIDCIssuerStatus:
             "signing_key_ids": tuple(sorted(signing_key_ids(ledger))),
         }
     )
+
+
+def with_safe_to_sign(status: OIDCIssuerStatus, issuer: OIDCIssuer, plan: Advance, now: datetime) -> OIDCIssuerStatus:
+    """`status` with SafeToSign as the plan has it: a ledger that is saved in mid-pass never stands beside an old permission."""
+    facts = _facts(issuer, Summary(may_sign=plan.may_sign), now)
+    safe = next(c for c in conditions(plan.findings, facts) if c.type is ConditionType.SAFE_TO_SIGN)
+    others = [c for c in status.conditions if c.type != ConditionType.SAFE_TO_SIGN]
+    return status.model_copy(update={"conditions": (*others, _condition(safe))})
 
 
 def mints_tokens(issuer: OIDCIssuer) -> bool:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import logging
+
 import structlog
 
-from oidc_publisher.api import OIDCIssuer, OIDCIssuerStatus
+from oidc_publisher.api import OIDCIssuer, OIDCIssuerStatus, StatusCondition
 from oidc_publisher.cluster import ClusterClient, post_event
 from oidc_publisher.controller.clock import Clock
 from oidc_publisher.errors import ClusterError
-from oidc_publisher.findings import ConditionType, Finding
+from oidc_publisher.findings import CONDITION_ORDER, ConditionType, Finding
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -28,16 +30,14 @@ class Teller:
     async def changed(self, issuer: OIDCIssuer, status: OIDCIssuerStatus) -> None:
         """Conditions that are not as they were: each in the log, Ready as an event too."""
         before = {c.type: (c.status, c.reason) for c in issuer.status.conditions}
+        told: set[str] = set()
         for condition in status.conditions:
             if before.get(condition.type) == (condition.status, condition.reason):
                 continue
-            log.info(
-                condition.message,
-                issuer=issuer.metadata.name,
-                condition=condition.type,
-                status=condition.status,
-                reason=condition.reason,
-            )
+            # Ready comes first and repeats its cause: one sentence is enough for both.
+            if condition.message not in told:
+                told.add(condition.message)
+                _log(issuer, condition)
             if condition.type == ConditionType.READY:
                 await self._post(issuer, condition.reason, condition.message, warning=condition.status != "True")
 
@@ -55,3 +55,16 @@ class Teller:
             )
         except ClusterError as error:
             log.debug("The event was not recorded.", issuer=issuer.metadata.name, why=error.message)
+
+
+def _log(issuer: OIDCIssuer, condition: StatusCondition) -> None:
+    broken = condition.type in CONDITION_ORDER or condition.type == ConditionType.READY
+    level = logging.WARNING if broken and condition.status == "False" else logging.INFO
+    log.log(
+        level,
+        condition.message,
+        issuer=issuer.metadata.name,
+        condition=condition.type,
+        status=condition.status,
+        reason=condition.reason,
+    )

@@ -6,8 +6,6 @@ used. botocore is imported when the first client is built; further clients cost 
 
 from __future__ import annotations
 
-import asyncio
-import logging
 import threading
 import time
 import weakref
@@ -27,7 +25,6 @@ if TYPE_CHECKING:
 
     from oidc_publisher.stores.s3transport import Transport
 
-_LOG = logging.getLogger("oidc_publisher.stores")
 CONNECT_TIMEOUT_S = 2
 READ_TIMEOUT_S = 5
 #: Issuers of one operator rarely need more than a few; the least recently used go first.
@@ -36,7 +33,6 @@ _MAX_CLIENTS = 32
 _MAX_CONNECTIONS = 32
 #: How old refused credentials must be before they are looked for again: a search may cost seconds.
 _MIN_CREDENTIAL_AGE_S = 30.0
-_ANY_REGION = "us-east-1"
 _AMAZON = (".amazonaws.com", ".amazonaws.com.cn", ".amazonaws.eu")
 _REDIRECTS = {"PermanentRedirect", "IllegalLocationConstraintException"}
 
@@ -108,17 +104,6 @@ class S3Clients:
                 self._session = None
                 self._shared.clear()
 
-    def warm_up(self) -> None:
-        """Import botocore and build an anonymous client: everything slow but the search for credentials."""
-        with self._lock:
-            from botocore import UNSIGNED  # noqa: PLC0415 - clouds are imported only when used
-
-            config = _config({"signature_version": UNSIGNED})
-            session = self._loaded_session()
-            client = session.create_client("s3", region_name=_ANY_REGION, config=config)
-            _transport(session, S3Endpoint(_ANY_REGION), client.meta.endpoint_url)
-            client.close()
-
     def _build(self, endpoint: S3Endpoint) -> SharedClient:
         session = self._loaded_session()
         client: Any = session.create_client(  # types-boto3 knows boto3's sessions only
@@ -146,17 +131,6 @@ class S3Clients:
 
 #: The clients that stores share unless they are given others.
 SHARED_CLIENTS = S3Clients()
-
-
-async def warm_up(clients: S3Clients = SHARED_CLIENTS) -> None:
-    """Make the first reconcile as fast as the others; call it when the operator starts and do not wait for it.
-
-    It raises nothing: what is wrong is reported by the first store that meets it.
-    """
-    try:
-        await asyncio.to_thread(clients.warm_up)
-    except Exception as error:  # noqa: BLE001 - as said above
-        _LOG.info("S3 clients are not warm: %s", error)
 
 
 class _RefuseRedirects:

@@ -29,6 +29,7 @@ from oidc_publisher.stores.s3client import CONNECT_TIMEOUT_S, READ_TIMEOUT_S, S3
 
 E = TypeVar("E", bound=BaseException)
 _LOG = logging.getLogger("oidc_publisher.stores")
+_PRECONDITION_FAILED = 412
 
 _OURS = {"GetObject", "PutObject", "DeleteObject"}
 _LOST_RACE = {"PreconditionFailed", "ConditionalRequestConflict", "OperationAborted"}
@@ -88,7 +89,9 @@ def _from_answer(call: Call, response: Mapping[str, Any], operation: str) -> Sto
     """The meaning of an error that a server answered."""
     error, metadata = response.get("Error", {}), response.get("ResponseMetadata", {})
     code, status = str(error.get("Code", "")), int(metadata.get("HTTPStatusCode", 0))
-    _LOG.info(
+    # A precondition that did not hold is the store's part of a compare-and-swap, not a fault.
+    _LOG.log(
+        logging.DEBUG if status == _PRECONDITION_FAILED else logging.INFO,
         "%s (%s) on %s: %s %s %s, request id %s, host id %s",
         operation,
         call.permission,

@@ -14,7 +14,7 @@ from oidc_publisher import __version__
 from oidc_publisher.errors import StoreError
 from oidc_publisher.findings import Reason
 from oidc_publisher.stores.s3 import S3Endpoint, S3Place, S3Store
-from oidc_publisher.stores.s3client import ConditionalWrites, S3Clients, warm_up
+from oidc_publisher.stores.s3client import ConditionalWrites, S3Clients
 from tests.unit.stores.conftest import DOCUMENT
 from tests.unit.stores.scripted import Answer, ObjectServer, Request, ScriptedServer, s3_error
 
@@ -208,14 +208,6 @@ def test_clients_that_trust_the_same_share_it() -> None:
     from oidc_publisher.stores.s3transport import tls_context  # noqa: PLC0415 - imports botocore
 
     assert tls_context(None, None) is tls_context(None, None)
-
-
-async def test_warming_up_reports_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A wrong profile is the first store's to tell, as a finding."""
-    await warm_up(S3Clients())
-    monkeypatch.setenv("AWS_PROFILE", "nobody")
-    monkeypatch.setenv("AWS_CA_BUNDLE", "/missing")
-    await warm_up(S3Clients())
 
 
 def test_partitions_have_their_own_endpoints() -> None:
