@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import timedelta
 
 import click
 
 #: A DNS label and a DNS subdomain, as the API server checks names of namespaces and of ServiceAccounts.
 _LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 _NAMESPACED_NAME = re.compile(rf"{_LABEL}/{_LABEL}(\.{_LABEL})*")
+#: NAME, or with a name of the resource before it, as kubectl prints it (oidcissuer.oidc-publisher.io/prod).
+_ISSUER = re.compile(rf"((oidci|oidcissuers?)(\.oidc-publisher\.io)?/)?(?P<name>{_LABEL}(\.{_LABEL})*)")
 
 Callback = Callable[[click.Context, click.Parameter, str | None], object]
 
@@ -38,3 +41,30 @@ def namespaced_name(text: str) -> tuple[str, str]:
         raise ValueError("must be NAMESPACE/NAME, such as oidc-publisher/oidc-publisher-probe")
     namespace, _, name = text.partition("/")
     return namespace, name
+
+
+def issuer_name(text: str) -> str:
+    """Read NAME or oidci/NAME.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    found = _ISSUER.fullmatch(text)
+    if found is None:
+        raise ValueError("must be the name of an OIDCIssuer, such as prod or oidci/prod")
+    return found["name"]
+
+
+def timeout(text: str) -> timedelta:
+    """Read how long to wait.
+
+    Raises:
+        ValueError: it is no duration, or no time at all.
+    """
+    # Imported here: the API's models cost a tenth of a second, and --help needs none of them.
+    from oidc_publisher.api import parse_duration  # noqa: PLC0415
+
+    duration = parse_duration(text)
+    if not duration:
+        raise ValueError("must be longer than no time at all, such as 30s or 5m")
+    return duration

@@ -11,6 +11,7 @@ import pytest
 
 from oidc_publisher import __version__
 from oidc_publisher.cli import main
+from oidc_publisher.cli.parameters import issuer_name
 
 FOLDER = Path(__file__).parents[3]
 UNKNOWN_HOST = """
@@ -49,6 +50,7 @@ def test_help_lists_the_commands_and_exit_codes(capsys: pytest.CaptureFixture[st
     said = capsys.readouterr().out
     assert "run      Run the operator." in said
     assert "version  Print the version." in said
+    assert "wait     Wait until an issuer is Ready, or a key is safe to sign with." in said
     assert "Exit codes" in said
 
 
@@ -57,7 +59,7 @@ def test_help_and_version_import_nothing_heavy() -> None:
     code = (
         "import sys, contextlib\n"
         "from oidc_publisher.cli import main\n"
-        "for arguments in (['--help'], ['version'], ['run', '--help']):\n"
+        "for arguments in (['--help'], ['version'], ['run', '--help'], ['status', '--help'], ['wait', '--help']):\n"
         "    with contextlib.suppress(SystemExit): main(arguments)\n"
         "heavy = {'kopf', 'aiohttp', 'kubernetes', 'structlog', 'pydantic', 'boto3', 'rich'} & set(sys.modules)\n"
         "sys.exit(str(heavy) if heavy else 0)\n"
@@ -85,6 +87,15 @@ def test_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
         (["run", "--probe-service-account", "a/b/c"], "must be NAMESPACE/NAME"),
         (["run", "--max-concurrent", "0"], "0 is not in the range"),
         (["run", "--log-format", "xml"], "'xml' is not one of 'auto', 'json', 'text'."),
+        (["status"], "Missing argument 'NAME'."),
+        (["status", "A"], "'NAME': 'A' must be the name of an OIDCIssuer, such as prod or oidci/prod."),
+        (["status", "pod/prod"], "must be the name of an OIDCIssuer"),
+        (["status", "prod", "-o", "wide"], "'wide' is not one of 'text', 'json', 'yaml'."),
+        (["wait", "prod"], "Say what to wait for: --for=Ready, or --safe-to-sign KID."),
+        (["wait", "prod", "--for=Ready", "--safe-to-sign=x"], "Say what to wait for"),
+        (["wait", "prod", "--for=Served"], "'Served' is not known; only Ready is."),
+        (["wait", "prod", "--for=Ready", "--timeout=5"], "must be a duration in hours, minutes and seconds"),
+        (["wait", "prod", "--for=Ready", "--timeout=0s"], "must be longer than no time at all"),
     ],
 )
 def test_wrong_usage_is_one_sentence_and_2(
@@ -107,12 +118,15 @@ def test_wrong_usage_is_one_sentence_and_2(
     ],
     ids=["missing", "empty", "not YAML", "nothing in it"],
 )
-def test_a_kubeconfig_that_cannot_be_used_is_one_line_and_2(tmp_path: Path, content: str | None, message: str) -> None:
+@pytest.mark.parametrize("command", [["run"], ["status", "prod"], ["wait", "prod", "--for=Ready"]], ids=" ".join)
+def test_a_kubeconfig_that_cannot_be_used_is_one_line_and_2(
+    tmp_path: Path, command: list[str], content: str | None, message: str
+) -> None:
     """Names the file and says what to try."""
     path = tmp_path / "kubeconfig"
     if content is not None:
         path.write_text(content)
-    done = run("run", env={"KUBECONFIG": str(path)})
+    done = run(*command, env={"KUBECONFIG": str(path)})
     assert done.returncode == 2
     assert message in done.stderr
     assert str(path) in done.stderr
@@ -147,3 +161,19 @@ def test_a_health_address_in_use_is_refused_when_it_was_asked_for(tmp_path: Path
     assert done.returncode == 2
     assert f"'--health-address': cannot listen on {address}: address already in use." in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("name", ["prod", "oidci/prod", "oidcissuer/prod", "oidcissuers.oidc-publisher.io/prod"])
+def test_an_issuer_is_named_as_kubectl_names_it(name: str) -> None:
+    """With or without the resource before it."""
+    assert issuer_name(name) == "prod"
+
+
+def test_an_api_server_that_is_not_there_is_one_line_and_2(tmp_path: Path) -> None:
+    """`status` does not wait."""
+    kubeconfig = tmp_path / "kubeconfig"
+    kubeconfig.write_text(UNKNOWN_HOST)
+    done = run("status", "prod", f"--kubeconfig={kubeconfig}")
+    assert done.returncode == 2
+    assert done.stderr == "Error: 127.0.0.1:1 cannot be connected to (connection refused).\n"
+    assert done.stdout == ""

@@ -1,0 +1,109 @@
+"""What the commands read from the API server and write to it, and what to say when that fails."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+from urllib.parse import quote
+
+import click
+
+from oidc_publisher.api import GROUP, PLURAL, RECONCILE_REQUESTED_AT, VERSION, OIDCIssuer, read_issuer
+from oidc_publisher.cli.verdict import Request
+from oidc_publisher.cluster import ClusterClient, CredentialsError, get_issuer, load_credentials
+from oidc_publisher.cluster.failures import ObjectMissingError
+from oidc_publisher.errors import AnswerError, ClusterError
+
+_UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND = 401, 403, 404
+#: Events of a cluster-scoped object are kept here.
+_EVENTS = "/apis/events.k8s.io/v1/namespaces/default/events"
+_EVENTS_ASKED = "500"
+
+
+class NoAnswerError(click.ClickException):
+    """The question could not be answered; printed as one line."""
+
+
+@asynccontextmanager
+async def connected(kubeconfig: str | None, context: str | None) -> AsyncIterator[ClusterClient]:
+    """A client with the caller's credentials.
+
+    Raises:
+        NoAnswerError: there are none.
+    """
+    try:
+        credentials = load_credentials(kubeconfig, context)
+    except CredentialsError as error:
+        raise NoAnswerError(sentence(error)) from error
+    async with ClusterClient(credentials) as client:
+        yield client
+
+
+async def issuer_named(client: ClusterClient, name: str) -> OIDCIssuer:
+    """The OIDCIssuer of this name.
+
+    Raises:
+        NoAnswerError: there is none, or it may not be read.
+        ClusterError: it could not be read at the moment.
+    """
+    try:
+        found = await get_issuer(client, name)
+    except AnswerError as error:
+        raise _refusal(error, f"You may not read OIDCIssuer {name} (verb get on {PLURAL}.{GROUP})") from error
+    if found is None:
+        raise NoAnswerError(f"There is no OIDCIssuer {name} in this cluster.")
+    return read_issuer(found)
+
+
+async def request_look(client: ClusterClient, issuer: OIDCIssuer, value: str) -> tuple[OIDCIssuer, Request]:
+    """Ask the operator to look at the issuer now; `value` is one that nobody used before.
+
+    Raises:
+        NoAnswerError: the caller may not, or there is no such issuer.
+        ClusterError: it could not be written at the moment.
+    """
+    name = issuer.metadata.name
+    body = {"metadata": {"annotations": {RECONCILE_REQUESTED_AT: value}}}
+    path = f"/apis/{GROUP}/{VERSION}/{PLURAL}/{quote(name, safe='')}"
+    try:
+        answer = await client.request("PATCH", path, body=body, content_type="application/merge-patch+json")
+    except ObjectMissingError:
+        raise NoAnswerError(f"There is no OIDCIssuer {name} in this cluster.") from None
+    except AnswerError as error:
+        may_not = (
+            f"You may not ask the operator for a fresh status of {name}, and an older one is no permission to sign: it "
+            f"takes the annotation {RECONCILE_REQUESTED_AT} (verb patch on {PLURAL}.{GROUP})"
+        )
+        raise _refusal(error, may_not) from error
+    request = Request(value, issuer.status.last_handled_reconcile_at, issuer.reconcile_requested_at)
+    return read_issuer(answer.object()), request
+
+
+async def events_about(client: ClusterClient, issuer: OIDCIssuer) -> list[dict[str, Any]]:
+    """The events (events.k8s.io/v1) about this very object, in no order.
+
+    Raises:
+        ClusterError: they could not be read.
+    """
+    selector = f"regarding.kind={issuer.kind},regarding.name={issuer.metadata.name}"
+    answer = await client.request("GET", _EVENTS, params={"fieldSelector": selector, "limit": _EVENTS_ASKED})
+    # The object may have had a predecessor of the same name.
+    return [e for e in answer.items() if (e.get("regarding") or {}).get("uid") in (issuer.metadata.uid, "", None)]
+
+
+def sentence(error: ClusterError) -> str:
+    """An error in words for somebody at a terminal, on one line."""
+    if isinstance(error, AnswerError) and error.status == _UNAUTHORIZED:
+        return "The API server does not accept your credentials. Try `kubectl auth whoami` with the same kubeconfig."
+    said = f"{error.message.rstrip('. ')}."
+    return f"{said} {error.hint}" if error.hint else said
+
+
+def _refusal(error: AnswerError, may_not: str) -> ClusterError | NoAnswerError:
+    """What an admin has to mend is said at once; the rest may pass."""
+    if error.status == _FORBIDDEN:
+        return NoAnswerError(f"{may_not}.")
+    if error.status == _NOT_FOUND:
+        return NoAnswerError("This cluster has no OIDCIssuers: its CustomResourceDefinition is not installed.")
+    return error if error.retryable else NoAnswerError(sentence(error))
