@@ -8,7 +8,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PYTEST_ARGS ?=
 
-.PHONY: help install testbed demo test check fmt gen bench lock clean
+.PHONY: help install testbed demo test check fmt gen mutate soak bench lock clean
 
 help: ## list the verbs
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,7 @@ check: install ## format, lint, types, layers, generated files fresh
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/python hack/gen.py --check
 	@$(BIN)/python hack/check_lock.py
+	@$(BIN)/python hack/draw_timeline.py --check
 	@echo "check: all good"
 
 fmt: install ## format, and mend what the linter can
@@ -43,6 +44,12 @@ fmt: install ## format, and mend what the linter can
 
 gen: install ## write what is made from the models
 	@$(BIN)/python hack/gen.py
+
+mutate: install ## disable each rule of rotation in turn: a named test must fail (minutes)
+	@$(BIN)/python hack/mutate.py
+
+soak: install ## rotate one simulated issuer from version 1 to 1001 with faults (minutes); prints rejected tokens
+	@$(BIN)/python hack/soak.py
 
 bench: testbed ## measure, and write docs/reference/performance.md
 	@$(BIN)/python hack/bench.py

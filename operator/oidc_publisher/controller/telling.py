@@ -21,6 +21,7 @@ class Teller:
     def __init__(self, client: ClusterClient, clock: Clock) -> None:
         self._client = client
         self._clock = clock
+        self._refused = False
 
     async def happened(self, issuer: OIDCIssuer, event: Finding) -> None:
         """Something that is over as soon as it has happened: a key became safe, drift was repaired."""
@@ -54,7 +55,11 @@ class Teller:
                 at=self._clock.now(),
             )
         except ClusterError as error:
-            log.debug("The event was not recorded.", issuer=issuer.metadata.name, why=error.message)
+            level = logging.DEBUG if self._refused else logging.WARNING  # once is enough, never is not
+            self._refused = True
+            log.log(level, "The event was not recorded.", issuer=issuer.metadata.name, why=error.message)
+        else:
+            self._refused = False
 
 
 def _log(issuer: OIDCIssuer, condition: StatusCondition) -> None:
