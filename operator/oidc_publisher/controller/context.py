@@ -81,11 +81,12 @@ class Contexts:
         if self._cluster_uid is None:
             self._cluster_uid = await kube_system_uid(self._client)
         spec = issuer.spec
+        sources = open_sources(spec.key_sources, self._client, key_files_root=self._settings.key_files_root)
         return IssuerContext(
             issuer=issuer,
             owner=owner_of(self._cluster_uid, issuer.metadata.name),
             store=open_store(spec.store),
-            sources=open_sources(spec.key_sources, self._client, key_files_root=self._settings.key_files_root),
+            sources=sources,
             target=Target(
                 discovery_url(spec.issuer_url), jwks_uri(spec.issuer_url, spec.jwks_path), spec.probe.timeout
             ),

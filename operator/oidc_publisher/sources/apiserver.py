@@ -7,29 +7,22 @@ only one of them. So every one is read, and the union counts.
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 from oidc_publisher.cluster import ClusterClient, ObjectReference, api_server_endpoints
-from oidc_publisher.cluster.client import CONNECT_TIMEOUT_S
 from oidc_publisher.errors import AnswerError, ClusterError
 from oidc_publisher.findings import Finding, Reason
 from oidc_publisher.keys import KeyDefect, PublicKey, read_cluster_jwks
 from oidc_publisher.rotation import Listing, SourceReading
+from oidc_publisher.sources.confirming import confirmed
 from oidc_publisher.sources.port import SourceResult
 
 JWKS_PATH = "/openid/v1/jwks"
 ENDPOINT_SLICE = "EndpointSlice default/kubernetes"
 
-_TOTAL_S = 5.0
 _AT_ONCE = 8
-#: An API server that has just started answers 403 for 0.1 s, until it has read its RBAC rules.
-_RBAC_LOADS_S = 0.25
 _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND = 401, 403, 404
-
-_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +57,7 @@ class APIServerSource:
         of a type that relying parties refuse does not count against it: it is known and left out.
         """
         try:
-            endpoints = self._addresses or await _confirmed(self._endpoints)
+            endpoints = self._addresses or await confirmed(self._endpoints)
         except ClusterError as error:
             return await self._without_endpoints(error.finding())
         if not endpoints:
@@ -88,7 +81,7 @@ class APIServerSource:
         asked = endpoint or self._client.credentials.host_port
         try:
             async with gate:
-                body = await _confirmed(lambda left_s: self._fetch(endpoint, left_s))
+                body = await confirmed(lambda left_s: self._fetch(endpoint, left_s))
         except ClusterError as error:
             return _Said(asked, findings=(_failure(error, asked),))
         read = read_cluster_jwks(body)
@@ -134,22 +127,6 @@ class APIServerSource:
 
 def _unread(said: Iterable[_Said]) -> list[str]:
     return [f"API server {one.endpoint}" for one in said if not one.complete]
-
-
-async def _confirmed(call: Callable[[float], Awaitable[_T]]) -> _T:
-    """Call, and call once more at once if that failed: a finding needs two failures.
-
-    Both share 5 s. What took as long as a connect timeout is not repeated: TCP itself has tried again meanwhile.
-    """
-    start_s = time.monotonic()
-    try:
-        return await call(_TOTAL_S)
-    except ClusterError as error:
-        if time.monotonic() - start_s >= CONNECT_TIMEOUT_S:
-            raise
-        if isinstance(error, AnswerError) and error.status == _FORBIDDEN:
-            await asyncio.sleep(_RBAC_LOADS_S)
-    return await call(_TOTAL_S - (time.monotonic() - start_s))
 
 
 def _failure(error: ClusterError, asked: str) -> Finding:

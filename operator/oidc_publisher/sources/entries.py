@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass, field
 
 import re2
 
@@ -16,9 +16,9 @@ from oidc_publisher.sources.port import SourceResult
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One entry by its name; `problem` is why it has no content (a file that cannot be read)."""
+    """The content of one entry, which is never printed; `problem` is why it has none (a file that cannot be read)."""
 
-    content: bytes = b""
+    content: bytes = field(default=b"", repr=False)
     problem: str = ""
 
 
@@ -33,17 +33,29 @@ class EntryPattern:
 
     def match(self, name: str) -> tuple[bool, str | None]:
         """Whether the entry counts, and the text of its group `version` where the pattern has one that took part."""
-        found = self._pattern.fullmatch(name)
+        try:
+            found = self._pattern.fullmatch(name)
+        except UnicodeEncodeError:  # a file's name may be no text at all; RE2 matches UTF-8
+            return False, None
         if found is None:
             return False, None
-        return True, found.groupdict().get("version")
+        return True, found.groupdict().get("version") or None
+
+
+@dataclass(frozen=True, slots=True)
+class _Counted:
+    """An entry that counts: its name, the number in it, and what is wrong with that number."""
+
+    name: str
+    version: int | None = None
+    refused: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class _Said:
-    """What one entry said."""
+    """What one entry said. `unreadable`: it may hold keys that were not seen."""
 
-    name: str
+    entry: _Counted
     listings: tuple[Listing, ...] = ()
     defects: tuple[KeyDefect, ...] = ()
 
@@ -54,51 +66,78 @@ class _Said:
 
 
 def read_entries(
-    name: str, identity: str, where: str, entries: Mapping[str, Entry], pattern: EntryPattern, *, empty_is_normal: bool
+    name: str,
+    identity: str,
+    where: str,
+    names: Collection[str],
+    content: Callable[[str], Entry],
+    pattern: EntryPattern,
+    *,
+    empty_is_normal: bool,
 ) -> SourceResult:
-    """The reading of source `name` from the entries of `where` (`ConfigMap ns/name`), in the order of their names.
+    """The reading of source `name` from those entries of `where` (`ConfigMap ns/name`) that the pattern matches.
 
-    `empty_is_normal`: OpenShift keeps zero-byte entries in ConfigMaps and Secrets; a zero-byte file is half written.
+    `content` is asked for these alone, one after the other: nothing of any other entry is looked at, and what one held
+    is let go before the next. `empty_is_normal`: OpenShift keeps zero-byte entries in ConfigMaps and Secrets; a
+    zero-byte file is half written.
     """
-    said = [
-        _read(entry_name, entries[entry_name], version, empty_is_normal=empty_is_normal)
-        for entry_name in sorted(entries)
-        for matched, version in (pattern.match(entry_name),)
-        if matched
-    ]
+    said = [_read(entry, content(entry.name), empty_is_normal=empty_is_normal) for entry in _counted(names, pattern)]
     listings = tuple(listing for one in said for listing in one.listings)
-    findings = [*_defects(where, said)]
+    findings = [*_findings(where, said)]
     if not listings:
-        findings.append(_empty(name, where, matched=len(said), total=len(entries)))
+        findings.append(_empty(name, where, matched=len(said), total=len(names)))
     reading = SourceReading(
         name,
         identity,
         complete=bool(listings),
         listings=listings,
-        unreadable=frozenset(one.name for one in said if one.unreadable),
+        unreadable=frozenset(one.entry.name for one in said if one.unreadable),
         missing=() if listings else (f"a usable key in {where}",),
     )
     return SourceResult(reading, tuple(findings))
 
 
-def _read(name: str, entry: Entry, version: str | None, *, empty_is_normal: bool) -> _Said:
-    if entry.problem:
-        return _Said(name, defects=(KeyDefect(Reason.EntryUnreadable, entry.problem),))
+def _counted(names: Iterable[str], pattern: EntryPattern) -> list[_Counted]:
+    """The entries that count, the highest number first: of a key that has several, it is the one that holds."""
+    found = []
+    for name in names:
+        matched, text = pattern.match(name)
+        if matched:
+            found.append(_numbered(name, text))
+    return sorted(found, key=lambda entry: (entry.version is None, -(entry.version or 0), entry.name))
+
+
+def _numbered(name: str, text: str | None) -> _Counted:
+    """The number orders keys and decides nothing: where it is none, the keys still count."""
     try:
-        number = None if version is None else parse_version(version)
+        return _Counted(name, None if text is None else parse_version(text))
     except KeyRefusedError as error:
-        return _Said(name, defects=(KeyDefect(error.reason, error.message),))
-    read = read_entry(entry.content)
+        return _Counted(name, refused=error.message)
+
+
+def _read(entry: _Counted, got: Entry, *, empty_is_normal: bool) -> _Said:
+    if got.problem:
+        return _Said(entry, defects=(KeyDefect(Reason.EntryUnreadable, got.problem),))
+    read = read_entry(got.content)
     if read.empty and not empty_is_normal:
-        return _Said(name, defects=(KeyDefect(Reason.EntryUnreadable, "is empty, as a file is while it is written"),))
-    return _Said(name, tuple(Listing(key, name, number) for key in read.keys), read.defects)
+        return _Said(entry, defects=(KeyDefect(Reason.EntryUnreadable, "is empty, as a file is while it is written"),))
+    return _Said(entry, tuple(Listing(key, entry.name, entry.version) for key in read.keys), read.defects)
 
 
-def _defects(where: str, said: list[_Said]) -> Iterator[Finding]:
+def _findings(where: str, said: Iterable[_Said]) -> Iterator[Finding]:
     for one in said:
+        shown = on_one_line(one.entry.name)
+        place, subject = f"Entry {shown} of {where}", f"{where}/{shown}"
         for defect in one.defects:
-            message = f"Entry {one.name} of {where}: {defect.detail}"
-            yield Finding.of(defect.reason, message, subject=f"{where}/{one.name}")
+            yield Finding.of(defect.reason, f"{place}: {defect.detail}", subject=subject)
+        if one.entry.refused and one.listings:
+            hint = "Its keys are published without it; rename the entry, or correct the group version of entryPattern."
+            yield Finding.of(Reason.EntryUnreadable, f"{place}: {one.entry.refused}", subject=subject, hint=hint)
+
+
+def on_one_line(name: str) -> str:
+    """A name as messages show it: a file's may hold any character."""
+    return name if name.isprintable() else name.encode("unicode_escape").decode("ascii")
 
 
 def _empty(source: str, where: str, *, matched: int, total: int) -> Finding:

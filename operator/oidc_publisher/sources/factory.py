@@ -25,11 +25,7 @@ from oidc_publisher.sources.port import Source
 def open_sources(
     key_sources: Iterable[KeySourceSpec], client: ClusterClient, *, key_files_root: Path | None = None
 ) -> tuple[Source, ...]:
-    """One source for each entry, in the spec's order. Nothing is read yet.
-
-    Raises:
-        InvalidObjectError: SpecUnsupported, for files where the operator was given no root for them.
-    """
+    """One source for each entry, in the spec's order. Nothing is read yet; files are read below `key_files_root` only."""
     return tuple(_open(entry, client, key_files_root) for entry in key_sources)
 
 

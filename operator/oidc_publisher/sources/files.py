@@ -3,38 +3,38 @@
 from __future__ import annotations
 
 import asyncio
+import io
+import os
+import stat
 from pathlib import Path
 
 from oidc_publisher.cluster import ObjectReference
-from oidc_publisher.errors import InvalidObjectError
 from oidc_publisher.findings import Finding, Reason
 from oidc_publisher.keys.pem import MAX_ENTRY_BYTES
 from oidc_publisher.rotation import SourceReading
-from oidc_publisher.sources.entries import Entry, EntryPattern, read_entries
+from oidc_publisher.sources.entries import Entry, EntryPattern, on_one_line, read_entries
 from oidc_publisher.sources.port import SourceResult
 
-#: More files than any folder of keys has: who mounted something else learns it without a long wait.
-MAX_FILES = 2000
+#: More than any folder of keys has: who mounted something else learns it without a long wait.
+MAX_FILES = 5000
+
+#: A FIFO must not block, and what is a link now was none when it was resolved.
+_OPEN_FLAGS = os.O_NONBLOCK | os.O_NOFOLLOW
 
 
 class FilesSource:
     """Reads the files of one folder whose names match a pattern, by content at each pass.
 
     The folder and every file must lie below `root` when all links are followed: Kubernetes mounts volumes as links, and
-    whoever writes an OIDCIssuer must not choose any file of the operator's container.
+    whoever writes an OIDCIssuer must not choose any file of the operator's container, nor learn whether it exists.
+    Without a root nothing is read.
     """
 
     def __init__(self, name: str, identity: str, directory: str, pattern: EntryPattern, root: Path | None) -> None:
-        if root is None:
-            raise InvalidObjectError(
-                Reason.SpecUnsupported,
-                f"Key source {name} reads files, and the operator was started without --key-files-root",
-                hint="Start it with --key-files-root and mount the key files below that folder.",
-                subject=name,
-            )
         self._name = name
         self._identity = identity
         self._directory = Path(directory)
+        self._where = f"folder {on_one_line(directory)}"
         self._pattern = pattern
         self._root = root
 
@@ -44,48 +44,91 @@ class FilesSource:
         return ()
 
     async def read(self) -> SourceResult:
-        """Read all matching files once; a failure is an incomplete reading that names the folder."""
+        """Read all matching files; a failure is an incomplete reading that names the folder."""
         return await asyncio.to_thread(self._read)
 
     def _read(self) -> SourceResult:
-        where = f"folder {self._directory}"
+        if self._root is None:
+            return self._without_root()
+        # A finding needs two readings: kubelet replaces a volume's folder while it is read.
+        first = self._read_once(self._root)
+        return self._read_once(self._root) if first.findings else first
+
+    def _read_once(self, root: Path) -> SourceResult:
+        where = self._where
         try:
-            folder = self._below_root(self._directory)
-            entries = {path.name: self._entry(path) for path in self._files(folder)}
-        except FileNotFoundError:
-            return self._failed(Reason.SourceNotFound, f"The {where} does not exist", where)
+            folder = _below(root, self._directory)
+            names = _file_names(folder)
+        except (FileNotFoundError, ValueError):  # ValueError: a name with a NUL in it
+            return self._failed(Reason.SourceNotFound, f"The {where} does not exist")
         except NotADirectoryError:
-            return self._failed(Reason.SourceNotFound, f"The {where} is no folder", where)
+            return self._failed(Reason.SourceNotFound, f"The {where} is no folder")
         except PermissionError as error:
-            return self._failed(Reason.SourceForbidden, f"The operator may not read {where}: {error.strerror}", where)
+            return self._failed(Reason.SourceForbidden, f"The operator may not read {where}: {error.strerror}")
         except OSError as error:
-            return self._failed(Reason.SourceNotFound, f"The {where} cannot be read: {error.strerror}", where)
-        # A file is empty while it is being written.
-        return read_entries(self._name, self._identity, where, entries, self._pattern, empty_is_normal=False)
+            return self._failed(Reason.SourceNotFound, f"The {where} cannot be read: {error.strerror}")
+        return read_entries(
+            self._name,
+            self._identity,
+            where,
+            names,
+            lambda name: _entry(root, folder / name),
+            self._pattern,
+            empty_is_normal=False,  # a file is empty while it is being written
+        )
 
-    def _files(self, folder: Path) -> list[Path]:
-        found = []
-        for path in folder.iterdir():
-            if self._pattern.match(path.name)[0] and not path.is_dir():
-                found.append(path)
-            if len(found) > MAX_FILES:
-                raise OSError(0, f"it has more than {MAX_FILES} matching files")
-        return found
+    def _without_root(self) -> SourceResult:
+        message = f"Key source {self._name} reads files, and the operator was started without --key-files-root"
+        hint = "Start it with --key-files-root and mount the key files below that folder."
+        return self._failed(Reason.SpecUnsupported, message, hint=hint)
 
-    def _entry(self, path: Path) -> Entry:
-        try:
-            with self._below_root(path).open("rb") as file:
-                return Entry(file.read(MAX_ENTRY_BYTES + 1))
-        except OSError as error:
-            return Entry(problem=f"cannot be read: {error.strerror}")
+    def _failed(self, reason: Reason, message: str, *, hint: str = "") -> SourceResult:
+        reading = SourceReading(self._name, self._identity, complete=False, missing=(self._where,))
+        advice = hint or "Mount the key files there, or correct spec.keySources; its keys stay published meanwhile."
+        return SourceResult(reading, (Finding.of(reason, message, subject=self._where, hint=advice),))
 
-    def _below_root(self, path: Path) -> Path:
-        real = path.resolve(strict=True)
-        if not real.is_relative_to(self._root.resolve()):
-            raise PermissionError(0, f"it does not lie below --key-files-root {self._root}")
-        return real
 
-    def _failed(self, reason: Reason, message: str, where: str) -> SourceResult:
-        reading = SourceReading(self._name, self._identity, complete=False, missing=(where,))
-        hint = "Mount the key files there, or correct spec.keySources; its keys stay published meanwhile."
-        return SourceResult(reading, (Finding.of(reason, message, subject=where, hint=hint),))
+def _below(root: Path, path: Path) -> Path:
+    """The path with all links followed, which need not exist.
+
+    Raises:
+        PermissionError: it lies elsewhere.
+    """
+    # Path.resolve raises RuntimeError where links go round in circles; here opening the path will say so.
+    real = Path(os.path.realpath(path))
+    if not real.is_relative_to(os.path.realpath(root)):
+        raise PermissionError(0, f"it does not lie below --key-files-root {root}")
+    return real
+
+
+def _file_names(folder: Path) -> list[str]:
+    """The names in a folder that are no folders' (a mounted volume has `..data` and the one it leads to)."""
+    with os.scandir(folder) as found:
+        names = []
+        for number, entry in enumerate(found, start=1):
+            if number > MAX_FILES:
+                raise OSError(0, f"it has more than {MAX_FILES} files")
+            if not _is_folder(entry):
+                names.append(entry.name)
+    return names
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that cannot be followed: reading it says why
+        return False
+
+
+def _entry(root: Path, path: Path) -> Entry:
+    try:
+        with io.FileIO(_below(root, path), opener=_opened) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                return Entry(problem="is no regular file")
+            return Entry(file.read(MAX_ENTRY_BYTES + 1))
+    except OSError as error:
+        return Entry(problem=f"cannot be read: {error.strerror}")
+
+
+def _opened(path: str, flags: int) -> int:
+    return os.open(path, flags | _OPEN_FLAGS)

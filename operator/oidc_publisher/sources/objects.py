@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
-import binascii
 from collections.abc import Mapping
 from typing import Any
 
 from oidc_publisher.cluster import ClusterClient, ObjectReference, get_object
 from oidc_publisher.errors import ClusterError
 from oidc_publisher.rotation import SourceReading
+from oidc_publisher.sources.confirming import confirmed
 from oidc_publisher.sources.entries import Entry, EntryPattern, read_entries
 from oidc_publisher.sources.port import SourceResult
 
@@ -17,7 +18,7 @@ from oidc_publisher.sources.port import SourceResult
 class ObjectSource:
     """Reads the entries of one ConfigMap or Secret whose names match a pattern.
 
-    Of a Secret nothing is kept but the entries that match; a private key among those is a finding, and is not repeated.
+    No other entry is decoded; a private key among those that match is a finding, and is not repeated.
     """
 
     def __init__(
@@ -35,31 +36,35 @@ class ObjectSource:
         return (self._reference,)
 
     async def read(self) -> SourceResult:
-        """Read the object once; a failure is an incomplete reading that names it."""
-        where = str(self._reference)
+        """Read the object, a second time if the first failed; a failure is an incomplete reading that names it."""
         try:
-            found = await get_object(self._client, self._reference)
+            found = await confirmed(lambda left_s: get_object(self._client, self._reference, timeout_s=left_s))
         except ClusterError as error:
+            where = str(self._reference)
             reading = SourceReading(self._name, self._identity, complete=False, missing=(where,))
             return SourceResult(reading, (error.finding(subject=where),))
-        entries = self._entries(found)
-        return read_entries(self._name, self._identity, where, entries, self._pattern, empty_is_normal=True)
+        # A full ConfigMap of damaged entries takes a second of computing.
+        return await asyncio.to_thread(self._result, found)
 
-    def _entries(self, found: Mapping[str, Any]) -> dict[str, Entry]:
+    def _result(self, found: Mapping[str, Any]) -> SourceResult:
         data, binary = found.get("data") or {}, found.get("binaryData") or {}
         if self._reference.kind == "Secret":
             data, binary = {}, data
-        entries = {name: Entry(str(text).encode()) for name, text in data.items()}
-        for name, text in binary.items():
-            if self._pattern.match(name)[0]:
-                entries[name] = _decoded(str(text))
-            else:
-                entries[name] = Entry()
-        return entries
+
+        def content(name: str) -> Entry:
+            return _decoded(str(binary[name])) if name in binary else Entry(_encoded(str(data[name])))
+
+        where = str(self._reference)
+        names = data.keys() | binary.keys()
+        return read_entries(self._name, self._identity, where, names, content, self._pattern, empty_is_normal=True)
+
+
+def _encoded(text: str) -> bytes:
+    return text.encode(errors="surrogatepass")  # JSON can say what UTF-8 cannot; it is no key then
 
 
 def _decoded(text: str) -> Entry:
     try:
         return Entry(base64.b64decode(text, validate=True))
-    except binascii.Error:
+    except ValueError:
         return Entry(problem="is not base64")

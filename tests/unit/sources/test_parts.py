@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from oidc_publisher.api import KeySourceSpec
-from oidc_publisher.errors import InvalidObjectError
+from oidc_publisher.cluster import ObjectReference
 from oidc_publisher.findings import Finding, Reason
 from oidc_publisher.keys.pem import read_entry
 from oidc_publisher.rotation import Listing
 from oidc_publisher.sources import APIServerSource, MemorySource, Source, open_sources, source_identity
+from oidc_publisher.sources.files import FilesSource
+from oidc_publisher.sources.objects import ObjectSource
 from tests.support.signingkeys import signing_key
 from tests.unit.cluster.apistub import client_of
 
@@ -59,12 +62,24 @@ class TestFactory:
             sources = open_sources((spec({"name": "a", "apiServer": {}}), spec({"name": "b", "apiServer": {}})), client)
         assert [type(source) for source in sources] == [APIServerSource, APIServerSource]
 
-    async def test_kinds_of_a_later_version(self, pki: PKI) -> None:
-        """Refused by name."""
+    async def test_every_kind_in_the_order_of_the_spec(self, pki: PKI, tmp_path: Path) -> None:
+        """And only objects of the cluster are watched."""
+        thing = {"namespace": "n", "name": "c", "entryPattern": ".*"}
+        specs = [
+            spec({"name": "files", "files": {"directory": str(tmp_path)}}),
+            spec({"name": "secret", "secret": thing}),
+            spec({"name": "api", "apiServer": {}}),
+            spec({"name": "maps", "configMap": thing}),
+        ]
         async with client_of(pki, "127.0.0.1:1") as client:
-            with pytest.raises(InvalidObjectError, match="Key source maps is of a kind") as caught:
-                open_sources([spec({"name": "maps", "configMap": {"namespace": "n", "name": "c"}})], client)
-        assert caught.value.reason is Reason.SpecUnsupported
+            sources = open_sources(specs, client, key_files_root=tmp_path)
+        assert [type(source) for source in sources] == [FilesSource, ObjectSource, APIServerSource, ObjectSource]
+        assert [source.watches for source in sources] == [
+            (),
+            (ObjectReference("Secret", "n", "c"),),
+            (),
+            (ObjectReference("ConfigMap", "n", "c"),),
+        ]
 
 
 async def test_the_memory_source_says_what_it_was_told() -> None:

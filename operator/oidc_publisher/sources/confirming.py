@@ -1,0 +1,34 @@
+"""A failed reading is tried once more before anybody is told of it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from oidc_publisher.cluster.client import CONNECT_TIMEOUT_S
+from oidc_publisher.errors import AnswerError, ClusterError
+
+_TOTAL_S = 5.0
+#: An API server that has just started answers 403 for 0.1 s, until it has read its RBAC rules.
+_RBAC_LOADS_S = 0.25
+_FORBIDDEN = 403
+
+T = TypeVar("T")
+
+
+async def confirmed(call: Callable[[float], Awaitable[T]]) -> T:
+    """Call, and call once more at once if that failed: a finding needs two failures.
+
+    Both share 5 s. What took as long as a connect timeout is not repeated: TCP itself has tried again meanwhile.
+    """
+    start_s = time.monotonic()
+    try:
+        return await call(_TOTAL_S)
+    except ClusterError as error:
+        if time.monotonic() - start_s >= CONNECT_TIMEOUT_S:
+            raise
+        if isinstance(error, AnswerError) and error.status == _FORBIDDEN:
+            await asyncio.sleep(_RBAC_LOADS_S)
+    return await call(_TOTAL_S - (time.monotonic() - start_s))

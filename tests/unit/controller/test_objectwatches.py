@@ -1,0 +1,187 @@
+"""Watches of single objects: who is told what, and how often the API server is asked when it does not play along."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections import Counter
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from typing import Any, cast
+
+import pytest
+import structlog
+
+from oidc_publisher.cluster import ClusterClient, ObjectReference
+from oidc_publisher.controller import objectwatches
+from oidc_publisher.controller.objectwatches import ObjectWatches
+from oidc_publisher.errors import AnswerError, UnreachableError
+from oidc_publisher.findings import Reason
+from tests.unit.controller.looptime import run_jumping
+
+MAP, SECRET = ObjectReference("ConfigMap", "keys", "map"), ObjectReference("Secret", "keys", "secret")
+FORBIDDEN = AnswerError(Reason.SourceForbidden, "The operator may not watch it", status=403, hint="Allow it.")
+GONE = UnreachableError(Reason.APIServerUnreachable, "10.0.0.1:6443 cannot be connected to")
+
+#: One watch: versions to yield, seconds to wait, an exception to end with.
+Script = list[str | float | Exception]
+
+
+class Server:
+    """The API server's side of the watches: what each one does, the last for ever."""
+
+    def __init__(self, *scripts: Script) -> None:
+        self.scripts = list(scripts)
+        self.begun: list[tuple[float, ObjectReference]] = []
+        self.open: Counter[ObjectReference] = Counter()
+
+    async def watch(self, _: ClusterClient, reference: ObjectReference) -> AsyncGenerator[str, None]:
+        """In place of `watch_object`."""
+        self.begun.append((asyncio.get_running_loop().time(), reference))
+        script = self.scripts.pop(0) if len(self.scripts) > 1 else self.scripts[0]
+        self.open[reference] += 1
+        try:
+            for step in script:
+                if isinstance(step, Exception):
+                    raise step
+                if isinstance(step, str):
+                    yield step
+                else:
+                    await asyncio.sleep(step)
+        finally:
+            self.open[reference] -= 1
+
+
+class Watched:
+    """The watches of a server, and who was told when."""
+
+    def __init__(self, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(objectwatches, "watch_object", server.watch)
+        self.server = server
+        self.watches = ObjectWatches(cast("ClusterClient", None))
+        self.told: list[tuple[float, str, str]] = []
+        self.watches.wake_with(self._wake)
+
+    def _wake(self, issuer: str, reason: str) -> None:
+        self.told.append((asyncio.get_running_loop().time(), issuer, reason))
+
+    def run(self, steps: Callable[[], Coroutine[Any, Any, None]], *, until: float = 600.0) -> None:
+        """Do the steps, let the time pass, and close."""
+
+        async def main() -> None:
+            await steps()
+            await asyncio.sleep(until)
+            await self.watches.close()
+            assert sum(self.server.open.values()) == 0, "every watch is ended"
+
+        run_jumping(main)
+
+    def follow(self, *references: ObjectReference, issuer: str = "prod") -> Callable[[], Coroutine[Any, Any, None]]:
+        """A step: watch exactly these."""
+
+        async def step() -> None:
+            self.watches.follow(issuer, references)
+
+        return step
+
+
+def test_every_change_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first too: the pass that began the watch may have read the object before it changed."""
+    watched = Watched(Server(["1", "1", 5.0, "2", 5.0, "2", 1000.0]), monkeypatch)
+    watched.run(watched.follow(MAP))
+    reason = "ConfigMap keys/map changed"
+    assert watched.told == [(0.0, "prod", reason), (5.0, "prod", reason)]
+
+
+def test_a_watch_that_the_server_ends_in_time_begins_again_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every five minutes; what is known is not told again, what changed in between is."""
+    watched = Watched(Server(["1", 300.0], ["1", 300.0], ["2", 300.0]), monkeypatch)
+    watched.run(watched.follow(MAP), until=1000.0)
+    assert [at for at, _ in watched.server.begun] == [0.0, 300.0, 600.0, 900.0]
+    assert [at for at, _, _ in watched.told] == [0.0, 600.0]
+
+
+@pytest.mark.parametrize(
+    "script",
+    [[], ["1"], [GONE], ["1", GONE], [FORBIDDEN], [RuntimeError("not known")], [2.0, GONE]],
+    ids=["ends", "says what is there and ends", "down", "breaks", "forbidden", "a bug", "hides"],
+)
+def test_no_tight_loop(monkeypatch: pytest.MonkeyPatch, script: Script) -> None:
+    """A server that ends each watch at once is asked about twice a minute, and never given up."""
+    watched = Watched(Server(script), monkeypatch)
+    with structlog.testing.capture_logs() as logged:
+        watched.run(watched.follow(MAP), until=3600.0)
+    assert any(entry["log_level"] == "error" for entry in logged) == any(isinstance(s, RuntimeError) for s in script)
+    starts = [at for at, _ in watched.server.begun]
+    assert len([at for at in starts if at < 10]) <= 8
+    late = [later - sooner for sooner, later in itertools.pairwise(starts[10:])]
+    assert min(late) >= 15
+    assert max(late) <= 33
+    assert len(watched.told) == (1 if "1" in script else 0)
+
+
+def test_after_a_break_the_change_is_told_within_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An API server restarts: the first attempts come fast."""
+    watched = Watched(Server(["1", 100.0, GONE], [GONE], ["2", 1000.0]), monkeypatch)
+    watched.run(watched.follow(MAP))
+    assert watched.told[0][0] == 0.0
+    assert 100.0 <= watched.told[1][0] <= 101.0
+
+
+def test_a_right_that_is_missing_is_said_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No finding does when the object can be read; one refusal alone is an API server that has just started."""
+    watched = Watched(Server([FORBIDDEN], ["1", 100.0], [FORBIDDEN]), monkeypatch)
+    with structlog.testing.capture_logs() as logged:
+        watched.run(watched.follow(MAP))
+    assert [entry["hint"] for entry in logged if entry["log_level"] == "warning"] == ["Allow it."]
+    assert len(watched.server.begun) > 10
+
+
+def test_one_watch_for_all_who_read_the_object(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It lasts as long as the last of them."""
+    watched = Watched(Server(["1", 10.0, "2", 10.0, "3", 10.0, "4", 1000.0]), monkeypatch)
+
+    async def steps() -> None:
+        watched.watches.follow("a", [MAP])
+        watched.watches.follow("b", [MAP, MAP])
+        await asyncio.sleep(15)
+        watched.watches.forget("a")
+        await asyncio.sleep(10)
+        watched.watches.forget("b")
+        watched.watches.forget("nobody")
+        await asyncio.sleep(1)
+        assert watched.server.open[MAP] == 0
+
+    watched.run(steps)
+    assert [(at, issuer) for at, issuer, _ in watched.told] == [(0.0, "a"), (0.0, "b"), (10.0, "a"), (10.0, "b"), (20.0, "b")]  # fmt: skip
+    assert len(watched.server.begun) == 1
+
+
+def test_another_spec_watches_other_objects(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same references leave the watch alone; a reference that is gone and comes back is watched anew."""
+    watched = Watched(Server(["1", 1000.0]), monkeypatch)
+
+    async def steps() -> None:
+        for references in ([MAP], [MAP], [SECRET], [], [MAP, SECRET]):
+            watched.watches.follow("prod", references)
+            await asyncio.sleep(1)
+
+    watched.run(steps, until=10)
+    begun = watched.server.begun
+    assert [reference for _, reference in begun[:2]] == [MAP, SECRET]
+    assert [at for at, _ in begun] == [0.0, 2.0, 4.0, 4.0]
+    assert {reference for _, reference in begun[2:]} == {MAP, SECRET}
+
+
+def test_before_there_is_a_queue_nobody_needs_to_be_woken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The reconciler is made first."""
+    server = Server(["1", 1000.0])
+    monkeypatch.setattr(objectwatches, "watch_object", server.watch)
+
+    async def main() -> None:
+        watches = ObjectWatches(cast("ClusterClient", None))
+        watches.follow("prod", [MAP])
+        await asyncio.sleep(1)
+        await watches.close()
+
+    run_jumping(main)
+    assert len(server.begun) == 1
