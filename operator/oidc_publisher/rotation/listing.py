@@ -37,6 +37,7 @@ def settle_materials(ledger: Ledger, seen: Pass) -> Ledger:
             entry,
             key=winner,
             founding=False,
+            baseline=False,
             published_time=None,
             rebuilt_time=None,
             served_since_time=None,

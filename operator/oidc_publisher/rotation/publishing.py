@@ -73,6 +73,9 @@ def _claim(entry: LedgerKey, signing: frozenset[str]) -> tuple[int, float, float
     published = entry.published_time.timestamp() if entry.published_time else float("inf")
     if entry.key_id in signing:
         return (0, 0.0, published, entry.key_id)
+    if entry.published_time is None:
+        # It displaces nobody: least of all a key of an old ledger that nothing lists any more (R9).
+        return (5 if entry.retire_time else 4, entry.first_seen_time.timestamp(), 0.0, entry.key_id)
     if entry.retire_time is None and entry.safe_since_time is not None:
         return (1, 0.0, published, entry.key_id)
     if entry.retire_time is not None:

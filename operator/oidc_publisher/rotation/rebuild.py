@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 from typing import TYPE_CHECKING
 
-from oidc_publisher.rotation.ledger import Ledger, LedgerKey
+from oidc_publisher.rotation.ledger import CacheAge, Ledger, LedgerKey
 from oidc_publisher.rotation.listing import next_version
 from oidc_publisher.rotation.readings import StoreState
 from oidc_publisher.rotation.stale import stale_age_now
@@ -26,7 +27,9 @@ def rebuild(ledger: Ledger, seen: Pass) -> Ledger:
         return ledger
     stored = seen.stored
     known = {entry.key_id for entry in ledger.keys}
-    time = min(stored.last_modified or seen.now, seen.now)
+    time = stored.last_modified or seen.now
+    if seen.trusted:
+        time = min(time, seen.now)
     lifetime = max(stored.token_lifetime or seen.policy.max_token_lifetime, seen.policy.max_token_lifetime)
     age = max(stored.stale_age or seen.policy.cache_max_age, stale_age_now(ledger, seen))
     # The stored set is ordered newest first; counting goes from the oldest, so that the order is the stored one again.
@@ -44,10 +47,35 @@ def rebuild(ledger: Ledger, seen: Pass) -> Ledger:
         )
         for place, key in enumerate(reversed(lacking))
     )
+    aged = tuple(
+        replace(entry, token_lifetime=max(entry.token_lifetime, lifetime), stale_age=max(entry.stale_age, age))
+        for entry in ledger.keys
+    )
     return replace(
         ledger,
-        keys=(*ledger.keys, *entered),
+        keys=(*(_forget(entry, time, seen) for entry in aged), *entered),
         serial=stored.serial,
         jwks_digest=stored.digest,
         next_version=first + len(entered),
+        cache_ages=(*ledger.cache_ages, CacheAge(age, max(time, seen.now) + age)),
+    )
+
+
+def _forget(entry: LedgerKey, time: datetime, seen: Pass) -> LedgerKey:
+    """What an older ledger says of a key may have been true of a former life of it: it may have left and come back.
+
+    Only a key that signs keeps what made it safe. The others are as old as the stored object, and no retirement goes on
+    that began before it.
+    """
+    entry = replace(entry, unused_since_time=None, retire_time=None, leaving=False)
+    if entry.key_id in {mint.key_id for mint in seen.mints.minted}:
+        return entry
+    return replace(
+        entry,
+        founding=False,
+        baseline=False,
+        rebuilt_time=time,
+        served_since_time=None,
+        safe_to_sign_time=None,
+        safe_since_time=None,
     )

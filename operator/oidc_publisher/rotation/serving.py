@@ -30,7 +30,9 @@ def note_publication(ledger: Ledger, seen: Pass) -> Ledger:
             entry = replace(entry, published_time=None)
         return _not_served(entry) if rewritten else entry
 
-    return replace(ledger, keys=tuple(note(entry) for entry in ledger.keys))
+    # Noted once: where the other's set is the one that is planned, nothing will be written over it.
+    noted = seen.stored.digest if rewritten and seen.stored.ours else ledger.jwks_digest
+    return replace(ledger, keys=tuple(note(entry) for entry in ledger.keys), jwks_digest=noted)
 
 
 def _rewritten(ledger: Ledger, seen: Pass) -> bool:
@@ -47,8 +49,10 @@ def note_wire(ledger: Ledger, seen: Pass) -> Ledger:
     def note(entry: LedgerKey) -> LedgerKey:
         if seen.off_wire(entry.key):
             entry = _not_served(entry)
-        if entry.served_since_time is None and entry.safe_since_time is None:
-            # R3: until it is served, sets without it are being cached under every age that is in force.
+        waits = entry.served_since_time is not None and entry.safe_since_time is None
+        if not waits or entry.unused_since_time is not None:
+            # R3: until it is served, sets without it are being cached under every age that is in force. A key that
+            # has waited already carries the longest age to the owner mark (R9), whence a lost ledger learns it.
             entry = replace(entry, stale_age=max(entry.stale_age, *measured_ages(seen)))
         served = seen.trusted and entry.published_time is not None and seen.on_wire(entry.key)
         if served and entry.served_since_time is None:
@@ -59,9 +63,16 @@ def note_wire(ledger: Ledger, seen: Pass) -> Ledger:
 
 
 def _not_served(entry: LedgerKey) -> LedgerKey:
-    # A set without the key may be cached from now on, whatever was true of the first document at this URL.
+    # A set without the key may be cached from now on, whatever was true of the first document at this URL, or of who
+    # signed before we came: the baseline is exempt from its first wait, not from this one.
     return replace(
-        entry, served_since_time=None, safe_to_sign_time=None, safe_since_time=None, rebuilt_time=None, founding=False
+        entry,
+        served_since_time=None,
+        safe_to_sign_time=None,
+        safe_since_time=None,
+        rebuilt_time=None,
+        founding=False,
+        baseline=entry.baseline and entry.served_since_time is None,
     )
 
 

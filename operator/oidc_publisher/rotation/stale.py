@@ -23,9 +23,18 @@ def measured_ages(seen: Pass) -> tuple[timedelta, ...]:
     return (seen.policy.cache_max_age, UNSTATED_AGE if seen.wire.max_age is None else seen.wire.max_age)
 
 
+def _ages_in_force(ledger: Ledger, seen: Pass) -> tuple[timedelta, ...]:
+    """The ages under which sets are served now: those measured, and all that are known while the wire cannot be read.
+
+    An operator that was away does not know until when an age was in force; only the wire can tell that it no longer is.
+    """
+    unread = seen.wire is None or not seen.wire.reads
+    return (*measured_ages(seen), *(c.age for c in ledger.cache_ages if unread))
+
+
 def stale_age_now(ledger: Ledger, seen: Pass) -> timedelta:
     """The longest age under which a copy that was served until now may still be cached."""
-    return max([*measured_ages(seen), *(c.age for c in ledger.cache_ages if c.until_time > seen.now)])
+    return max([*_ages_in_force(ledger, seen), *(c.age for c in ledger.cache_ages if c.until_time > seen.now)])
 
 
 def remember_cache_ages(ledger: Ledger, seen: Pass) -> Ledger:
@@ -33,7 +42,7 @@ def remember_cache_ages(ledger: Ledger, seen: Pass) -> Ledger:
 
     The end is counted from the end of the coarse period, so that it is written once in such a period and errs late.
     """
-    until = {age: coarse_slot(seen.now) + COARSE + age for age in measured_ages(seen)}
+    until = {age: coarse_slot(seen.now) + COARSE + age for age in _ages_in_force(ledger, seen)}
     for known in ledger.cache_ages:
         if known.until_time > seen.now:
             until[known.age] = max(known.until_time, until.get(known.age, known.until_time))

@@ -396,7 +396,7 @@ def test_the_first_key_of_another_type_is_announced() -> None:
 
 
 def test_the_next_deadline_is_the_earliest_time_that_changes_the_answer() -> None:
-    """safeToSignTime of a served key, retireTime of a retiring one; nothing when all is at rest."""
+    """The safeToSignTime of a served key, the retireTime of a retiring one; nothing when all is at rest."""
     world = one_server("K1")
     assert world.at(START).wake_at is None
     world.servers["A"].keys = [K1, K2]

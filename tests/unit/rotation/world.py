@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
@@ -46,7 +46,7 @@ class Source:
     keys: list[PublicKey] = field(default_factory=list)
     up: bool = True
     unreadable: frozenset[str] = frozenset()
-    entries: dict[str, tuple[str, int | None]] = field(default_factory=dict)
+    entries: Mapping[str, tuple[str, int | None]] = field(default_factory=dict)
     identity: str = ""
     from_api_server: bool = False
 
@@ -85,8 +85,8 @@ class World:
     policy: Policy = DEFAULTS
     true_now: datetime = T0
     clock_error: timedelta = timedelta(0)
-    ledger: Ledger = Ledger()
-    stored: StoredReading = StoredReading(StoreState.ABSENT)
+    ledger: Ledger = field(default_factory=Ledger)
+    stored: StoredReading = field(default_factory=lambda: StoredReading(StoreState.ABSENT))
     store_up: bool = True
     put_fails: bool = False
     wire_up: bool = True

@@ -1,0 +1,150 @@
+#!/usr/bin/env python3
+"""`make mutate`: break the rules of rotation one at a time, and see the tests that guard them fail.
+
+The mutants stand in tests/unit/rotation/mutants.toml. Each is made in a copy of the package, in which only the tests
+that it names are run. A mutant survives when one of those passes: then a rule is unguarded, or a test wrongly named.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import tomllib
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = Path("operator") / "oidc_publisher"
+TABLE = ROOT / "tests" / "unit" / "rotation" / "mutants.toml"
+TESTS = (Path("tests") / "unit" / "rotation", Path("tests") / "property")
+TIMEOUT_S = 120
+RULES = frozenset(f"R{number}" for number in range(1, 15))
+
+_FAILED = re.compile(r"^FAILED tests/(\S+?)(?:\[.*)?(?: - .*)?$", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """One broken rule: in `file` the text `old` becomes `new`, and every one of `tests` must fail."""
+
+    rule: str
+    breaks: str
+    file: str
+    old: str
+    new: str
+    tests: tuple[str, ...]
+
+    def apply(self, package: Path) -> None:
+        """Break the rule in a copy of the package; raises SystemExit when the text is not there exactly once."""
+        path = package / self.file
+        text = path.read_text(encoding="utf-8")
+        if text.count(self.old) != 1:
+            raise SystemExit(
+                f"{self.rule}, {self.breaks}: {self.file} has the text {text.count(self.old)} times, not once"
+            )
+        path.write_text(text.replace(self.old, self.new), encoding="utf-8")
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What became of a mutant: the named tests that failed, and those that did not."""
+
+    mutant: Mutant
+    failed: tuple[str, ...]
+    passed: tuple[str, ...]
+
+
+def read_table(path: Path = TABLE) -> tuple[Mutant, ...]:
+    """The mutants of the table; raises SystemExit where a rule has none."""
+    table = tomllib.loads(path.read_text(encoding="utf-8"))
+    mutants = tuple(Mutant(**{**entry, "tests": tuple(entry["tests"])}) for entry in table["mutant"])
+    missing = RULES - {mutant.rule for mutant in mutants}
+    if missing:
+        raise SystemExit(f"no mutant breaks {', '.join(sorted(missing))}")
+    return mutants
+
+
+def copy_checkout(folder: Path) -> Path:
+    """What the tests need of the checkout: whoever edits it meanwhile does not disturb them."""
+    shutil.copytree(ROOT / PACKAGE, folder / PACKAGE)
+    for tests in TESTS:
+        shutil.copytree(ROOT / tests, folder / tests)
+    shutil.copy2(ROOT / "tests" / "__init__.py", folder / "tests")
+    # The project's own settings would load plugins that these tests do without, at a second for each mutant.
+    (folder / "pytest.ini").write_text(
+        "[pytest]\naddopts = --import-mode=importlib\npythonpath = .\n", encoding="utf-8"
+    )
+    return folder
+
+
+def failures(tests: Sequence[str], checkout: Path) -> frozenset[str]:
+    """Run `tests` in a copy of the checkout; the ones that failed. Raises SystemExit when they could not be run."""
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--tb=no", "-rf"]
+    done = subprocess.run(
+        [*command, *(f"tests/{test}" for test in tests)],
+        cwd=checkout,
+        env={**os.environ, "PYTHONPATH": str(checkout / PACKAGE.parent), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_S,
+        check=False,
+    )
+    failed = frozenset(_FAILED.findall(done.stdout))
+    if done.returncode not in (0, 1) or (done.returncode == 1) != bool(failed):
+        raise SystemExit(f"pytest could not run {', '.join(tests)}:\n{done.stdout}{done.stderr}")
+    return failed
+
+
+def judge(mutant: Mutant, checkout: Path) -> Verdict:
+    """Make the mutant in a copy of its own and run its tests."""
+    with tempfile.TemporaryDirectory(prefix="mutant-") as folder:
+        copy = Path(shutil.copytree(checkout, folder, dirs_exist_ok=True))
+        mutant.apply(copy / PACKAGE)
+        failed = failures(mutant.tests, copy)
+    survived = tuple(test for test in mutant.tests if test not in failed)
+    return Verdict(mutant, tuple(test for test in mutant.tests if test in failed), survived)
+
+
+def check_sound(mutants: Iterable[Mutant], checkout: Path) -> None:
+    """Every named test passes while nothing is broken; raises SystemExit otherwise."""
+    failed = failures(tuple(dict.fromkeys(test for mutant in mutants for test in mutant.tests)), checkout)
+    if failed:
+        raise SystemExit(f"these fail though nothing is broken: {', '.join(sorted(failed))}")
+
+
+def line(verdict: Verdict) -> str:
+    """One row of the table."""
+    names = ", ".join(test.rpartition("::")[2] for test in verdict.failed)
+    survived = ", ".join(test.rpartition("::")[2] for test in verdict.passed)
+    told = f"SURVIVED {survived}" if survived else names
+    return f"{verdict.mutant.rule:<5} | {verdict.mutant.breaks:<66} | {told}"
+
+
+def main() -> int:
+    """Judge every mutant and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("rules", nargs="*", help="only these rules (R1 ... R14)")
+    parser.add_argument("--jobs", type=int, default=2, help="how many mutants at once")
+    arguments = parser.parse_args()
+    mutants = tuple(m for m in read_table() if not arguments.rules or m.rule in arguments.rules)
+    with tempfile.TemporaryDirectory(prefix="mutants-") as folder, ThreadPoolExecutor(arguments.jobs) as pool:
+        checkout = copy_checkout(Path(folder))
+        check_sound(mutants, checkout)
+        print(f"{'rule':<5} | {'mutation':<66} | killed by", flush=True)
+        survivors = 0
+        for verdict in pool.map(lambda mutant: judge(mutant, checkout), mutants):
+            print(line(verdict), flush=True)
+            survivors += bool(verdict.passed)
+    print(f"{len(mutants)} mutants, {survivors} survived")
+    return 1 if survivors else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

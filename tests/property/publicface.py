@@ -1,0 +1,184 @@
+"""The public side of the simulation: the bucket, the edges of a CDN before it, and verifiers that keep what they fetched.
+
+What it leaves out: a CDN caches no 404, keeps nothing longer than the stored Cache-Control says (24 h where it says
+nothing), and never goes back from a newer copy to an older one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from functools import lru_cache
+
+from oidc_publisher.documents import Document, StoredDocument, read_jwks_document
+from oidc_publisher.keys import PublicKey
+
+JWKS_PATH = "openid/v1/jwks"
+#: Where no max-age is stated, caches and some verifiers invent one of up to 24 h (relying-parties.md).
+HEURISTIC_AGE = timedelta(hours=24)
+#: The longest that a verifier keeps a set by a clock of its own (relying-parties.md: Teleport, and Entra's planning figure).
+LONGEST_TTL = timedelta(hours=24)
+COOLDOWN = timedelta(seconds=30)
+
+_MAX_AGE = re.compile(r"max-age=(\d+)")
+
+
+class StoreDownError(Exception):
+    """The store did not answer the operator."""
+
+
+class PreconditionError(Exception):
+    """Somebody else wrote in between."""
+
+
+@dataclass(frozen=True, slots=True)
+class Era:
+    """One edition of the key set at the origin: what it held, for how long it may be cached, and from when to when."""
+
+    keys: frozenset[PublicKey]
+    age: timedelta
+    stated: bool
+    since: datetime
+    until: datetime | None = None
+
+    def usable_at(self, time: datetime) -> bool:
+        """Whether some verifier may still use a copy of it: an edge's, taken at the last moment, kept by a client."""
+        return self.until is None or time < self.until + self.age + LONGEST_TTL
+
+
+@lru_cache(maxsize=4096)
+def keys_in(body: bytes) -> frozenset[PublicKey]:
+    """The usable keys of a key set, read by the real reader."""
+    return frozenset(read_jwks_document(body).keys)
+
+
+def era_of(document: Document, since: datetime) -> Era:
+    """The era that begins with the writing of `document`."""
+    stated = _MAX_AGE.search(document.cache_control)
+    age = timedelta(seconds=int(stated[1])) if stated else HEURISTIC_AGE
+    return Era(keys_in(document.body), age, stated is not None, since)
+
+
+@dataclass
+class Bucket:
+    """An object store with compare-and-swap. `up` is about the operator's credentials; the public can always read."""
+
+    up: bool = True
+    documents: dict[str, StoredDocument] = field(default_factory=dict)
+    eras: list[Era] = field(default_factory=list)
+    on_write: Callable[[frozenset[PublicKey], Era], None] | None = None
+    _version: int = 0
+
+    def read(self, path: str) -> StoredDocument | None:
+        """The stored document, None where there is none; raises StoreDownError."""
+        if not self.up:
+            raise StoreDownError
+        return self.documents.get(path)
+
+    def write(self, path: str, document: Document, expected: str | None, now: datetime) -> StoredDocument:
+        """Compare and swap; raises StoreDownError and PreconditionError."""
+        found = self.read(path)
+        if (found.version if found else None) != expected:
+            raise PreconditionError
+        before = self.era
+        stored = self.overwrite(path, document, now)
+        if path == JWKS_PATH and self.on_write is not None:
+            self.on_write(before.keys if before else frozenset(), self.eras[-1])
+        return stored
+
+    def overwrite(self, path: str, document: Document, now: datetime) -> StoredDocument:
+        """Store a document whatever is there, as a rival does."""
+        self._version += 1
+        stored = StoredDocument(document, str(self._version), last_modified=now)
+        self.documents[path] = stored
+        if path == JWKS_PATH:
+            if self.eras:
+                self.eras[-1] = replace(self.eras[-1], until=now)
+            self.eras.append(era_of(document, now))
+        return stored
+
+    @property
+    def era(self) -> Era | None:
+        """What the origin serves now."""
+        return self.eras[-1] if self.eras else None
+
+    def forget_unusable(self, now: datetime) -> None:
+        """Drop the eras that nobody can hold a copy of any more."""
+        self.eras = [era for era in self.eras if era.usable_at(now)]
+
+
+@dataclass
+class Edge:
+    """One cache of the CDN: keeps a copy for exactly its age."""
+
+    bucket: Bucket
+    copy: Era | None = None
+    fetched: datetime | None = None
+
+    def get(self, now: datetime) -> Era | None:
+        """What this edge answers; None for 404."""
+        if self.copy is None or self.fetched is None or now >= self.fetched + self.copy.age:
+            self.copy, self.fetched = self.bucket.era, now
+        return self.copy
+
+
+@dataclass(frozen=True, slots=True)
+class Habit:
+    """How a relying party keeps keys (relying-parties.md, "What they keep").
+
+    `ttl` None: as long as the answer's max-age says, else 24 h. `refetches` on an unknown kid, `cooldown` apart.
+    Parties that keep a set for ever and never fetch again (openidconnect-rs, uploaded sets) are left out: no schedule
+    serves them.
+    """
+
+    name: str
+    ttl: timedelta | None
+    refetches: bool
+    cooldown: timedelta = timedelta(0)
+
+
+HABITS = (
+    Habit("no cache", timedelta(0), refetches=False),
+    Habit("PyJWT: 5 min, refetch, cooldown", timedelta(minutes=5), refetches=True, cooldown=COOLDOWN),
+    Habit("5 min, no refetch", timedelta(minutes=5), refetches=False),
+    Habit("jose: 10 min, refetch, cooldown", timedelta(minutes=10), refetches=True, cooldown=COOLDOWN),
+    Habit("STS, planned: 1 h, no refetch", timedelta(hours=1), refetches=False),
+    Habit("Entra, planned: 24 h, no refetch", timedelta(hours=24), refetches=False),
+    Habit("Teleport: 24 h, refetch", timedelta(hours=24), refetches=True, cooldown=COOLDOWN),
+    Habit("kube-apiserver: max-age or heuristic, no refetch", None, refetches=False),
+    Habit("go-oidc v3: for ever, refetch", timedelta(days=3650), refetches=True),
+)
+
+
+@dataclass
+class Verifier:
+    """A relying party behind one edge."""
+
+    habit: Habit
+    edge: Edge
+    copy: Era | None = None
+    fetched: datetime | None = None
+
+    def accepts(self, signer: PublicKey, now: datetime) -> bool:
+        """Whether a live token of `signer` is accepted now."""
+        if self._expired(now):
+            self._fetch(now)
+        if self._knows(signer):
+            return True
+        if self.habit.refetches and (self.fetched is None or now >= self.fetched + self.habit.cooldown):
+            self._fetch(now)
+        return self._knows(signer)
+
+    def _expired(self, now: datetime) -> bool:
+        if self.copy is None or self.fetched is None:
+            return True
+        ttl = self.copy.age if self.habit.ttl is None else self.habit.ttl
+        return now >= self.fetched + ttl
+
+    def _fetch(self, now: datetime) -> None:
+        self.copy, self.fetched = self.edge.get(now), now
+
+    def _knows(self, signer: PublicKey) -> bool:
+        return self.copy is not None and signer in self.copy.keys

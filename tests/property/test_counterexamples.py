@@ -1,0 +1,183 @@
+"""What the simulation has found: each history once broke an invariant, and is told here in the order of its events."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+from oidc_publisher.documents import jwks_document
+from oidc_publisher.keys import PublicKey
+from tests.property.cluster import Server
+from tests.property.keypool import public_key
+from tests.property.operatormodel import Status
+from tests.property.publicface import JWKS_PATH
+from tests.property.world import HOUR, MINUTE, SECOND, World, started
+
+K1, K2, K3 = public_key(1), public_key(2), public_key(3)
+
+
+def _server(world: World) -> Server:
+    return next(iter(world.cluster.servers.values()))
+
+
+def _list(world: World, *keys: PublicKey) -> None:
+    world.settle()
+    _server(world).files = list(keys)
+    world.run_pass()
+
+
+def _promote(world: World, key: PublicKey) -> None:
+    """Sign with `key` as soon as the status calls it safe, which it must do within four days."""
+    for _ in range(4 * 24 * 60):
+        if world.may_sign(key):
+            break
+        world.wait(MINUTE)
+    world.settle()
+    assert world.may_sign(key)
+    _server(world).signer = key
+    world.settle()
+
+
+def _meet_a_fresh_edge(world: World) -> None:
+    """From now on the probe meets an edge that was purged, and none of those that hold older copies."""
+    world.edges[2].copy = None
+    world.meets = (2, 2)
+
+
+def _drop_from_bucket(world: World, key: PublicKey) -> None:
+    """A rival takes a key out of the stored set."""
+    stored = world.bucket.documents[JWKS_PATH]
+    era = world.bucket.era
+    assert era is not None
+    body = jwks_document(sorted(era.keys - {key}, key=lambda k: k.key_id))
+    world.bucket.overwrite(JWKS_PATH, replace(stored.document, body=body), world.now)
+    world.run_pass()
+
+
+def test_a_status_set_back_to_a_former_retirement_removes_no_key_that_was_used_since() -> None:
+    """K1 once retired, came back and signed; the backup from its retirement says that it was due long ago."""
+    world = started(1, named=False, interval=HOUR)
+    _list(world, K1, K2)
+    _promote(world, K2)
+    _list(world, K2)
+    backup = world.operator.status
+    _list(world, K1, K2)
+    world.wait(HOUR)
+    _promote(world, K1)
+    _list(world, K1, K2, K3)
+    world.wait(48 * HOUR)
+    _promote(world, K2)
+    _list(world, K2)
+    world.set_status(backup)
+    world.run_pass()
+    world.wait(30 * HOUR)
+
+
+def test_a_status_set_back_to_when_a_key_was_safe_does_not_make_its_successor_in_waiting_safe() -> None:
+    """K1 was safe, left for good, and is listed again; the backup from its better days does not shorten its wait."""
+    world = started(1, named=False, interval=HOUR)
+    _list(world, K1, K2)
+    _promote(world, K2)
+    backup = world.operator.status
+    _list(world, K2)
+    world.wait(48 * HOUR)
+    _list(world, K1, K2)
+    world.wait(HOUR)
+    world.set_status(backup)
+    world.run_pass()
+    _promote(world, K1)
+
+
+def test_a_status_set_back_does_not_shorten_the_life_of_tokens() -> None:
+    """The backup is from before the lifetime was 48 h, and it was lowered again: the owner mark remembers."""
+    world = started(1, named=False, interval=HOUR)
+    _list(world, K1, K2)
+    _promote(world, K2)
+    backup = world.operator.status
+    world.set_rotation(max_token_lifetime=48 * HOUR)
+    world.wait(HOUR)
+    _list(world, K1, K2, K3)
+    _promote(world, K1)
+    world.set_rotation(max_token_lifetime=24 * HOUR)
+    world.wait(HOUR)
+    world.token_lifetime = 48 * HOUR
+    world.settle()
+    world.token_lifetime = 24 * HOUR
+    _promote(world, K2)
+    _list(world, K2)
+    world.set_status(backup)
+    world.run_pass()
+    world.wait(30 * HOUR)
+
+
+def test_a_key_of_the_baseline_waits_in_full_after_a_rival_removed_it() -> None:
+    """K1 is of the baseline, K2 signs; a rival removes K1 for a minute, and a rollback to K1 waits for those copies."""
+    world = started(1, named=False, interval=HOUR)
+    _list(world, K1, K2)
+    _promote(world, K2)
+    world.wait(26 * HOUR)
+    _drop_from_bucket(world, K1)
+    world.wait(MINUTE)
+    _promote(world, K1)
+
+
+def test_a_lowered_max_age_and_a_lost_status_still_leave_copies_of_the_longer_age() -> None:
+    """The age was raised to a day when all keys were safe, lowered, the status lost: K2 waits for the copies of a day."""
+    world = started(1, named=False, interval=HOUR)
+    world.wait(26 * HOUR)
+    world.set_spec(cache_max_age=24 * HOUR)
+    world.wait(2 * HOUR)
+    world.set_spec(cache_max_age=5 * MINUTE)
+    world.run_pass()
+    _meet_a_fresh_edge(world)
+    world.set_status(Status())
+    world.wait(MINUTE)
+    _list(world, K1, K2)
+    _promote(world, K2)
+
+
+def test_a_ledger_rebuilt_under_a_clock_that_is_behind_makes_nothing_safe_early() -> None:
+    """The status is lost a minute after K2 was written, and the operator's clock is ten minutes behind."""
+    world = started(1, named=False, interval=HOUR)
+    world.wait(HOUR)
+    _list(world, K1, K2)
+    world.wait(MINUTE)
+    world.set_status(Status())
+    world.clock_error = -10 * MINUTE
+    _meet_a_fresh_edge(world)
+    world.run_pass()
+    world.clock_error = timedelta(0)
+    _promote(world, K2)
+
+
+def test_a_cache_age_is_not_forgotten_while_the_wire_cannot_be_read() -> None:
+    """The operator was away for a day while the age was lowered; at its return the probe fails, and K2 is listed."""
+    world = started(1, named=False, interval=HOUR)
+    world.wait(26 * HOUR)
+    world.set_spec(cache_max_age=24 * HOUR)
+    world.wait(2 * HOUR)
+    world.suspended = True
+    world.wait(25 * HOUR)
+    world.suspended = False
+    world.set_spec(cache_max_age=5 * MINUTE)
+    world.wire_up = False
+    _list(world, K1, K2)
+    world.wait(SECOND)
+    world.wire_up = True
+    _meet_a_fresh_edge(world)
+    _promote(world, K2)
+
+
+def test_a_set_that_somebody_else_made_right_restarts_the_clock_once() -> None:
+    """While the operator is away somebody removes by hand the key that is due: nothing is written, and K2 becomes safe."""
+    world = started(1, named=False, interval=HOUR)
+    _list(world, K1, K2)
+    _promote(world, K2)
+    _list(world, K2)
+    world.suspended = True
+    world.wait(25 * HOUR)
+    world.suspended = False
+    _drop_from_bucket(world, K1)
+    world.wait(25 * HOUR)
+    assert world.may_sign(K2)
+    assert world.operator.status.ledger.get(K1.key_id) is None
