@@ -10,7 +10,7 @@ _ALL = list(HealthCheck)
 
 # The same examples in every run, so that a change is judged by itself; the long profile is for finding new ones.
 settings.register_profile(
-    "short", max_examples=60, stateful_step_count=40, deadline=None, suppress_health_check=_ALL, derandomize=True
+    "short", max_examples=120, stateful_step_count=40, deadline=None, suppress_health_check=_ALL, derandomize=True
 )
 settings.register_profile(
     "long", max_examples=3000, stateful_step_count=60, deadline=None, suppress_health_check=_ALL, print_blob=True

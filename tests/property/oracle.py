@@ -7,11 +7,15 @@ can be few; what they miss by luck, this does not.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from oidc_publisher.keys import PublicKey
 from tests.property.publicface import Bucket, Era
+
+#: Longer than every lifetime of the simulation.
+_LONGEST_MEMORY = timedelta(days=10)
 
 
 class ViolationError(AssertionError):
@@ -20,17 +24,21 @@ class ViolationError(AssertionError):
 
 @dataclass
 class Oracle:
-    """Knows which tokens live and which keys were in use until when."""
+    """Knows which tokens live, and when the operator last had proof that a key was in use.
+
+    What is listed and taken away again between two passes, or behind an API server that does not answer, nobody can
+    know of; such a key never signed, or A speaks of it.
+    """
 
     bucket: Bucket
     live_until: dict[PublicKey, datetime] = field(default_factory=dict)
-    used_until: dict[PublicKey, datetime] = field(default_factory=dict)
+    seen_in_use: dict[PublicKey, datetime] = field(default_factory=dict)
     forgiving: bool = False
     early_promotions: int = 0
 
-    def used(self, keys: set[PublicKey], now: datetime) -> None:
-        """These keys are in use at this moment."""
-        self.used_until.update(dict.fromkeys(keys, now))
+    def seen(self, keys: Iterable[PublicKey], now: datetime) -> None:
+        """A whole pass has seen these keys listed or signing."""
+        self.seen_in_use.update(dict.fromkeys(keys, now))
 
     def minted(self, key: PublicKey, lifetime: timedelta, now: datetime) -> None:
         """A token is handed out. A: every copy that may be in use from now on has its key."""
@@ -48,7 +56,9 @@ class Oracle:
                 f"{era.until and era.until + era.age} at an edge and 24 h more with a client"
             )
 
-    def replaced(self, before: frozenset[PublicKey], era: Era, lifetime: timedelta, now: datetime) -> None:
+    def replaced(
+        self, before: frozenset[PublicKey], era: Era, lifetime: timedelta, in_use: set[PublicKey], now: datetime
+    ) -> None:
         """The operator wrote a key set. A: it has the key of every live token. B: what it lacks is out of use."""
         if not era.keys:
             raise ViolationError(f"D: an empty set was written at {now}")
@@ -56,9 +66,11 @@ class Oracle:
             if until > now and key not in era.keys:
                 raise ViolationError(f"A: {key.key_id} left at {now}, and tokens of it live until {until}")
         for key in before - era.keys:
-            used = self.used_until.get(key)
-            if used is not None and now - used < lifetime:
-                raise ViolationError(f"B: {key.key_id} left at {now}, though it was in use until {used}")
+            if key in in_use:
+                raise ViolationError(f"B: {key.key_id} left at {now}, and it is in use")
+            seen = self.seen_in_use.get(key)
+            if seen is not None and now - seen < lifetime:
+                raise ViolationError(f"B: {key.key_id} left at {now}, though it was seen in use at {seen}")
 
     def live_keys(self, now: datetime) -> list[PublicKey]:
         """The keys of which a live token exists."""
@@ -66,8 +78,5 @@ class Oracle:
 
     def forget(self, now: datetime) -> None:
         """Drop what no judgement needs any more, so that a long run stays fast."""
-        era = self.bucket.era
         self.live_until = {key: until for key, until in self.live_until.items() if until > now}
-        self.used_until = {
-            key: until for key, until in self.used_until.items() if era is None or key in era.keys or until == now
-        }
+        self.seen_in_use = {key: seen for key, seen in self.seen_in_use.items() if now - seen < _LONGEST_MEMORY}

@@ -27,7 +27,7 @@ from tests.property.cluster import Cluster, NamedSource, Server
 from tests.property.keypool import public_key
 from tests.property.operatormodel import Look, Operator, Status
 from tests.property.oracle import Oracle, ViolationError
-from tests.property.publicface import HABITS, Bucket, Edge, Verifier
+from tests.property.publicface import HABITS, Bucket, Edge, Era, Verifier
 
 T0 = datetime(2026, 1, 1, tzinfo=UTC)
 SECOND, MINUTE, HOUR, DAY = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -64,19 +64,19 @@ class World:
     verifiers: list[Verifier] = field(init=False)
     operator: Operator = field(init=False)
     oracle: Oracle = field(init=False)
+    _leaving: set[PublicKey] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.edges = [Edge(self.bucket) for _ in range(EDGES)]
         self.verifiers = [Verifier(habit, self.edges[place % EDGES]) for place, habit in enumerate(HABITS)]
         self.operator = Operator(self.bucket, issuer_spec())
         self.oracle = Oracle(self.bucket, forgiving=self.forgiving)
-        self.bucket.on_write = lambda before, era: self.oracle.replaced(before, era, self.token_lifetime, self.now)
+        self.bucket.on_write = self._written
 
     # Time
 
     def settle(self) -> None:
-        """At this moment: note what is in use, let every signer hand out a token and every verifier judge the live ones."""
-        self.oracle.used(self.cluster.used, self.now)
+        """At this moment: every signer hands out a token, and every verifier judges the live ones."""
         for key in self.cluster.signers:
             self.oracle.minted(key, self.token_lifetime, self.now)
         for key in self.oracle.live_keys(self.now):
@@ -95,8 +95,12 @@ class World:
         if self.suspended:
             self.next_pass = self.now + self.interval
             return
-        lifetime = self.operator.spec.rotation.max_token_lifetime
-        if self.operator.run(self._look(), self._read_wire, self.now):
+        lifetime, look = self.operator.spec.rotation.max_token_lifetime, self._look()
+        self._leaving = {entry.key for entry in self.operator.status.ledger.keys if entry.leaving}
+        if self.operator.run(look, self._read_wire, self.now):
+            listed = {listing.key for source in look.sources for listing in source.listings}
+            minted = {mint.endpoint for mint in look.mints.minted}
+            self.oracle.seen(listed | {self.cluster.servers[address].signer for address in minted}, self.now)
             self.reported, self.restored = self.now, False
             wake = self.operator.wake_after or self.interval
             self.next_pass = self.now + min(self.interval, wake)
@@ -108,6 +112,12 @@ class World:
             self.next_pass = self.now + MINUTE
         self.bucket.forget_unusable(self.now)
         self.oracle.forget(self.now)
+
+    def _written(self, before: frozenset[PublicKey], era: Era) -> None:
+        # A removal that was decided on in a complete pass is retried from the ledger (R12), whatever is listed since
+        # behind an API server that does not answer.
+        in_use = self.cluster.used - self._leaving
+        self.oracle.replaced(before, era, self.token_lifetime, in_use, self.now)
 
     def wait(self, duration: timedelta) -> None:
         """Let true time go by, with every pass that is due."""
