@@ -20,6 +20,7 @@ install: .venv/.installed ## make .venv with the console script oidc-publisher
 
 testbed: install ## build kube-apiserver, etcd, kubectl and an S3 server into the user's cache (minutes, once)
 	@$(BIN)/python hack/testbed/build.py
+	@$(BIN)/python hack/testbed/nginx.py
 
 demo: testbed ## watch two API servers' keys become a working issuer, break, heal and rotate (KEEP=1 leaves it running)
 	@$(BIN)/python hack/demo.py $(if $(KEEP),--keep)

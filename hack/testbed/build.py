@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Builds the real servers the tests run against: etcd, kube-apiserver, kubectl and versitygw, from pinned Go modules.
+"""Builds the real servers the tests run against, from pinned Go modules: a control plane, an S3 server, a GCS server.
 
 Run it with any Python 3.11 or newer; it needs nothing but the standard library and Go. What it built is kept in the
 user's cache folder, so a second run has nothing to do.
@@ -34,6 +34,7 @@ KUBERNETES_PACKAGES = {
     "kube-apiserver": "k8s.io/kubernetes/cmd/kube-apiserver",
 }
 VERSITYGW_PACKAGES = {"versitygw": "github.com/versity/versitygw/cmd/versitygw"}
+FAKEGCS_PACKAGES = {"fake-gcs-server": "github.com/fsouza/fake-gcs-server"}
 # Since 1.21 Go fetches the toolchain that go.mod asks for, unless GOTOOLCHAIN=local forbids it (go.dev/doc/toolchain).
 FIRST_SELF_UPGRADING_GO = (1, 21)
 
@@ -102,6 +103,13 @@ def versitygw() -> Part:
     return Part("versitygw", version, folder, VERSITYGW_PACKAGES, f"-s -w -X main.Version=v{version}")
 
 
+def fakegcs() -> Part:
+    """Describe the GCS server."""
+    version = pinned("fakegcs", "github.com/fsouza/fake-gcs-server")
+    folder = cache_folder() / f"fake-gcs-server-{version}-{sys.platform}-{goarch()}" / "bin"
+    return Part("fakegcs", version, folder, FAKEGCS_PACKAGES)
+
+
 def kubebuilder_assets() -> Path | None:
     """Return the folder named by KUBEBUILDER_ASSETS, which must hold all Kubernetes binaries."""
     value = os.environ.get("KUBEBUILDER_ASSETS")
@@ -121,6 +129,11 @@ def kubernetes_folder() -> Path:
 def versitygw_folder() -> Path:
     """Return the folder of versitygw, built or not."""
     return versitygw().folder
+
+
+def fakegcs_folder() -> Path:
+    """Return the folder of fake-gcs-server, built or not."""
+    return fakegcs().folder
 
 
 def version_tuple(text: str) -> tuple[int, ...]:
@@ -223,7 +236,8 @@ def build_binary(part: Part, name: str, module: Path) -> None:
     with tempfile.TemporaryDirectory(prefix=".building-", dir=part.folder.parent) as work:
         built = Path(work) / name
         flags = ["-mod=readonly", "-trimpath", "-buildvcs=false", f"-ldflags={part.ldflags}", f"-o={built}"]
-        with progress(f"{name} {part.version}" if name == part.module else f"{name} (Kubernetes {part.version})"):
+        of_kubernetes = part.packages is KUBERNETES_PACKAGES
+        with progress(f"{name} (Kubernetes {part.version})" if of_kubernetes else f"{name} {part.version}"):
             run_go(["build", *flags, part.packages[name]], module)
         built.replace(part.folder / name)
 
@@ -255,7 +269,8 @@ def main() -> int:
             if not kubebuilder_assets():
                 build(kubernetes())
             build(versitygw())
-        print(kubernetes_folder(), versitygw_folder(), sep="\n")
+            build(fakegcs())
+        print(kubernetes_folder(), versitygw_folder(), fakegcs_folder(), sep="\n")
     except CannotBuildError as error:
         print(f"testbed: {error}", file=sys.stderr)
         return 2

@@ -15,12 +15,12 @@ class NotBuiltError(Exception):
 
 
 def find(name: str) -> Path:
-    """Return the path of etcd, kube-apiserver, kubectl or versitygw.
+    """Return the path of etcd, kube-apiserver, kubectl, versitygw or fake-gcs-server.
 
     Raises:
         NotBuiltError: it is neither in KUBEBUILDER_ASSETS nor in the cache of hack/testbed.
     """
-    folder = build.versitygw_folder() if name in build.VERSITYGW_PACKAGES else build.kubernetes_folder()
+    folder = _folder_of(name)
     path = folder / name
     if not path.is_file():
         raise NotBuiltError(
@@ -28,3 +28,9 @@ def find(name: str) -> Path:
             " (or set KUBEBUILDER_ASSETS for the Kubernetes binaries)"
         )
     return path
+
+
+def _folder_of(name: str) -> Path:
+    if name in build.VERSITYGW_PACKAGES:
+        return build.versitygw_folder()
+    return build.fakegcs_folder() if name in build.FAKEGCS_PACKAGES else build.kubernetes_folder()

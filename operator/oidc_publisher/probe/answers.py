@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,6 +15,7 @@ from oidc_publisher.findings import Finding, Reason
 from oidc_publisher.probe import cachecontrol
 from oidc_publisher.probe.issuer import OK
 from oidc_publisher.probe.port import BODY_LIMIT_BYTES, Fetched, Validity
+from oidc_publisher.probe.storeerrors import advice_for, code_of
 from oidc_publisher.probe.text import host_of, shown, without_query
 
 #: Warned of before it ends: 14 days, or a third of its life for certificates that live shorter.
@@ -24,8 +24,6 @@ EXPIRY_WARNING = timedelta(days=14)
 # Spring refuses discovery as anything else; openidconnect-rs the key set (relying-parties.md, measured).
 DISCOVERY_TYPES = frozenset({"application/json"})
 JWKS_TYPES = frozenset({"application/json", "application/jwk-set+json"})
-
-_STORE_CODE = re.compile(rb"<Code>([A-Za-z0-9]{1,64})</Code>")
 
 # Repeated reads of one issuer give equal bytes nearly always, within a look and from one to the next.
 parsed_discovery = functools.lru_cache(maxsize=128)(read_discovery)
@@ -80,16 +78,16 @@ def expiring(certificate: Validity | None, url: str, now: datetime) -> Iterator[
 
 def _status(answer: Fetched) -> Finding:
     status, url = answer.status, answer.url
-    code = _STORE_CODE.search(answer.body)
-    said = f"{url} answers {status}" + (f" ({code[1].decode()})" if code else "")
+    code, hint = code_of(answer.body), advice_for(answer.body)
+    said = f"{url} answers {status}" + (f" ({code})" if code else "")
     if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
         to = f" and points to {shown(without_query(answer.location))}" if answer.location else ""
         return Finding.of(Reason.Redirected, said + to, subject=url)
     if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
-        return Finding.of(Reason.AccessBlocked, said, subject=url)
+        return Finding.of(Reason.AccessBlocked, said, subject=url, hint=hint)
     if status == HTTPStatus.NOT_FOUND:
-        return Finding.of(Reason.DocumentNotFound, said, subject=url)
-    return Finding.of(Reason.UnexpectedStatus, said, subject=url)
+        return Finding.of(Reason.DocumentNotFound, said, subject=url, hint=hint)
+    return Finding.of(Reason.UnexpectedStatus, said, subject=url, hint=hint)
 
 
 def _invalid(answer: Fetched, detail: str) -> Finding:

@@ -7,6 +7,16 @@ from oidc_publisher.findings import Reason
 from oidc_publisher.stores.storable import MAX_BODY_BYTES
 
 
+class AnswerLostError(StoreError):
+    """The request went out and no answer came: it may have taken effect."""
+
+
+class RefusedCredentialsError(StoreError):
+    """There are no credentials, or none that are taken; `others_may_do` when the next call looks for others."""
+
+    others_may_do = False
+
+
 def lost_race(name: str) -> PreconditionError:
     """The error of a writer that was not the first."""
     return PreconditionError(

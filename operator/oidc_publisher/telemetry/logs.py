@@ -30,13 +30,14 @@ _QUIET = {
     "aiohttp.access": logging.WARNING,
     "botocore": logging.WARNING,
     "boto3": logging.WARNING,
+    "google": logging.ERROR,  # warns at every search for credentials that no project was found, which nobody needs
     "urllib3": logging.WARNING,
     "s3transfer": logging.WARNING,
     "kubernetes": logging.WARNING,
 }
 
 #: At debug level kopf may speak; botocore and urllib3 still may not, for they print request headers with signatures.
-_QUIET_EVEN_IN_DEBUG = ("botocore", "boto3", "urllib3", "s3transfer", "kubernetes", "asyncio")
+_QUIET_EVEN_IN_DEBUG = ("botocore", "boto3", "google", "urllib3", "s3transfer", "kubernetes", "asyncio")
 
 _SECRETS = (
     # a JWT in compact form: header and payload are JSON objects, which begin with eyJ in base64url

@@ -119,6 +119,7 @@ def test_lines_of_libraries_look_like_ours() -> None:
         ("kopf._cogs.clients.watching", logging.ERROR),
         ("kopf._core.reactor.orchestration", logging.ERROR),
         ("botocore.hooks", logging.INFO),
+        ("google.auth._default", logging.WARNING),
         ("urllib3.connectionpool", logging.DEBUG),
     ],
 )

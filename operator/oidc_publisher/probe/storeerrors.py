@@ -1,0 +1,61 @@
+"""What a store's own error page says to a stranger, and what its owner does about it. Pure.
+
+The code is repeated in the finding, the advice follows from it. Where one answer has several causes that nobody
+outside can tell apart, the advice names them all: a guess would send people to the wrong page of the console.
+"""
+
+from __future__ import annotations
+
+import re
+
+#: <Code> of the XML API of S3 and Cloud Storage, "reason" of Cloud Storage's JSON API.
+_CODE = re.compile(rb'(?:<Code>|"reason"\s*:\s*")([A-Za-z0-9.]{1,64})[<"]')
+
+_ADVICE = (
+    (
+        # cloud.google.com/storage/docs/requester-pays: requests without a project to bill fail with 400.
+        re.compile(rb"UserProjectMissing|requester pays", re.IGNORECASE),
+        (
+            "The bucket lets the requester pay, which no relying party does. Turn requester pays off:"
+            " gcloud storage buckets update gs://BUCKET --no-requester-pays."
+        ),
+    ),
+    (
+        # Cloud Storage says the same whether the grant is missing, overruled or for an object that is not there.
+        re.compile(rb"does not have storage\.objects\.get access"),
+        (
+            "Check both: that allUsers has roles/storage.objectViewer on the bucket, and that public access prevention is"
+            " not enforced, by the bucket or by its organization's policy. Without the right to list, Cloud Storage says"
+            " the same of an object that does not exist."
+        ),
+    ),
+    (
+        # S3 wants a signature for what is encrypted with a KMS key, so strangers cannot read it.
+        re.compile(rb"<Code>(?:KMS\.|InvalidArgument</Code>.*\bKMS\b)", re.DOTALL),
+        "Objects that are encrypted with a KMS key cannot be public: let the bucket encrypt with SSE-S3 (AES256).",
+    ),
+    (
+        re.compile(rb"<Code>NoSuchBucket</Code>"),
+        "The bucket that this URL names does not exist: compare issuerURL with the bucket.",
+    ),
+    (
+        # Only S3 sends a HostId. It says AccessDenied to strangers for four causes, one of them no object at all.
+        re.compile(rb"<Code>AccessDenied</Code>.*<HostId>", re.DOTALL),
+        (
+            "Allow public read of the two objects: check the bucket policy, Block Public Access of the bucket and of the"
+            " account, and Requester Pays (or the CDN's origin access). Without public s3:ListBucket, S3 says the same of"
+            " an object that does not exist."
+        ),
+    ),
+)
+
+
+def code_of(body: bytes) -> str:
+    """The error's code as the store's own catalogue has it, empty where the page names none."""
+    found = _CODE.search(body)
+    return found[1].decode() if found else ""
+
+
+def advice_for(body: bytes) -> str | None:
+    """What the store's owner does about this error page, None where the status alone says as much."""
+    return next((advice for pattern, advice in _ADVICE if pattern.search(body)), None)
