@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support import namespace
-from tests.support.fixtures import control_plane, edge, pki, s3
+from tests.support.fixtures import control_plane, edge, gcs, moto, pki, s3
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-__all__ = ["control_plane", "edge", "pki", "s3"]
+__all__ = ["control_plane", "edge", "gcs", "moto", "pki", "s3"]
 
 LIVE_FOLDER = Path(__file__).parent / "live"
 _WHY_NOT_LIVE = pytest.StashKey[str]()

@@ -8,6 +8,8 @@ import pytest
 
 from tests.support.controlplane import ControlPlane
 from tests.support.edge import Edge
+from tests.support.gcsserver import GCSServer
+from tests.support.motoserver import MotoServer
 from tests.support.pki import PKI
 from tests.support.processes import HTTPS_PORT
 from tests.support.s3server import S3Server
@@ -33,6 +35,20 @@ def control_plane(tmp_path_factory: pytest.TempPathFactory, pki: PKI) -> Iterato
 def s3(tmp_path_factory: pytest.TempPathFactory, pki: PKI) -> Iterator[S3Server]:
     """Run one S3 server; every test makes its own bucket."""
     with S3Server(tmp_path_factory.mktemp("s3"), pki) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def moto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MotoServer]:
+    """Run one moto server; every test makes its own bucket, distribution and role."""
+    with MotoServer(tmp_path_factory.mktemp("moto")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def gcs(tmp_path_factory: pytest.TempPathFactory, pki: PKI) -> Iterator[GCSServer]:
+    """Run one server that speaks Cloud Storage's API; every test makes its own bucket."""
+    with GCSServer(tmp_path_factory.mktemp("gcs"), pki) as running:
         yield running
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import collections
 import json
+import os
 import re
 import secrets
+import subprocess
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import boto3
@@ -123,6 +125,13 @@ class S3Server:
         """Replace the bucket's policy; versitygw never applies one to the root user: refuse writes by `Edge.fail`."""
         policy = {"Version": "2012-10-17", "Statement": list(statements)}
         self.client.put_bucket_policy(Bucket=bucket, Policy=json.dumps(policy))
+
+    def create_user(self, access_key: str, secret_key: str) -> None:
+        """Create a user without rights, to whom policies apply."""
+        command = [str(binaries.find("versitygw")), "admin", "--access", self.access_key, "--secret", self.secret_key]
+        command += ["--endpoint-url", self.endpoint_url, "--allow-insecure", "create-user"]
+        command += ["--access", access_key, "--secret", secret_key, "--role", "user"]
+        subprocess.run(command, check=True, capture_output=True, env=os.environ | {"ADMIN_REGION": REGION})
 
     def put(self, bucket: str, key: str, body: bytes, **headers: Any) -> None:
         """Write an object as somebody else would, with any further arguments of PutObject."""

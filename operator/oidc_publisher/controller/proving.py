@@ -13,6 +13,7 @@ from oidc_publisher.controller.reading import TOKEN_LIFETIME, FreshToken, Readin
 from oidc_publisher.documents import jwks_uri
 from oidc_publisher.errors import PublisherError
 from oidc_publisher.findings import Finding, Severity
+from oidc_publisher.keys import PublicKey
 from oidc_publisher.probe import Expected, Judgement, judge, judge_review, judge_token
 from oidc_publisher.rotation import Advance
 
@@ -63,13 +64,19 @@ def _prevents(finding: Finding) -> bool:
     return finding.unknown or finding.severity is Severity.CRITICAL
 
 
+def _in_place(plan: Advance) -> tuple[PublicKey, ...]:
+    """The keys that readers should find: not one that could not be written yet, still one that could not be removed."""
+    entries = (e for e in plan.ledger.keys if e.leaving or (e.published_time is not None and e.key in plan.publish))
+    return tuple(entry.key for entry in entries)
+
+
 def _expected(context: IssuerContext, plan: Advance, former: frozenset[str], *, propagating: bool) -> Expected:
-    spec = context.spec
+    spec, keys = context.spec, _in_place(plan)
     return Expected(
         issuer_url=spec.issuer_url,
         jwks_uri=jwks_uri(spec.issuer_url, spec.jwks_path),
-        keys=plan.publish or None,
-        algorithms=frozenset({"RS256", "ES256", *(key.algorithm for key in plan.publish)}),
+        keys=keys or None,
+        algorithms=frozenset({"RS256", "ES256", *(key.algorithm for key in keys)}),
         cache_max_age=spec.cache_max_age,
         relying_parties=spec.probe.relying_parties,
         former_key_ids=former,

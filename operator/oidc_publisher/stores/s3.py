@@ -23,14 +23,9 @@ from typing import TypeVar
 from oidc_publisher.errors import PreconditionError, StoreError
 from oidc_publisher.findings import Reason
 from oidc_publisher.stores.port import Document, StoredDocument
-from oidc_publisher.stores.refusals import lost_race
+from oidc_publisher.stores.refusals import AnswerLostError, RefusedCredentialsError, lost_race
 from oidc_publisher.stores.s3client import SHARED_CLIENTS, ConditionalWrites, S3Clients, S3Endpoint
-from oidc_publisher.stores.s3errors import (
-    AnswerLostError,
-    RefusedCredentialsError,
-    conditions_ignored,
-    owned_by_another,
-)
+from oidc_publisher.stores.s3errors import conditions_ignored, owned_by_another
 from oidc_publisher.stores.s3object import Fetched, S3Objects, S3Place
 from oidc_publisher.stores.storable import check_document, check_path
 
@@ -86,8 +81,20 @@ class S3Store:
         self._objects.let_go()
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
-        """Run blocking work in a thread: the one place."""
-        return await asyncio.to_thread(work)
+        """Run blocking work in a thread: the one place.
+
+        Credentials that were good until they were replaced under way are no fault: the work is done with the new ones.
+        """
+
+        def twice_if_refused() -> T:
+            try:
+                return work()
+            except RefusedCredentialsError as error:
+                if not error.others_may_do:
+                    raise
+            return work()
+
+        return await asyncio.to_thread(twice_if_refused)
 
     def _read(self, path: str) -> StoredDocument | None:
         self._refuse_ignorant(path)

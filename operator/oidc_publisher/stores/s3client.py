@@ -33,7 +33,8 @@ _MAX_CLIENTS = 32
 _MAX_CONNECTIONS = 32
 #: How old refused credentials must be before they are looked for again: a search may cost seconds.
 _MIN_CREDENTIAL_AGE_S = 30.0
-_AMAZON = (".amazonaws.com", ".amazonaws.com.cn", ".amazonaws.eu")
+#: The domains of Amazon's partitions by the beginning of their regions' names; the first one is that of all others.
+_AMAZON = {"": "amazonaws.com", "cn-": "amazonaws.com.cn", "eusc-": "amazonaws.eu"}
 _REDIRECTS = {"PermanentRedirect", "IllegalLocationConstraintException"}
 
 
@@ -52,7 +53,16 @@ class S3Endpoint:
     @property
     def is_amazon(self) -> bool:
         """Whether Amazon answers there (PrivateLink endpoints included)."""
-        return self.endpoint_url is None or (urlsplit(self.endpoint_url).hostname or "").endswith(_AMAZON)
+        host = urlsplit(self.origin).hostname or ""
+        return any(host.endswith(f".{domain}") for domain in _AMAZON.values())
+
+    @property
+    def origin(self) -> str:
+        """The URL of the server, for messages as for people who look it up."""
+        if self.endpoint_url is not None:
+            return self.endpoint_url
+        partition = next((begin for begin in _AMAZON if begin and self.region.startswith(begin)), "")
+        return f"https://s3.{self.region}.{_AMAZON[partition]}"
 
 
 class ConditionalWrites(Enum):
@@ -94,15 +104,25 @@ class S3Clients:
                 self._shared.popitem(last=False)
             return shared
 
-    def forget_refused(self, endpoint: S3Endpoint, refused: SharedClient) -> None:
-        """Look for credentials anew with the next client: a session never re-reads those it has found.
+    def session(self) -> Session:
+        """The session whose credentials all clients share; another one after credentials were refused."""
+        with self._lock:
+            return self._loaded_session()
 
-        What was learnt about the server goes too; it is learnt again at the next write.
+    def forget_refused(self, endpoint: S3Endpoint, refused: SharedClient) -> bool:
+        """Look for credentials anew with the next client, and tell whether that may find others.
+
+        A session never re-reads those it has found. What was learnt about the server goes too; it is learnt again at
+        the next write.
         """
         with self._lock:
-            if time.monotonic() - refused.built_at >= _MIN_CREDENTIAL_AGE_S and self._shared.get(endpoint) is refused:
-                self._session = None
-                self._shared.clear()
+            if self._shared.get(endpoint) is not refused:
+                return True  # another store's call has seen to it
+            if time.monotonic() - refused.built_at < _MIN_CREDENTIAL_AGE_S:
+                return False
+            self._session = None
+            self._shared.clear()
+            return True
 
     def _build(self, endpoint: S3Endpoint) -> SharedClient:
         session = self._loaded_session()
@@ -112,7 +132,7 @@ class S3Clients:
             endpoint_url=endpoint.endpoint_url,
             config=_config({"s3": {"addressing_style": endpoint.addressing_style.lower()}}),
         )
-        transport = _transport(session, endpoint, client.meta.endpoint_url)
+        transport = transport_to(client.meta.endpoint_url, session, endpoint.certificate_authority)
         client.meta.events.register("before-send.s3", transport.answer)
         client.meta.events.register_first("needs-retry.s3", _RefuseRedirects(endpoint.region))
         proven = ConditionalWrites.HONOURED if endpoint.is_amazon else ConditionalWrites.UNPROVEN
@@ -156,11 +176,12 @@ def wrong_region(parsed: Mapping[str, Any], region: str) -> str | None:
     return None
 
 
-def _transport(session: Session, endpoint: S3Endpoint, url: str) -> Transport:
+def transport_to(url: str, session: Session, certificate_authority: str | None = None) -> Transport:
+    """HTTP to `url`, with the machine's roots (or those the session names) and PEM certificates beside them."""
     from oidc_publisher.stores.s3transport import Transport, tls_context  # noqa: PLC0415 - imports botocore
 
     # AWS_CA_BUNDLE stands in place of the machine's roots, as with every AWS tool.
-    context = tls_context(session.get_config_variable("ca_bundle"), endpoint.certificate_authority)
+    context = tls_context(session.get_config_variable("ca_bundle"), certificate_authority)
     return Transport(context, url, (CONNECT_TIMEOUT_S, READ_TIMEOUT_S), _MAX_CONNECTIONS)
 
 

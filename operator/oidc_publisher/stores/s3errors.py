@@ -24,7 +24,7 @@ from urllib.parse import urlsplit
 
 from oidc_publisher.errors import StoreError
 from oidc_publisher.findings import Reason
-from oidc_publisher.stores.refusals import lost_race
+from oidc_publisher.stores.refusals import AnswerLostError, RefusedCredentialsError, lost_race
 from oidc_publisher.stores.s3client import CONNECT_TIMEOUT_S, READ_TIMEOUT_S, S3Endpoint, wrong_region
 
 E = TypeVar("E", bound=BaseException)
@@ -50,14 +50,6 @@ _MISSING_PERMISSION = re.compile(r"perform: ((?:s3|kms):\w+)")
 _READ_PERMISSIONS = "s3:GetObject and s3:PutObject on both objects, and s3:ListBucket on the bucket"
 
 
-class AnswerLostError(StoreError):
-    """The request went out and no answer came: it may have taken effect."""
-
-
-class RefusedCredentialsError(StoreError):
-    """There are no credentials, or none that are taken: worth looking for others."""
-
-
 @dataclass(frozen=True, slots=True)
 class Call:
     """What was asked of whom, for messages. `permission` is IAM's word for it, `name` is `s3://bucket/key`."""
@@ -72,7 +64,10 @@ class Call:
 
 @contextlib.contextmanager
 def translated(call: Call) -> Iterator[None]:
-    """Turn everything that botocore raises within into StoreError."""
+    """Turn everything that botocore raises within into StoreError.
+
+    RuntimeError is its word for credentials that were fetched anew and have expired all the same.
+    """
     from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - clouds are imported only when used
     from botocore.parsers import ResponseParserError  # noqa: PLC0415
 
@@ -80,7 +75,7 @@ def translated(call: Call) -> Iterator[None]:
         yield
     except ClientError as error:
         raise _from_answer(call, error.response, error.operation_name) from error
-    except (BotoCoreError, ResponseParserError, OSError) as error:
+    except (BotoCoreError, ResponseParserError, OSError, RuntimeError) as error:
         _LOG.info("%s on %s: %r", call.permission, call.name, error)
         raise _from_client(call, error) from error
 
@@ -221,7 +216,7 @@ def _credentials(call: Call, error: Exception) -> StoreError:
     """The chain of credentials ended in an error; every other kind was told apart before."""
     from botocore import exceptions as boto  # noqa: PLC0415 - clouds are imported only when used
 
-    passing = isinstance(error, boto.CredentialRetrievalError | boto.MetadataRetrievalError)
+    passing = isinstance(error, boto.CredentialRetrievalError | boto.MetadataRetrievalError | RuntimeError)
     what = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) and error.filename else _one_line(error)
     if isinstance(error, boto.NoCredentialsError):
         what = "none were found"
@@ -287,8 +282,7 @@ def _one_line(error: Exception) -> str:
 
 def _origin(call: Call, error: Exception | None = None) -> str:
     """The server in question: the one that the error names (it may be STS), or the store's."""
-    url = getattr(error, "kwargs", {}).get("endpoint_url") or call.endpoint.endpoint_url
-    parts = urlsplit(str(url or f"https://s3.{call.endpoint.region}.amazonaws.com"))
+    parts = urlsplit(str(getattr(error, "kwargs", {}).get("endpoint_url") or call.endpoint.origin))
     return f"{parts.scheme}://{parts.hostname}{f':{parts.port}' if parts.port else ''}"
 
 

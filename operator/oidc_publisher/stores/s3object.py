@@ -7,15 +7,15 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 from oidc_publisher.errors import StoreError
 from oidc_publisher.findings import Reason
+from oidc_publisher.stores.httpdate import parsed_date
 from oidc_publisher.stores.port import Document, StoredDocument
-from oidc_publisher.stores.refusals import too_large
+from oidc_publisher.stores.refusals import RefusedCredentialsError, too_large
 from oidc_publisher.stores.s3client import ConditionalWrites, S3Clients, S3Endpoint, SharedClient
-from oidc_publisher.stores.s3errors import Call, RefusedCredentialsError, translated
+from oidc_publisher.stores.s3errors import Call, translated
 from oidc_publisher.stores.storable import MAX_BODY_BYTES
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ class S3Objects:
                 if usable is None or error.response["Error"]["Code"] != "304":
                     raise
                 modified = self._note_clock(error.response).get("last-modified")
-                if _parsed_date(modified) == usable.stored.last_modified:
+                if parsed_date(modified) == usable.stored.last_modified:
                     return usable
                 # An ETag of S3 is the digest of the bytes: other headers or metadata leave it as it is.
                 shared.conditional_reads = modified is not None
@@ -125,7 +125,7 @@ class S3Objects:
                 Metadata=dict(document.metadata),
             )
             headers = self._note_clock(answer)
-        written = _parsed_date(headers.get("date")) or self._now()
+        written = parsed_date(headers.get("date")) or self._now()
         return StoredDocument(document, self._version(path, answer.get("ETag")), written)
 
     def delete(self, path: str, version: str | None) -> None:
@@ -144,9 +144,9 @@ class S3Objects:
                 except shared.client.exceptions.ClientError as error:
                     self._note_clock(error.response)
                     raise
-        except RefusedCredentialsError:
+        except RefusedCredentialsError as error:
             if self._shared:
-                self._clients.forget_refused(self.endpoint, self._shared)
+                error.others_may_do = self._clients.forget_refused(self.endpoint, self._shared)
             self.let_go()
             raise
 
@@ -163,7 +163,7 @@ class S3Objects:
         modified = answer["LastModified"].astimezone(UTC) if "LastModified" in answer else None
         version = self._version(path, answer.get("ETag"))
         stored = StoredDocument(document, version, modified, answer.get("ContentEncoding", ""))
-        date = _parsed_date(headers.get("date"))
+        date = parsed_date(headers.get("date"))
         return Fetched(stored, bool(date and modified and date - modified >= _SETTLED_AFTER))
 
     def _body(self, path: str, answer: GetObjectOutputTypeDef) -> bytes:
@@ -188,16 +188,7 @@ class S3Objects:
     def _note_clock(self, answer: Mapping[str, Any]) -> dict[str, str]:
         """Note by how much the server's clock is ahead of ours, and return the answer's headers."""
         headers: dict[str, str] = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {})
-        date = _parsed_date(headers.get("date"))
+        date = parsed_date(headers.get("date"))
         if date is not None:
             self.offsets.append(date - self._now())
         return headers
-
-
-def _parsed_date(text: str | None) -> datetime | None:
-    """The aware UTC time of an HTTP date, None when it is none."""
-    try:
-        parsed = parsedate_to_datetime(text) if text else None
-    except ValueError:
-        return None
-    return parsed.astimezone(UTC) if parsed and parsed.tzinfo else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,12 +13,16 @@ import pytest
 
 from oidc_publisher.stores import Document, Store
 from oidc_publisher.stores.directory import DirectoryStore
+from oidc_publisher.stores.gcs import GCSPlace, GCSStore
+from oidc_publisher.stores.gcsclient import GCSClients
 from oidc_publisher.stores.memory import MemoryStore
 from oidc_publisher.stores.s3 import S3Endpoint, S3Place, S3Store
 from oidc_publisher.stores.s3client import S3Clients
 
 if TYPE_CHECKING:
     from tests.support.edge import Edge
+    from tests.support.gcsserver import GCSServer
+    from tests.support.motoserver import MotoServer
     from tests.support.s3server import S3Server
 
 
@@ -44,6 +48,19 @@ class Bucket:
         return S3Store(S3Place(self.name, prefix), endpoint or self.endpoint, self.clients)
 
 
+@dataclass(frozen=True, slots=True)
+class GCSBucket:
+    """A bucket of the server that speaks Cloud Storage's API, and the means to open stores in it."""
+
+    server: GCSServer
+    name: str
+    clients: GCSClients
+
+    def store(self, prefix: str | None = "prod") -> GCSStore:
+        """A store that has read nothing yet."""
+        return GCSStore(GCSPlace(self.name, prefix), self.clients)
+
+
 @pytest.fixture(scope="session")
 def s3_endpoint(s3: S3Server) -> S3Endpoint:
     """The S3 server as an OIDCIssuer describes it."""
@@ -53,12 +70,19 @@ def s3_endpoint(s3: S3Server) -> S3Endpoint:
 @pytest.fixture(scope="session")
 def s3_clients(s3: S3Server, s3_endpoint: S3Endpoint) -> S3Clients:
     """One set of clients for the whole run, whose credentials stay out of the environment of other tests."""
-    clients = S3Clients()
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in s3.credentials.items():
-            patch.setenv(name, value)
-        clients.get(s3_endpoint)
-    return clients
+    return clients_with(s3.credentials, s3_endpoint)
+
+
+@pytest.fixture(scope="session")
+def moto_endpoint(moto: MotoServer) -> S3Endpoint:
+    """Moto as an OIDCIssuer describes it; over plain HTTP, where a server's TLS is another test's business."""
+    return S3Endpoint("eu-central-1", moto.endpoint_url, "Path")
+
+
+@pytest.fixture(scope="session")
+def moto_clients(moto: MotoServer, moto_endpoint: S3Endpoint) -> S3Clients:
+    """Clients for moto."""
+    return clients_with(moto.credentials, moto_endpoint)
 
 
 @pytest.fixture
@@ -67,7 +91,15 @@ def bucket(s3: S3Server, s3_clients: S3Clients, s3_endpoint: S3Endpoint) -> Buck
     return Bucket(s3, s3.create_bucket(f"b-{secrets.token_hex(6)}"), s3_clients, s3_endpoint)
 
 
-@pytest.fixture(params=[pytest.param("s3", marks=pytest.mark.live), "memory", "directory"])
+@pytest.fixture(
+    params=[
+        pytest.param("s3", marks=pytest.mark.live),
+        pytest.param("moto", marks=pytest.mark.live),
+        pytest.param("gcs", marks=pytest.mark.live),
+        "memory",
+        "directory",
+    ]
+)
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
     """An empty place of each kind."""
     if request.param == "memory":
@@ -75,9 +107,40 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
         yield Place(lambda: store, "memory://prod")
     elif request.param == "directory":
         yield Place(lambda: DirectoryStore(tmp_path / "prod"), (tmp_path / "prod").as_uri())
+    elif request.param == "moto":
+        yield moto_place(request)
+    elif request.param == "gcs":
+        bucket_of_gcs: GCSBucket = request.getfixturevalue("gcs_bucket")
+        yield Place(bucket_of_gcs.store, f"gs://{bucket_of_gcs.name}/prod")
     else:
         bucket: Bucket = request.getfixturevalue("bucket")
         yield Place(bucket.store, f"s3://{bucket.name}/prod")
+
+
+@pytest.fixture
+def gcs_bucket(gcs: GCSServer, monkeypatch: pytest.MonkeyPatch) -> GCSBucket:
+    """An empty bucket; Google's libraries find its server by the environment, as long as the test runs."""
+    for name, value in gcs.environment.items():
+        monkeypatch.setenv(name, value)
+    return GCSBucket(gcs, gcs.create_bucket(f"b-{secrets.token_hex(6)}"), GCSClients())
+
+
+def moto_place(request: pytest.FixtureRequest) -> Place:
+    """An empty bucket of moto."""
+    moto: MotoServer = request.getfixturevalue("moto")
+    endpoint, clients = request.getfixturevalue("moto_endpoint"), request.getfixturevalue("moto_clients")
+    bucket = moto.create_bucket(f"b-{secrets.token_hex(6)}")
+    return Place(lambda: S3Store(S3Place(bucket, "prod"), endpoint, clients), f"s3://{bucket}/prod")
+
+
+def clients_with(credentials: Mapping[str, str], endpoint: S3Endpoint) -> S3Clients:
+    """Clients whose session has found these credentials; the environment is as it was."""
+    clients = S3Clients()
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in credentials.items():
+            patch.setenv(name, value)
+        clients.get(endpoint)
+    return clients
 
 
 @pytest.fixture

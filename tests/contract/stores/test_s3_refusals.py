@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import secrets
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -16,7 +14,7 @@ from oidc_publisher.stores import Document
 from oidc_publisher.stores.s3 import S3Endpoint, S3Place, S3Store
 from oidc_publisher.stores.s3client import S3Clients
 from tests.contract.stores.conftest import Bucket
-from tests.support import binaries, faults
+from tests.support import faults
 from tests.support.edge import Edge
 from tests.support.pki import PKI
 from tests.support.processes import free_port
@@ -81,7 +79,7 @@ async def test_a_user_without_rights(
 ) -> None:
     """The message names the object and the permission; a policy that denies writes alone lets reads pass."""
     user, secret = f"user{secrets.token_hex(4)}", secrets.token_hex(16)
-    create_user(s3, user, secret)
+    s3.create_user(user, secret)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", user)
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", secret)
     store = S3Store(S3Place(bucket.name, "prod"), bucket.endpoint, S3Clients())
@@ -197,10 +195,3 @@ async def test_a_store_that_comes_back_is_used_again(behind_edge: S3Store, edge:
     edge.heal()
     await behind_edge.write(JWKS, discovery, expected=None)
     assert await behind_edge.read(JWKS) is not None
-
-
-def create_user(server: S3Server, user: str, secret: str) -> None:
-    command = [str(binaries.find("versitygw")), "admin", "--access", server.access_key, "--secret", server.secret_key]
-    command += ["--endpoint-url", server.endpoint_url, "--allow-insecure", "create-user"]
-    command += ["--access", user, "--secret", secret, "--role", "user"]
-    subprocess.run(command, check=True, capture_output=True, env=os.environ | {"ADMIN_REGION": "eu-central-1"})

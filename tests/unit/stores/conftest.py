@@ -23,11 +23,18 @@ def warm_clients() -> S3Clients:
 
 
 @pytest.fixture
-def serve(warm_clients: S3Clients, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., ScriptedServer]]:
-    """Start a server with a script; it ends with the test."""
-    del warm_clients
+def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some, which no server here looks at."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+
+
+@pytest.fixture
+def serve(
+    warm_clients: S3Clients, credentials: None, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[..., ScriptedServer]]:
+    """Start a server with a script, whose clients try again at once; it ends with the test."""
+    del warm_clients, credentials
     monkeypatch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda *_: 0.0)
     running: list[ScriptedServer] = []
 

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from oidc_publisher.api.store import StoreSpec
-from oidc_publisher.errors import StoreError
-from oidc_publisher.findings import Reason
-from oidc_publisher.stores.factory import open_store
+from oidc_publisher.stores.cloudfront import CloudFrontDistribution
+from oidc_publisher.stores.factory import open_distribution, open_store
+from oidc_publisher.stores.gcs import GCSStore
 from oidc_publisher.stores.s3 import S3Endpoint, S3Store
 
 PEM = "-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n"
@@ -46,18 +46,23 @@ def test_the_smallest_s3_is_enough() -> None:
     assert store.location == "s3://example-oidc"
 
 
-@pytest.mark.parametrize(
-    ("members", "named"),
-    [
-        ({"gcs": {"bucket": "example-oidc"}}, "spec.store.gcs"),
-        (
-            {"s3": {"bucket": "b-1", "region": "eu-central-1", "cloudFront": {"distributionID": "E1ABCDEF"}}},
-            "spec.store.s3.cloudFront",
-        ),
-    ],
-)
-def test_what_is_not_supported_yet_is_named(members: dict[str, Any], named: str) -> None:
-    """Silence would look like success."""
-    with pytest.raises(StoreError, match=named) as caught:
-        open_store(spec(**members))
-    assert caught.value.reason is Reason.SpecUnsupported
+def test_every_member_of_gcs_arrives() -> None:
+    """Bucket and prefix; credentials are not in the object."""
+    store = open_store(spec(gcs={"bucket": "example-oidc", "prefix": "clusters/prod"}))
+    assert isinstance(store, GCSStore)
+    assert store.location == "gs://example-oidc/clusters/prod"
+
+
+def test_the_distribution_is_the_one_before_the_bucket() -> None:
+    """Its ID, the bucket that it should serve, and whom to talk to as the store does."""
+    s3 = {"bucket": "example-oidc", "region": "eu-central-1", "cloudFront": {"distributionID": "E1ABCDEF"}}
+    distribution = open_distribution(spec(s3=s3))
+    assert isinstance(distribution, CloudFrontDistribution)
+    assert (distribution.name, distribution._bucket) == ("E1ABCDEF", "example-oidc")
+    assert distribution._endpoint == S3Endpoint("eu-central-1")
+
+
+@pytest.mark.parametrize("members", [{"s3": {"bucket": "b-1", "region": "x"}}, {"gcs": {"bucket": "b-1"}}])
+def test_no_distribution_is_none(members: dict[str, Any]) -> None:
+    """Where none is named there is nothing to invalidate."""
+    assert open_distribution(spec(**members)) is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +14,7 @@ from oidc_publisher.findings import Reason
 from oidc_publisher.stores.s3 import S3Endpoint, S3Place, S3Store
 from oidc_publisher.stores.s3client import S3Clients
 from tests.unit.stores.conftest import DOCUMENT
-from tests.unit.stores.scripted import Answer, ScriptedServer, s3_error
+from tests.unit.stores.scripted import Answer, ObjectServer, Request, ScriptedServer, s3_error
 
 Serve = Callable[..., ScriptedServer]
 StoreOf = Callable[..., S3Store]
@@ -148,6 +149,21 @@ async def test_throttling_is_tried_twice(serve: Serve, store_of: StoreOf) -> Non
     assert server.methods() == ["GET", "GET"]
 
 
+async def test_the_second_try_comes_after_a_random_pause(
+    store_of: StoreOf, credentials: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Up to a second, and never the same for two: a thousand issuers do not come back together."""
+    del credentials
+    pauses: list[float] = []
+    monkeypatch.setattr("botocore.endpoint.time.sleep", pauses.append)
+    with ScriptedServer(lambda _: s3_error(503, "SlowDown")) as server:
+        for _ in range(8):
+            with pytest.raises(StoreError):
+                await store_of(server).read(JWKS)
+    assert len(set(pauses)) == 8
+    assert all(0.0 <= pause <= 1.0 for pause in pauses)
+
+
 async def test_request_ids_go_to_the_log(serve: Serve, store_of: StoreOf, caplog: pytest.LogCaptureFixture) -> None:
     """Support asks for them; a condition that held them would change each time."""
     with caplog.at_level(logging.INFO, "oidc_publisher.stores"), pytest.raises(StoreError) as caught:
@@ -233,6 +249,57 @@ async def test_sts_is_told_from_the_store(
     with pytest.raises(StoreError, match=words) as caught:
         await store.read(JWKS)
     assert caught.value.reason is reason
+
+
+async def test_credentials_that_expired_are_replaced_in_mid_life(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The store says ExpiredToken, the file has new ones: the next call of the same store is signed with them."""
+    monkeypatch.setattr("oidc_publisher.stores.s3client._MIN_CREDENTIAL_AGE_S", 0.0)
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID", raising=False)
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY", raising=False)
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+    objects, good = ObjectServer("If-Match", "If-None-Match"), {"ASIAFIRST"}
+
+    def script(request: Request) -> Answer:
+        known = any(f"Credential={key}/" in request.headers["Authorization"] for key in good)
+        return objects(request) if known else s3_error(400, "ExpiredToken")
+
+    def grant(key: str) -> None:
+        text = f"[default]\naws_access_key_id={key}\naws_secret_access_key=s\naws_session_token=t\n"
+        (tmp_path / "credentials").write_text(text)
+
+    grant("ASIAFIRST")
+    store = S3Store(S3Place("bucket", "prod"), S3Endpoint("eu-central-1", serve(script).url, "Path"), S3Clients())
+    written = await store.write(JWKS, DOCUMENT, expected=None)
+    good = {"ASIASECOND"}
+    for _ in range(2):
+        with pytest.raises(StoreError, match=r"refuses the operator's credentials .* \(ExpiredToken\)") as caught:
+            await store.read(JWKS)
+        assert (caught.value.reason, caught.value.retryable) == (Reason.AccessDenied, True)
+    grant("ASIASECOND")
+    found = await store.read(JWKS)
+    assert found is not None
+    assert (found.document, found.version) == (DOCUMENT, written.version)
+    good = {"ASIATHIRD"}
+    grant("ASIATHIRD")
+    await store.write(JWKS, dataclasses.replace(DOCUMENT, body=b"2"), expected=written.version)
+
+
+async def test_credentials_are_not_looked_for_at_every_refusal(
+    serve: Serve, store_of: StoreOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A search may cost seconds: those that were found within 30 s are the ones that are refused."""
+    server = serve(lambda _: s3_error(400, "ExpiredToken"))
+    store = store_of(server)
+    for calls in (1, 2):
+        with pytest.raises(StoreError):
+            await store.read(JWKS)
+        assert len(server.requests) == calls
+    monkeypatch.setattr("oidc_publisher.stores.s3client._MIN_CREDENTIAL_AGE_S", 0.0)
+    with pytest.raises(StoreError):
+        await store.read(JWKS)
+    assert len(server.requests) == 4
 
 
 async def test_a_foreign_profile_is_no_credential(monkeypatch: pytest.MonkeyPatch) -> None:

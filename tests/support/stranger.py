@@ -1,0 +1,45 @@
+"""A reader who has never read the issuer before, and complains about what such a reader must never find."""
+
+from __future__ import annotations
+
+import http
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tests.support.edge import Edge
+
+
+@dataclass(slots=True)
+class Stranger:
+    """Looks at both documents below `path`; `needed` are the key IDs that no reader may miss.
+
+    It asks what stands behind the edge, so that the edge's faults are not taken for the operator's.
+    """
+
+    edge: Edge
+    path: str
+    jwks_path: str = "openid/v1/jwks"
+    needed: set[str] = field(default_factory=set)
+    complaints: list[str] = field(default_factory=list)
+    _discovery_seen: bool = False
+
+    def begin_anew(self) -> None:
+        """The place is empty, and nobody has ever found anything there."""
+        self.needed, self._discovery_seen = set(), False
+
+    def look(self) -> None:
+        """Read the discovery document and the key set it names."""
+        discovery = self.edge.fetch(f"{self.path}/.well-known/openid-configuration")
+        jwks = self.edge.fetch(f"{self.path}/{self.jwks_path}")
+        found = discovery.status == http.HTTPStatus.OK
+        if found and jwks.status != http.HTTPStatus.OK:
+            self.complaints.append("the discovery document names a key set that is not there")
+        if self._discovery_seen and not found:
+            self.complaints.append("the discovery document is gone")
+        self._discovery_seen = found
+        keys = json.loads(jwks.body)["keys"] if jwks.status == http.HTTPStatus.OK else []
+        missing = self.needed - {key["kid"] for key in keys}
+        if missing:
+            self.complaints.append(f"the published set shrank: {missing} is missing")
