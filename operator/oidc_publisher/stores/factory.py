@@ -5,34 +5,34 @@ from __future__ import annotations
 from typing import assert_never
 
 from oidc_publisher.api.store import GCSStoreSpec, S3StoreSpec, StoreSpec
-from oidc_publisher.errors import StoreError
-from oidc_publisher.findings import Reason
-from oidc_publisher.stores.port import Store
+from oidc_publisher.stores.cloudfront import CloudFrontDistribution
+from oidc_publisher.stores.gcs import GCSPlace, GCSStore
+from oidc_publisher.stores.port import Distribution, Store
 from oidc_publisher.stores.s3 import S3Endpoint, S3Place, S3Store
 
 
 def open_store(spec: StoreSpec) -> Store:
-    """The store of `spec.store`; nothing is connected or looked for before its first call.
-
-    Raises StoreError (SpecUnsupported) for a kind that this version cannot write to.
-    """
+    """The store of `spec.store`; nothing is connected or looked for before its first call."""
     match spec.selected:
         case S3StoreSpec() as s3:
-            if s3.cloud_front is not None:
-                raise _unsupported("s3.cloudFront")
             return _s3(s3)
-        case GCSStoreSpec():
-            raise _unsupported("gcs")
+        case GCSStoreSpec() as gcs:
+            return GCSStore(GCSPlace(gcs.bucket, gcs.prefix))
         case other:
             assert_never(other)
 
 
+def open_distribution(spec: StoreSpec) -> Distribution | None:
+    """The network before the store of `spec.store`, None when none is named."""
+    s3 = spec.s3
+    if s3 is None or s3.cloud_front is None:
+        return None
+    return CloudFrontDistribution(s3.cloud_front.distribution_id, s3.bucket, _endpoint(s3))
+
+
 def _s3(spec: S3StoreSpec) -> S3Store:
-    return S3Store(
-        S3Place(spec.bucket, spec.prefix, spec.expected_bucket_owner),
-        S3Endpoint(spec.region, spec.endpoint_url, spec.addressing_style.value, spec.certificate_authority),
-    )
+    return S3Store(S3Place(spec.bucket, spec.prefix, spec.expected_bucket_owner), _endpoint(spec))
 
 
-def _unsupported(member: str) -> StoreError:
-    return StoreError(Reason.SpecUnsupported, f"This version does not support spec.store.{member}")
+def _endpoint(spec: S3StoreSpec) -> S3Endpoint:
+    return S3Endpoint(spec.region, spec.endpoint_url, spec.addressing_style.value, spec.certificate_authority)

@@ -1,13 +1,14 @@
-"""The port to a place that holds documents: read, and write by compare-and-swap."""
+"""The ports to a place that holds documents (read, and write by compare-and-swap) and to a network that copies it."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Protocol
 
 from oidc_publisher.documents import Document, StoredDocument
 
-__all__ = ["Document", "Store", "StoredDocument"]
+__all__ = ["Distribution", "Document", "Store", "StoredDocument"]
 
 
 class Store(Protocol):
@@ -44,4 +45,32 @@ class Store(Protocol):
 
     async def aclose(self) -> None:
         """Let go of connections."""
+        ...
+
+
+class Distribution(Protocol):
+    """A network before the store that keeps copies of the documents.
+
+    Every method raises `StoreError`: DistributionMismatch when the distribution cannot serve the store, else
+    InvalidationDenied, `retryable` when it may pass by itself.
+    """
+
+    @property
+    def name(self) -> str:
+        """Its ID, for people."""
+        ...
+
+    async def invalidate(self, paths: Sequence[str], reference: str) -> str:
+        """Ask for the copies at `paths` (as viewers ask for them) to be dropped, and return the invalidation's ID.
+
+        The same paths under a reference that was used before are the same invalidation, not another one.
+        """
+        ...
+
+    async def completed(self, invalidation: str) -> bool:
+        """Whether every edge has dropped its copies."""
+        ...
+
+    async def check(self) -> None:
+        """Return if the distribution may serve the store."""
         ...

@@ -34,9 +34,16 @@ class Rotator:
         self._requests = itertools.count()
         self._named: tuple[VersionedKey, ...] = (signer,)
 
+    def name(self, key: VersionedKey) -> None:
+        """Name a key in the folder alone."""
+        self._folder.add(key)
+        self._named = (*self._named, key)
+        self._chronicle.note(f"rotator: version {key.version} is in the folder")
+
     def announce(self, new: VersionedKey) -> None:
         """Name a new key in the folder and in the key files of every API server; nothing signs with it."""
-        self._name(new)
+        if new not in self._named:
+            self.name(new)
         for index in self._servers:
             self._restart(index, self.signer, self._named)
 
@@ -47,7 +54,7 @@ class Rotator:
         """
         self.wait_until_safe(new)
         if following is not None:
-            self._name(following)
+            self.name(following)
         named = tuple(key for key in (self.signer, new, following) if key is not None)
         for index in self._servers:
             self.wait_until_safe(new)  # permission is read before each restart
@@ -63,7 +70,7 @@ class Rotator:
 
     def promote_at_once(self, new: VersionedKey) -> None:
         """Ignore the gate: name a key and sign with it on the first API server in one step."""
-        self._name(new)
+        self.name(new)
         self._restart(0, new, (self.signer, new))
 
     def wait_until_safe(self, key: VersionedKey) -> None:
@@ -92,11 +99,6 @@ class Rotator:
     @property
     def _servers(self) -> range:
         return range(len(self._stage.cluster.servers))
-
-    def _name(self, key: VersionedKey) -> None:
-        self._folder.add(key)
-        self._named = (*self._named, key)
-        self._chronicle.note(f"rotator: version {key.version} is in the folder")
 
     def _end(self, named: Sequence[VersionedKey]) -> None:
         for key in self._named:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -49,13 +49,14 @@ class Scene:
         *,
         remote: bool = True,
         patience_s: float = 40.0,
+        stage: Callable[..., Stage] = Stage,
     ) -> None:
         self._patience_s = patience_s + periods.wait_s
         self.periods = periods
         self.keys = tuple(keys)
         self.numbers = {key.kid: key.version for key in keys}
         self.chronicle = Chronicle()
-        self.stage = Stage(folder / "stage", key=keys[0].key)
+        self.stage = stage(folder / "stage", key=keys[0].key)
         self.folder = KeyFolder(folder / "keys")
         self._remote_folder = folder / "remote" if remote else None
         self._remote: ControlPlane | None = None
