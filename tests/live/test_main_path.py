@@ -225,17 +225,6 @@ def test_a_signing_key_that_is_not_in_the_key_file_is_named(stage: Stage) -> Non
         assert published(stage) == {stage.key.kid}
 
 
-def test_a_spec_that_this_version_cannot_do_is_refused_by_name(stage: Stage) -> None:
-    """A field whose work is missing is never silently ignored."""
-    stage.apply(stage.issuer(deletionPolicy="Delete"))
-    try:
-        found = stage.wait_for_reason("SpecUnsupported")
-        assert "spec.deletionPolicy" in _message(found, "Ready")
-        assert condition(found["status"], "Stalled") == "True"
-    finally:
-        stage.apply(stage.issuer())
-
-
 def test_suspend_makes_no_claim_and_touches_nothing(stage: Stage) -> None:
     """Ready is Unknown/Suspended, and a deleted document stays deleted until the issuer is resumed."""
     stage.apply(stage.issuer(suspend=True))

@@ -76,6 +76,11 @@ class Stage:
         """The public URL of the issuer."""
         return self.edge.public_url(BUCKET, PREFIX)
 
+    @property
+    def operator_environment(self) -> dict[str, str]:
+        """What the operator finds in its environment: the credentials of its store."""
+        return self.s3.credentials
+
     def config(self, key: SigningKey | None = None, *listed: SigningKey, issuer: str | None = None) -> ServerConfig:
         """An API server of this issuer that signs with `key` and lists it and `listed`."""
         signer = key or self.key
@@ -92,7 +97,7 @@ class Stage:
             self.cluster.admin_kubeconfig(),
             f"--probe-service-account={'/'.join(PROBE)}",
             *arguments,
-            env=self.s3.credentials,
+            env=self.operator_environment,
             name=name,
         )
 

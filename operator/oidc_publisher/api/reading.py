@@ -8,8 +8,11 @@ from pydantic.fields import FieldInfo
 
 from oidc_publisher.api.common import APIModel, plain_type
 from oidc_publisher.api.errors import invalid_object, no_object
-from oidc_publisher.api.status import OIDCIssuerStatus
+from oidc_publisher.api.status import OIDCIssuerStatus, StatusPublication
 from oidc_publisher.api.v1alpha1 import OIDCIssuer
+
+#: Where the members of status stand that the rotation remembers by.
+_LEDGER = ("keys", "ledger", "publication")
 
 _Model = TypeVar("_Model", bound=APIModel)
 
@@ -41,16 +44,20 @@ def read_issuer(obj: Mapping[str, Any]) -> OIDCIssuer:
 def read_status(obj: Mapping[str, Any]) -> StatusReading:
     """The status in `obj`, without what cannot be understood: never raises, whoever wrote it.
 
-    As little as possible is dropped. An optional member that is malformed is dropped alone: its key stays in the ledger
-    and at worst waits longer, for every rule of the rotation takes an absent time as "not yet". An entry of a list is
-    dropped when a member that it cannot be without is malformed (a key without keyID). The other entries stay.
+    As little as possible is dropped. An optional member that is malformed is dropped alone, an entry of a list when a
+    member that it cannot be without is malformed (a key without keyID); the others stay. The serial of the publication
+    vouches for the ledger as a whole: where a part of that is dropped, it is dropped with it, and the rotation rebuilds
+    the ledger from the store (R9).
     """
     raw = obj.get("status") if isinstance(obj, Mapping) else None
     if raw is None:
         return StatusReading(OIDCIssuerStatus(), ())
     dropped: list[str] = []
-    status = _read_model(OIDCIssuerStatus, raw, "", dropped)
-    return StatusReading(status or OIDCIssuerStatus(), tuple(name or "status" for name in dropped))
+    status = _read_model(OIDCIssuerStatus, raw, "", dropped) or OIDCIssuerStatus()
+    if any(path.startswith(_LEDGER) for path in dropped):
+        publication = status.publication or StatusPublication()
+        status = status.model_copy(update={"publication": publication.model_copy(update={"serial": None})})
+    return StatusReading(status, tuple(name or "status" for name in dropped))
 
 
 def _name(obj: Mapping[str, Any]) -> str:

@@ -187,7 +187,7 @@ class OIDCIssuerSpec(APIModel):
     them. After the first publication it has no effect: documents of somebody else are then reported, never taken."""
     deletion_policy: DeletionPolicy = DeletionPolicy.RETAIN
     """What happens to the documents when this object is deleted: Retain leaves them as they are; Delete removes both,
-    and every relying party refuses the cluster's tokens from then on."""
+    and every relying party refuses the cluster's tokens from then on. Nothing is deleted while suspend is true."""
     suspend: Flag = False
     """True stops everything: nothing is read, published, retired or proven, and Ready becomes Unknown. What is
     published stays as it is."""

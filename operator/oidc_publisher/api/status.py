@@ -59,8 +59,6 @@ class StatusKeyOrigin(APIModel):
     """Name of the key source."""
     entry: str | None = None
     """Name of the entry or file that holds the key, where the source has such."""
-    identity: str | None = None
-    """Digest of the source's whole entry in spec.keySources, as sha256:<hex>: an edited source is another one."""
 
 
 class StatusKey(APIModel):
@@ -87,6 +85,8 @@ class StatusKey(APIModel):
     """Whether it was in the first document ever at this URL, so that no cache can hold a set without it."""
     signed_before_safe: Flag | None = None
     """Whether its first signature was seen before it was safe to sign with."""
+    material_changed: Flag | None = None
+    """Whether its ID stood for another key before, and it is not yet safe to sign with."""
     leaving: Flag | None = None
     """Whether it is being taken out of the store."""
     stale_age: LongDuration | None = None
@@ -121,7 +121,8 @@ class StatusPublication(APIModel):
     """What the store holds."""
 
     location: str | None = None
-    """Where the documents are, such as s3://bucket/prefix."""
+    """Where the documents are, such as s3://bucket/prefix. Set once both were written there: from then on documents of
+    another owner are never taken over there."""
     key_count: Int32 | None = None
     """How many keys the published set has."""
     jwks_digest: str | None = None
@@ -132,6 +133,10 @@ class StatusPublication(APIModel):
     """Counts the writes; the stored object bears the same number."""
     last_change_time: Time | None = None
     """When a write last changed a document."""
+    former_location: str | None = None
+    """Where the documents were before spec.store was changed. They are left as they are."""
+    moved_time: Time | None = None
+    """When the documents at location were first seen published and served, after they had been at formerLocation."""
 
 
 class StatusCacheAge(APIModel):
@@ -161,6 +166,8 @@ class StatusLedger(APIModel):
     """The version for the next key whose entry names none."""
     last_complete_pass_time: Time | None = None
     """About when everything could last be read in one pass. Keys retire only in such passes."""
+    adopted_time: Time | None = None
+    """When documents of another owner were taken over. Keys that were not among them are new to relying parties."""
     cache_ages: Annotated[tuple[StatusCacheAge, ...], ListType("atomic")] = ()
     """The cache ages under which copies of earlier key sets may still exist."""
     endpoints: Annotated[tuple[StatusEndpoint, ...], ListType("atomic")] = ()

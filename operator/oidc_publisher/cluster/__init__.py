@@ -6,7 +6,7 @@ from oidc_publisher.cluster.credentials import Credentials, load_credentials
 from oidc_publisher.cluster.endpoints import api_server_endpoints
 from oidc_publisher.cluster.events import post_event
 from oidc_publisher.cluster.failures import ConflictError, CredentialsError
-from oidc_publisher.cluster.issuers import get_issuer, kube_system_uid, patch_status
+from oidc_publisher.cluster.issuers import get_issuer, kube_system_uid, patch_finalizers, patch_status
 from oidc_publisher.cluster.objects import ObjectReference, get_object, watch_object
 from oidc_publisher.cluster.tokens import TokenReview, mint_token, review_token
 
@@ -24,6 +24,7 @@ __all__ = [
     "kube_system_uid",
     "load_credentials",
     "mint_token",
+    "patch_finalizers",
     "patch_status",
     "post_event",
     "review_token",

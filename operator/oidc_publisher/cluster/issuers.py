@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -46,6 +46,22 @@ async def patch_status(
     answer = await client.request(
         "PATCH", _path(name) + "/status", body=body, content_type="application/merge-patch+json"
     )
+    return answer.object()
+
+
+async def patch_finalizers(
+    client: ClusterClient, name: str, finalizers: Sequence[str], resource_version: str
+) -> Object:
+    """Make these the finalizers of the object as it was at `resource_version`, and return the new object.
+
+    The list is replaced as a whole: whoever changed it since is not overwritten, for the version is another then.
+
+    Raises:
+        ConflictError: the object was changed since (409); read it again and decide again.
+        ClusterError: it could not be written.
+    """
+    body = {"metadata": {"resourceVersion": resource_version, "finalizers": list(finalizers)}}
+    answer = await client.request("PATCH", _path(name), body=body, content_type="application/merge-patch+json")
     return answer.object()
 
 

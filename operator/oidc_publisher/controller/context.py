@@ -6,12 +6,14 @@ from dataclasses import dataclass
 
 from oidc_publisher.api import OIDCIssuer, OIDCIssuerSpec
 from oidc_publisher.cluster import ClusterClient, kube_system_uid
+from oidc_publisher.controller.edgecopies import EdgeCopies
+from oidc_publisher.controller.invalidating import viewer_paths
 from oidc_publisher.controller.settings import RunSettings
-from oidc_publisher.documents import discovery_url, jwks_uri, owner_of
+from oidc_publisher.documents import jwks_uri, owner_of
 from oidc_publisher.probe import HTTPSWire, Target, Wire
 from oidc_publisher.sources import Source, open_sources
 from oidc_publisher.stores import Store
-from oidc_publisher.stores.factory import open_store
+from oidc_publisher.stores.factory import open_distribution, open_store
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,12 +21,14 @@ class IssuerContext:
     """One generation of an issuer with its ports open; made once and kept until the spec changes.
 
     `owner` is who writes its documents: `<UID of namespace kube-system>/<issuer name>`. `probe_account` is the
-    (namespace, name) of the ServiceAccount for which tokens are minted, None when the operator was given none.
+    (namespace, name) of the ServiceAccount for which tokens are minted, None when the operator was given none. `edge` are
+    the copies at the distribution before the store, None without one.
     """
 
     issuer: OIDCIssuer
     owner: str
     store: Store
+    edge: EdgeCopies | None
     sources: tuple[Source, ...]
     target: Target
     wire: Wire
@@ -82,14 +86,17 @@ class Contexts:
             self._cluster_uid = await kube_system_uid(self._client)
         spec = issuer.spec
         sources = open_sources(spec.key_sources, self._client, key_files_root=self._settings.key_files_root)
+        owner = owner_of(self._cluster_uid, issuer.metadata.name)
+        target = Target(spec.issuer_url, jwks_uri(spec.issuer_url, spec.jwks_path), spec.probe.timeout)
+        distribution = open_distribution(spec.store)
+        paths = viewer_paths(target.discovery_url, target.jwks_uri)
         return IssuerContext(
             issuer=issuer,
-            owner=owner_of(self._cluster_uid, issuer.metadata.name),
+            owner=owner,
             store=open_store(spec.store),
+            edge=EdgeCopies(distribution, paths, owner) if distribution else None,
             sources=sources,
-            target=Target(
-                discovery_url(spec.issuer_url), jwks_uri(spec.issuer_url, spec.jwks_path), spec.probe.timeout
-            ),
+            target=target,
             wire=HTTPSWire(
                 certificate_authority=spec.probe.certificate_authority or "",
                 allow_private_address=spec.probe.allow_private_address,

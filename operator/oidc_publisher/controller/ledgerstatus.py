@@ -14,6 +14,7 @@ from oidc_publisher.api import (
     StatusKey,
     StatusKeyOrigin,
     StatusLedger,
+    StatusPublication,
 )
 from oidc_publisher.errors import KeyRefusedError
 from oidc_publisher.keys import PublicKey, format_version, parse_version
@@ -33,7 +34,7 @@ _TIMES = (
     "last_signed_time",
 )
 #: Marks that the ledger and the status name alike; absent means False.
-_MARKS = ("version_named", "founding", "baseline", "signed_before_safe", "leaving")
+_MARKS = ("version_named", "founding", "baseline", "signed_before_safe", "material_changed", "leaving")
 
 
 def keys_of(ledger: Ledger) -> tuple[StatusKey, ...]:
@@ -47,6 +48,7 @@ def ledger_of(ledger: Ledger) -> StatusLedger:
     return StatusLedger(
         next_version=format_version(ledger.next_version),
         last_complete_pass_time=ledger.last_complete_pass_time,
+        adopted_time=ledger.adopted_time,
         cache_ages=tuple(StatusCacheAge(age=c.age, until_time=c.until_time) for c in ledger.cache_ages),
         endpoints=tuple(
             StatusEndpoint(address=e.address, key_id=e.key_id, gone_since_time=e.gone_since_time)
@@ -56,21 +58,48 @@ def ledger_of(ledger: Ledger) -> StatusLedger:
 
 
 def read_ledger(status: OIDCIssuerStatus) -> Ledger:
-    """The ledger in `status`; an entry without usable material or with an impossible time is left out.
+    """The ledger in `status`; of a damaged one what is left, with serial 0.
 
-    What is left out is still in the store, from where R9 brings it back when nothing else names it.
+    A ledger behind the store's serial is rebuilt from the stored set and its mark (R9): what is missing here comes back
+    from there, and what is there still waits at least as long as the mark says.
     """
     held = status.ledger or StatusLedger()
-    publication = status.publication
-    keys = tuple(entry for key in status.keys if (entry := _entry(key)) is not None)
-    return Ledger(
-        keys=_unique(keys),
-        serial=(publication.serial or 0) if publication else 0,
-        jwks_digest=(publication.jwks_digest or "") if publication else "",
+    publication = status.publication or StatusPublication(serial=0)
+    keys = _unique(entry for key in status.keys if (entry := _entry(key)) is not None)
+    ledger = Ledger(
+        keys=keys,
+        serial=publication.serial or 0,
+        jwks_digest=publication.jwks_digest or "",
         next_version=_version(held.next_version, default=1),
         cache_ages=tuple(CacheAge(c.age, c.until_time) for c in held.cache_ages),
         endpoints=tuple(Endpoint(e.address, e.key_id, e.gone_since_time) for e in held.endpoints if e.key_id),
         last_complete_pass_time=held.last_complete_pass_time,
+        adopted_time=held.adopted_time,
+    )
+    return _behind(ledger) if publication.serial is None or damaged_keys(status) else ledger
+
+
+def damaged_keys(status: OIDCIssuerStatus) -> tuple[str, ...]:
+    """The paths below `status` of the entries that lack what no entry can be without."""
+    return tuple(f"keys[{place}]" for place, key in enumerate(status.keys) if _is_damaged(key))
+
+
+def _is_damaged(key: StatusKey) -> bool:
+    return key.token_lifetime is None or key.stale_age is None or _entry(key) is None
+
+
+def _behind(ledger: Ledger) -> Ledger:
+    """A damaged ledger as one that the store must complete; nobody knows what else it has lost.
+
+    It is no fresh one, whose signers would be the baseline (R10). Where an entry of a source cannot be read, it may hold
+    any of the keys (R4), for what was last read from it may be lost too.
+    """
+    begun = min((entry.first_seen_time for entry in ledger.keys), default=None)
+    return replace(
+        ledger,
+        keys=tuple(replace(entry, last_listed_time=None) for entry in ledger.keys),
+        serial=0,
+        last_complete_pass_time=ledger.last_complete_pass_time or begun,
     )
 
 
@@ -80,7 +109,7 @@ def _status_key(entry: LedgerKey, signing: frozenset[str]) -> StatusKey:
         version=format_version(entry.version),
         algorithm=entry.key.algorithm,
         public_key=entry.key.to_pem(),
-        origins=tuple(StatusKeyOrigin(source=o.source, entry=o.entry, identity=o.identity) for o in entry.origins),
+        origins=tuple(StatusKeyOrigin(source=o.source, entry=o.entry) for o in entry.origins),
         state=str(state(entry, signing)),
         stale_age=entry.stale_age,
         token_lifetime=entry.token_lifetime,
@@ -103,7 +132,7 @@ def _entry(key: StatusKey) -> LedgerKey | None:
         first_seen_time=key.first_seen_time,
         token_lifetime=key.token_lifetime or timedelta(0),
         stale_age=key.stale_age or timedelta(0),
-        origins=tuple(Origin(o.source, o.identity or "", o.entry) for o in key.origins),
+        origins=tuple(Origin(o.source, o.entry) for o in key.origins),
     )
     told: dict[str, Any] = {name: bool(getattr(key, name)) for name in _MARKS}
     told |= {name: getattr(key, name) for name in _TIMES}

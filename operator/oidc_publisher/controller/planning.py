@@ -1,22 +1,49 @@
-"""Step two, plan: what is stored and seen as the rules take it, whose documents they are, and what to store. Pure."""
+"""Step two, plan: what would be written and why, or why nothing may be. Pure.
+
+The rules of rotation say which keys to publish; what is stored says what is left to do::
+
+    place = place_of(issuer, store.location, owner)
+    plan = advance(ledger, as_pass(readings, ledger, policy_of(issuer.spec), place=place, target=context.target))
+    intent = intend(issuer, plan, readings.stored, place)
+
+Whoever acts on an intent saves `intent.ledger` before the first write (R12).
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from oidc_publisher.api import OIDCIssuerSpec
-from oidc_publisher.documents import (
-    OwnerMark,
-    PlannedDocuments,
-    StoredDocument,
-    digest,
-    plan_documents,
-    read_jwks_document,
-)
-from oidc_publisher.errors import DocumentInvalidError
-from oidc_publisher.findings import Finding, Reason
+from oidc_publisher.api import OIDCIssuer, OIDCIssuerSpec
+from oidc_publisher.controller.ownership import Place, StoredDocuments, refusal
+from oidc_publisher.controller.writing import notes_on_write
+from oidc_publisher.documents import Difference, OwnerMark, PlannedDocuments, differences, digest, plan_documents
+from oidc_publisher.findings import Finding
 from oidc_publisher.keys import PublicKey
-from oidc_publisher.rotation import Ledger, Policy, StoredReading, StoreState
+from oidc_publisher.rotation import Advance, Ledger, Policy, begin_write
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """What is to be written, and why; or the `problem` for which nothing may be.
+
+    `planned` is None when nothing may or need be written; else `differing` says how what is stored differs from it, and
+    `ledger` has the raised serial. `events` are worth telling once everything is written: that drift was repaired, that
+    another owner's documents were taken over.
+    """
+
+    ledger: Ledger
+    problem: Finding | None = None
+    planned: PlannedDocuments | None = None
+    differing: tuple[Difference, ...] = ()
+    events: tuple[Finding, ...] = ()
+    in_place: bool = False
+
+
+def place_of(issuer: OIDCIssuer, location: str, owner: str) -> Place:
+    """The issuer's place at the store's `location`; status.publication remembers whether we have written there."""
+    publication = issuer.status.publication
+    known = publication is not None and publication.location == location
+    return Place(location, owner, known, issuer.spec.adoption)
 
 
 def policy_of(spec: OIDCIssuerSpec) -> Policy:
@@ -30,54 +57,35 @@ def policy_of(spec: OIDCIssuerSpec) -> Policy:
     )
 
 
-def stored_reading(jwks: StoredDocument | None, *, owner: str) -> StoredReading:
-    """The stored key set as the rules take it; bytes that are no key set hold no keys."""
-    if jwks is None:
-        return StoredReading(StoreState.ABSENT)
-    try:
-        keys: tuple[PublicKey, ...] = read_jwks_document(jwks.document.body).keys
-    except DocumentInvalidError:
-        keys = ()
-    mark = OwnerMark.read(jwks.document.metadata)
-    return StoredReading(
-        StoreState.PRESENT,
-        keys=keys,
-        digest=digest(jwks.document.body),
-        ours=mark is not None and mark.owner == owner,
-        serial=mark.serial if mark else 0,
-        token_lifetime=mark.token_lifetime if mark else None,
-        stale_age=mark.stale_age if mark else None,
-        last_modified=jwks.last_modified,
+def intend(issuer: OIDCIssuer, plan: Advance, stored: StoredDocuments, place: Place) -> Intent:
+    """What to write so that the stored documents become those of `plan`; decided by what was read, and by that alone."""
+    ledger = plan.ledger
+    if stored.error is not None:
+        return Intent(ledger, problem=stored.error.finding(subject=place.location))
+    refused = refusal(place, stored)
+    if refused is not None or not plan.publish:
+        return Intent(ledger, problem=refused)
+    planned = documents_for(issuer.spec, ledger, plan.publish, owner=place.owner)
+    differing = differences(planned, stored.discovery, stored.jwks)
+    if not differing:
+        return Intent(ledger, in_place=True)
+    raised = begin_write(ledger, jwks_digest=digest(planned.jwks.body))
+    return Intent(
+        raised,
+        planned=documents_for(issuer.spec, raised, plan.publish, owner=place.owner),
+        differing=differing,
+        events=notes_on_write(place, stored, ledger, differing, settled=_settled(issuer, planned)),
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where the documents go: the place, and whether we have written there before."""
+def _settled(issuer: OIDCIssuer, planned: PlannedDocuments) -> bool:
+    """Whether the plan is the one that was last written, for this very generation: what differs is not our doing then.
 
-    location: str
-    owner: str
-    known: bool
-
-
-def foreign_owner(place: Place, discovery: StoredDocument | None, jwks: StoredDocument | None) -> Finding | None:
-    """Why nothing may be written here, None when we may (R9).
-
-    Before our first write to a place any document that is not ours is foreign. After it a document without a mark is
-    drift, and another owner's mark means that somebody took the place over.
+    The ledger's own digest would not do: it follows what somebody else stored under our mark (R2).
     """
-    for document in (jwks, discovery):
-        mark = OwnerMark.read(document.document.metadata) if document else None
-        if document is None or (mark is not None and mark.owner == place.owner):
-            continue
-        if place.known and mark is not None:
-            message = f"{place.location} now belongs to {mark.owner}"
-            return Finding.of(Reason.OwnershipLost, message, subject=place.location)
-        if not place.known:
-            owner = mark.owner if mark else "none"
-            message = f"{place.location} holds documents that this issuer did not write (owner: {owner})"
-            return Finding.of(Reason.DocumentsNotOurs, message, subject=place.location)
-    return None
+    publication = issuer.status.publication
+    same = publication is not None and publication.jwks_digest == digest(planned.jwks.body)
+    return same and issuer.status.observed_generation == issuer.metadata.generation
 
 
 def documents_for(spec: OIDCIssuerSpec, ledger: Ledger, keys: tuple[PublicKey, ...], *, owner: str) -> PlannedDocuments:

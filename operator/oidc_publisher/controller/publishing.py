@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from oidc_publisher.controller.context import IssuerContext
-from oidc_publisher.controller.reading import StoredDocuments
+from oidc_publisher.controller.ownership import StoredDocuments
 from oidc_publisher.documents import DISCOVERY_PATH, PlannedDocuments, plan_writes
 from oidc_publisher.errors import PreconditionError, StoreError
 

@@ -11,13 +11,13 @@ from datetime import datetime, timedelta
 from oidc_publisher.cluster import ClusterClient, mint_token
 from oidc_publisher.controller.clock import Clock
 from oidc_publisher.controller.context import IssuerContext
-from oidc_publisher.controller.planning import stored_reading
-from oidc_publisher.documents import DISCOVERY_PATH, StoredDocument
+from oidc_publisher.controller.ownership import Place, StoredDocuments, stored_reading
+from oidc_publisher.documents import DISCOVERY_PATH
 from oidc_publisher.errors import ClusterError, PublisherError, StoreError
 from oidc_publisher.findings import Finding, Reason
 from oidc_publisher.keys import PublicKey
-from oidc_publisher.probe import Look, date_offsets, look, read_token, verifies, wire_reading
-from oidc_publisher.rotation import ClockReading, Ledger, Mint, Mints, Pass, Policy, StoredReading, StoreState
+from oidc_publisher.probe import Look, Target, date_offsets, look, read_token, verifies, wire_reading
+from oidc_publisher.rotation import ClockReading, Ledger, Mint, Mints, Pass, Policy
 from oidc_publisher.sources import SourceResult
 
 #: The shortest life that the API grants.
@@ -31,15 +31,6 @@ class FreshToken:
     endpoint: str
     audience: str
     token: str
-
-
-@dataclass(frozen=True, slots=True)
-class StoredDocuments:
-    """Both documents as the store holds them; None each where there is none. `error` when they could not be read."""
-
-    discovery: StoredDocument | None = None
-    jwks: StoredDocument | None = None
-    error: StoreError | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,13 +126,13 @@ async def _mint(context: IssuerContext, client: ClusterClient, endpoint: str, au
     return FreshToken(endpoint, audience, token)
 
 
-def as_pass(readings: Readings, ledger: Ledger, policy: Policy, *, owner: str) -> Pass:
+def as_pass(readings: Readings, ledger: Ledger, policy: Policy, *, place: Place, target: Target) -> Pass:
     """The readings as the rules of rotation take them."""
     return Pass(
         sources=tuple(result.reading for result in readings.sources),
         mints=_mints(readings, ledger),
-        stored=_stored(readings.stored, owner=owner),
-        wire=wire_reading(readings.look),
+        stored=stored_reading(place, readings.stored),
+        wire=wire_reading(readings.look, issuer_url=target.issuer_url, jwks_uri=target.jwks_uri),
         clock=readings.clock,
         policy=policy,
         instant=readings.instant,
@@ -157,12 +148,6 @@ async def read_after_write(
         stored = await read_stored(context)
     seen = await look(context.target, context.wire)
     return replace(readings, stored=stored, look=seen, instant=clock.now())
-
-
-def _stored(stored: StoredDocuments, *, owner: str) -> StoredReading:
-    if stored.error is not None:
-        return StoredReading(StoreState.UNREADABLE)
-    return stored_reading(stored.jwks, owner=owner)
 
 
 def _mints(readings: Readings, ledger: Ledger) -> Mints:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from oidc_publisher.api import StatusPublication
-from oidc_publisher.controller.context import IssuerContext
+from oidc_publisher.api import OIDCIssuerStatus, StatusPublication
+from oidc_publisher.controller.ownership import Place, Standing, StoredDocuments, standing
 from oidc_publisher.controller.proving import Proof
 from oidc_publisher.controller.reading import Readings
 from oidc_publisher.controller.summary import Served, Summary
 from oidc_publisher.documents import digest
-from oidc_publisher.findings import ConditionType, Finding
+from oidc_publisher.findings import ConditionType, Finding, Reason, Severity
 from oidc_publisher.rotation import Advance, Ledger
 
 _UNVERIFIED = "The served key set could not be read, so no token was verified against it."
@@ -20,7 +20,7 @@ _UNREAD = "Not every key source could be read in this pass."
 
 
 def summarise_pass(
-    context: IssuerContext,
+    place: Place,
     plan: Advance,
     ledger: Ledger,
     readings: Readings,
@@ -37,8 +37,8 @@ def summarise_pass(
     }
     if all(result.reading.complete for result in readings.sources):
         achieved[ConditionType.KEYS_READ] = _keys_read(readings)
-    if not kept_from and plan.publish:
-        achieved[ConditionType.PUBLISHED] = f"{_count(len(plan.publish), 'key')} at {context.store.location}."
+    if plan.publish and not any(problem.unknown or problem.severity is Severity.CRITICAL for problem in kept_from):
+        achieved[ConditionType.PUBLISHED] = f"{_count(len(plan.publish), 'key')} at {place.location}."
     if proof.judgement.achieved:
         achieved[ConditionType.SERVED] = proof.judgement.achieved
     if readings.endpoints and set(proof.accepted) == set(readings.endpoints):
@@ -47,7 +47,7 @@ def summarise_pass(
             f"A fresh token of {servers} verifies with the served keys and is accepted."
         )
     return Summary(
-        findings=(*readings.findings, *plan.findings, *kept_from, *proof.findings),
+        findings=(*readings.findings, *_of_plan(plan, place, readings), *kept_from, *proof.findings),
         achieved=achieved,
         skipped=skipped,
         ledger=ledger,
@@ -57,28 +57,61 @@ def summarise_pass(
     )
 
 
+def saved_publication(known: StatusPublication | None, ledger: Ledger) -> StatusPublication:
+    """status.publication with the ledger's serial, and nothing said of what is stored or where."""
+    update = {"serial": ledger.serial, "jwks_digest": ledger.jwks_digest}
+    return (known or StatusPublication()).model_copy(update=update)
+
+
 def publication_of(
     known: StatusPublication | None,
-    context: IssuerContext,
+    place: Place,
     plan: Advance,
     ledger: Ledger,
-    readings: Readings,
+    stored: StoredDocuments,
     *,
-    ours: bool,
     changed_at: datetime | None,
 ) -> StatusPublication | None:
     """status.publication after a pass: what the store holds now, where it could be read and is ours."""
-    stored = readings.stored
+    known = saved_publication(known, ledger) if known or ledger.serial else None
+    ours = place.known and standing(place, stored) is Standing.OURS
     if not ours or stored.error is not None or stored.jwks is None:
         return known
+    known = known or StatusPublication()
+    moved = known.location not in (None, place.location)
     return StatusPublication(
-        location=context.store.location,
+        location=place.location,
         key_count=len(plan.publish),
         jwks_digest=ledger.jwks_digest or digest(stored.jwks.document.body),
         discovery_digest=digest(stored.discovery.document.body) if stored.discovery else None,
         serial=ledger.serial,
-        last_change_time=changed_at or (known.last_change_time if known else None),
+        last_change_time=changed_at or known.last_change_time,
+        former_location=known.location if moved else known.former_location,
+        moved_time=None if moved else known.moved_time,
     )
+
+
+def move_noted(status: OIDCIssuerStatus, now: datetime) -> tuple[OIDCIssuerStatus, tuple[Finding, ...]]:
+    """The status once documents that moved are published and served at their new place, and the event that says so.
+
+    Before that nothing is said of the former place: whatever goes wrong on the way, it is what people still have.
+    """
+    publication = status.publication
+    if publication is None or publication.former_location is None or publication.moved_time is not None:
+        return status, ()
+    good = {condition.type for condition in status.conditions if condition.status == "True"}
+    if not {ConditionType.PUBLISHED, ConditionType.SERVED} <= good:
+        return status, ()
+    message = f"{publication.location} is published and served; the documents at {publication.former_location} are left as they are"
+    moved = publication.model_copy(update={"moved_time": now})
+    return status.model_copy(update={"publication": moved}), (Finding.of(Reason.StoreChanged, message),)
+
+
+def _of_plan(plan: Advance, place: Place, readings: Readings) -> Iterable[Finding]:
+    """The findings of the plan; without those on retirement where nothing can leave, since the place is another's."""
+    if readings.stored.error is not None or standing(place, readings.stored) not in (Standing.FOREIGN, Standing.LOST):
+        return plan.findings
+    return (f for f in plan.findings if f.reason not in (Reason.RetirementBlocked, Reason.RetirementOverdue))
 
 
 def _keys_read(readings: Readings) -> str:

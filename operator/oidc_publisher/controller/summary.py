@@ -22,6 +22,7 @@ from oidc_publisher.findings import (
     Facts,
     Finding,
     Reason,
+    Severity,
     conditions,
     sorted_findings,
 )
@@ -87,12 +88,23 @@ def with_ledger(status: OIDCIssuerStatus, ledger: Ledger) -> OIDCIssuerStatus:
     )
 
 
-def with_safe_to_sign(status: OIDCIssuerStatus, issuer: OIDCIssuer, plan: Advance, now: datetime) -> OIDCIssuerStatus:
-    """`status` with SafeToSign as the plan has it: a ledger that is saved in mid-pass never stands beside an old permission."""
+def with_plan(status: OIDCIssuerStatus, issuer: OIDCIssuer, plan: Advance, now: datetime) -> OIDCIssuerStatus:
+    """`status` with the plan's findings and its SafeToSign; what the other steps found stays.
+
+    A ledger that is saved in mid-pass never stands beside an old permission, nor without the warning that belongs to it.
+    """
     facts = _facts(issuer, Summary(may_sign=plan.may_sign), now)
-    safe = next(c for c in conditions(plan.findings, facts) if c.type is ConditionType.SAFE_TO_SIGN)
-    others = [c for c in status.conditions if c.type != ConditionType.SAFE_TO_SIGN]
-    return status.model_copy(update={"conditions": (*others, _condition(safe))})
+    kind = ConditionType.SAFE_TO_SIGN
+    safe = next(c for c in conditions(plan.findings, facts) if c.type is kind)
+    others = [c for c in status.conditions if c.type != kind]
+    kept = (f for f in _read_findings(status.findings) if f.condition is not kind)
+    found = sorted_findings((*kept, *(f for f in plan.findings if f.condition is kind)))
+    return status.model_copy(
+        update={
+            "conditions": (*others, _condition(safe)),
+            "findings": _findings(found, status.findings, now),
+        }
+    )
 
 
 def mints_tokens(issuer: OIDCIssuer) -> bool:
@@ -142,6 +154,16 @@ def _condition(condition: Condition) -> StatusCondition:
         reason=str(condition.reason),
         message=condition.message,
     )
+
+
+def _read_findings(known: Iterable[StatusFinding]) -> Iterable[Finding]:
+    """The findings of an earlier pass; what this version does not know is passed over."""
+    for finding in known:
+        try:
+            reason, severity = Reason(finding.reason), Severity(finding.severity)
+        except ValueError:
+            continue
+        yield Finding(reason, severity, finding.subject or "", finding.message)
 
 
 def _findings(found: tuple[Finding, ...], known: tuple[StatusFinding, ...], now: datetime) -> tuple[StatusFinding, ...]:

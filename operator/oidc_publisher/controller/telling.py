@@ -10,7 +10,7 @@ from oidc_publisher.api import OIDCIssuer, OIDCIssuerStatus, StatusCondition
 from oidc_publisher.cluster import ClusterClient, post_event
 from oidc_publisher.controller.clock import Clock
 from oidc_publisher.errors import ClusterError
-from oidc_publisher.findings import CONDITION_ORDER, ConditionType, Finding
+from oidc_publisher.findings import CONDITION_ORDER, ConditionType, Finding, Severity
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -26,7 +26,7 @@ class Teller:
     async def happened(self, issuer: OIDCIssuer, event: Finding) -> None:
         """Something that is over as soon as it has happened: a key became safe, drift was repaired."""
         log.info(event.message, issuer=issuer.metadata.name, reason=str(event.reason), subject=event.subject)
-        await self._post(issuer, str(event.reason), event.message, warning=False)
+        await self._post(issuer, str(event.reason), event.message, warning=event.severity is not Severity.INFO)
 
     async def changed(self, issuer: OIDCIssuer, status: OIDCIssuerStatus) -> None:
         """Conditions that are not as they were: each in the log, Ready as an event too."""

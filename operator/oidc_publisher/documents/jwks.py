@@ -16,10 +16,14 @@ from oidc_publisher.keys.strictjson import MAX_DOCUMENT_BYTES
 
 @dataclass(frozen=True, slots=True)
 class KeySet:
-    """A published key set as read: its usable keys in stored order, and every reason for which a verifier refuses it."""
+    """A published key set as read: its usable keys in stored order, and every reason for which a verifier refuses it.
+
+    `left_out` says of each member that is not among the keys why.
+    """
 
     keys: tuple[PublicKey, ...]
     defects: tuple[KeyDefect, ...]
+    left_out: tuple[str, ...] = ()
 
 
 def jwks_document(keys: Sequence[PublicKey]) -> bytes:
@@ -47,10 +51,14 @@ def read_jwks_document(data: bytes) -> KeySet:
         return KeySet((), (KeyDefect(Reason.KeySetInvalid, "the key set is empty"),))
     keys: dict[str, PublicKey] = {}
     defects: list[KeyDefect] = []
+    left_out: list[str] = []
     for number, member in enumerate(members, start=1):
         name = member_name(number, member)
-        defects.extend(KeyDefect(Reason.KeySetInvalid, f"{name} {flaw}") for flaw in _judge(member, keys))
-    return KeySet(tuple(keys.values()), tuple(defects))
+        key, flaws = _judge(member, keys)
+        defects.extend(KeyDefect(Reason.KeySetInvalid, f"{name} {flaw}") for flaw in flaws)
+        if key is None or keys[key.key_id] != key:
+            left_out.append(f"{name} {flaws[-1]}")
+    return KeySet(tuple(keys.values()), tuple(defects), tuple(left_out))
 
 
 def digest(data: bytes) -> str:
@@ -58,14 +66,14 @@ def digest(data: bytes) -> str:
     return f"sha256:{hashlib.sha256(data).hexdigest()}"
 
 
-def _judge(member: object, keys: dict[str, PublicKey]) -> tuple[str, ...]:
-    """What is wrong with a member; its key, if it is usable, joins `keys`."""
+def _judge(member: object, keys: dict[str, PublicKey]) -> tuple[PublicKey | None, tuple[str, ...]]:
+    """A member's key, if it is usable, which joins `keys`; and what is wrong with the member."""
     try:
         reading = read_jwk(member)
     except KeyRefusedError as error:
-        return (error.message,)
+        return None, (error.message,)
     first = keys.setdefault(reading.key.key_id, reading.key)
     if first is reading.key:
-        return reading.flaws
+        return reading.key, reading.flaws
     again = "has the kid of an earlier key"
-    return (*reading.flaws, again if first == reading.key else f"{again} and other material")
+    return reading.key, (*reading.flaws, again if first == reading.key else f"{again} and other material")

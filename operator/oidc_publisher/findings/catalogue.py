@@ -139,6 +139,10 @@ class Reason(StrEnum):
     Succeeded = auto()
     # events only
     DriftRepaired = auto()
+    DocumentsAdopted = auto()
+    StoreChanged = auto()
+    DocumentsDeleted = auto()
+    DocumentsLeft = auto()
     LedgerRebuilt = auto()
     KeySafe = auto()
     KeyRetired = auto()
@@ -190,7 +194,7 @@ CATALOGUE: Mapping[Reason, Entry] = {
     Reason.EndpointGone: Entry(
         _READ,
         _I,
-        "An API server has left the EndpointSlice default/kubernetes.",
+        "An API server is no longer one of the issuer's: it has left the EndpointSlice default/kubernetes, or the spec.",
         "Nothing to do when it was removed on purpose; else look whether it is ready.",
     ),
     Reason.ClusterDiscoveryMissing: Entry(
@@ -398,20 +402,22 @@ CATALOGUE: Mapping[Reason, Entry] = {
         _PUBLISH,
         _C,
         "There are documents at this place that another owner wrote.",
-        "Choose spec.adoption Merge or Replace to take them over, or another place.",
+        "To take them over set spec.adoption: Merge keeps their keys published until no token signed with them can live, "
+        "Replace overwrites them at once and breaks such tokens. Or choose another place.",
         stalled=True,
     ),
     Reason.OwnershipLost: Entry(
         _PUBLISH,
         _C,
         "Another owner has taken the documents over; nothing is written any more.",
-        "Decide which cluster owns this place and delete or move the other OIDCIssuer.",
+        "Decide who owns this place. To take it back, stop the other owner, then delete this OIDCIssuer (with "
+        "deletionPolicy Retain) and create it again with spec.adoption Merge.",
         stalled=True,
     ),
     Reason.InvalidationDenied: Entry(
         _PUBLISH,
         _W,
-        "CloudFront refused the invalidation.",
+        "CloudFront was not asked to drop its copies, or refused.",
         "Allow cloudfront:CreateInvalidation; until then copies live for their max-age.",
     ),
     Reason.DistributionMismatch: Entry(
@@ -680,6 +686,30 @@ CATALOGUE: Mapping[Reason, Entry] = {
         _I,
         "A stored document differed from the plan and was written again.",
         "Look who else writes to the bucket.",
+    ),
+    Reason.DocumentsAdopted: Entry(
+        _PUBLISH,
+        _I,
+        "Documents that another owner wrote were taken over.",
+        "Keys that were not in them are safe to sign with only when their time has come: look at SafeToSign.",
+    ),
+    Reason.StoreChanged: Entry(
+        _PUBLISH,
+        _I,
+        "The documents are published and proven at a new place; those at the former one are left as they are.",
+        "Delete the former documents when nothing serves them any more.",
+    ),
+    Reason.DocumentsDeleted: Entry(
+        _PUBLISH,
+        _I,
+        "The documents were deleted with their OIDCIssuer.",
+        "Nothing to do; no relying party accepts a token of this issuer any more.",
+    ),
+    Reason.DocumentsLeft: Entry(
+        _PUBLISH,
+        _I,
+        "The OIDCIssuer was deleted and documents were left as they are.",
+        "Delete them by hand when no token of this issuer is in use any more.",
     ),
     Reason.LedgerRebuilt: Entry(
         _PLAN,

@@ -119,10 +119,12 @@ def _safe_to_sign(findings: Sequence[Finding], facts: Facts) -> Condition:
         return _make(
             kind, ConditionStatus.TRUE, Reason.Succeeded, facts.achieved.get(kind, "Every listed key may sign."), facts
         )
-    waiting = most_important(f for f in plan if f.reason is Reason.PrePublishing)
+    for reason in (Reason.PrePublishing, Reason.KeyWithdrawn):
+        keeps = most_important(f for f in plan if f.reason is reason)
+        if keeps is not None:
+            return _make(kind, ConditionStatus.FALSE, reason, keeps.message, facts)
     entry = CATALOGUE[Reason.PrePublishing]
-    message = waiting.message if waiting else f"{entry.meaning} {entry.hint}"
-    return _make(kind, ConditionStatus.FALSE, Reason.PrePublishing, message, facts)
+    return _make(kind, ConditionStatus.FALSE, Reason.PrePublishing, f"{entry.meaning} {entry.hint}", facts)
 
 
 def _ready(

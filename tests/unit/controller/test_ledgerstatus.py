@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given
 from hypothesis import strategies as st
 
 from oidc_publisher.api import OIDCIssuerStatus, StatusPublication, read_status, to_status_json
-from oidc_publisher.controller.ledgerstatus import keys_of, ledger_of, read_ledger
+from oidc_publisher.controller.ledgerstatus import damaged_keys, keys_of, ledger_of, read_ledger
 from oidc_publisher.keys import PublicKey
 from oidc_publisher.rotation import CacheAge, Endpoint, Ledger, LedgerKey, Origin
 
@@ -19,7 +20,7 @@ times = st.integers(1_600_000_000, 2_200_000_000).map(lambda s: datetime.fromtim
 durations = st.integers(0, 400 * 86400).map(lambda s: timedelta(seconds=s))
 maybe = st.none() | times
 texts = st.text("abcdefghijklmnopqrstuvwxyz0123456789.-", min_size=1, max_size=20)
-origins = st.builds(Origin, source=texts, identity=texts, entry=st.none() | texts)
+origins = st.builds(Origin, source=texts, entry=st.none() | texts)
 flags = st.booleans()
 
 
@@ -37,6 +38,7 @@ def entries(key: PublicKey) -> st.SearchStrategy[LedgerKey]:
         founding=flags,
         baseline=flags,
         signed_before_safe=flags,
+        material_changed=flags,
         published_time=maybe,
         rebuilt_time=maybe,
         served_since_time=maybe,
@@ -60,6 +62,7 @@ ledgers = st.builds(
     cache_ages=st.lists(st.builds(CacheAge, age=durations, until_time=times), max_size=3).map(tuple),
     endpoints=st.lists(st.builds(Endpoint, address=texts, key_id=texts, gone_since_time=maybe), max_size=3).map(tuple),
     last_complete_pass_time=maybe,
+    adopted_time=maybe,
 )
 
 
@@ -91,5 +94,21 @@ def test_an_entry_without_usable_material_is_left_out_alone() -> None:
     now = datetime(2026, 1, 1, tzinfo=UTC)
     ledger = Ledger(keys=tuple(LedgerKey(k, 1, now, timedelta(0), timedelta(0)) for k in KEYS[:2]))
     good, bad = keys_of(ledger)
-    status = OIDCIssuerStatus(keys=(good, bad.model_copy(update={"public_key": "garbage"})))
+    publication = StatusPublication(serial=7)
+    damaged = bad.model_copy(update={"public_key": "garbage"})
+    status = OIDCIssuerStatus(keys=(good, damaged), publication=publication)
     assert [entry.key for entry in read_ledger(status).keys] == [KEYS[0]]
+    assert read_ledger(status).serial == 0
+    assert damaged_keys(status) == ("keys[1]",)
+    assert read_ledger(status.model_copy(update={"keys": (good, bad)})).serial == 7
+
+
+@pytest.mark.parametrize("member", ["token_lifetime", "stale_age", "first_seen_time"])
+def test_an_entry_that_lacks_what_every_entry_has_is_damaged(member: str) -> None:
+    """An absent period is no period of nothing: the store's mark remembers the longest of them."""
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    entry = LedgerKey(KEYS[0], 1, now, timedelta(hours=1), timedelta(hours=1))
+    (key,) = keys_of(Ledger(keys=(entry,)))
+    status = OIDCIssuerStatus(keys=(key.model_copy(update={member: None}),), publication=StatusPublication(serial=7))
+    assert read_ledger(status).serial == 0
+    assert damaged_keys(status) == ("keys[0]",)

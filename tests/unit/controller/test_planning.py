@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from oidc_publisher.api import OIDCIssuerSpec, read_issuer
-from oidc_publisher.controller.planning import Place, documents_for, foreign_owner, policy_of, stored_reading
-from oidc_publisher.controller.support import unsupported
-from oidc_publisher.documents import Document, OwnerMark, StoredDocument, digest, jwks_document
-from oidc_publisher.findings import Reason
+from oidc_publisher.controller.planning import documents_for, policy_of
+from oidc_publisher.documents import Document, OwnerMark, StoredDocument, jwks_document
 from oidc_publisher.keys import PublicKey
-from oidc_publisher.rotation import Ledger, LedgerKey, StoreState
+from oidc_publisher.rotation import Ledger, LedgerKey
 
 KEY = PublicKey.of(ec.generate_private_key(ec.SECP256R1()).public_key())
 OURS, OTHERS = "uid/prod", "uid-2/prod"
@@ -33,40 +30,6 @@ def spec(**changes: object) -> OIDCIssuerSpec:
     return read_issuer({"metadata": {"name": "prod"}, "spec": base | changes}).spec
 
 
-def test_a_stored_set_is_read_with_its_mark() -> None:
-    """Keys in stored order, the mark's numbers, the digest of the bytes."""
-    reading = stored_reading(stored(OURS), owner=OURS)
-    assert (reading.state, reading.keys, reading.ours, reading.serial) == (StoreState.PRESENT, (KEY,), True, 7)
-    assert (reading.token_lifetime, reading.stale_age, reading.last_modified) == (HOUR, 2 * HOUR, NOW)
-    assert reading.digest == digest(jwks_document([KEY]))
-
-
-def test_no_object_is_absence_and_garbage_holds_no_keys() -> None:
-    """Both are readings, not failures."""
-    assert stored_reading(None, owner=OURS).state is StoreState.ABSENT
-    garbage = stored_reading(stored(OURS, b"<html>"), owner=OURS)
-    assert (garbage.state, garbage.keys) == (StoreState.PRESENT, ())
-
-
-@pytest.mark.parametrize(
-    ("owner", "known", "expected"),
-    [
-        (OURS, False, None),
-        (OURS, True, None),
-        (None, True, None),
-        (None, False, Reason.DocumentsNotOurs),
-        (OTHERS, False, Reason.DocumentsNotOurs),
-        (OTHERS, True, Reason.OwnershipLost),
-    ],
-)
-def test_whose_documents_they_are(owner: str | None, known: bool, expected: Reason | None) -> None:
-    """R9: before our first write nothing foreign is touched; after it another owner's mark stops us."""
-    place = Place("s3://abc", OURS, known)
-    for discovery, jwks in ((None, stored(owner)), (stored(owner), None), (stored(owner), stored(OURS))):
-        found = foreign_owner(place, discovery, jwks)
-        assert (found.reason if found else None) is expected
-
-
 def test_the_mark_carries_the_longest_times_of_the_published_keys() -> None:
     """R9: what a rebuilt ledger needs."""
     other = PublicKey.of(ec.generate_private_key(ec.SECP256R1()).public_key())
@@ -84,27 +47,3 @@ def test_the_policy_is_the_specs() -> None:
     assert policy.clock_skew == timedelta(seconds=1)
     assert policy.cache_max_age == timedelta(seconds=2)
     assert policy.withdrawn_key_ids == {"x"}
-
-
-@pytest.mark.parametrize(
-    ("changes", "field"),
-    [
-        ({"store": {"gcs": {"bucket": "abc"}}}, "spec.store.gcs"),
-        (
-            {"store": {"s3": {"bucket": "abc", "region": "x", "cloudFront": {"distributionID": "E1ABCDEF"}}}},
-            "spec.store.s3.cloudFront",
-        ),
-        ({"adoption": "Merge"}, "spec.adoption"),
-        ({"deletionPolicy": "Delete"}, "spec.deletionPolicy"),
-    ],
-)
-def test_what_this_version_cannot_do_is_refused_by_name(changes: dict[str, object], field: str) -> None:
-    """A field whose work is missing is never silently ignored."""
-    (finding,) = unsupported(spec(**changes))
-    assert (finding.reason, finding.subject) == (Reason.SpecUnsupported, field)
-    assert field in finding.message
-
-
-def test_the_smallest_spec_is_supported() -> None:
-    """Nothing to refuse."""
-    assert unsupported(spec()) == ()

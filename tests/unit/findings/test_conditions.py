@@ -126,6 +126,18 @@ def test_a_waiting_key_makes_safe_to_sign_false_with_its_time() -> None:
     assert "2026-01-02T00:00:00Z" in safe.message
 
 
+def test_a_withdrawn_key_that_is_listed_makes_safe_to_sign_false_by_its_name() -> None:
+    """Nothing waits, and yet one listed key may not sign."""
+    withdrawn = Finding.of(Reason.KeyWithdrawn, "Key K1 is withdrawn and is still listed", subject="K1")
+    waiting = Finding.of(Reason.PrePublishing, "Key K2 is safe to sign with from 2026-01-02T00:00:00Z")
+    facts = replace(GOOD, may_sign=False)
+    safe = by_type(conditions((withdrawn,), facts))[ConditionType.SAFE_TO_SIGN]
+    assert (safe.status, safe.reason) == (ConditionStatus.FALSE, Reason.KeyWithdrawn)
+    assert "K1" in safe.message
+    both = by_type(conditions((withdrawn, waiting), facts))[ConditionType.SAFE_TO_SIGN]
+    assert both.reason is Reason.PrePublishing
+
+
 def test_suspended_makes_no_claim() -> None:
     """An old proof is not a proof."""
     found = by_type(conditions((), replace(GOOD, suspended=True, previous=conditions((), GOOD))))

@@ -1,0 +1,50 @@
+"""The last pass over an object that is being deleted: the documents go or stay, then our finalizer goes."""
+
+from __future__ import annotations
+
+from oidc_publisher.controller.context import Contexts
+from oidc_publisher.controller.deleting import Deletion, delete_documents, not_deleted
+from oidc_publisher.controller.finalizing import left, left_elsewhere, why_left, without_ours
+from oidc_publisher.controller.ownership import Place
+from oidc_publisher.controller.planning import place_of
+from oidc_publisher.controller.queue import Outcome
+from oidc_publisher.controller.recording import Recorder
+from oidc_publisher.controller.summary import Summary
+from oidc_publisher.controller.work import Work
+from oidc_publisher.errors import StoreError
+from oidc_publisher.findings import Finding, Reason
+
+
+async def end(contexts: Contexts, work: Work, recorder: Recorder) -> Outcome:
+    """Do what deletionPolicy says and let the object go; it stays, and says why, while its documents cannot be deleted.
+
+    Raises:
+        ClusterError: the cluster's identity, by which documents are known as ours, could not be read.
+        ConflictError: the object was changed since it was read.
+    """
+    issuer = work.issuer
+    why = why_left(issuer)
+    if why is not None:
+        location = issuer.status.publication.location if issuer.status.publication else None
+        work.events.extend([left(location, why)] if location else [])
+    else:
+        context = await contexts.open(issuer)
+        place = place_of(issuer, context.store.location, context.owner)
+        try:
+            done = await delete_documents(context.store, issuer.spec.jwks_path, owner=context.owner)
+        except StoreError as error:
+            await recorder.report(work, Summary(findings=(not_deleted(error, place.location),)))
+            return Outcome(failed=True)
+        work.events.extend((*_told(done, place), *left_elsewhere(issuer, place)))
+    await recorder.hold(work, without_ours(issuer))
+    await recorder.tell(work)
+    return Outcome()
+
+
+def _told(done: Deletion, place: Place) -> list[Finding]:
+    events: list[Finding] = []
+    if done.deleted:
+        message = f"Deleted at {place.location}: {', '.join(done.deleted)}"
+        events.append(Finding.of(Reason.DocumentsDeleted, message, subject=place.location))
+    events += [left(f"{place.location}/{path}", f"they are not ours (owner: {owner})") for path, owner in done.left]
+    return events

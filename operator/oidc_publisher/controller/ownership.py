@@ -1,0 +1,122 @@
+"""What is stored at the issuer's place, and whose it is (R9). Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from oidc_publisher.api import Adoption
+from oidc_publisher.documents import OwnerMark, StoredDocument, digest, read_jwks_document
+from oidc_publisher.errors import DocumentInvalidError, StoreError
+from oidc_publisher.findings import Finding, Reason
+from oidc_publisher.keys import PublicKey
+from oidc_publisher.rotation import StoredReading, StoreState, TakeOver
+
+
+@dataclass(frozen=True, slots=True)
+class StoredDocuments:
+    """Both documents as the store holds them; None each where there is none. `error` when they could not be read."""
+
+    discovery: StoredDocument | None = None
+    jwks: StoredDocument | None = None
+    error: StoreError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the documents go, who we are there, and whether both have been ours there before.
+
+    `adoption` speaks only before that (R9): two operators that both replaced what they find would fight for ever.
+    """
+
+    location: str
+    owner: str
+    known: bool
+    adoption: Adoption = Adoption.REFUSE
+
+
+class Standing(Enum):
+    """Whose the stored documents are. What is not there is nobody's, and ours to write."""
+
+    OURS = auto()  # also one without a mark where we have written before: that is drift
+    MERGE = auto()  # another owner's, to be taken over with its keys
+    REPLACE = auto()  # another owner's, to be written over
+    FOREIGN = auto()  # another owner's, and not to be touched
+    LOST = auto()  # ours before, and another owner's now
+
+
+_ADOPTED = {Adoption.REFUSE: Standing.FOREIGN, Adoption.MERGE: Standing.MERGE, Adoption.REPLACE: Standing.REPLACE}
+_STATES = {Standing.FOREIGN: StoreState.FOREIGN, Standing.LOST: StoreState.LOST}
+_TAKE_OVERS = {Standing.MERGE: TakeOver.MERGE, Standing.REPLACE: TakeOver.REPLACE}
+
+
+def standing(place: Place, stored: StoredDocuments) -> Standing:
+    """Whose the documents are that were read at `place`.
+
+    As long as one of the two is another owner's and ours were never both there, the place is still to be taken over: a
+    take-over that was cut short between its two writes goes on.
+    """
+    others = _others(place, stored)
+    if not place.known:
+        return _ADOPTED[place.adoption] if others else Standing.OURS
+    return Standing.LOST if any(others) else Standing.OURS
+
+
+def refusal(place: Place, stored: StoredDocuments) -> Finding | None:
+    """Why nothing may be written at `place`, None when we may."""
+    whose = standing(place, stored)
+    if whose is Standing.LOST:
+        message = f"{place.location} now belongs to {owner_found(place, stored)}, and nothing is written there any more"
+        return Finding.of(Reason.OwnershipLost, message, subject=place.location)
+    if whose is Standing.FOREIGN:
+        owner = owner_found(place, stored)
+        message = f"{place.location} holds documents that this issuer did not write (owner: {owner})"
+        return Finding.of(Reason.DocumentsNotOurs, message, subject=place.location)
+    return None
+
+
+def owner_found(place: Place, stored: StoredDocuments) -> str:
+    """The other owner's name as the mark gives it, `none` where nobody signed."""
+    return next((owner for owner in _others(place, stored) if owner), "none")
+
+
+def stored_reading(place: Place, stored: StoredDocuments) -> StoredReading:
+    """The stored key set as the rules of rotation take it; bytes that are no key set hold no keys."""
+    if stored.error is not None:
+        return StoredReading(StoreState.UNREADABLE)
+    whose = standing(place, stored)
+    if whose in _STATES:
+        return StoredReading(_STATES[whose])
+    if stored.jwks is None:
+        return StoredReading(StoreState.ABSENT)
+    mark = OwnerMark.read(stored.jwks.document.metadata)
+    ours = mark is not None and mark.owner == place.owner
+    return StoredReading(
+        StoreState.PRESENT,
+        keys=stored_keys(stored),
+        digest=digest(stored.jwks.document.body),
+        ours=ours,
+        serial=mark.serial if mark else 0,
+        token_lifetime=mark.token_lifetime if mark else None,
+        stale_age=mark.stale_age if mark else None,
+        last_modified=stored.jwks.last_modified,
+        take_over=None if ours else _TAKE_OVERS.get(whose),
+    )
+
+
+def stored_keys(stored: StoredDocuments) -> tuple[PublicKey, ...]:
+    """The usable keys of the stored set, in stored order."""
+    if stored.jwks is None:
+        return ()
+    try:
+        return read_jwks_document(stored.jwks.document.body).keys
+    except DocumentInvalidError:
+        return ()
+
+
+def _others(place: Place, stored: StoredDocuments) -> tuple[str, ...]:
+    """The owner of each document that is there and not ours, empty for one that nobody signed."""
+    documents = (document for document in (stored.jwks, stored.discovery) if document is not None)
+    marks = (OwnerMark.read(document.document.metadata) for document in documents)
+    owners = (mark.owner if mark else "" for mark in marks)
+    return tuple(owner for owner in owners if owner != place.owner)

@@ -1,0 +1,244 @@
+"""Whose documents they are: one place has one owner, and passes from one to the next by a person's word alone."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
+
+from tests.live.places import (
+    DISCOVERY,
+    JWKS,
+    SEVERAL_LOOKS_S,
+    emptied,
+    event,
+    events,
+    key_of,
+    message,
+    owners,
+    patch,
+    published,
+    until,
+)
+from tests.support import faults
+from tests.support.signingkeys import SigningKey, signing_key
+from tests.support.stage import BUCKET, Stage, condition, reasons
+
+OTHERS_MARK = {
+    "oidc-publisher-owner": "11111111-2222-4333-8444-555555555555/old",
+    "oidc-publisher-serial": "41",
+    "oidc-publisher-token-lifetime": "10",
+    "oidc-publisher-stale-age": "2",
+}
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """One API server, S3 and the operator."""
+    with Stage(tmp_path_factory.mktemp("stage"), servers=1) as stage:
+        stage.apply_crd()
+        stage.operator.start()
+        yield stage
+
+
+@pytest.fixture
+def stage(running: Stage) -> Iterator[Stage]:
+    """The stage, empty before and after."""
+    with emptied(running) as stage:
+        yield stage
+        if not stage.operator.process.running:
+            stage.operator.start()
+
+
+def test_of_two_issuers_at_one_place_exactly_one_publishes(stage: Stage) -> None:
+    """The second one names the owner and the ways to take over, and changes nothing; the first one is not disturbed."""
+    stage.apply(stage.issuer())
+    stage.wait_ready()
+    before = stage.s3.get_object(BUCKET, JWKS)
+    stage.apply(stage.issuer("second"))
+    found = stage.wait_for_reason("DocumentsNotOurs", name="second")
+    told = message(found, "Published")
+    assert "/prod)" in told
+    assert all(value in told for value in ("spec.adoption", "Merge", "Replace"))
+    assert condition(found["status"], "Stalled") == "True"
+    assert "location" not in found["status"].get("publication", {})
+    stage.edge.forget_requests()
+    time.sleep(SEVERAL_LOOKS_S)
+    assert stage.edge.writes() == 0
+    after = stage.s3.get_object(BUCKET, JWKS)
+    assert before is not None
+    assert after is not None
+    assert after["LastModified"] == before["LastModified"]
+    assert stage.conditions()["Ready"] == ("True", "Proven")
+
+
+def test_two_issuers_that_begin_together_do_not_both_publish(stage: Stage) -> None:
+    """Both find an empty place: one creates the documents, the other loses the race and can still take over by one field."""
+    stage.edge.misbehave("openid/v1/jwks$", faults.delayed(0.5), methods=("PUT",))
+    for name in ("left", "right"):
+        stage.apply(stage.issuer(name))
+
+    def winners() -> list[str]:
+        return [n for n in ("left", "right") if condition(stage.get(n).get("status", {}), "Published") == "True"]
+
+    until(lambda: len(winners()) == 1, "one has published")
+    (winner,) = winners()
+    loser = "right" if winner == "left" else "left"
+    stage.wait_for_reason("DocumentsNotOurs", name=loser)
+    assert owners(stage) == {winner}
+    patch(stage, loser, adoption="Merge")
+    stage.wait(lambda s: condition(s, "Published") == "True", what="the loser takes over", name=loser)
+    stage.wait_for_reason("OwnershipLost", name=winner)
+    assert owners(stage) == {loser}
+
+
+def test_the_one_that_lost_stops_for_good(stage: Stage) -> None:
+    """OwnershipLost, Stalled, no write, no further word; adoption does not bring it back, what the message says does."""
+    stage.apply(stage.issuer())
+    stage.wait_ready()
+    stage.apply(stage.issuer("second", adoption="Merge"))
+    stage.wait_ready(name="second")
+    lost = stage.wait_for_reason("OwnershipLost")
+    assert "/second" in message(lost, "Published")
+    assert condition(lost["status"], "Ready") == "False"
+    assert condition(lost["status"], "Stalled") == "True"
+    patch(stage, adoption="Replace")
+    stage.wait(lambda s: s.get("observedGeneration") == 2 and "OwnershipLost" in reasons(s), what="still lost")
+    second = stage.get("second")["status"]["publication"]["serial"]
+    time.sleep(SEVERAL_LOOKS_S)
+    found = stage.get()["status"]
+    assert found["publication"]["location"] == f"s3://{BUCKET}/prod"
+    assert not {"RetirementBlocked", "RetirementOverdue", "StoreUnavailable"} & reasons(found)
+    assert stage.get("second")["status"]["publication"]["serial"] == second, "nobody fights"
+    assert owners(stage) == {"second"}
+    assert len(events(stage, "OwnershipLost")) <= 2, "one for each generation at most"
+
+    stage.cluster.kubectl("delete", "oidci/second", "--wait=true")
+    stage.cluster.kubectl("delete", "oidci/prod", "--wait=true")
+    stage.apply(stage.issuer(adoption="Merge"))
+    stage.wait_ready()
+    assert owners(stage) == {"prod"}
+
+
+def test_merge_keeps_the_usable_keys_of_unmarked_documents(stage: Stage) -> None:
+    """Foreign keys stay, as old as the object and for a day; a private and an unusable one are left out and named."""
+    foreign, other = signing_key("P-256", "foreign"), signing_key("P-384", "other")
+    members = [
+        _jwk(foreign),
+        _jwk(stage.key),
+        {**_jwk(other), "d": "AAAA"},
+        {"kty": "oct", "kid": "symmetric", "k": "AA"},
+    ]
+    stage.s3.put(BUCKET, JWKS, json.dumps({"keys": members}).encode(), ContentType="application/json")
+    stage.s3.put(BUCKET, DISCOVERY, b"{}", ContentType="application/json")
+    stored = _last_modified(stage)
+    time.sleep(2)  # so that the object is older than what follows
+    stage.apply(stage.issuer())
+    refused = stage.wait_for_reason("DocumentsNotOurs")
+    assert "owner: none" in message(refused, "Published")
+    assert published(stage) == {foreign.kid, stage.key.kid, other.kid, "symmetric"}
+
+    patch(stage, adoption="Merge")
+    status = stage.wait_ready()["status"]
+    assert published(stage) == {foreign.kid, stage.key.kid}
+    kept, inherited = key_of(status, foreign.kid), key_of(status, stage.key.kid)
+    assert kept["publishedTime"] == kept["servedSinceTime"] == inherited["publishedTime"] == stored
+    assert (kept["tokenLifetime"], inherited["tokenLifetime"]) == ("24h", "24h")
+    assert "origins" not in kept or kept["origins"] == []
+    assert "safeSinceTime" in inherited
+    assert "SignedBeforeSafe" not in reasons(status)
+    told = event(stage, "DocumentsAdopted")
+    assert told["type"] == "Warning"
+    assert "private" in told["note"]
+    assert "symmetric" in told["note"]
+
+
+def test_replace_writes_over_them_at_once(stage: Stage) -> None:
+    """Their keys are gone, and a key of ours that signs is not called safe: caches hold sets without it."""
+    foreign = signing_key("P-256", "foreign")
+    _leave_documents(stage, foreign)
+    stage.apply(stage.issuer(adoption="Replace"))
+    status = stage.wait_ready()["status"]
+    assert published(stage) == {stage.key.kid}
+    assert owners(stage) == {"prod"}
+    assert "SignedBeforeSafe" in reasons(status)
+    assert event(stage, "DocumentsAdopted")["type"] == "Normal"
+    done = stage.wait(lambda s: condition(s, "SafeToSign") == "True", what="SafeToSign")
+    assert "SignedBeforeSafe" not in reasons(done["status"])
+
+
+def test_a_kill_between_saving_the_merged_ledger_and_the_write_merges_once(stage: Stage) -> None:
+    """The place is not called ours before it is; the next process adopts again, and nothing enters twice."""
+    foreign = signing_key("P-256", "foreign")
+    _leave_documents(stage, foreign)
+    stage.edge.misbehave("openid/v1/jwks$", faults.delayed(60), methods=("PUT",))
+    stage.apply(stage.issuer(adoption="Merge"))
+    saved = stage.wait(lambda s: s.get("publication", {}).get("serial") == 1, what="the saved ledger")["status"]
+    assert "location" not in saved["publication"]
+    assert {key["keyID"] for key in saved["keys"]} == {foreign.kid, stage.key.kid}
+    stage.operator.kill()
+    stage.edge.heal()
+    assert published(stage) == {foreign.kid}
+    stage.operator.start()
+    status = stage.wait_ready()["status"]
+    assert published(stage) == {foreign.kid, stage.key.kid}
+    assert len(status["keys"]) == 2
+    assert key_of(status, foreign.kid)["servedSinceTime"] == key_of(saved, foreign.kid)["publishedTime"]
+
+
+def test_a_kill_before_the_first_write_leaves_the_place_to_whoever_comes_first(stage: Stage) -> None:
+    """A rival that creates the documents meanwhile is found to be their owner, and can still be taken over."""
+    stage.edge.misbehave("openid/v1/jwks$", faults.delayed(60), methods=("PUT",))
+    stage.apply(stage.issuer())
+    stage.wait(lambda s: s.get("publication", {}).get("serial") == 1, what="the saved ledger")
+    stage.operator.kill()
+    stage.edge.heal()
+    foreign = signing_key("P-256", "foreign")
+    _leave_documents(stage, foreign)
+    stage.operator.start()
+    found = stage.wait_for_reason("DocumentsNotOurs")
+    assert "/old)" in message(found, "Published")
+    patch(stage, adoption="Merge")
+    stage.wait_ready()
+    assert published(stage) == {foreign.kid, stage.key.kid}
+
+
+def test_a_take_over_that_was_cut_short_goes_on(stage: Stage) -> None:
+    """The key set is ours already and the discovery document is not: the former owner stops, the taker finishes."""
+    stage.apply(stage.issuer())
+    stage.wait_ready()
+    stage.edge.fail("PUT", f"/{BUCKET}/{DISCOVERY}$", 403, code="AccessDenied")
+    stage.apply(stage.issuer("second", adoption="Merge"))
+    stage.wait_for_reason("AccessDenied", name="second")
+    stage.wait_for_reason("OwnershipLost")
+    assert owners(stage) == {"prod", "second"}
+    stage.operator.restart()
+    stage.wait_for_reason("AccessDenied", name="second")
+    stage.edge.heal()
+    stage.wait(lambda s: condition(s, "Published") == "True", what="the take-over", name="second")
+    assert owners(stage) == {"second"}
+
+
+def _jwk(key: SigningKey) -> dict[str, Any]:
+    algorithm = jwt.get_algorithm_by_name(key.algorithm)
+    numbers = json.loads(algorithm.to_jwk(load_pem_public_key(key.public_pem)))
+    return {**numbers, "kid": key.kid, "use": "sig", "alg": key.algorithm}
+
+
+def _leave_documents(stage: Stage, *keys: SigningKey) -> None:
+    """Documents that a cluster left which is no more."""
+    body = json.dumps({"keys": [_jwk(key) for key in keys]}).encode()
+    headers = {"ContentType": "application/json", "CacheControl": "public, max-age=2", "Metadata": OTHERS_MARK}
+    stage.s3.put(BUCKET, JWKS, body, **headers)
+    stage.s3.put(BUCKET, DISCOVERY, b"{}", **headers)
+
+
+def _last_modified(stage: Stage) -> str:
+    answer = stage.edge.fetch(f"/{BUCKET}/{JWKS}")
+    return parsedate_to_datetime(answer.headers["Last-Modified"]).strftime("%Y-%m-%dT%H:%M:%SZ")
