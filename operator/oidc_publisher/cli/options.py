@@ -35,7 +35,12 @@ class Asking:
 
 
 def asking_options(command: _Command) -> _Command:
-    """Add NAME and the common options; `Asking(**...)` takes their values."""
+    """Add NAME and the common options; `taken` reads their values."""
+    return _NAME(common_options(command))
+
+
+def common_options(command: _Command) -> _Command:
+    """Add what every command has that asks the cluster."""
     for decorate in reversed(_OPTIONS):
         command = decorate(command)
     return command
@@ -46,8 +51,8 @@ def taken(options: dict[str, Any]) -> Asking:
     return Asking(**{field: options.pop(field) for field in Asking.__dataclass_fields__})
 
 
+_NAME = click.argument("name", metavar="NAME", callback=parsed(issuer_name))
 _OPTIONS = (
-    click.argument("name", metavar="NAME", callback=parsed(issuer_name)),
     click.option("--kubeconfig", metavar="FILE", help="Instead of KUBECONFIG or ~/.kube/config."),
     click.option("--context", metavar="NAME", help="Context of the kubeconfig, instead of its current one."),
     click.option(

@@ -159,17 +159,15 @@ def _caveats(issuer: OIDCIssuer, now: datetime) -> Iterator[str]:
 
 
 def _finding(finding: StatusFinding) -> FindingLine:
-    """A finding with its advice apart from what is wrong: the catalogue's advice ends the message."""
-    advice = CATALOGUE[Reason(finding.reason)].hint if finding.reason in Reason.__members__ else ""
-    apart = bool(advice) and finding.message.endswith(advice)
-    return FindingLine(
-        reason=finding.reason,
-        severity=finding.severity,
-        subject=finding.subject or "",
-        message=finding.message.removesuffix(advice).rstrip() if apart else finding.message,
-        advice=advice if apart else "",
-        since_time=finding.since_time,
-    )
+    message, advice = advice_apart(finding.reason, finding.message)
+    return FindingLine(finding.reason, finding.severity, finding.subject or "", message, advice, finding.since_time)
+
+
+def advice_apart(reason: str, message: str) -> tuple[str, str]:
+    """What is wrong, and what to do: the catalogue's advice, where it ends the message."""
+    advice = CATALOGUE[Reason(reason)].hint if reason in Reason.__members__ else ""
+    apart = bool(advice) and message.endswith(advice)
+    return (message.removesuffix(advice).rstrip(), advice) if apart else (message, "")
 
 
 def _key(key: StatusKey, issuer: OIDCIssuer) -> KeyLine:

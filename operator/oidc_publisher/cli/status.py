@@ -59,7 +59,8 @@ def _write(page: Page, asking: Asking) -> None:
     from oidc_publisher.cli.page import to_json  # noqa: PLC0415
 
     if asking.output is Output.TEXT:
-        from oidc_publisher.cli.render import console_for, print_page  # noqa: PLC0415
+        from oidc_publisher.cli.pieces import console_for  # noqa: PLC0415
+        from oidc_publisher.cli.render import print_page  # noqa: PLC0415
 
         print_page(page, console_for(sys.stdout, no_color=asking.no_color), datetime.now(UTC))
     else:

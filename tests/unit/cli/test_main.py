@@ -50,6 +50,7 @@ def test_help_lists_the_commands_and_exit_codes(capsys: pytest.CaptureFixture[st
     said = capsys.readouterr().out
     assert "run      Run the operator." in said
     assert "version  Print the version." in said
+    assert "plan     Show what a manifest would change, as a diff. Nothing is written." in said
     assert "wait     Wait until an issuer is Ready, or a key is safe to sign with." in said
     assert "Exit codes" in said
 
@@ -59,7 +60,8 @@ def test_help_and_version_import_nothing_heavy() -> None:
     code = (
         "import sys, contextlib\n"
         "from oidc_publisher.cli import main\n"
-        "for arguments in (['--help'], ['version'], ['run', '--help'], ['status', '--help'], ['wait', '--help']):\n"
+        "for arguments in (['--help'], ['version'], ['run', '--help'], ['status', '--help'], ['wait', '--help'],\n"
+        "                  ['plan', '--help']):\n"
         "    with contextlib.suppress(SystemExit): main(arguments)\n"
         "heavy = {'kopf', 'aiohttp', 'kubernetes', 'structlog', 'pydantic', 'boto3', 'rich'} & set(sys.modules)\n"
         "sys.exit(str(heavy) if heavy else 0)\n"
@@ -91,6 +93,11 @@ def test_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
         (["status", "A"], "'NAME': 'A' must be the name of an OIDCIssuer, such as prod or oidci/prod."),
         (["status", "pod/prod"], "must be the name of an OIDCIssuer"),
         (["status", "prod", "-o", "wide"], "'wide' is not one of 'text', 'json', 'yaml'."),
+        (["plan"], "Missing option '-f' / '--filename'."),
+        (["plan", "-f", "no-such.yaml"], "'no-such.yaml': No such file or directory"),
+        (["plan", "-f", "README.md", "--probe-service-account", "probe"], "'probe' must be NAMESPACE/NAME"),
+        (["plan", "-f", "Makefile"], "Makefile is not YAML: line "),
+        (["plan", "-f", "pyproject.toml"], "pyproject.toml is not YAML: line "),
         (["wait", "prod"], "Say what to wait for: --for=Ready, or --safe-to-sign KID."),
         (["wait", "prod", "--for=Ready", "--safe-to-sign=x"], "Say what to wait for"),
         (["wait", "prod", "--for=Served"], "'Served' is not known; only Ready is."),

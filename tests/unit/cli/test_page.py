@@ -12,7 +12,8 @@ from rich.console import Console
 from oidc_publisher.api import OIDCIssuer
 from oidc_publisher.cli.keyids import shortened
 from oidc_publisher.cli.page import Page, page_of, to_json
-from oidc_publisher.cli.render import console_for, print_page
+from oidc_publisher.cli.pieces import console_for
+from oidc_publisher.cli.render import print_page
 from oidc_publisher.cli.times import away, both, length
 from tests.unit.cli.statuses import GONE, HOUR, MINUTE, NEW, NOW, OLD, SECOND, ago, condition, issuer
 

@@ -1,0 +1,75 @@
+"""What the operator would see if the manifest were applied now: its spec, with the status of the living object. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from oidc_publisher.api import OIDCIssuer, OIDCIssuerSpec
+from oidc_publisher.api.rules import Rule
+from oidc_publisher.errors import InvalidObjectError
+from oidc_publisher.findings import Reason
+
+#: The rule of a field that never changes; only the API server can decide it, for only it has both values.
+_IMMUTABLE = "self == oldSelf"
+_NAMED = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """The object to plan for. `living`: there is one of this name, whose status is taken; `sentence` tells people."""
+
+    issuer: OIDCIssuer
+    living: bool
+    sentence: str
+
+
+def basis_of(manifest: OIDCIssuer, living: OIDCIssuer | None) -> Basis:
+    """The manifest's spec on the living object of its name, which has the ledger.
+
+    Raises InvalidObjectError (SpecUnsupported): the API server would refuse the change, or the object is being deleted.
+    """
+    name = f"oidci/{manifest.metadata.name}"
+    if living is None:
+        return Basis(manifest, living=False, sentence=f"{name}, which is not in the cluster yet")
+    if living.metadata.deletion_timestamp is not None:
+        message = f"{name} is being deleted, so nothing is published for it any more"
+        raise InvalidObjectError(Reason.SpecUnsupported, message, hint="Wait until it is gone, then plan anew.")
+    refused = tuple(_refused(manifest.spec, living.spec))
+    if refused:
+        message = f"The API server would refuse this change of {name}: {'; '.join(refused)}"
+        raise InvalidObjectError(Reason.SpecUnsupported, message)
+    changed = tuple(_changed(_plain(living.spec), _plain(manifest.spec), "spec"))
+    metadata = living.metadata
+    if changed:
+        metadata = metadata.model_copy(update={"generation": metadata.generation + 1})
+    issuer = living.model_copy(update={"metadata": metadata, "spec": manifest.spec})
+    told = f"{name} as it is in the cluster" if not changed else f"{name}, changed in {_listed(changed)}"
+    return Basis(issuer, living=True, sentence=told)
+
+
+def _refused(wanted: OIDCIssuerSpec, living: OIDCIssuerSpec) -> Iterator[str]:
+    """Each immutable field that the manifest changes, with the CRD's sentence."""
+    for attribute, field in OIDCIssuerSpec.model_fields.items():
+        rule = next((m for m in field.metadata if isinstance(m, Rule) and m.cel == _IMMUTABLE), None)
+        if rule is not None and getattr(wanted, attribute) != getattr(living, attribute):
+            yield f"spec.{field.alias or attribute}: {rule.message}"
+
+
+def _plain(spec: OIDCIssuerSpec) -> Any:
+    return spec.model_dump(mode="json", by_alias=True)
+
+
+def _changed(before: Any, after: Any, path: str) -> Iterator[str]:
+    """The paths of the members that differ; a list is one value."""
+    if isinstance(before, Mapping) and isinstance(after, Mapping):
+        for member in after:
+            yield from _changed(before.get(member), after[member], f"{path}.{member}")
+    elif before != after:
+        yield path
+
+
+def _listed(paths: tuple[str, ...]) -> str:
+    more = f" and {len(paths) - _NAMED} more" if len(paths) > _NAMED else ""
+    return ", ".join(paths[:_NAMED]) + more

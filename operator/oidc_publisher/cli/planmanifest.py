@@ -1,0 +1,168 @@
+"""The manifest that `plan` is about: read as kubectl and the API server would, and refused in their words. Pure."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Hashable, Iterator, Mapping
+from typing import Any, NoReturn, get_args, get_origin
+
+import yaml
+from pydantic import TypeAdapter, ValidationError
+
+from oidc_publisher.api import KIND, OIDCIssuer, read_issuer
+from oidc_publisher.api.common import APIModel, ObjectName, plain_type
+from oidc_publisher.errors import InvalidObjectError
+from oidc_publisher.findings import Reason
+
+#: The members of metadata that the API server knows (ObjectMeta of meta/v1).
+_METADATA = (
+    "annotations",
+    "creationTimestamp",
+    "deletionGracePeriodSeconds",
+    "deletionTimestamp",
+    "finalizers",
+    "generateName",
+    "generation",
+    "labels",
+    "managedFields",
+    "name",
+    "namespace",
+    "ownerReferences",
+    "resourceVersion",
+    "selfLink",
+    "uid",
+)
+_TOP = ("apiVersion", "kind", "metadata", "spec", "status")
+_APPLY = "Give one OIDCIssuer, as `kubectl apply -f` takes it."
+
+
+def read_manifest(text: str | bytes, name: str) -> OIDCIssuer:
+    """The one OIDCIssuer in the YAML or JSON of a file called `name`; documents of other kinds are passed over.
+
+    Raises InvalidObjectError (SpecUnsupported): it holds none or several, is no YAML, has fields that do not exist, or
+    breaks a rule of the CRD; no value that somebody wrote is repeated. A status in it counts for nothing.
+    """
+    objects = _objects(text, name)
+    found = [obj for obj in objects if obj.get("kind") == KIND]
+    if len(found) > 1:
+        names = ", ".join(_name(obj) or "one without a name" for obj in found)
+        _refuse(f"{name} holds {len(found)} OIDCIssuers ({names}), and a plan is about one", _APPLY)
+    if not found:
+        kinds = ", ".join(dict.fromkeys(str(obj.get("kind") or "an object without a kind") for obj in objects))
+        _refuse(f"{name} holds no OIDCIssuer ({f'but {kinds}' if kinds else 'it is empty'})", _APPLY)
+    return _checked(found[0], name)
+
+
+def _checked(obj: Mapping[str, Any], name: str) -> OIDCIssuer:
+    if obj.get("apiVersion") is None:
+        _refuse(f"{name}: apiVersion is required")
+    unknown = tuple(unknown_fields(obj))
+    if unknown:
+        _refuse(f"{name}: {', '.join(unknown)}", "kubectl explain oidcissuer.spec lists the fields.")
+    issuer = read_issuer({member: value for member, value in obj.items() if member != "status"})
+    try:
+        TypeAdapter(ObjectName).validate_python(issuer.metadata.name)
+    except ValidationError as error:
+        reason = error.errors(include_url=False, include_input=False)[0]["msg"]
+        _refuse(f"{name}: metadata.name: {reason}")
+    return issuer
+
+
+def unknown_fields(obj: Mapping[str, Any]) -> Iterator[str]:
+    """Each field that does not exist, as kubectl names it, with the one that was probably meant."""
+    yield from _strangers(obj, _TOP, "")
+    metadata = obj.get("metadata")
+    if isinstance(metadata, Mapping):
+        yield from _strangers(metadata, _METADATA, "metadata.")
+    yield from _unknown(OIDCIssuer.model_fields["spec"].annotation, obj.get("spec"), "spec")
+
+
+def _unknown(kind: Any, value: Any, path: str) -> Iterator[str]:
+    """What `kind` does not know of `value`; a value of another type is for the schema to refuse."""
+    kind = plain_type(kind)
+    if get_origin(kind) is tuple and isinstance(value, list):
+        for number, item in enumerate(value):
+            yield from _unknown(get_args(kind)[0], item, f"{path}[{number}]")
+    elif isinstance(kind, type) and issubclass(kind, APIModel) and isinstance(value, Mapping):
+        fields = {field.alias or name: field for name, field in kind.model_fields.items()}
+        yield from _strangers(value, tuple(fields), f"{path}.")
+        for member, field in fields.items():
+            yield from _unknown(field.annotation, value.get(member), f"{path}.{member}")
+
+
+def _strangers(value: Mapping[Any, Any], known: tuple[str, ...], path: str) -> Iterator[str]:
+    for member in value:
+        if member in known:
+            continue
+        meant = _meant(str(member), known)
+        hint = f" (is {path}{meant} meant?)" if meant else ""
+        yield f'unknown field "{path}{_shown(member)}"{hint}'
+
+
+def _meant(member: str, known: tuple[str, ...]) -> str | None:
+    """The known name that is nearly this one: a letter off, or in other case (`issuerUrl`)."""
+    lower = {name.lower(): name for name in known}
+    close = difflib.get_close_matches(member.lower(), lower, n=1, cutoff=0.8)
+    return lower[close[0]] if close else None
+
+
+def _shown(member: object) -> str:
+    text = "".join(c if c.isprintable() else "?" for c in str(member))
+    return text if len(text) <= 63 else f"{text[:63]}..."  # noqa: PLR2004 - longer than any name; a key may be pasted
+
+
+def _objects(text: str | bytes, name: str) -> list[Mapping[str, Any]]:
+    try:
+        documents = [document for document in yaml.load_all(text, Loader=_Loader) if document is not None]
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+        _refuse(f"{name} is not YAML: {_where(error)}")
+    except ValueError:  # PyYAML's own types: a number of too many digits
+        _refuse(f"{name} is not YAML: a number in it is too long")
+    for number, document in enumerate(documents, start=1):
+        if not isinstance(document, Mapping):
+            where = f"document {number} of {name}" if len(documents) > 1 else name
+            _refuse(f"{where} is no Kubernetes object", _APPLY)
+    return documents
+
+
+def _where(error: Exception) -> str:
+    """What the parser stumbled over, without the line itself: a key may stand in it."""
+    if not isinstance(error, yaml.MarkedYAMLError):
+        return "it is nested too deeply" if isinstance(error, RecursionError) else "it holds what is no text"
+    mark = error.problem_mark
+    place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+    return f"{place}{error.problem}"
+
+
+def _name(obj: Mapping[str, Any]) -> str:
+    metadata = obj.get("metadata")
+    return _shown(metadata.get("name") or "") if isinstance(metadata, Mapping) else ""
+
+
+def _refuse(message: str, hint: str = "") -> NoReturn:
+    raise InvalidObjectError(Reason.SpecUnsupported, message, hint=hint)
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML as kubectl reads it: a field given twice is an error, and what looks like a date stays a string."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:  # noqa: FBT001, FBT002 - its signature
+        seen: set[Hashable] = set()
+        for key_node, _ in node.value:
+            if key_node.tag == "tag:yaml.org,2002:merge":
+                continue
+            key = self.construct_object(key_node, deep=True)
+            if isinstance(key, Hashable) and key in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f'field "{_shown(key)}" is there twice', key_node.start_mark
+                )
+            if isinstance(key, Hashable):
+                seen.add(key)
+        return super().construct_mapping(node, deep=deep)
+
+
+_TIMESTAMP = "tag:yaml.org,2002:timestamp"
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != _TIMESTAMP]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
