@@ -17,7 +17,21 @@ from typing import TYPE_CHECKING
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from hack.benchmark import console, imports, lifecycle, machine, options, page, ready, steady, steps  # noqa: E402
+from hack.benchmark import (  # noqa: E402
+    calls,
+    cdn,
+    console,
+    gcs,
+    imports,
+    lifecycle,
+    machine,
+    objects,
+    options,
+    page,
+    ready,
+    steady,
+    steps,
+)
 from hack.benchmark.parts import Parts  # noqa: E402
 from tests.support import namespace  # noqa: E402
 
@@ -28,12 +42,14 @@ if TYPE_CHECKING:
 #: Those that need the servers, in the order in which they are measured.
 ON_PARTS: dict[str, Callable[[Parts, Amount], Chapter]] = {
     "ready": ready.measure,
+    "objects": objects.measure,
     "outage": lifecycle.measure_outages,
     "start": lifecycle.measure_starts,
     "steady": steady.measure,
+    "calls": calls.measure,
     "steps": steps.measure,
 }
-ALONE: dict[str, Callable[[Amount], Chapter]] = {"imports": imports.measure}
+ALONE: dict[str, Callable[[Amount], Chapter]] = {"cdn": cdn.measure, "gcs": gcs.measure, "imports": imports.measure}
 
 
 def main() -> int:

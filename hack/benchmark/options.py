@@ -10,7 +10,9 @@ class Amount:
     """How often and for how long.
 
     `interval_s` is that of the steady issuer. `rest_s` lets a rotation come to rest: more than prePublishPeriod,
-    maxTokenLifetime and clockSkew are together.
+    maxTokenLifetime and clockSkew are together. `object_turns` are issuers with three changes each of a ConfigMap and a
+    Secret. `publications` are first ones, `resting_passes` those whose calls and bytes are counted, `drifts` deletions by
+    hand of each kind.
     """
 
     ready: int = 15
@@ -23,6 +25,11 @@ class Amount:
     steady_passes: int = 31
     interval_s: int = 10
     step_passes: int = 15
+    object_turns: int = 14
+    publications: int = 6
+    resting_passes: int = 15
+    drifts: int = 15
+    cdn_changes: int = 5
 
     @property
     def steady_s(self) -> float:
@@ -42,4 +49,9 @@ QUICK = Amount(
     steady_passes=6,
     interval_s=5,
     step_passes=4,
+    object_turns=2,
+    publications=2,
+    resting_passes=4,
+    drifts=2,
+    cdn_changes=1,
 )

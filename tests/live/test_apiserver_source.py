@@ -43,7 +43,7 @@ def differing(control_plane: ControlPlane) -> Iterator[ControlPlane]:
 async def source_with(kubeconfig: Path, *addresses: str) -> AsyncIterator[APIServerSource]:
     """A source that reads with the credentials of a kubeconfig."""
     async with ClusterClient(load_credentials(str(kubeconfig))) as client:
-        yield APIServerSource(client, "api", "id", addresses)
+        yield APIServerSource(client, "api", addresses)
 
 
 async def read(kubeconfig: Path, *addresses: str) -> SourceResult:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from oidc_publisher.api import RelyingParty
-from oidc_publisher.documents import discovery_document, discovery_url, jwks_document, jwks_uri
+from oidc_publisher.documents import discovery_document, jwks_document, jwks_uri
 from oidc_publisher.findings import Reason
 from oidc_publisher.keys import PublicKey
 from oidc_publisher.probe import (
@@ -82,7 +82,7 @@ class Issuer:
         """Look at it and judge."""
         ca = self.s3.pki.ca_pem.decode()
         wire = HTTPSWire(**{"certificate_authority": ca, "allow_private_address": True, **settings})
-        target = Target(discovery_url(self.url), jwks_uri(self.url, "openid/v1/jwks"), timeout)
+        target = Target(self.url, jwks_uri(self.url, "openid/v1/jwks"), timeout)
         return judge(await look(target, wire), self.expected)
 
     async def reasons(self, **settings: Any) -> list[str]:

@@ -28,7 +28,10 @@ class Server:
 
 @dataclass
 class NamedSource:
-    """A ConfigMap with one entry for each key, as OpenShift keeps them: service-account-NNN.pub."""
+    """A ConfigMap with one entry for each key, as OpenShift keeps them: service-account-NNN.pub.
+
+    `edition` counts the edits of the source in the spec: the one it points to now has the same keys under other names.
+    """
 
     entries: dict[int, PublicKey] = field(default_factory=dict)
     up: bool = True
@@ -37,18 +40,19 @@ class NamedSource:
 
     def read(self) -> SourceReading:
         """One reading by the operator; an entry that is garbage is unreadable and hides its key."""
-        identity = f"{NAMED}/{self.edition}"
         if not self.up:
-            return SourceReading(NAMED, identity, complete=False, missing=(f"source {NAMED}",))
+            return SourceReading(NAMED, complete=False, missing=(f"source {NAMED}",))
         listings = tuple(
-            Listing(key, _entry(number), number) for number, key in self.entries.items() if number not in self.garbage
+            Listing(key, self.entry(number), number)
+            for number, key in self.entries.items()
+            if number not in self.garbage
         )
-        unreadable = frozenset(_entry(number) for number in self.garbage)
-        return SourceReading(NAMED, identity, complete=bool(listings), listings=listings, unreadable=unreadable)
+        unreadable = frozenset(self.entry(number) for number in self.garbage)
+        return SourceReading(NAMED, complete=bool(listings), listings=listings, unreadable=unreadable)
 
-
-def _entry(number: int) -> str:
-    return f"service-account-{number:03}.pub"
+    def entry(self, number: int) -> str:
+        """The name of an entry."""
+        return f"service-account-{number:03}.pub" if not self.edition else f"edition-{self.edition}-{number:03}.pub"
 
 
 @dataclass
@@ -72,8 +76,13 @@ class Cluster:
     @property
     def used(self) -> set[PublicKey]:
         """What is in use in truth: in a key file of a present server, its signer, or an entry of the named source."""
+        return self.used_beyond(set())
+
+    def used_beyond(self, unread: set[int]) -> set[PublicKey]:
+        """What is in use, apart from what only these entries of the named source hold."""
         found = {key for server in self.present.values() for key in (*server.files, server.signer)}
-        return found | (set(self.named.entries.values()) if self.named else set())
+        entries = self.named.entries if self.named else {}
+        return found | {key for number, key in entries.items() if number not in unread}
 
     def read_sources(self) -> tuple[SourceReading, ...]:
         """Every source of the spec, as the operator reads it."""
@@ -93,9 +102,9 @@ class Cluster:
 
     def _read_api(self) -> SourceReading:
         if not self.slice_readable:
-            return SourceReading(API, API, complete=False, missing=("the EndpointSlice",), from_api_server=True)
+            return SourceReading(API, complete=False, missing=("the EndpointSlice",), from_api_server=True)
         answering = [server for server in self.present.values() if server.up]
         listings = tuple(dict.fromkeys(Listing(key) for server in answering for key in server.files))
         missing = tuple(f"API server {address}" for address, server in self.present.items() if not server.up)
         complete = not missing and bool(listings)
-        return SourceReading(API, API, complete, listings, missing=missing, from_api_server=True)
+        return SourceReading(API, complete, listings, missing=missing, from_api_server=True)

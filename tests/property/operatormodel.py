@@ -1,8 +1,7 @@
 """The operator of the simulation: the controller's pass without its I/O, around the real rules and the real documents.
 
-It mirrors controller/reconcile.py: read everything once, plan, save, write, look again, save. Everything that decides is
-the program's own: advance, begin_write, foreign_owner, documents_for, differences, plan_writes, and, at a restart,
-the ledger's way through the status.
+It mirrors controller/rounds.py: read everything once, plan, save, write, look again, save. Everything that decides is the
+program's own: stored_reading, advance, intend, plan_writes, and, at a restart, the ledger's way through the status.
 """
 
 from __future__ import annotations
@@ -12,23 +11,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum, auto
 
-from oidc_publisher.api import OIDCIssuerSpec, OIDCIssuerStatus, StatusPublication
+from oidc_publisher.api import OIDCIssuer, OIDCIssuerSpec, OIDCIssuerStatus, StatusPublication
+from oidc_publisher.api.v1alpha1 import ObjectMeta
 from oidc_publisher.controller.ledgerstatus import keys_of, ledger_of, read_ledger
-from oidc_publisher.controller.planning import Place, documents_for, foreign_owner, policy_of, stored_reading
-from oidc_publisher.documents import DISCOVERY_PATH, PlannedDocuments, StoredDocument, differences, digest, plan_writes
-from oidc_publisher.rotation import (
-    Advance,
-    ClockReading,
-    Ledger,
-    Mints,
-    Pass,
-    SourceReading,
-    StoredReading,
-    StoreState,
-    WireReading,
-    advance,
-    begin_write,
-)
+from oidc_publisher.controller.ownership import Place, StoredDocuments, stored_reading
+from oidc_publisher.controller.planning import intend, policy_of
+from oidc_publisher.documents import DISCOVERY_PATH, PlannedDocuments, plan_writes
+from oidc_publisher.errors import StoreError
+from oidc_publisher.findings import Reason
+from oidc_publisher.rotation import Advance, ClockReading, Ledger, Mints, Pass, SourceReading, WireReading, advance
 from tests.property.publicface import JWKS_PATH, Bucket, PreconditionError, StoreDownError
 
 OWNER = "00000000-0000-4000-8000-000000000000/simulated"
@@ -50,14 +41,6 @@ class Status:
     ledger: Ledger = Ledger()  # noqa: RUF009 - frozen
     known_place: bool = False
     observed: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """Both documents as read."""
-
-    discovery: StoredDocument | None
-    jwks: StoredDocument | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,17 +77,19 @@ class Operator:
         self.passes += 1
         crash, self.crash = self.crash, None
         ledger, stored, wire = self.status.ledger, self._read(), read_wire()
+        place = Place("memory:", OWNER, self.status.known_place)
         for _ in range(MAX_ROUNDS):
-            plan = advance(ledger, self._pass(look, stored, wire))
-            self.last, ledger = plan, plan.ledger
-            ledger, planned = self._to_write(ledger, plan, stored)
-            if planned is None or stored is None:
+            plan = advance(ledger, self._pass(look, place, stored, wire))
+            intent = intend(self._issuer, plan, stored, place)
+            self.last, ledger = plan, intent.ledger
+            if intent.planned is None:
+                place = replace(place, known=place.known or intent.in_place)
                 break
-            self.status = replace(self.status, ledger=ledger, known_place=True)  # R12
+            self.status = replace(self.status, ledger=ledger)  # R12
             if crash is Crash.AFTER_SAVE:
                 return False
             try:
-                stored = self._publish(planned, stored, now)
+                stored = self._publish(intent.planned, stored, now)
             except PreconditionError:
                 stored = self._read()
                 continue
@@ -112,12 +97,13 @@ class Operator:
                 break
             if crash is Crash.AFTER_WRITE:
                 return False
+            place = replace(place, known=True)
             if any(entry.leaving for entry in ledger.keys):
                 stored = self._read()
             wire = read_wire()
         if crash is Crash.BEFORE_REPORT:
             return False
-        self.status = replace(self.status, ledger=ledger, observed=look.instant)
+        self.status = replace(self.status, ledger=ledger, observed=look.instant, known_place=place.known)
         return True
 
     @property
@@ -127,30 +113,21 @@ class Operator:
             return None
         return max(self.last.wake_at - self.status.observed, timedelta(seconds=1))
 
-    def _read(self) -> Stored | None:
-        try:
-            return Stored(self.bucket.read(DISCOVERY_PATH), self.bucket.read(JWKS_PATH))
-        except StoreDownError:
-            return None
+    @property
+    def _issuer(self) -> OIDCIssuer:
+        return OIDCIssuer(metadata=ObjectMeta(name="simulated"), spec=self.spec)
 
-    def _pass(self, look: Look, stored: Stored | None, wire: WireReading | None) -> Pass:
-        reading = StoredReading(StoreState.UNREADABLE) if stored is None else stored_reading(stored.jwks, owner=OWNER)
+    def _read(self) -> StoredDocuments:
+        try:
+            return StoredDocuments(self.bucket.read(DISCOVERY_PATH), self.bucket.read(JWKS_PATH))
+        except StoreDownError:
+            return StoredDocuments(error=StoreError(Reason.StoreUnavailable, "The store is down"))
+
+    def _pass(self, look: Look, place: Place, stored: StoredDocuments, wire: WireReading | None) -> Pass:
+        reading = stored_reading(place, stored)
         return Pass(look.sources, look.mints, reading, wire, look.clock, policy_of(self.spec), look.instant)
 
-    def _to_write(self, ledger: Ledger, plan: Advance, stored: Stored | None) -> tuple[Ledger, PlannedDocuments | None]:
-        if stored is None or not plan.publish:
-            return ledger, None
-        place = Place("memory:", OWNER, self.status.known_place)
-        if foreign_owner(place, stored.discovery, stored.jwks) is not None:
-            return ledger, None
-        planned = documents_for(self.spec, ledger, plan.publish, owner=OWNER)
-        if not differences(planned, stored.discovery, stored.jwks):
-            self.status = replace(self.status, known_place=True)
-            return ledger, None
-        ledger = begin_write(ledger, jwks_digest=digest(planned.jwks.body))
-        return ledger, documents_for(self.spec, ledger, plan.publish, owner=OWNER)
-
-    def _publish(self, planned: PlannedDocuments, stored: Stored, now: datetime) -> Stored:
+    def _publish(self, planned: PlannedDocuments, stored: StoredDocuments, now: datetime) -> StoredDocuments:
         for write in plan_writes(planned, stored.discovery, stored.jwks):
             rival, self.before_write = self.before_write, None
             if rival is not None:

@@ -26,10 +26,10 @@ class Rotator(RuleBasedStateMachine):
     newest = 1
     promotions = 0
 
-    @initialize(servers=st.integers(1, 3), named=st.booleans(), often=st.booleans())
-    def start(self, servers: int, named: bool, often: bool) -> None:
-        """The first publication, at which all is well."""
-        self.world = started(servers, named=named, interval=2 * HOUR if often else 12 * HOUR)
+    @initialize(servers=st.integers(1, 3), named=st.booleans(), often=st.booleans(), down=st.booleans())
+    def start(self, servers: int, named: bool, often: bool, down: bool) -> None:
+        """The first publication, at which all is well, or all but one API server: no pass is complete before it answers."""
+        self.world = started(servers, named=named, interval=2 * HOUR if often else 12 * HOUR, down=down and servers > 1)
 
     # Time
 
@@ -101,13 +101,15 @@ class Rotator(RuleBasedStateMachine):
         self.promote(who=0, which=-1, everywhere=True, mended=True)
         self.delist(who=0, which=which, everywhere=True)
 
-    @rule(who=WHO, which=st.integers(0, 5), everywhere=st.booleans())
-    def delist(self, who: int, which: int, everywhere: bool) -> None:
-        """A key that no longer signs there goes from the key files of one API server or all, or from the named source."""
+    @rule(who=WHO, which=st.integers(0, 5), everywhere=st.booleans(), signer=st.booleans())
+    def delist(self, who: int, which: int, everywhere: bool, signer: bool = False) -> None:
+        """A key goes from the key files of one API server or all, or from the named source; by mistake one that signs."""
         self.world.settle()
         for server in self._servers(who, everywhere=everywhere):
             idle = [key for key in server.files if key != server.signer]
-            if idle:
+            if signer and idle and server.signer in server.files:
+                server.files.remove(server.signer)
+            elif idle and len(server.files) > 1:
                 server.files.remove(idle[which % len(idle)])
         named = self.world.cluster.named
         if named and (everywhere or who % 2) and len(named.entries) > 1:

@@ -23,6 +23,8 @@ from tests.property.rotator import POOL, WAITS, WHO, Rotator
 from tests.property.world import DAY, HOUR, MINUTE
 
 EVIL = public_key(1000)
+AGES = (timedelta(0), 5 * MINUTE, HOUR, 24 * HOUR)
+ERRORS = st.sampled_from([-2 * DAY, -10 * MINUTE, timedelta(0), 10 * MINUTE, 2 * DAY])
 
 
 class Rotation(Rotator):
@@ -104,10 +106,31 @@ class Rotation(Rotator):
         assert self.snapshot is not None
         self.world.set_status(self.snapshot)
 
-    @rule(minutes=st.sampled_from([-10, 0, 10]))
-    def step_clock(self, minutes: int) -> None:
+    @rule(error=ERRORS)
+    def step_clock(self, error: timedelta) -> None:
         """The operator's clock steps; those of API server, store and wire stay right."""
-        self.world.clock_error = minutes * MINUTE
+        self.world.clock_error = error
+
+    @rule(error=ERRORS, size=st.integers(0, 3), back=st.booleans())
+    def step_clock_beside_an_age(self, error: timedelta, size: int, back: bool) -> None:
+        """The cache age is changed while the clock is off, perhaps for one pass alone."""
+        self.world.clock_error = error
+        self.world.set_spec(cache_max_age=AGES[size])
+        self.world.run_pass()
+        self.world.settle()
+        if back:
+            self.world.clock_error = timedelta(0)
+
+    @precondition(lambda self: self._is_no_first_look())
+    @rule(who=WHO, which=st.integers(0, 5))
+    def slip(self, who: int, which: int) -> None:
+        """An API server signs with some key of its files for a moment, in which nobody but the operator wants a token."""
+        self.world.settle()
+        server = self._servers(who, everywhere=False)[0]
+        right, server.signer = server.signer, server.files[which % len(server.files)] if server.files else server.signer
+        self.world.run_pass()
+        server.signer = right
+        self.world.settle()
 
     # Rivals
 
@@ -117,11 +140,12 @@ class Rotation(Rotator):
 
         Nobody promotes on the word of a status from before: a pass follows in which the operator can see it.
         """
-        # With the mark gone and the status lost or set back, an admin must say whose documents these are.
-        strip = strip and self.world.operator.status.known_place and not self.world.restored
 
         def strike() -> None:
-            self._rewrite(evil=evil, which=which, strip=strip)
+            # With the mark gone and the status lost or set back, an admin must say whose documents these are. A race may
+            # be lost passes later, when there is something to write.
+            told = self.world.operator.status.known_place and self.world.reported is not None
+            self._rewrite(evil=evil, which=which, strip=strip and told)
 
         if race:
             self.world.operator.before_write = strike
@@ -154,7 +178,7 @@ class Rotation(Rotator):
         elif what == "lifetime":
             self.world.set_rotation(max_token_lifetime=(12, 24, 24, 48)[size] * HOUR)
         else:
-            self.world.set_spec(cache_max_age=(timedelta(0), 5 * MINUTE, HOUR, 24 * HOUR)[size])
+            self.world.set_spec(cache_max_age=AGES[size])
 
     @rule(change=st.sampled_from(["add", "remove", "edit"]))
     def sources(self, change: str) -> None:
@@ -194,6 +218,11 @@ class Rotation(Rotator):
         """Whether the store shows that the backup is an old one; where nothing was written since, only itself could."""
         snapshot, ledger = self.snapshot, self.world.operator.status.ledger
         return snapshot is not None and snapshot.ledger.serial < ledger.serial
+
+    def _is_no_first_look(self) -> bool:
+        """Whether the next pass is not the first complete one, whose signers are the baseline (R10)."""
+        looked = self.world.operator.status.ledger.last_complete_pass_time is not None
+        return looked or not all(server.up for server in self.world.cluster.present.values())
 
     def _mark_is_ours(self) -> bool:
         documents = self.world.bucket.documents

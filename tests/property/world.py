@@ -65,6 +65,7 @@ class World:
     operator: Operator = field(init=False)
     oracle: Oracle = field(init=False)
     _leaving: set[PublicKey] = field(default_factory=set)
+    _read: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.edges = [Edge(self.bucket) for _ in range(EDGES)]
@@ -101,6 +102,7 @@ class World:
             listed = {listing.key for source in look.sources for listing in source.listings}
             minted = {mint.endpoint for mint in look.mints.minted}
             self.oracle.seen(listed | {self.cluster.servers[address].signer for address in minted}, self.now)
+            self._note_read()
             self.reported, self.restored = self.now, False
             wake = self.operator.wake_after or self.interval
             self.next_pass = self.now + min(self.interval, wake)
@@ -113,11 +115,25 @@ class World:
         self.bucket.forget_unusable(self.now)
         self.oracle.forget(self.now)
 
+    def _note_read(self) -> None:
+        named = self.cluster.named
+        if named is None:
+            self._read.clear()
+        elif named.up:
+            self._read |= {named.entry(number) for number in set(named.entries) - named.garbage}
+            self._read &= {named.entry(number) for number in named.entries}
+
     def _written(self, before: frozenset[PublicKey], era: Era) -> None:
         # A removal that was decided on in a complete pass is retried from the ledger (R12), whatever is listed since
         # behind an API server that does not answer.
-        in_use = self.cluster.used - self._leaving
+        in_use = self.cluster.used_beyond(self._unread) - self._leaving
         self.oracle.replaced(before, era, self.token_lifetime, in_use, self.now)
+
+    @property
+    def _unread(self) -> set[int]:
+        """Entries that are garbage and were not read since the ledger was lost or the source edited: nobody knows them."""
+        named = self.cluster.named
+        return {number for number in named.garbage if named.entry(number) not in self._read} if named else set()
 
     def wait(self, duration: timedelta) -> None:
         """Let true time go by, with every pass that is due."""
@@ -179,12 +195,17 @@ class World:
         """Somebody wipes the status or puts an old one back."""
         self.operator.status = replace(status, observed=None)
         self.reported, self.restored = None, True
+        self._read.clear()
 
 
-def started(servers: int, *, named: bool, interval: timedelta, forgiving: bool = False) -> World:
-    """A world after its first pass: every API server signs with key 1, which nobody had published before."""
+def started(servers: int, *, named: bool, interval: timedelta, forgiving: bool = False, down: bool = False) -> World:
+    """A world after its first pass: every API server signs with key 1, which nobody had published before.
+
+    `down`: the last API server does not answer yet.
+    """
     first = public_key(1)
     cluster = Cluster({f"10.0.0.{place + 1}:6443": Server([first], first) for place in range(servers)})
+    list(cluster.servers.values())[-1].up = not down
     if named:
         cluster.named = NamedSource({1: first})
     world = World(cluster, interval, forgiving=forgiving)

@@ -6,7 +6,7 @@ from oidc_publisher.probe.judge import Expected, Judgement, judge
 from oidc_publisher.probe.memory import MemoryWire, serving
 from oidc_publisher.probe.port import BODY_LIMIT_BYTES, Deadline, Fetched, Validity, Visit, Wire
 from oidc_publisher.probe.token import TokenFacts, judge_review, judge_token, read_token, verifies
-from oidc_publisher.probe.wirereading import date_offsets, wire_reading
+from oidc_publisher.probe.wirereading import date_offsets, key_sets, wire_reading
 
 __all__ = [
     "BODY_LIMIT_BYTES",
@@ -27,6 +27,7 @@ __all__ = [
     "judge",
     "judge_review",
     "judge_token",
+    "key_sets",
     "look",
     "read_token",
     "serving",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from oidc_publisher.documents import discovery_url
 from oidc_publisher.errors import FetchError
 from oidc_publisher.findings import Reason
 from oidc_publisher.probe.port import Deadline, Fetched, Wire
@@ -14,15 +15,20 @@ OK = 200
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What to read: the URLs that follow from the spec, and the time for both documents together.
+    """What to read, as it follows from the spec, and the time for both documents together.
 
     The key set is read where it is expected, whatever the discovery document says: what stands elsewhere is somebody
     else's, and a stranger's document must not choose where the operator connects to.
     """
 
-    discovery_url: str
+    issuer_url: str
     jwks_uri: str
     timeout: timedelta
+
+    @property
+    def discovery_url(self) -> str:
+        """Where relying parties begin."""
+        return discovery_url(self.issuer_url)
 
 
 @dataclass(frozen=True, slots=True)

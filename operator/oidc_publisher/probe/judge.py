@@ -83,7 +83,7 @@ def judge(look: Look, expected: Expected) -> Judgement:
     good = discovery is not None and not any(f.unknown or f.severity is Severity.CRITICAL for f in findings)
     return Judgement(
         findings=findings,
-        wire=wire_reading(look),
+        wire=wire_reading(look, issuer_url=expected.issuer_url, jwks_uri=expected.jwks_uri),
         achieved=_achieved(expected, key_sets) if good else "",
         issuer_url=discovery.issuer if discovery else None,
         jwks_uri=discovery.jwks_uri if discovery else None,

@@ -14,20 +14,26 @@ from oidc_publisher.probe.port import Fetched
 from oidc_publisher.rotation import WireReading
 
 
-def wire_reading(look: Look) -> WireReading | None:
+def wire_reading(look: Look, *, issuer_url: str, jwks_uri: str) -> WireReading | None:
     """Every key set that was parsed, or that nothing is there; None where a look says neither.
 
-    A read counts as showing its keys only with a discovery document that leads to them, for without one no verifier
-    gets that far; as absence of a key every parsed set counts.
+    A read counts as showing its keys (R2) only with a discovery document that is this issuer's and leads to them, for
+    without one no verifier gets that far; as absence of a key every parsed set counts.
     """
     answers = [answer for read in look.reads for answer in (read.discovery, read.jwks) if answer is not None]
     if answers and all(isinstance(answer, Fetched) and answer.status == HTTPStatus.NOT_FOUND for answer in answers):
         return WireReading(absent=True)
-    read_sets = [keys for read in look.reads if (keys := _keys(read.jwks)) is not None]
+    read_sets = key_sets(look)
     if not read_sets:
         return None
-    whole = len(read_sets) == len(look.reads) and all(_is_discovery(read.discovery) for read in look.reads)
-    return WireReading(reads=tuple(read_sets), max_age=_longest_age(look), whole=whole)
+    led = all(_leads(read.discovery, issuer_url, jwks_uri) for read in look.reads)
+    whole = len(read_sets) == len(look.reads) and led
+    return WireReading(reads=read_sets, max_age=_longest_age(look), whole=whole)
+
+
+def key_sets(look: Look) -> tuple[frozenset[PublicKey], ...]:
+    """Every key set that was parsed, in the order of the reads."""
+    return tuple(keys for read in look.reads if (keys := _keys(read.jwks)) is not None)
 
 
 def date_offsets(look: Look) -> tuple[timedelta, ...]:
@@ -45,14 +51,15 @@ def _keys(answer: object) -> frozenset[PublicKey] | None:
         return None
 
 
-def _is_discovery(answer: object) -> bool:
+def _leads(answer: object, issuer_url: str, jwks_uri: str) -> bool:
     if not isinstance(answer, Fetched) or answer.status != OK or answer.oversized:
         return False
     try:
-        parsed_discovery(answer.body)
+        document = parsed_discovery(answer.body)
     except DocumentInvalidError:
         return False
-    return True
+    # Verifiers compare the issuer byte for byte, and fetch keys only where the document sends them.
+    return (document.issuer, document.jwks_uri) == (issuer_url, jwks_uri)
 
 
 def _longest_age(look: Look) -> timedelta | None:

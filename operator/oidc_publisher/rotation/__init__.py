@@ -13,6 +13,7 @@ from oidc_publisher.rotation.readings import (
     SourceReading,
     StoredReading,
     StoreState,
+    TakeOver,
     WireReading,
 )
 from oidc_publisher.rotation.signing import signing_key_ids
@@ -36,6 +37,7 @@ __all__ = [
     "State",
     "StoreState",
     "StoredReading",
+    "TakeOver",
     "WireReading",
     "advance",
     "begin_write",

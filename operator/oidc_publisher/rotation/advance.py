@@ -16,7 +16,8 @@ from oidc_publisher.rotation.report import may_sign, report
 from oidc_publisher.rotation.retiring import drop_gone, retire
 from oidc_publisher.rotation.serving import note_founding, note_publication, note_wire, promote
 from oidc_publisher.rotation.signing import judge_signatures, note_signatures, remember_endpoints
-from oidc_publisher.rotation.stale import remember_cache_ages
+from oidc_publisher.rotation.stale import latest_end, remember_cache_ages
+from oidc_publisher.rotation.takingover import take_over
 
 if TYPE_CHECKING:
     from oidc_publisher.rotation.passes import Pass
@@ -46,6 +47,7 @@ def advance(before: Ledger, seen: Pass) -> Advance:
     ledger = _mend_times(before, seen)  # R13
     rebuilt = needs_rebuild(ledger, seen)
     ledger = rebuild(ledger, seen)  # R9
+    ledger = take_over(ledger, seen)  # R9
     ledger = settle_materials(ledger, seen)  # R8
     ledger = list_keys(ledger, seen)  # R1, R4
     ledger = remember_cache_ages(ledger, seen)  # R3
@@ -96,11 +98,17 @@ def _mend_times(ledger: Ledger, seen: Pass) -> Ledger:
         now: dict[str, Any] = dict.fromkeys(ahead, seen.now)
         return replace(entry, **now)
 
-    completed = ledger.last_complete_pass_time
+    def past(time: datetime | None) -> datetime | None:
+        return seen.now if time is not None and time > limit else time
+
     return replace(
         ledger,
         keys=tuple(mend(entry) for entry in ledger.keys),
-        last_complete_pass_time=min(completed, seen.now) if completed and completed > limit else completed,
+        # Ends lie ahead by nature: what was served by now expires at its age from now on.
+        cache_ages=tuple(replace(c, until_time=min(c.until_time, latest_end(c.age, limit))) for c in ledger.cache_ages),
+        endpoints=tuple(replace(e, gone_since_time=past(e.gone_since_time)) for e in ledger.endpoints),
+        last_complete_pass_time=past(ledger.last_complete_pass_time),
+        adopted_time=past(ledger.adopted_time),
     )
 
 

@@ -10,10 +10,9 @@ from oidc_publisher.keys import PublicKey
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a key is listed: a source by name and by the identity of its spec entry, and the entry where it has any."""
+    """Where a key is listed: a source by its name, which is unique in the spec, and the entry where it has any."""
 
     source: str
-    identity: str
     entry: str | None = None
 
 
@@ -26,6 +25,7 @@ class LedgerKey:
 
     `founding`: it was in the first document ever at this URL, so nobody can have cached a set without it (R3).
     `baseline`: it signed already in the first complete pass (R10). `signed_before_safe`: decided once (R10).
+    `material_changed`: its ID stood for another key before, until this one is safe (R8).
     `rebuilt_time`: the stored object's last-modified time, from which a rebuilt key is served once the wire shows it (R9).
     """
 
@@ -39,6 +39,7 @@ class LedgerKey:
     founding: bool = False
     baseline: bool = False
     signed_before_safe: bool = False
+    material_changed: bool = False
     published_time: datetime | None = None
     rebuilt_time: datetime | None = None
     served_since_time: datetime | None = None
@@ -80,6 +81,7 @@ class Ledger:
 
     `serial` is the number of the latest write, raised before it is tried (R12); `jwks_digest` is the digest of the
     bytes that this serial stands for. `next_version` is the next number for a key that no entry names a version for.
+    `adopted_time` is when another owner's documents were taken over: keys that were not in them are new to the world.
     """
 
     keys: tuple[LedgerKey, ...] = ()
@@ -89,6 +91,7 @@ class Ledger:
     cache_ages: tuple[CacheAge, ...] = ()
     endpoints: tuple[Endpoint, ...] = ()
     last_complete_pass_time: datetime | None = None
+    adopted_time: datetime | None = None
 
     def get(self, key_id: str) -> LedgerKey | None:
         """The entry of `key_id`, None when the ledger has none."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from oidc_publisher.rotation.passes import Pass
     from oidc_publisher.rotation.readings import Listing, SourceReading
 
-#: Beyond this many entries nothing enters: the ledger must fit into one object of the Kubernetes API (256 keys: 412 kB).
+#: Beyond this many entries only a key that signs enters: the ledger must fit into one object of the Kubernetes API (256 keys: 412 kB).
 MAX_ENTRIES = 512
 
 _HIGHEST: int = 10**MAX_VERSION_DIGITS - 1
@@ -36,13 +36,19 @@ def settle_materials(ledger: Ledger, seen: Pass) -> Ledger:
         return replace(
             entry,
             key=winner,
+            # Copies of a set with the former material lack this one, whatever age they were served under.
+            stale_age=max(entry.stale_age, stale_age_now(ledger, seen)),
+            material_changed=True,
             founding=False,
             baseline=False,
+            signed_before_safe=False,
             published_time=None,
             rebuilt_time=None,
             served_since_time=None,
             safe_to_sign_time=None,
             safe_since_time=None,
+            first_signed_time=None,
+            last_signed_time=None,
         )
 
     return replace(ledger, keys=tuple(settle(entry) for entry in ledger.keys))
@@ -65,7 +71,7 @@ def _listings(seen: Pass) -> Iterator[tuple[SourceReading, Listing]]:
 def _fresh_origins(seen: Pass) -> dict[PublicKey, dict[Origin, None]]:
     fresh: dict[PublicKey, dict[Origin, None]] = {}
     for source, listing in _listings(seen):
-        fresh.setdefault(listing.key, {})[Origin(source.name, source.identity, listing.entry)] = None
+        fresh.setdefault(listing.key, {})[Origin(source.name, listing.entry)] = None
     return fresh
 
 
@@ -81,9 +87,11 @@ def _enter(ledger: Ledger, seen: Pass) -> Ledger:
             chosen[key.key_id] = key
     entries = list(ledger.keys)
     number = next_version(ledger)
+    signing = {m.key_id for m in seen.mints.minted}
     for key in chosen.values():
-        if len(entries) >= MAX_ENTRIES:
-            break
+        # R7, R11: who signs does not wait for room, and its API servers are few.
+        if len(entries) >= MAX_ENTRIES and key.key_id not in signing:
+            continue
         entries.append(
             LedgerKey(
                 key=key,
@@ -106,19 +114,25 @@ def next_version(ledger: Ledger) -> int:
 def _relist(entry: LedgerKey, fresh: dict[Origin, None], seen: Pass) -> LedgerKey:
     origins = dict(fresh)
     for source in seen.sources:
-        kept = (o for o in entry.origins if (o.source, o.identity) == (source.name, source.identity))
-        for origin in kept:
-            # R4: an incomplete source delists nothing, an unreadable entry keeps what was last read from it.
+        for origin in (o for o in entry.origins if o.source == source.name):
+            # R4: an incomplete source delists nothing, an unreadable entry keeps what was last read from it. A source is
+            # known by its name: where its entry in the spec was edited, it may still hold the key until it, or that
+            # entry, was read as it is now; a complete reading then delists whatever it does not name.
             if not source.complete or origin.entry in source.unreadable:
                 origins.setdefault(origin, None)
-    ordered = tuple(sorted(origins, key=lambda o: (o.source, o.entry or "", o.identity)))
+    ordered = tuple(sorted(origins, key=lambda o: (o.source, o.entry or "")))
     listed = coarse(entry.last_listed_time, seen.now) if fresh else entry.last_listed_time
     return replace(entry, origins=ordered, last_listed_time=listed)
 
 
-def kept_by_unreadable_entry(entry: LedgerKey, seen: Pass) -> bool:
-    """R4: an unreadable entry may hold a key that was rebuilt from the store and not seen since."""
-    return entry.last_listed_time is None and any(source.unreadable for source in seen.sources)
+def unreadable_entries_of(entry: LedgerKey, seen: Pass) -> tuple[tuple[str, str], ...]:
+    """R4: the (source, entry) that cannot be read and may hold the key: it was last read from there, or rebuilt and not seen since."""
+    return tuple(
+        (source.name, name)
+        for source in seen.sources
+        for name in sorted(source.unreadable)
+        if entry.last_listed_time is None or Origin(source.name, name) in entry.origins
+    )
 
 
 def _name_versions(ledger: Ledger, seen: Pass) -> Ledger:

@@ -54,7 +54,7 @@ class Pass:
             found.append("the list of API servers")
         else:
             found.extend(f"API server {e}" for e in self.mints.endpoints if e not in minted)
-        if self.stored.state is StoreState.UNREADABLE:
+        if not self.stored.counts:
             found.append("the store")
         if not self.trusted:
             found.append("a trusted clock")

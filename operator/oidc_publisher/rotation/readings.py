@@ -22,15 +22,14 @@ class Listing:
 class SourceReading:
     """What one key source said in this pass.
 
-    `identity` stands for the whole entry of spec.keySources, so that an edited source is another one (R4). `complete`:
-    it was read, named a usable key and, for apiServer, every endpoint answered with a valid certificate.
-    `unreadable` are the entries that could not be read. An incomplete reading lists what it could see and delists nothing.
+    `name` is unique in the spec. `complete`: it was read, named a usable key and, for apiServer, every endpoint answered
+    with a valid certificate. `unreadable` are the entries that could not be read. An incomplete reading lists what it
+    could see and delists nothing.
     `missing` names what kept it from being complete (an endpoint, the object), for RetirementBlocked.
     `from_api_server`: its listings are what API servers themselves accept.
     """
 
     name: str
-    identity: str
     complete: bool
     listings: tuple[Listing, ...] = ()
     unreadable: frozenset[str] = frozenset()
@@ -64,11 +63,24 @@ class Mints:
 
 
 class StoreState(Enum):
-    """What is known of the stored JWKS."""
+    """What is known of the stored JWKS.
+
+    FOREIGN: another owner's, and we have never written there, so that it says nothing of our keys. LOST: we have, and
+    another owner has written since (R9).
+    """
 
     UNREADABLE = auto()
+    FOREIGN = auto()
+    LOST = auto()
     ABSENT = auto()
     PRESENT = auto()
+
+
+class TakeOver(Enum):
+    """What becomes of the keys of another owner's set that is taken over: they stay until they expire, or go at once."""
+
+    MERGE = auto()
+    REPLACE = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +88,8 @@ class StoredReading:
     """The stored JWKS object as read in this pass (or as just written under compare-and-swap).
 
     `keys` are its usable keys in stored order. `ours` says that it bears our owner mark; `serial`, `token_lifetime`
-    and `stale_age` come from the mark. `digest` is `sha256:<hex>` of its bytes.
+    and `stale_age` come from the mark. `digest` is `sha256:<hex>` of its bytes. `take_over` is set while the set is
+    another owner's and ours is about to be written in its place.
     """
 
     state: StoreState
@@ -87,6 +100,12 @@ class StoredReading:
     token_lifetime: timedelta | None = None
     stale_age: timedelta | None = None
     last_modified: datetime | None = None
+    take_over: TakeOver | None = None
+
+    @property
+    def counts(self) -> bool:
+        """Whether the rules may decide by it: it was read, and it is not another owner's affair."""
+        return self.state in (StoreState.ABSENT, StoreState.PRESENT)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from oidc_publisher.rotation.ledger import CacheAge, Ledger, LedgerKey
@@ -26,27 +26,10 @@ def rebuild(ledger: Ledger, seen: Pass) -> Ledger:
     if not needs_rebuild(ledger, seen):
         return ledger
     stored = seen.stored
-    known = {entry.key_id for entry in ledger.keys}
-    time = stored.last_modified or seen.now
-    if seen.trusted:
-        time = min(time, seen.now)
+    time = stored_time(seen)
     lifetime = max(stored.token_lifetime or seen.policy.max_token_lifetime, seen.policy.max_token_lifetime)
     age = max(stored.stale_age or seen.policy.cache_max_age, stale_age_now(ledger, seen))
-    # The stored set is ordered newest first; counting goes from the oldest, so that the order is the stored one again.
-    lacking = [key for key in stored.keys if key.key_id not in known]
-    first = next_version(ledger)
-    entered = tuple(
-        LedgerKey(
-            key=key,
-            version=first + place,
-            first_seen_time=time,
-            token_lifetime=lifetime,
-            stale_age=age,
-            published_time=time,
-            rebuilt_time=time,
-        )
-        for place, key in enumerate(reversed(lacking))
-    )
+    entered = lacking_entries(ledger, seen, token_lifetime=lifetime, stale_age=age)
     aged = tuple(
         replace(entry, token_lifetime=max(entry.token_lifetime, lifetime), stale_age=max(entry.stale_age, age))
         for entry in ledger.keys
@@ -56,8 +39,36 @@ def rebuild(ledger: Ledger, seen: Pass) -> Ledger:
         keys=(*(_forget(entry, time, seen) for entry in aged), *entered),
         serial=stored.serial,
         jwks_digest=stored.digest,
-        next_version=first + len(entered),
+        next_version=next_version(ledger) + len(entered),
         cache_ages=(*ledger.cache_ages, CacheAge(age, max(time, seen.now) + age)),
+    )
+
+
+def stored_time(seen: Pass) -> datetime:
+    """Since when the stored keys are published: the object's last-modified time, which never lies ahead (R13)."""
+    time = seen.stored.last_modified or seen.now
+    return min(time, seen.now) if seen.trusted else time
+
+
+def lacking_entries(
+    ledger: Ledger, seen: Pass, *, token_lifetime: timedelta, stale_age: timedelta
+) -> tuple[LedgerKey, ...]:
+    """Entries for the stored keys that the ledger lacks, as old as the stored object and listed by nobody so far."""
+    known = {entry.key_id for entry in ledger.keys}
+    lacking = [key for key in seen.stored.keys if key.key_id not in known]
+    first, time = next_version(ledger), stored_time(seen)
+    # The stored set is ordered newest first; counting goes from the oldest, so that the order is the stored one again.
+    return tuple(
+        LedgerKey(
+            key=key,
+            version=first + place,
+            first_seen_time=time,
+            token_lifetime=token_lifetime,
+            stale_age=stale_age,
+            published_time=time,
+            rebuilt_time=time,
+        )
+        for place, key in enumerate(reversed(lacking))
     )
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from oidc_publisher.findings import Finding, Reason, Severity
 from oidc_publisher.rotation.clock import clock_offset
+from oidc_publisher.rotation.listing import unreadable_entries_of
 from oidc_publisher.rotation.signing import signing_key_ids
 
 if TYPE_CHECKING:
@@ -29,7 +30,8 @@ OVERDUE = timedelta(minutes=5)
 
 def report(ledger: Ledger, publication: Publication, seen: Pass) -> tuple[Finding, ...]:
     """Every finding that follows from the ledger and the readings."""
-    found = [*_about_sources(ledger, seen), *_about_signers(ledger), *_about_set(publication)]
+    found = [*_about_materials(ledger, seen), *_about_versions(ledger), *_about_endpoints(ledger)]
+    found.extend((*_about_signers(ledger), *_about_set(publication)))
     for entry in ledger.keys:
         found.extend(_about_key(entry, ledger, seen))
     found.extend(_about_policy(ledger, seen))
@@ -47,27 +49,36 @@ def stamp(time: datetime) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _about_sources(ledger: Ledger, seen: Pass) -> Iterator[Finding]:
+def _about_materials(ledger: Ledger, seen: Pass) -> Iterator[Finding]:
     materials: dict[str, set[bytes]] = defaultdict(set)
-    versions: dict[int, set[str]] = defaultdict(set)
-    for entry in ledger.keys:
-        materials[entry.key_id].add(entry.key.spki)
-        if entry.version_named:
-            versions[entry.version].add(entry.key_id)
-    for key in seen.listed:
+    for key in (*(entry.key for entry in ledger.keys), *seen.listed):
         materials[key.key_id].add(key.spki)
     for key_id, known in sorted(materials.items()):
         if len(known) > 1:
             message = f"Key ID {key_id} stands for {len(known)} different keys; published is the one that fresh tokens verify with, else the first seen"
             yield Finding.of(Reason.KeyMaterialChanged, message, subject=key_id)
+    for entry in ledger.keys:
+        if entry.material_changed and len(materials[entry.key_id]) == 1:
+            message = f"Key ID {entry.key_id} stands for another key than before, which copies of older key sets lack; all is well {_from(entry)}"
+            yield Finding.of(Reason.KeyMaterialChanged, message, subject=entry.key_id)
+
+
+def _about_versions(ledger: Ledger) -> Iterator[Finding]:
+    versions: dict[int, set[str]] = defaultdict(set)
+    for entry in ledger.keys:
+        if entry.version_named:
+            versions[entry.version].add(entry.key_id)
     for version, key_ids in sorted(versions.items()):
         if len(key_ids) > 1:
             message = f"Version {version} is the number of {len(key_ids)} keys: {', '.join(sorted(key_ids))}"
             yield Finding.of(Reason.VersionReused, message, subject=str(version))
+
+
+def _about_endpoints(ledger: Ledger) -> Iterator[Finding]:
     for endpoint in ledger.endpoints:
         if endpoint.gone_since_time is not None:
             message = (
-                f"API server {endpoint.address} has left the EndpointSlice default/kubernetes "
+                f"API server {endpoint.address} is no longer one of this issuer's "
                 f"(gone since {stamp(endpoint.gone_since_time)}; it signed with key {endpoint.key_id})"
             )
             yield Finding.of(Reason.EndpointGone, message, subject=endpoint.address)
@@ -114,8 +125,9 @@ def _about_key(entry: LedgerKey, ledger: Ledger, seen: Pass) -> Iterator[Finding
         )
     elif listed and entry.safe_since_time is None and not signs:
         yield Finding.of(Reason.PrePublishing, f"Key {key_id} is safe to sign with {_from(entry)}", subject=key_id)
-    if _unconfirmed(entry, seen) and not signs:
-        message = f"Key {key_id} cannot be confirmed as unused and stays, because these did not answer: {', '.join(seen.missing)}"
+    why = _unconfirmed(entry, seen)
+    if why and not signs:
+        message = f"Key {key_id} cannot be confirmed as unused and stays, because {why}"
         yield Finding.of(Reason.RetirementBlocked, message, subject=key_id)
     if entry.retire_time is not None and seen.instant > entry.retire_time + OVERDUE:
         message = f"Key {key_id} should have left at {stamp(entry.retire_time)} and is still published"
@@ -132,13 +144,17 @@ def _from(entry: LedgerKey) -> str:
     return "some time after it is seen at the public URL"
 
 
-def _unconfirmed(entry: LedgerKey, seen: Pass) -> bool:
-    """Whether the key was seen nowhere in a pass that could not look everywhere."""
-    if seen.complete or entry.key in seen.listed:
-        return False
+def _unconfirmed(entry: LedgerKey, seen: Pass) -> str:
+    """Why the key, which was seen nowhere, may still be where this pass could not look; empty when it could look there."""
+    if entry.key in seen.listed:
+        return ""
     # A source that answered nothing at all says so by itself; only where it named others is this key's absence a hint.
     answered = {source.name for source in seen.sources if source.listings}
-    return not entry.origins or any(origin.source in answered for origin in entry.origins)
+    hinted = not entry.origins or any(origin.source in answered for origin in entry.origins)
+    if not seen.complete and hinted:
+        return f"these did not answer: {', '.join(seen.missing)}"
+    entries = [f"{name} of source {source}" for source, name in unreadable_entries_of(entry, seen)]
+    return f"it may be in what cannot be read: {', '.join(entries)}" if entries else ""
 
 
 def _unknown_to_api_servers(entry: LedgerKey, seen: Pass) -> bool:
@@ -159,8 +175,16 @@ def _about_policy(ledger: Ledger, seen: Pass) -> Iterator[Finding]:
         yield Finding.of(Reason.ClockUntrusted, f"The operator's clock is not trusted: {seen_how}")
     if seen.policy.pre_publish_period < SHORTEST_PRE_PUBLISH:
         yield Finding.of(Reason.PrePublishShort, "rotation.prePublishPeriod is shorter than 2h")
-    established = {e.key.key_type for e in ledger.keys if e.first_signed_time is not None}
+    yield from _about_algorithms(ledger)
+
+
+def _about_algorithms(ledger: Ledger) -> Iterator[Finding]:
+    # Where nobody can be seen signing, the first keys count as those that parties have met.
+    oldest = min((entry.first_seen_time for entry in ledger.keys), default=None)
+    met = {e.key.algorithm for e in ledger.keys if e.first_signed_time is not None} or {
+        e.key.algorithm for e in ledger.keys if e.first_seen_time == oldest
+    }
     for entry in ledger.keys:
-        if established and entry.key.key_type not in established and entry.published_time is not None:
-            message = f"Key {entry.key_id} is the first {entry.key.key_type} key of this issuer"
+        if entry.key.algorithm not in met and entry.published_time is not None:
+            message = f"Key {entry.key_id} is the first {entry.key.algorithm} key of this issuer"
             yield Finding.of(Reason.KeyTypeChange, message, subject=entry.key_id)

@@ -6,8 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from oidc_publisher.rotation.ledger import Ledger, LedgerKey
-from oidc_publisher.rotation.listing import kept_by_unreadable_entry
-from oidc_publisher.rotation.readings import StoreState
+from oidc_publisher.rotation.listing import unreadable_entries_of
 from oidc_publisher.rotation.signing import signing_key_ids
 
 if TYPE_CHECKING:
@@ -26,7 +25,7 @@ def _retire(entry: LedgerKey, signs: bool, seen: Pass) -> LedgerKey:  # noqa: FB
     entry = replace(entry, token_lifetime=max(entry.token_lifetime, seen.policy.max_token_lifetime))
     if signs or entry.key in seen.listed:
         return replace(entry, unused_since_time=None, retire_time=None, leaving=False)
-    used = bool(entry.origins) or kept_by_unreadable_entry(entry, seen)
+    used = bool(entry.origins or unreadable_entries_of(entry, seen))
     if entry.unused_since_time is None and seen.complete and not used:
         entry = replace(entry, unused_since_time=seen.now)
     if entry.unused_since_time is None:
@@ -52,7 +51,7 @@ def last_signed(entry: LedgerKey) -> tuple[float, int]:
 
 def drop_gone(ledger: Ledger, seen: Pass) -> tuple[Ledger, tuple[LedgerKey, ...]]:
     """R12: an entry that leaves is deleted once the stored document was read without it; returns the deleted ones."""
-    if seen.stored.state is StoreState.UNREADABLE:
+    if not seen.stored.counts:
         return ledger, ()
     gone = tuple(entry for entry in ledger.keys if entry.leaving and entry.key not in seen.stored.keys)
     return replace(ledger, keys=tuple(entry for entry in ledger.keys if entry not in gone)), gone

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 def note_publication(ledger: Ledger, seen: Pass) -> Ledger:
     """Note what the stored set holds, and forget what was served where somebody else rewrote it (R2)."""
+    if seen.stored.state is StoreState.LOST:
+        return replace(ledger, keys=tuple(_not_served(entry) for entry in ledger.keys))
     if seen.stored.state is not StoreState.PRESENT:
         return ledger
     rewritten = _rewritten(ledger, seen)
@@ -38,7 +40,7 @@ def note_publication(ledger: Ledger, seen: Pass) -> Ledger:
 def _rewritten(ledger: Ledger, seen: Pass) -> bool:
     """Whether the stored object is not what we wrote under its serial. A lower serial is a write of ours still to come."""
     stored = seen.stored
-    if not ledger.jwks_digest:
+    if not ledger.jwks_digest or stored.take_over is not None:
         return False
     return not stored.ours or (stored.serial == ledger.serial and stored.digest != ledger.jwks_digest)
 
@@ -54,7 +56,9 @@ def note_wire(ledger: Ledger, seen: Pass) -> Ledger:
             # R3: until it is served, sets without it are being cached under every age that is in force. A key that
             # has waited already carries the longest age to the owner mark (R9), whence a lost ledger learns it.
             entry = replace(entry, stale_age=max(entry.stale_age, *measured_ages(seen)))
-        served = seen.trusted and entry.published_time is not None and seen.on_wire(entry.key)
+        # What another owner serves may hold our keys as well, for as long as he likes.
+        ours = entry.published_time is not None and seen.stored.state is not StoreState.LOST
+        served = seen.trusted and ours and seen.on_wire(entry.key)
         if served and entry.served_since_time is None:
             entry = replace(entry, served_since_time=entry.rebuilt_time or seen.now, rebuilt_time=None)
         return entry
@@ -88,7 +92,8 @@ def promote(ledger: Ledger, seen: Pass) -> Ledger:
     """R3: forecast when each key is safe, and call it safe in a pass that sees it on the wire at or after that time."""
 
     def judge(entry: LedgerKey) -> LedgerKey:
-        if entry.unused_since_time is not None or entry.leaving:
+        withdrawn = entry.key_id in seen.policy.withdrawn_key_ids  # R14
+        if entry.unused_since_time is not None or entry.leaving or withdrawn:
             return replace(entry, safe_to_sign_time=None, safe_since_time=None)
         forecast = safe_to_sign_time(entry, seen.policy)
         entry = replace(entry, safe_to_sign_time=forecast)
@@ -97,8 +102,8 @@ def promote(ledger: Ledger, seen: Pass) -> Ledger:
         # For these the forecast is servedSinceTime itself, which is rounded up and may lie a moment ahead.
         at_once = entry.founding or entry.baseline
         if seen.trusted and (at_once or seen.instant >= forecast) and seen.on_wire(entry.key):
-            # An early signature is history now; a later absence from the wire is not R10 again.
-            return replace(entry, safe_since_time=seen.now, signed_before_safe=False)
+            # An early signature is history now, and so is a former material; a later absence from the wire is neither again.
+            return replace(entry, safe_since_time=seen.now, signed_before_safe=False, material_changed=False)
         return entry
 
     return replace(ledger, keys=tuple(judge(entry) for entry in ledger.keys))

@@ -12,7 +12,7 @@ from oidc_publisher.rotation.ledger import Endpoint, Ledger, LedgerKey
 if TYPE_CHECKING:
     from oidc_publisher.rotation.passes import Pass
 
-#: API servers that left are remembered for people only; more than this many are not.
+#: API servers that left are remembered for people only; they are not where it would be more than this many with them.
 MAX_ENDPOINTS = 64
 
 
@@ -37,7 +37,7 @@ def remember_endpoints(ledger: Ledger, seen: Pass) -> Ledger:
         if seen.now < (gone.gone_since_time or seen.now) + _longest_lifetime(ledger, seen) + seen.policy.clock_skew:
             endpoints.append(gone)
     ordered = sorted(endpoints, key=lambda e: (e.gone_since_time is not None, e.address))
-    return replace(ledger, endpoints=tuple(ordered[:MAX_ENDPOINTS]))
+    return replace(ledger, endpoints=tuple(ordered[: max(MAX_ENDPOINTS, len(present))]))
 
 
 def _longest_lifetime(ledger: Ledger, seen: Pass) -> timedelta:
@@ -50,7 +50,7 @@ def signing_key_ids(ledger: Ledger) -> frozenset[str]:
 
 
 def note_signatures(ledger: Ledger, seen: Pass) -> Ledger:
-    """R10: note first signatures; those up to the first complete pass are the baseline."""
+    """R10: note first signatures; the keys that sign in the first complete pass are the baseline."""
     minted = {m.key_id for m in seen.mints.minted}
     first_complete = seen.complete and ledger.last_complete_pass_time is None
 
@@ -61,24 +61,34 @@ def note_signatures(ledger: Ledger, seen: Pass) -> Ledger:
             entry,
             first_signed_time=first,
             last_signed_time=coarse(entry.last_signed_time, seen.now) if signed else entry.last_signed_time,
-            baseline=entry.baseline or (first_complete and first is not None),
+            # One that signed only earlier is none: those who took it up meanwhile have waited for nobody.
+            baseline=entry.baseline or (first_complete and signed and not _new_to_the_world(entry, ledger)),
         )
 
     completed = coarse(ledger.last_complete_pass_time, seen.now) if seen.complete else ledger.last_complete_pass_time
     return replace(ledger, keys=tuple(note(entry) for entry in ledger.keys), last_complete_pass_time=completed)
 
 
+def _new_to_the_world(entry: LedgerKey, ledger: Ledger) -> bool:
+    """Whether the key signs although the documents that were taken over did not have it: their readers must refuse it."""
+    adopted = ledger.adopted_time
+    return adopted is not None and (entry.published_time is None or entry.published_time >= adopted)
+
+
 def judge_signatures(ledger: Ledger, before: Ledger) -> Ledger:
     """R10: a key whose first signature is seen before it is safe signed early; decided once, in the pass that saw it.
 
-    Until the first complete pass nobody knows who signed before we came, so nothing is called early.
+    Until the first complete pass nobody knows who signed before we came, so nothing is called early. In that pass it is
+    decided for all who signed so far: those who no longer do were no baseline. Another material is another key (R8).
     """
-    if before.last_complete_pass_time is None:
+    if ledger.last_complete_pass_time is None:
         return ledger
-    signed_before = {entry.key_id for entry in before.keys if entry.first_signed_time is not None}
+    first_complete = before.last_complete_pass_time is None
+    signed_before = {e.key for e in before.keys if e.first_signed_time is not None and not first_complete}
 
     def judge(entry: LedgerKey) -> LedgerKey:
-        new = entry.first_signed_time is not None and entry.key_id not in signed_before
-        return replace(entry, signed_before_safe=True) if new and entry.safe_since_time is None else entry
+        new = entry.first_signed_time is not None and entry.key not in signed_before
+        early = new and entry.safe_since_time is None and not (first_complete and entry.baseline)
+        return replace(entry, signed_before_safe=True) if early else entry
 
     return replace(ledger, keys=tuple(judge(entry) for entry in ledger.keys))

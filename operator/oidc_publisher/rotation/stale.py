@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from oidc_publisher.rotation.clock import COARSE, coarse_slot
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 #: With only a Last-Modified some verifiers invent a cache age of up to 24 h (kube-apiserver's as a relying party).
 UNSTATED_AGE = timedelta(hours=24)
+
+#: Until when copies may live that were served under a clock that is not trusted: R13 sets it right in the next pass that is.
+UNKNOWN_END = datetime(9999, 1, 1, tzinfo=UTC)
 
 
 def measured_ages(seen: Pass) -> tuple[timedelta, ...]:
@@ -34,17 +37,29 @@ def _ages_in_force(ledger: Ledger, seen: Pass) -> tuple[timedelta, ...]:
 
 def stale_age_now(ledger: Ledger, seen: Pass) -> timedelta:
     """The longest age under which a copy that was served until now may still be cached."""
-    return max([*_ages_in_force(ledger, seen), *(c.age for c in ledger.cache_ages if c.until_time > seen.now)])
+    return max([*_ages_in_force(ledger, seen), *(c.age for c in ledger.cache_ages if not _expired(c, seen))])
+
+
+def _expired(known: CacheAge, seen: Pass) -> bool:
+    """Whether the last copy of that age has expired, which only a trusted clock can tell (R13)."""
+    return seen.trusted and known.until_time <= seen.now
+
+
+def latest_end(age: timedelta, time: datetime) -> datetime:
+    """Until when a copy lives that was served in the coarse period of `time`.
+
+    Counted from the end of that period, so that it is written once in it and errs late.
+    """
+    return coarse_slot(time) + COARSE + age
 
 
 def remember_cache_ages(ledger: Ledger, seen: Pass) -> Ledger:
-    """Note the ages under which sets are served now, until the last copy has expired.
-
-    The end is counted from the end of the coarse period, so that it is written once in such a period and errs late.
-    """
-    until = {age: coarse_slot(seen.now) + COARSE + age for age in _ages_in_force(ledger, seen)}
+    """Note the ages under which sets are served now, until the last copy has expired."""
+    if not seen.trusted:
+        return replace(ledger, cache_ages=(CacheAge(stale_age_now(ledger, seen), UNKNOWN_END),))
+    until = {age: latest_end(age, seen.now) for age in _ages_in_force(ledger, seen)}
     for known in ledger.cache_ages:
-        if known.until_time > seen.now:
+        if not _expired(known, seen):
             until[known.age] = max(known.until_time, until.get(known.age, known.until_time))
     ages = sorted((CacheAge(age, end) for age, end in until.items()), key=lambda c: c.age, reverse=True)
     kept = [c for place, c in enumerate(ages) if all(longer.until_time < c.until_time for longer in ages[:place])]

@@ -39,10 +39,9 @@ class _Said:
 class APIServerSource:
     """Reads the key set of every ready API server, or of the ones at `addresses` (HOST:PORT)."""
 
-    def __init__(self, client: ClusterClient, name: str, identity: str, addresses: Sequence[str] | None = None) -> None:
+    def __init__(self, client: ClusterClient, name: str, addresses: Sequence[str] | None = None) -> None:
         self._client = client
         self._name = name
-        self._identity = identity
         self._addresses = tuple(addresses) if addresses else None
 
     @property
@@ -105,7 +104,6 @@ class APIServerSource:
         keys = dict.fromkeys(key for one in said for key in one.keys)
         reading = SourceReading(
             self._name,
-            self._identity,
             complete=not missing,
             listings=tuple(Listing(key) for key in keys),
             missing=tuple(missing),

@@ -67,7 +67,6 @@ class _Said:
 
 def read_entries(
     name: str,
-    identity: str,
     where: str,
     names: Collection[str],
     content: Callable[[str], Entry],
@@ -88,7 +87,6 @@ def read_entries(
         findings.append(_empty(name, where, matched=len(said), total=len(names)))
     reading = SourceReading(
         name,
-        identity,
         complete=bool(listings),
         listings=listings,
         unreadable=frozenset(one.entry.name for one in said if one.unreadable),

@@ -17,7 +17,6 @@ from oidc_publisher.cluster import ClusterClient, ObjectReference
 from oidc_publisher.sources.apiserver import APIServerSource
 from oidc_publisher.sources.entries import EntryPattern
 from oidc_publisher.sources.files import FilesSource
-from oidc_publisher.sources.identity import source_identity
 from oidc_publisher.sources.objects import ObjectSource
 from oidc_publisher.sources.port import Source
 
@@ -30,17 +29,17 @@ def open_sources(
 
 
 def _open(entry: KeySourceSpec, client: ClusterClient, root: Path | None) -> Source:
-    name, identity = entry.name, source_identity(entry)
+    name = entry.name
     match entry.selected:
         case APIServerSourceSpec() as servers:
-            return APIServerSource(client, name, identity, servers.addresses)
+            return APIServerSource(client, name, servers.addresses)
         case ConfigMapSourceSpec() as config_map:
             reference = ObjectReference("ConfigMap", config_map.namespace, config_map.name)
-            return ObjectSource(client, name, identity, reference, EntryPattern(config_map.entry_pattern))
+            return ObjectSource(client, name, reference, EntryPattern(config_map.entry_pattern))
         case SecretSourceSpec() as secret:
             reference = ObjectReference("Secret", secret.namespace, secret.name)
-            return ObjectSource(client, name, identity, reference, EntryPattern(secret.entry_pattern))
+            return ObjectSource(client, name, reference, EntryPattern(secret.entry_pattern))
         case FilesSourceSpec() as files:
-            return FilesSource(name, identity, files.directory, EntryPattern(files.entry_pattern), root)
+            return FilesSource(name, files.directory, EntryPattern(files.entry_pattern), root)
         case other:
             assert_never(other)

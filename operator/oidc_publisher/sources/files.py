@@ -30,9 +30,8 @@ class FilesSource:
     Without a root nothing is read.
     """
 
-    def __init__(self, name: str, identity: str, directory: str, pattern: EntryPattern, root: Path | None) -> None:
+    def __init__(self, name: str, directory: str, pattern: EntryPattern, root: Path | None) -> None:
         self._name = name
-        self._identity = identity
         self._directory = Path(directory)
         self._where = f"folder {on_one_line(directory)}"
         self._pattern = pattern
@@ -69,7 +68,6 @@ class FilesSource:
             return self._failed(Reason.SourceNotFound, f"The {where} cannot be read: {error.strerror}")
         return read_entries(
             self._name,
-            self._identity,
             where,
             names,
             lambda name: _entry(root, folder / name),
@@ -83,7 +81,7 @@ class FilesSource:
         return self._failed(Reason.SpecUnsupported, message, hint=hint)
 
     def _failed(self, reason: Reason, message: str, *, hint: str = "") -> SourceResult:
-        reading = SourceReading(self._name, self._identity, complete=False, missing=(self._where,))
+        reading = SourceReading(self._name, complete=False, missing=(self._where,))
         advice = hint or "Mount the key files there, or correct spec.keySources; its keys stay published meanwhile."
         return SourceResult(reading, (Finding.of(reason, message, subject=self._where, hint=advice),))
 

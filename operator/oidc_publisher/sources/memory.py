@@ -14,23 +14,22 @@ from oidc_publisher.sources.port import SourceResult
 class MemorySource:
     """States what it was last told; a complete reading of its keys unless told otherwise."""
 
-    def __init__(self, name: str, keys: Iterable[PublicKey | Listing] = (), *, identity: str | None = None) -> None:
+    def __init__(self, name: str, keys: Iterable[PublicKey | Listing] = ()) -> None:
         self.name = name
-        self.identity = identity or name
         self.endpoints: tuple[str, ...] | None = ()
-        self._reading = SourceReading(self.name, self.identity, complete=False)
+        self._reading = SourceReading(self.name, complete=False)
         self._findings: tuple[Finding, ...] = ()
         self.state(*keys)
 
     def state(self, *keys: PublicKey | Listing) -> None:
         """State exactly these keys from now on; no key at all is no complete reading (R4)."""
         listings = tuple(key if isinstance(key, Listing) else Listing(key) for key in keys)
-        self._reading = SourceReading(self.name, self.identity, complete=bool(listings), listings=listings)
+        self._reading = SourceReading(self.name, complete=bool(listings), listings=listings)
         self._findings = ()
 
     def fail(self, *findings: Finding, missing: Iterable[str] = ()) -> None:
         """State nothing from now on, for these reasons."""
-        self._reading = SourceReading(self.name, self.identity, complete=False, missing=tuple(missing))
+        self._reading = SourceReading(self.name, complete=False, missing=tuple(missing))
         self._findings = findings
 
     @property

@@ -21,12 +21,9 @@ class ObjectSource:
     No other entry is decoded; a private key among those that match is a finding, and is not repeated.
     """
 
-    def __init__(
-        self, client: ClusterClient, name: str, identity: str, reference: ObjectReference, pattern: EntryPattern
-    ) -> None:
+    def __init__(self, client: ClusterClient, name: str, reference: ObjectReference, pattern: EntryPattern) -> None:
         self._client = client
         self._name = name
-        self._identity = identity
         self._reference = reference
         self._pattern = pattern
 
@@ -41,7 +38,7 @@ class ObjectSource:
             found = await confirmed(lambda left_s: get_object(self._client, self._reference, timeout_s=left_s))
         except ClusterError as error:
             where = str(self._reference)
-            reading = SourceReading(self._name, self._identity, complete=False, missing=(where,))
+            reading = SourceReading(self._name, complete=False, missing=(where,))
             return SourceResult(reading, (error.finding(subject=where),))
         # A full ConfigMap of damaged entries takes a second of computing.
         return await asyncio.to_thread(self._result, found)
@@ -56,7 +53,7 @@ class ObjectSource:
 
         where = str(self._reference)
         names = data.keys() | binary.keys()
-        return read_entries(self._name, self._identity, where, names, content, self._pattern, empty_is_normal=True)
+        return read_entries(self._name, where, names, content, self._pattern, empty_is_normal=True)
 
 
 def _encoded(text: str) -> bytes:

@@ -148,7 +148,7 @@ def test_any_mapping_is_read() -> None:
 
 
 def test_an_issuer_is_frozen_and_its_sources_are_values() -> None:
-    """A source equals another one by its whole entry, which is its identity (rotation: words)."""
+    """A source equals another one by its whole entry, so that an edit is seen."""
     one, other = read_issuer(GOOD["several-sources"]), read_issuer(GOOD["several-sources"])
     assert set(one.spec.key_sources) == set(other.spec.key_sources)
     with pytest.raises(ValidationError):

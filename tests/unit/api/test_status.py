@@ -131,8 +131,33 @@ def test_a_bad_key_does_not_lose_the_good_ones() -> None:
     raw["keys"].insert(1, {"version": "7"})
     raw["keys"].insert(0, "text")
     status, dropped = read_status({"status": raw})
-    assert status == FULL
+    assert status.keys == FULL.keys
     assert dropped == ("keys[0]", "keys[2]")
+
+
+@pytest.mark.parametrize(
+    ("path", "vouched"),
+    [
+        (("keys", 0, "retireTime"), False),
+        (("keys", 0), False),
+        (("ledger", "cacheAges"), False),
+        (("ledger", "lastCompletePassTime"), False),
+        (("publication", "jwksDigest"), False),
+        (("findings", 0), True),
+        (("lastProvenTime",), True),
+    ],
+)
+def test_the_serial_vouches_for_the_whole_ledger(path: tuple[str | int, ...], vouched: bool) -> None:
+    """Where a part of the ledger is dropped the serial goes with it, so that R9 rebuilds it from the store."""
+    raw = _full()
+    node: Any = raw
+    for step in path[:-1]:
+        node = node[step]
+    node[path[-1]] = {"not": ["this"]}
+    status, dropped = read_status({"status": raw})
+    assert dropped
+    assert status.publication is not None
+    assert (status.publication.serial is not None) == vouched
 
 
 def test_a_bad_member_does_not_lose_its_key() -> None:
@@ -167,7 +192,8 @@ def test_a_list_that_is_no_list_is_dropped_alone() -> None:
     raw = _full() | {"keys": {"k1": {}}, "signingKeyIDs": ["k1", 5, "k1"]}
     status, dropped = read_status({"status": raw})
     assert status.keys == ()
-    assert status.publication == FULL.publication
+    assert FULL.publication is not None
+    assert status.publication == FULL.publication.model_copy(update={"serial": None})
     assert "keys" in dropped
     assert "signingKeyIDs[1]" in dropped
 

@@ -10,9 +10,9 @@ import pytest
 from oidc_publisher.errors import FetchError
 from oidc_publisher.findings import Reason
 from oidc_publisher.probe import Fetched, Look, MemoryWire, Target, look, serving
-from tests.unit.probe.vectors import DISCOVERY_URL, JWKS_URI, answer
+from tests.unit.probe.vectors import DISCOVERY_URL, ISSUER, JWKS_URI, answer
 
-TARGET = Target(DISCOVERY_URL, JWKS_URI, dt.timedelta(seconds=5))
+TARGET = Target(ISSUER, JWKS_URI, dt.timedelta(seconds=5))
 DISCOVERY, JWKS = answer("good", "discovery", DISCOVERY_URL), answer("good", "jwks", JWKS_URI)
 GOOD = serving({DISCOVERY_URL: DISCOVERY, JWKS_URI: JWKS})
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oidc_publisher.api import RelyingParty
-from oidc_publisher.documents import jwks_document
+from oidc_publisher.documents import discovery_document, jwks_document
 from oidc_publisher.errors import FetchError
 from oidc_publisher.findings import CATALOGUE, ConditionType, Finding, Reason, Severity
 from oidc_publisher.keys import PublicKey
@@ -68,7 +68,9 @@ def test_a_good_issuer_says_what_it_found() -> None:
 
 WIRES: dict[str, tuple[list[int], str] | None] = {
     "good": ([2, 2], "whole"),
-    "trailing-slash": ([2, 2], "whole"),
+    "trailing-slash": ([2, 2], "partial"),
+    "jwks-uri-of-the-api-server": ([2, 2], "partial"),
+    "host-in-capitals": ([2, 2], "partial"),
     "bucket-not-public": None,
     "error-page-with-status-200": None,
     "nothing-there": ([], "absent"),
@@ -85,7 +87,7 @@ WIRES: dict[str, tuple[list[int], str] | None] = {
 @pytest.mark.parametrize("name", WIRES)
 def test_the_wire_reading_is_what_was_parsed(name: str) -> None:
     """An empty set is a set, 404 for everything is absence, and anything else that is no set says nothing."""
-    wire = wire_reading(look_at(name))
+    wire = wire_reading(look_at(name), issuer_url=ISSUER, jwks_uri=JWKS_URI)
     assert wire == judge(look_at(name), expected()).wire
     seen = None
     if wire is not None:
@@ -96,11 +98,25 @@ def test_the_wire_reading_is_what_was_parsed(name: str) -> None:
 
 def test_a_discovery_404_beside_a_served_key_set_is_no_absence() -> None:
     """The keys are on the wire, and a first publication (R3) must not be assumed; but no verifier gets to them."""
-    wire = wire_reading(Look((Read(Fetched(DISCOVERY_URL, 404), JWKS),), NOW))
+    look = Look((Read(Fetched(DISCOVERY_URL, 404), JWKS),), NOW)
+    wire = wire_reading(look, issuer_url=ISSUER, jwks_uri=JWKS_URI)
     assert wire is not None
     assert not wire.absent
     assert not wire.whole
     assert len(wire.reads) == 1
+
+
+@pytest.mark.parametrize(
+    ("issuer", "uri"), [("https://someone.example.test", JWKS_URI), (ISSUER, "https://someone.example.test/keys.json")]
+)
+def test_r2_a_discovery_document_that_leads_elsewhere_shows_no_key_as_served(issuer: str, uri: str) -> None:
+    """Verifiers get their keys there, or stop: nobody is brought to ours, of which absence alone is still shown."""
+    elsewhere = dataclasses.replace(DISCOVERY, body=discovery_document(issuer, uri, ["RS256"]))
+    look = Look((Read(DISCOVERY, JWKS), Read(elsewhere, JWKS)), NOW)
+    wire = wire_reading(look, issuer_url=ISSUER, jwks_uri=JWKS_URI)
+    assert wire is not None
+    assert not wire.whole
+    assert wire.reads == (frozenset(published()),) * 2
 
 
 def test_the_host_s_clock_is_taken_from_every_answer() -> None:

@@ -45,13 +45,16 @@ def test_r3_a_wire_that_states_no_age_counts_as_a_day() -> None:
 
 
 def test_r4_an_edited_source_names_nothing_of_what_it_named_before() -> None:
-    """The entry of the spec was edited and the new one cannot be read in full: the old one's keys are listed by nobody."""
-    world = World(sources={"a": Source([K1, K2], identity="before")})
+    """The entry of the spec was edited, and what it points to now was read in full: K2 is listed by nobody."""
+    world = World(sources={"a": Source([K1, K2])})
     world.at(START)
-    world.sources["a"] = Source([K1], identity="after", up=False)
+    world.sources["a"] = Source([K1], up=False)
     world.at(MINUTE)
+    assert world.entry("K2").unused_since_time is None, "nothing retires before the new one was read"
+    world.sources["a"].up = True
+    world.at(2 * MINUTE)
     assert world.entry("K2").origins == ()
-    assert world.entry("K2").unused_since_time is None, "and nothing retires before the new one was read"
+    assert world.entry("K2").unused_since_time == T0 + 2 * MINUTE
 
 
 def test_r5_the_deadline_of_a_retiring_key_is_its_retire_time() -> None:
@@ -94,6 +97,7 @@ def test_r8_other_material_inherits_no_safety() -> None:
     world.at(HOUR)
     assert world.entry("K1").key == second
     assert world.entry("K1").safe_since_time is None
+    assert {Reason.KeyMaterialChanged, Reason.SignedBeforeSafe} <= world.reasons()
     world.wire_up = True
     world.at(90 * MINUTE)
     assert world.entry("K1").safe_since_time is None, "its being of the baseline was the former material's"

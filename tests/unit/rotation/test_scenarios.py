@@ -212,9 +212,9 @@ def test_source_edits_retire_only_the_removed_sources_keys() -> None:
 
 def test_an_edited_source_retires_nothing_before_it_was_read() -> None:
     """The API server source becomes a ConfigMap that is missing for 30 h."""
-    world = World(sources={"a": Source([K1, K2], identity="apiServer")})
+    world = World(sources={"a": Source([K1, K2])})
     world.at(timedelta(0))
-    world.sources["a"] = Source([K1], up=False, identity="configMap")
+    world.sources["a"] = Source([K1], up=False)
     world.every(HOUR, until=30 * HOUR)
     assert all(e.unused_since_time is None for e in world.ledger.keys)
     world.sources["a"].up = True

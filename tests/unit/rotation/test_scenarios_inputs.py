@@ -53,7 +53,7 @@ def test_an_empty_endpointslice_delists_nothing_and_retires_nothing() -> None:
         world.true_now = T0 + hour * HOUR
         nobody = replace(
             world._look(),
-            sources=(SourceReading("api", "api", complete=False, missing=("any endpoint",), from_api_server=True),),
+            sources=(SourceReading("api", complete=False, missing=("any endpoint",), from_api_server=True),),
             mints=Mints(endpoints=()),
         )
         result = advance(world.ledger, nobody)
@@ -99,3 +99,43 @@ def test_the_last_readable_source_keeps_a_rollback_possible() -> None:
     world.every(HOUR, until=60 * HOUR)
     assert world.entry("K1").safe_since_time is not None
     assert world.published == {"K1", "K2"}
+
+
+def test_an_unreadable_entry_keeps_its_key_when_its_source_is_edited() -> None:
+    """Rows 10 and 11 at once: the spec's entry is edited while one file of it is garbage; it still may hold its key."""
+    entries = {"K1": ("one.pub", 1), "K2": ("two.pub", 2), "K3": ("three.pub", 3)}
+    world = World(sources={"cm": Source([K1, K2, K3], entries=entries)})
+    world.at(timedelta(0))
+    world.sources["cm"] = Source([K3], entries=entries, unreadable=frozenset({"one.pub"}))
+    world.every(HOUR, until=60 * HOUR)
+    assert world.published == {"K1", "K3"}
+    world.sources["cm"].unreadable = frozenset()
+    world.every(HOUR, until=90 * HOUR)
+    assert world.published == {"K3"}, "the entry is gone, and what it held retires as any other key"
+
+
+def test_a_source_that_is_edited_while_it_cannot_be_read_forgets_nothing() -> None:
+    """It is edited while the object is missing; when that is back, the entry that held K1 is garbage: K1 stays."""
+    entries = {"K1": ("one.pub", 1), "K2": ("two.pub", 2)}
+    world = World(sources={"cm": Source([K1, K2], entries=entries)})
+    world.at(timedelta(0))
+    world.sources["cm"] = Source([K2], entries=entries, up=False, unreadable=frozenset({"one.pub"}))
+    world.at(HOUR)
+    world.sources["cm"].up = True
+    world.every(HOUR, until=60 * HOUR)
+    assert world.published == {"K1", "K2"}
+
+
+def test_a_source_in_the_place_of_another_retires_nothing_before_it_was_read() -> None:
+    """Row 11: what is no longer in the spec names nothing, and still nothing retires while its successor is missing."""
+    world = World(sources={"api": Source([K1, K2])})
+    world.at(timedelta(0))
+    world.sources = {"cm": Source([K1], up=False)}
+    world.every(HOUR, until=30 * HOUR)
+    assert world.entry("K2").origins == ()
+    assert world.entry("K2").unused_since_time is None
+    assert world.published == {"K1", "K2"}
+    world.sources["cm"].up = True
+    world.at(31 * HOUR)
+    assert world.entry("K2").unused_since_time == T0 + 31 * HOUR
+    assert world.entry("K1").unused_since_time is None

@@ -47,18 +47,15 @@ class Source:
     up: bool = True
     unreadable: frozenset[str] = frozenset()
     entries: Mapping[str, tuple[str, int | None]] = field(default_factory=dict)
-    identity: str = ""
     from_api_server: bool = False
 
     def read(self, name: str) -> SourceReading:
         """One reading of it; a source without keys is never complete."""
-        identity = self.identity or name
         if not self.up:
-            return SourceReading(name, identity, complete=False, missing=(f"source {name}",))
+            return SourceReading(name, complete=False, missing=(f"source {name}",))
         listings = tuple(Listing(k, *self.entries.get(k.key_id, (None, None))) for k in self.keys)
         return SourceReading(
             name,
-            identity,
             complete=bool(listings),
             listings=listings,
             unreadable=self.unreadable,
@@ -213,7 +210,7 @@ class World:
         down = tuple(f"API server {address}" for address, server in self.servers.items() if not server.up)
         complete = not down and bool(listings)
         missing = down or (() if listings else ("source api",))
-        return SourceReading("api", "api", complete, listings, missing=missing, from_api_server=True)
+        return SourceReading("api", complete, listings, missing=missing, from_api_server=True)
 
     def _wire(self) -> WireReading | None:
         if not self.wire_up:
@@ -226,7 +223,7 @@ class World:
 
 
 def _digest(keys: Iterable[PublicKey]) -> str:
-    return "sha256:" + "+".join(k.spki.decode() for k in keys)
+    return "sha256:" + "+".join(k.spki.hex() for k in keys)
 
 
 def one_server(*names: str, signer: str = "K1") -> World:

@@ -59,7 +59,7 @@ async def read(pki: PKI, *stubs: APIStub, addresses: tuple[str, ...] | None = No
     """Read these servers by their addresses."""
     async with client_of(pki, stubs[0].address if stubs else "127.0.0.1:1") as client:
         places = addresses if addresses is not None else tuple(stub.address for stub in stubs)
-        return await APIServerSource(client, "api", "id", places).read()
+        return await APIServerSource(client, "api", places).read()
 
 
 async def test_the_union_of_all_servers(pki: PKI) -> None:
@@ -70,7 +70,7 @@ async def test_the_union_of_all_servers(pki: PKI) -> None:
         two.on("GET", JWKS, key_set(jwk("b"), jwk("c")))
         result = await read(pki, one, two)
     assert kids(result) == [kid("a"), kid("b"), kid("c")]
-    assert (result.reading.name, result.reading.identity, result.reading.complete) == ("api", "id", True)
+    assert (result.reading.name, result.reading.complete) == ("api", True)
     assert (result.findings, result.endpoints) == ((), (one.address, two.address))
     assert all(listing.entry is None and listing.version is None for listing in result.reading.listings)
 
@@ -217,7 +217,7 @@ class TestEndpointSlice:
             main.on("GET", SLICES, says({"items": [{"endpoints": endpoints, "ports": [{"port": other.port}]}]}))
             other.on("GET", JWKS, key_set(jwk("a")))
             async with client_of(pki, main.address) as client:
-                result = await APIServerSource(client, "api", "id").read()
+                result = await APIServerSource(client, "api").read()
         assert (result.endpoints, result.reading.complete) == ((other.address,), True)
 
     @pytest.mark.parametrize(
@@ -234,7 +234,7 @@ class TestEndpointSlice:
             stub.on("GET", SLICES, answer)
             stub.on("GET", JWKS, key_set(jwk("a")))
             async with client_of(pki, stub.address) as client:
-                result = await APIServerSource(client, "api", "id").read()
+                result = await APIServerSource(client, "api").read()
         assert kids(result) == [kid("a")]
         assert [finding.reason for finding in result.findings] == [reason]
         assert result.endpoints is None
@@ -244,7 +244,7 @@ class TestEndpointSlice:
         """One finding, not one for each thing that was asked."""
         address = f"127.0.0.1:{free_port()}"
         async with client_of(pki, address) as client:
-            result = await APIServerSource(client, "api", "id").read()
+            result = await APIServerSource(client, "api").read()
         assert reasons(result) == {address: Reason.APIServerUnreachable}
         assert len(result.findings) == 1
         assert result.endpoints is None

@@ -225,9 +225,7 @@ class TestManyKeys:
 async def test_the_same_kid_with_other_material(pki: PKI) -> None:
     """R8: an external signer's kid in two sources; the first stays, it is said, and the good key is published."""
     first, second = (PublicKey.from_spki(rsa_public(name), "signer-1") for name in ("one", "two"))
-    sources = [
-        SourceReading(str(n), str(n), complete=True, listings=(Listing(k),)) for n, k in enumerate((first, second))
-    ]
+    sources = [SourceReading(str(n), complete=True, listings=(Listing(k),)) for n, k in enumerate((first, second))]
     plan = planned(*sources, await read_config_map(pki, PATTERN, GOOD))
     assert set(plan.publish) >= {first}
     assert second not in plan.publish

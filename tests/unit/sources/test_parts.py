@@ -1,18 +1,16 @@
-"""The identity of a source, the factory, and the source in memory."""
+"""The factory, and the source in memory."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pytest
-
 from oidc_publisher.api import KeySourceSpec
 from oidc_publisher.cluster import ObjectReference
 from oidc_publisher.findings import Finding, Reason
 from oidc_publisher.keys.pem import read_entry
 from oidc_publisher.rotation import Listing
-from oidc_publisher.sources import APIServerSource, MemorySource, Source, open_sources, source_identity
+from oidc_publisher.sources import APIServerSource, MemorySource, Source, open_sources
 from oidc_publisher.sources.files import FilesSource
 from oidc_publisher.sources.objects import ObjectSource
 from tests.support.signingkeys import signing_key
@@ -25,32 +23,6 @@ if TYPE_CHECKING:
 def spec(content: dict[str, Any]) -> KeySourceSpec:
     """A key source as the API server hands it over."""
     return KeySourceSpec.model_validate(content)
-
-
-class TestIdentity:
-    """An edited source is another one (R4)."""
-
-    @pytest.mark.parametrize(
-        "other",
-        [
-            {"name": "b", "apiServer": {}},
-            {"name": "a", "apiServer": {"addresses": ["10.0.0.1:6443"]}},
-            {"name": "a", "configMap": {"namespace": "n", "name": "c"}},
-        ],
-    )
-    def test_every_edit_counts(self, other: dict[str, Any]) -> None:
-        """Name, kind and content."""
-        assert source_identity({"name": "a", "apiServer": {}}) != source_identity(other)
-
-    def test_the_form_does_not_count(self) -> None:
-        """A model and its mapping, in any order, with or without nulls, are the same source."""
-        content = {"name": "a", "apiServer": {"addresses": ["10.0.0.1:6443", "10.0.0.2:6443"]}}
-        identity = source_identity(content)
-        assert identity.startswith("sha256:")
-        assert source_identity(spec(content)) == identity
-        assert source_identity(dict(reversed(content.items()))) == identity
-        assert source_identity({**content, "configMap": None}) == identity
-        assert source_identity(spec({"apiServer": {}})) == source_identity({"name": "default", "apiServer": {}})
 
 
 class TestFactory:

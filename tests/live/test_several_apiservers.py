@@ -1,0 +1,205 @@
+"""API servers that differ: whatever one of them says or hides, nothing leaves the published set early, and each case is named.
+
+Server 0 signs with A, server 1 with B, and server 1 alone lists D. Tokens live for 10 s: a key that is dropped by mistake
+would be missed by then.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+import time
+import urllib.request
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.support.pki import PKI
+from tests.support.processes import accepts_connections
+from tests.support.signingkeys import SigningKey, signing_key
+from tests.support.stage import Object, Stage, condition, reasons
+
+pytestmark = pytest.mark.timeout(240)
+
+A, B, D, EARLY = (signing_key("P-256", f"several-{name}") for name in ("a", "b", "d", "early"))
+ALL = {A.kid, B.kid, D.kid}
+#: maxTokenLifetime and clockSkew of the stage's issuer are 11 s; with two passes more a key would have left.
+LIFETIME_S = 15.0
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """Two API servers with different keys, and an issuer that reads them both."""
+    with Stage(tmp_path_factory.mktemp("stage"), key=A) as running:
+        running.apply_crd()
+        rejoin(running)
+        running.operator.start()
+        running.apply(running.issuer(interval="1s"))
+        settle(running)
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def healthy(stage: Stage) -> Iterator[None]:
+    """Afterwards both servers say again what they said before."""
+    yield
+    rejoin(stage)
+    settle(stage)
+
+
+def rejoin(stage: Stage) -> None:
+    """Server 0 signs with A and lists A and B, server 1 signs with B and lists D too."""
+    for index, config in enumerate((stage.config(A, B), stage.config(B, A, D))):
+        if stage.cluster.configs[index] != config or not stage.cluster.servers[index].running:
+            stage.cluster.restart(index, config)
+    stage.cluster.wait_for_endpoints()
+
+
+def settle(stage: Stage) -> None:
+    """Ready with every key in use, nothing retiring, and all of them safe."""
+
+    def at_rest(status: Object) -> bool:
+        keys = {key["keyID"]: key for key in status.get("keys", [])}
+        used = [keys.get(kid, {}) for kid in ALL]
+        safe = all("safeSinceTime" in key and "retireTime" not in key for key in used)
+        return safe and condition(status, "Ready") == "True" and condition(status, "KeysRead") == "True"
+
+    stage.wait(at_rest, what="at rest", timeout_s=40)
+
+
+def test_all_are_published_through_rolling_restarts_in_any_order(stage: Stage) -> None:
+    """The union is served all the time, whichever server is restarted first and whatever it lists less for a while."""
+    assert served(stage) == ALL
+    assert stage.get()["status"]["signingKeyIDs"] == sorted((A.kid, B.kid))
+    for order in ((0, 1), (1, 0)):
+        for index in order:
+            stage.cluster.kill(index)
+            hold(stage, 1)
+            stage.cluster.start_server(index)
+            hold(stage, 2)
+    stage.cluster.restart(1, stage.config(B, A))
+    stage.wait(lambda s: "retireTime" in key_of(s, D), what="D retires")
+    hold(stage, 4)
+    stage.cluster.restart(1, stage.config(B, A, D))
+    stage.wait(lambda s: "retireTime" not in key_of(s, D), what="D is listed again")
+    hold(stage, LIFETIME_S)
+
+
+def test_one_lies_about_its_name(stage: Stage, tmp_path: Path) -> None:
+    """Its certificate is of another CA: nothing that it says counts, and what it alone may list stays."""
+    own = stage.cluster.configs[1]
+    other = PKI(tmp_path / "other").serving()
+    flags = (f"--tls-cert-file={other.chain_file}", f"--tls-private-key-file={other.key_file}")
+    server = stage.cluster.servers[1]
+    server.kill()
+    process = server.start(dataclasses.replace(stage.config(signing_key("P-256", "liar")), extra_flags=flags))
+    try:
+        process.wait_until(lambda: accepts_connections(server.address, server.port))
+        status = stage.wait_for_reason("APIServerCertificateInvalid", timeout_s=20)["status"]
+        assert server.host_port in message(status, "APIServerCertificateInvalid")
+        hold(stage, LIFETIME_S)
+        status = stage.get()["status"]
+        assert "APIServerCertificateInvalid" in reasons(status)
+        assert f"Key {D.kid} cannot be confirmed as unused" in message(status, "RetirementBlocked")
+        assert server.host_port in message(status, "RetirementBlocked")
+        assert served(stage) == ALL, "and nothing of the liar's is published"
+    finally:
+        server.kill()
+        stage.cluster.start_server(1, own)
+
+
+def test_one_mints_for_another_issuer(stage: Stage) -> None:
+    """Its tokens are nobody's; the set stays."""
+    other = dataclasses.replace(stage.cluster.configs[1], issuers=("https://other.example.com",))
+    stage.cluster.restart(1, other)
+    status = stage.wait_for_reason("WrongIssuerInToken", timeout_s=20)["status"]
+    assert stage.cluster.addresses[1] in message(status, "WrongIssuerInToken")
+    assert condition(status, "TokenAccepted") == "False"
+    hold(stage, LIFETIME_S)
+
+
+def test_one_is_down_and_then_gone(stage: Stage) -> None:
+    """While the EndpointSlice names it, nothing retires; then it is EndpointGone, and what it alone listed leaves in time."""
+    address = stage.cluster.addresses[1]
+    stage.cluster.kill(1)
+    status = stage.wait_for_reason("APIServerUnreachable")["status"]
+    assert address in message(status, "APIServerUnreachable")
+    status = stage.wait_for_reason("EndpointGone", timeout_s=40)["status"]
+    said = message(status, "EndpointGone")
+    assert address in said
+    assert f"it signed with key {B.kid}" in said
+    retire = stage.wait(lambda s: "retireTime" in key_of(s, D), what="D retires")["status"]
+    due = datetime.fromisoformat(key_of(retire, D)["retireTime"])
+    assert due - datetime.fromisoformat(key_of(retire, D)["unusedSinceTime"]) == timedelta(seconds=11)
+    while served(stage) == ALL:
+        assert (datetime.now(UTC) - due).total_seconds() < 3, "D is overdue"
+        time.sleep(0.02)
+    assert datetime.now(UTC) >= due
+    assert served(stage) == {A.kid, B.kid}, "B is listed by server 0"
+
+
+def test_who_signs_too_early_is_told_from_when_all_is_well(stage: Stage) -> None:
+    """SignedBeforeSafe with the time; at that time it is over. Withdrawn, the key is gone at once, listed or not."""
+    stage.cluster.restart(1, stage.config(EARLY, A, B, D))
+    status = stage.wait(lambda s: "safeToSignTime" in key_of(s, EARLY), what="it is served", timeout_s=15)["status"]
+    said = message(status, "SignedBeforeSafe")
+    found = re.search(rf"Key {EARLY.kid} signed before it was safe; all is well from (\S+Z)", said)
+    assert found, said
+    assert found[1] == key_of(status, EARLY)["safeToSignTime"]
+    assert condition(status, "SafeToSign") == "False"
+    over = stage.wait(lambda s: safe_and_warned_of_before(s, EARLY), what="it is safe", timeout_s=15)["status"]
+    assert datetime.now(UTC) >= datetime.fromisoformat(found[1])
+    assert "SignedBeforeSafe" not in reasons(over)
+    rotation = stage.issuer()["spec"]["rotation"]
+    try:
+        withdraw(stage, {**rotation, "withdrawnKeyIDs": [EARLY.kid]})
+        began = time.monotonic()
+        while EARLY.kid in served(stage):
+            assert time.monotonic() - began < 5, "it is still served"
+            time.sleep(0.02)
+        hold(stage, 1)
+        status = stage.wait_for_reason("KeyWithdrawn")["status"]
+        assert f"Key {EARLY.kid} is withdrawn and still signs" in message(status, "KeyWithdrawn")
+    finally:
+        stage.cluster.restart(1, stage.config(B, A, D))
+        withdraw(stage, {**rotation, "withdrawnKeyIDs": []})
+
+
+def safe_and_warned_of_before(status: Object, early: SigningKey) -> bool:
+    """Whether the key is safe by now; as long as it is not, no status leaves the warning out."""
+    safe = "safeSinceTime" in key_of(status, early)
+    assert safe or "SignedBeforeSafe" in reasons(status), status
+    return safe
+
+
+def withdraw(stage: Stage, rotation: Object) -> None:
+    """Set spec.rotation."""
+    stage.cluster.patch("oidc-publisher.io/v1alpha1", "OIDCIssuer", "prod", {"spec": {"rotation": rotation}})
+
+
+def hold(stage: Stage, seconds: float) -> None:
+    """For so long, every read of the public URL shows every key."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        assert served(stage) >= ALL, f"lost: {ALL - served(stage)}\n{stage.operator.log()[-3000:]}"
+        time.sleep(0.05)
+
+
+def served(stage: Stage) -> set[str]:
+    """The kids at the public URL."""
+    url, context = f"{stage.issuer_url}/openid/v1/jwks", stage.pki.client_context()
+    with urllib.request.urlopen(url, context=context, timeout=5) as answer:  # noqa: S310 - https
+        return {key["kid"] for key in json.load(answer)["keys"]}
+
+
+def key_of(status: Object, key: SigningKey) -> Object:
+    """What the status says of a key, nothing where it does not know it."""
+    return next((found for found in status.get("keys", []) if found["keyID"] == key.kid), {})
+
+
+def message(status: Object, reason: str) -> str:
+    """The messages of all findings of that reason, one to a line."""
+    return "\n".join(str(found["message"]) for found in status["findings"] if found["reason"] == reason)
