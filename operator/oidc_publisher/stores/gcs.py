@@ -17,27 +17,21 @@ again for the read that follows a write without an answer.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable
-from datetime import timedelta
-from typing import TypeVar
-
 from oidc_publisher.errors import PreconditionError, StoreError
 from oidc_publisher.findings import Reason
+from oidc_publisher.stores.blocking import BlockingStore
 from oidc_publisher.stores.gcsclient import SHARED_CLIENTS, GCSClients
 from oidc_publisher.stores.gcsobject import Found, GCSObjects, GCSPlace, Version
 from oidc_publisher.stores.port import Document, StoredDocument
 from oidc_publisher.stores.refusals import AnswerLostError, lost_race
-from oidc_publisher.stores.storable import check_document, check_path
 
 __all__ = ["GCSPlace", "GCSStore"]
 
-T = TypeVar("T")
 #: How often a document may be replaced between the two requests of one read.
 _LOOKS = 3
 
 
-class GCSStore:
+class GCSStore(BlockingStore):
     """Documents below one prefix of one bucket.
 
     Keep one for as long as its issuer lives: it remembers what it has read and asks only whether that has changed.
@@ -45,43 +39,13 @@ class GCSStore:
 
     def __init__(self, place: GCSPlace, clients: GCSClients = SHARED_CLIENTS) -> None:
         self._objects = GCSObjects(place, clients)
+        super().__init__(place.location, self._objects.offsets)
         self._bodies: dict[str, tuple[int, bytes]] = {}  # by path: generation and bytes
-
-    @property
-    def location(self) -> str:
-        """`gs://bucket/prefix`."""
-        return self._objects.place.location
-
-    @property
-    def clock_offsets(self) -> tuple[timedelta, ...]:
-        """Date headers less the time they were received, since the last look; reading clears them."""
-        waiting = self._objects.offsets
-        return tuple(waiting.popleft() for _ in range(len(waiting)))
-
-    async def read(self, path: str) -> StoredDocument | None:
-        """The document at `path`, None when there is none."""
-        check_path(path)
-        return await self._in_thread(lambda: self._read(path))
-
-    async def write(self, path: str, document: Document, *, expected: str | None) -> StoredDocument:
-        """Store `document` if the present version is `expected` (None: if there is none)."""
-        check_path(path)
-        check_document(document)
-        return await self._in_thread(lambda: self._write(path, document, expected))
-
-    async def delete(self, path: str, *, expected: str) -> None:
-        """Remove the document if its version is `expected`; a document that is already gone is no error."""
-        check_path(path)
-        await self._in_thread(lambda: self._delete(path, expected))
 
     async def aclose(self) -> None:
         """Let go of the session, whose connections are closed when no other store uses it."""
         self._bodies.clear()
         self._objects.let_go()
-
-    async def _in_thread(self, work: Callable[[], T]) -> T:
-        """Run blocking work in a thread: the one place."""
-        return await asyncio.to_thread(work)
 
     def _read(self, path: str) -> StoredDocument | None:
         for _ in range(_LOOKS):

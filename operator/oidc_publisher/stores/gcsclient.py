@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from google.auth.transport.requests import AuthorizedSession
     from google.cloud.storage import Client
 
-CONNECT_TIMEOUT_S = 2
-READ_TIMEOUT_S = 5
 #: How old refused credentials must be before they are looked for again: a search may cost seconds.
 _MIN_CREDENTIAL_AGE_S = 30.0
 #: For traces that nobody asked for, version 3.17 reads the metadata of each bucket in a thread beside, unless this is

@@ -5,18 +5,18 @@ from __future__ import annotations
 import socket
 import ssl
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from oidc_publisher.errors import StoreError
 from oidc_publisher.findings import Reason
-from oidc_publisher.stores.gcsclient import CONNECT_TIMEOUT_S, READ_TIMEOUT_S
+from oidc_publisher.stores.causes import cause
 from oidc_publisher.stores.refusals import AnswerLostError, RefusedCredentialsError
+from oidc_publisher.stores.timeouts import CONNECT_TIMEOUT_S, READ_TIMEOUT_S
 
 if TYPE_CHECKING:
     from google.auth.exceptions import GoogleAuthError
 
-E = TypeVar("E", bound=BaseException)
 
 #: What Google's token endpoint says to an assertion that was issued in its past or future.
 _OFF_CLOCK = "reasonable timeframe"
@@ -101,9 +101,9 @@ def _from_connection(call: Call, error: OSError) -> StoreError:
             what = f"{origin} does not answer within {CONNECT_TIMEOUT_S} s"
         case exceptions.ReadTimeout():
             what, kind = f"{origin} does not answer within {READ_TIMEOUT_S} s", AnswerLostError
-        case _ if _cause(error, socket.gaierror):
+        case _ if cause(error, socket.gaierror):
             what, hint = f"the name {urlsplit(origin).hostname} cannot be resolved", "Check DNS."
-        case _ if _cause(error, ConnectionRefusedError):
+        case _ if cause(error, ConnectionRefusedError):
             what = f"{origin} refuses connections"
         case _:
             what, kind = f"{origin} closes connections before its answer is complete", AnswerLostError
@@ -111,14 +111,14 @@ def _from_connection(call: Call, error: OSError) -> StoreError:
 
 
 def _tls(call: Call, origin: str, error: Exception) -> StoreError:
-    refused = _cause(error, ssl.SSLCertVerificationError)
+    refused = cause(error, ssl.SSLCertVerificationError)
     if refused is not None:
         return unavailable(
             call,
             f"the certificate of {origin} is not trusted: {refused.verify_message.rstrip('.')}",
             hint="Put its authority into the file that REQUESTS_CA_BUNDLE of the operator names.",
         )
-    failed = _cause(error, ssl.SSLError)
+    failed = cause(error, ssl.SSLError)
     return unavailable(call, f"TLS with {origin} fails ({failed.reason if failed else 'no reason given'})")
 
 
@@ -141,18 +141,3 @@ def _origin(error: Exception) -> str:
     url = getattr(getattr(error, "request", None), "url", None)
     parts = urlsplit(str(url or "https://storage.googleapis.com"))
     return f"{parts.scheme}://{parts.hostname}{f':{parts.port}' if parts.port else ''}"
-
-
-def _cause(error: BaseException, kind: type[E]) -> E | None:
-    """The first error of `kind` among the causes, which urllib3 nests in more than one way."""
-    waiting: list[object] = [error]
-    seen: set[int] = set()
-    while waiting:
-        candidate = waiting.pop(0)
-        if not isinstance(candidate, BaseException) or id(candidate) in seen:
-            continue
-        if isinstance(candidate, kind):
-            return candidate
-        seen.add(id(candidate))
-        waiting += [getattr(candidate, "reason", None), candidate.__cause__, candidate.__context__, *candidate.args]
-    return None

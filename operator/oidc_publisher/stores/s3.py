@@ -14,20 +14,18 @@ again for the read that follows a write without an answer.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable
-from datetime import timedelta
 from typing import TypeVar
 
 from oidc_publisher.errors import PreconditionError, StoreError
 from oidc_publisher.findings import Reason
+from oidc_publisher.stores.blocking import BlockingStore
 from oidc_publisher.stores.port import Document, StoredDocument
 from oidc_publisher.stores.refusals import AnswerLostError, RefusedCredentialsError, lost_race
 from oidc_publisher.stores.s3client import SHARED_CLIENTS, ConditionalWrites, S3Clients, S3Endpoint
 from oidc_publisher.stores.s3errors import conditions_ignored, owned_by_another
 from oidc_publisher.stores.s3object import Fetched, S3Objects, S3Place
-from oidc_publisher.stores.storable import check_document, check_path
 
 __all__ = ["S3Endpoint", "S3Place", "S3Store"]
 
@@ -38,7 +36,7 @@ _NOBODYS_ETAG = '"00000000000000000000000000000000"'
 _MUST_FAIL = ({"IfNoneMatch": "*"}, {"IfMatch": _NOBODYS_ETAG})
 
 
-class S3Store:
+class S3Store(BlockingStore):
     """Documents below one prefix of one bucket.
 
     Keep one for as long as its issuer lives: it remembers what it has read and asks only whether that has changed.
@@ -46,34 +44,8 @@ class S3Store:
 
     def __init__(self, place: S3Place, endpoint: S3Endpoint, clients: S3Clients = SHARED_CLIENTS) -> None:
         self._objects = S3Objects(place, endpoint, clients)
+        super().__init__(place.location, self._objects.offsets)
         self._known: dict[str, Fetched] = {}
-
-    @property
-    def location(self) -> str:
-        """`s3://bucket/prefix`."""
-        return self._objects.place.location
-
-    @property
-    def clock_offsets(self) -> tuple[timedelta, ...]:
-        """Date headers less the time they were received, since the last look; reading clears them."""
-        waiting = self._objects.offsets
-        return tuple(waiting.popleft() for _ in range(len(waiting)))
-
-    async def read(self, path: str) -> StoredDocument | None:
-        """The document at `path`, None when there is none."""
-        check_path(path)
-        return await self._in_thread(lambda: self._read(path))
-
-    async def write(self, path: str, document: Document, *, expected: str | None) -> StoredDocument:
-        """Store `document` if the present version is `expected` (None: if there is none)."""
-        check_path(path)
-        check_document(document)
-        return await self._in_thread(lambda: self._write(path, document, expected))
-
-    async def delete(self, path: str, *, expected: str) -> None:
-        """Remove the document if its version is `expected`; a document that is already gone is no error."""
-        check_path(path)
-        await self._in_thread(lambda: self._delete(path, expected))
 
     async def aclose(self) -> None:
         """Let go of the client, whose connections are closed when no other store uses it."""
@@ -81,7 +53,7 @@ class S3Store:
         self._objects.let_go()
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
-        """Run blocking work in a thread: the one place.
+        """Run blocking work in a thread.
 
         Credentials that were good until they were replaced under way are no fault: the work is done with the new ones.
         """
@@ -94,7 +66,7 @@ class S3Store:
                     raise
             return work()
 
-        return await asyncio.to_thread(twice_if_refused)
+        return await super()._in_thread(twice_if_refused)
 
     def _read(self, path: str) -> StoredDocument | None:
         self._refuse_ignorant(path)

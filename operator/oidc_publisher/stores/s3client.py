@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
 from oidc_publisher import __version__
+from oidc_publisher.stores.timeouts import CONNECT_TIMEOUT_S, READ_TIMEOUT_S
 
 if TYPE_CHECKING:
     from botocore.config import Config
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
 
     from oidc_publisher.stores.s3transport import Transport
 
-CONNECT_TIMEOUT_S = 2
-READ_TIMEOUT_S = 5
 #: Issuers of one operator rarely need more than a few; the least recently used go first.
 _MAX_CLIENTS = 32
 #: asyncio's threads on a machine of up to 28 cores: no thread waits for a connection.

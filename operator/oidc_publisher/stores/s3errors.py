@@ -19,15 +19,16 @@ import socket
 import ssl
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import urlsplit
 
 from oidc_publisher.errors import StoreError
 from oidc_publisher.findings import Reason
+from oidc_publisher.stores.causes import cause
 from oidc_publisher.stores.refusals import AnswerLostError, RefusedCredentialsError, lost_race
-from oidc_publisher.stores.s3client import CONNECT_TIMEOUT_S, READ_TIMEOUT_S, S3Endpoint, wrong_region
+from oidc_publisher.stores.s3client import S3Endpoint, wrong_region
+from oidc_publisher.stores.timeouts import CONNECT_TIMEOUT_S, READ_TIMEOUT_S
 
-E = TypeVar("E", bound=BaseException)
 _LOG = logging.getLogger("oidc_publisher.stores")
 _PRECONDITION_FAILED = 412
 
@@ -229,24 +230,24 @@ def _credentials(call: Call, error: Exception) -> StoreError:
 
 
 def _tls(call: Call, origin: str, error: Exception) -> StoreError:
-    refused = _cause(error, ssl.SSLCertVerificationError)
+    refused = cause(error, ssl.SSLCertVerificationError)
     if refused is not None:
         return _unavailable(
             call,
             f"the certificate of {origin} is not trusted: {refused.verify_message.rstrip('.')}",
             hint="Put its authority into spec.store.s3.certificateAuthority, or correct endpointURL.",
         )
-    failed = _cause(error, ssl.SSLError)
+    failed = cause(error, ssl.SSLError)
     return _unavailable(call, f"TLS with {origin} fails ({failed.reason if failed else 'no reason given'})")
 
 
 def _unreachable(call: Call, origin: str, error: Exception) -> StoreError:
     host = urlsplit(origin).hostname
-    if _cause(error, socket.gaierror):
+    if cause(error, socket.gaierror):
         return _unavailable(call, f"the name {host} cannot be resolved", hint="Check the region, endpointURL and DNS.")
-    if _cause(error, ConnectionRefusedError):
+    if cause(error, ConnectionRefusedError):
         return _unavailable(call, f"{origin} refuses connections")
-    other = _cause(error, OSError)
+    other = cause(error, OSError)
     return _unavailable(call, f"{origin} cannot be reached: {other.strerror if other else 'no reason given'}")
 
 
@@ -284,19 +285,3 @@ def _origin(call: Call, error: Exception | None = None) -> str:
     """The server in question: the one that the error names (it may be STS), or the store's."""
     parts = urlsplit(str(getattr(error, "kwargs", {}).get("endpoint_url") or call.endpoint.origin))
     return f"{parts.scheme}://{parts.hostname}{f':{parts.port}' if parts.port else ''}"
-
-
-def _cause(error: BaseException, kind: type[E]) -> E | None:
-    """The first error of `kind` among the causes, which urllib3 nests in more than one way."""
-    waiting: list[object] = [error]
-    seen: set[int] = set()
-    while waiting:
-        candidate = waiting.pop(0)
-        if not isinstance(candidate, BaseException) or id(candidate) in seen:
-            continue
-        if isinstance(candidate, kind):
-            return candidate
-        seen.add(id(candidate))
-        nested = getattr(candidate, "kwargs", {}).get("error")
-        waiting += [nested, candidate.__cause__, candidate.__context__, *candidate.args]
-    return None

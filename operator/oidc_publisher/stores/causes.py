@@ -1,0 +1,23 @@
+"""Looking below an error of a cloud's client for what the system said."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+E = TypeVar("E", bound=BaseException)
+
+
+def cause(error: BaseException, kind: type[E]) -> E | None:
+    """The first error of `kind` among the causes, which urllib3, requests and botocore each nest in their own way."""
+    waiting: list[object] = [error]
+    seen: set[int] = set()
+    while waiting:
+        candidate = waiting.pop(0)
+        if not isinstance(candidate, BaseException) or id(candidate) in seen:
+            continue
+        if isinstance(candidate, kind):
+            return candidate
+        seen.add(id(candidate))
+        nested = (getattr(candidate, "kwargs", {}).get("error"), getattr(candidate, "reason", None))
+        waiting += [*nested, candidate.__cause__, candidate.__context__, *candidate.args]
+    return None
