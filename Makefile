@@ -6,7 +6,8 @@ MAKEFLAGS += --no-builtin-rules
 
 PYTHON ?= python3
 BIN := .venv/bin
-PYTEST_ARGS ?=
+# Two workers, each with servers and a network namespace of its own: the live tests mostly wait. A file stays together.
+PYTEST_ARGS ?= -n 2 --dist loadfile
 
 .PHONY: help install testbed demo test check fmt gen mutate soak bench lock clean
 

@@ -22,16 +22,20 @@ _WHY_NOT_LIVE = pytest.StashKey[str]()
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Enter the namespace before anything is imported, resolved or started."""
+    """Enter the namespace before anything is imported, resolved or started; each worker has one of its own."""
+    namespace.clean_environment()
+    if _only_hands_out(config):
+        return
     try:
         namespace.enter()
     except namespace.NamespaceImpossibleError as error:
         config.stash[_WHY_NOT_LIVE] = str(error)
-    namespace.clean_environment()
 
 
 def pytest_report_header(config: pytest.Config) -> str:
     """Say where the run takes place."""
+    if _only_hands_out(config):
+        return "network: a namespace for each worker"
     reason = config.stash.get(_WHY_NOT_LIVE, None)
     return f"network: {reason}; live tests are {_consequence()}" if reason else "network: a namespace of our own"
 
@@ -58,6 +62,11 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longreprtext
         report.longrepr = f"a live test may not be skipped in CI: {reason}"
     return report
+
+
+def _only_hands_out(config: pytest.Config) -> bool:
+    """Whether this process runs no test itself: its workers do (pytest -n)."""
+    return config.getoption("dist", "no") != "no" and not hasattr(config, "workerinput")
 
 
 def _is_live(item: pytest.Item) -> bool:

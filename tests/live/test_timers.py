@@ -109,9 +109,14 @@ def lateness_of_leaving(stage: Stage, key: SigningKey, *, alone: bool = True) ->
     stage.wait(lambda s: key.kid not in {k["keyID"] for k in s["keys"]}, what="the ledger forgets it", timeout_s=5)
     if alone:
         assert new_passes(stage, passes) == ["deadline"]
-    events = stage.cluster.list_all("events.k8s.io/v1", "Event", "default")
-    assert any(event["reason"] == "KeyRetired" and key.kid in event["note"] for event in events)
+    moment(lambda: retirement_is_told(stage, key), "its event")  # which follows the status
     return at - due
+
+
+def retirement_is_told(stage: Stage, key: SigningKey) -> bool:
+    """Whether an event says that the key has left."""
+    events = stage.cluster.list_all("events.k8s.io/v1", "Event", "default")
+    return any(event["reason"] == "KeyRetired" and key.kid in event["note"] for event in events)
 
 
 def moment(holds: Callable[[], Any], what: str) -> float:
