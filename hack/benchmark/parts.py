@@ -59,8 +59,7 @@ class Parts:
         self.cluster.create_service_account(*PROBE)
         self.cluster.wait_for_endpoints()
         self.cluster.apply(ROOT / "crds" / "oidc-publisher.io_oidcissuers.yaml")
-        crd = "crd/oidcissuers.oidc-publisher.io"
-        self.cluster.kubectl("wait", "--for=condition=Established", crd, "--timeout=10s")
+        self.cluster.wait_established("oidcissuers.oidc-publisher.io")
         wait_for(self._issuers_are_served, timeout_s=10, what="every API server lists OIDCIssuers")
         return self
 

@@ -51,7 +51,7 @@ def install_the_crd(scene: Scene) -> None:
         "publish. The operator holds no private key; the ServiceAccount is there to mint tokens for proofs.",
     )
     scene.kubectl("apply", "--server-side", "-f", str(scene.parts.crds))
-    scene.kubectl("wait", "--for=condition=Established", "crd/oidcissuers.oidc-publisher.io", "--timeout=30s")
+    scene.parts.cluster.wait_established("oidcissuers.oidc-publisher.io", timeout_s=30)
     scene.kubectl("create", "serviceaccount", ACCOUNT[1])
     path = scene.parts.write_issuer()
     scene.screen.command("cat $DEMO/issuer.yaml   # periods of seconds, so that days fit into a minute")

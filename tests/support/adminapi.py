@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import time
 import urllib.parse
 from dataclasses import dataclass
 from pathlib import Path
@@ -126,6 +127,20 @@ class AdminApi:
         """Tell whether an object is there."""
         answer = self.request("GET", self.path_of(api_version, kind, name, namespace))
         return answer.status == http.HTTPStatus.OK
+
+    def wait_established(self, crd: str, *, timeout_s: float = 10.0) -> None:
+        """Wait until objects of a CustomResourceDefinition can be made.
+
+        For a moment a new one has no conditions at all, of which `kubectl wait --for=condition=...` makes an error.
+        """
+        end = time.monotonic() + timeout_s
+        while time.monotonic() < end:
+            found = self.get("apiextensions.k8s.io/v1", "CustomResourceDefinition", crd)
+            conditions = found.get("status", {}).get("conditions") or []
+            if any((c["type"], c["status"]) == ("Established", "True") for c in conditions):
+                return
+            time.sleep(0.05)
+        raise AssertionError(f"{crd} is not established within {timeout_s:g} s")
 
     def list_all(self, api_version: str, kind: str, namespace: str | None = None) -> list[Object]:
         """Return all objects of a kind."""

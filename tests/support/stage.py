@@ -104,9 +104,7 @@ class Stage:
     def apply_crd(self) -> None:
         """Install the CRD as the README says."""
         self.cluster.kubectl("apply", "--server-side", "-f", str(CRDS))
-        self.cluster.kubectl(
-            "wait", "--for=condition=Established", "crd/oidcissuers.oidc-publisher.io", "--timeout=10s"
-        )
+        self.cluster.wait_established("oidcissuers.oidc-publisher.io")
 
     def issuer(self, name: str = "prod", **spec: Any) -> Object:
         """The manifest of an issuer with periods of seconds; `spec` replaces whole members."""
