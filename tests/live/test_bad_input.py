@@ -137,7 +137,7 @@ def served(stage: Stage, name: str) -> set[str]:
 
 def wait_served(stage: Stage, name: str, kids: set[str]) -> None:
     """Wait until exactly these are served."""
-    stage.wait(lambda s: "publication" in s, what="something is published", name=name)
+    stage.wait(lambda s: "location" in s.get("publication", {}), what="something is published", name=name)
     end = time.monotonic() + 10
     while (seen := served(stage, name)) != kids:
         assert time.monotonic() < end, f"{seen} and not {kids}"
