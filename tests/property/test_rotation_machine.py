@@ -121,7 +121,7 @@ class Rotation(Rotator):
         if back:
             self.world.clock_error = timedelta(0)
 
-    @precondition(lambda self: self._is_no_first_look())
+    @precondition(lambda self: self._is_no_first_look() and self.world.operator.before_write is None)
     @rule(who=WHO, which=st.integers(0, 5))
     def slip(self, who: int, which: int) -> None:
         """An API server signs with some key of its files for a moment, in which nobody but the operator wants a token."""
