@@ -2,7 +2,8 @@
 
 LIFECYCLE_RECORD names the file it writes to: one line of JSON per reconcile, with the monotonic time, the issuer's name
 and its generation, null when it is gone. LIFECYCLE_HANG makes each reconcile hang afterwards: "task" in the event
-loop, "thread" in a thread that cannot be cancelled. The process has no passwd entry, as in a pod with any UID.
+loop, "thread" in a thread that cannot be cancelled. Each SIGUSR1 steps the wall clock that the operator sees an hour
+forward: the machine's own belongs to everybody. The process has no passwd entry, as in a pod with any UID.
 """
 
 from __future__ import annotations
@@ -11,14 +12,16 @@ import asyncio
 import getpass
 import json
 import os
+import signal
 import time
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import NoReturn
 
 from oidc_publisher.cli import main
 from oidc_publisher.cluster import ClusterClient, get_issuer
-from oidc_publisher.controller import operator, watching
+from oidc_publisher.controller import clockstep, operator, watching
+from oidc_publisher.controller.clock import SystemClock
 from oidc_publisher.controller.objectwatches import Wake
 from oidc_publisher.controller.queue import Gone, Outcome
 from oidc_publisher.controller.settings import RunSettings
@@ -59,6 +62,20 @@ class Recorder:
         """Hold nothing open."""
 
 
+class SteppedClock(SystemClock):
+    """A wall clock that every SIGUSR1 steps."""
+
+    step = timedelta(0)
+
+    def now(self) -> datetime:
+        """The machine's time, stepped."""
+        return super().now() + self.step
+
+    def on_signal(self, *_: object) -> None:
+        """Step."""
+        type(self).step += timedelta(hours=1)
+
+
 async def _wait_for_nothing(_client: object, _contact: object) -> None:
     """Look at nothing."""
 
@@ -70,6 +87,8 @@ def _nobody() -> NoReturn:
 if __name__ == "__main__":
     getpass.getuser = _nobody
     operator._the_reconciler = Recorder
+    clockstep.__dict__.update(SystemClock=SteppedClock)
+    signal.signal(signal.SIGUSR1, SteppedClock().on_signal)
     if os.environ.get("LIFECYCLE_BLIND"):
         watching.__dict__.update(wait_until_served=_wait_for_nothing, _BEGINS_WITHIN_S=1.0)
     main()

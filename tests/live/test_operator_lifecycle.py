@@ -7,6 +7,8 @@ it saw, and asks to be woken after an hour: whatever it sees, it sees because of
 from __future__ import annotations
 
 import json
+import os
+import signal
 import sys
 import time
 import urllib.error
@@ -282,6 +284,24 @@ def test_an_object_deleted_while_the_watch_was_down_is_forgotten(issuers: Issuer
     issuers.delete("goes")
     issuers.cluster.start_server(THEIRS)
     operator.wait_for("goes", None)
+
+
+def test_a_step_of_the_wall_clock_makes_every_issuer_be_looked_at(issuers: Issuers, start: Start) -> None:
+    """R13: each of them, once per step; what a timer was set for may be due."""
+    issuers.create("one")
+    issuers.create("two")
+    operator = start()
+    operator.wait_for("one")
+    operator.wait_for("two")
+    for turn in (1, 2):
+        stepped = time.monotonic()
+        os.kill(operator.process.pid, signal.SIGUSR1)
+        operator.wait_for("one", since=stepped)
+        operator.wait_for("two", since=stepped)
+        time.sleep(2.5)
+        assert len(operator.seen()) == 2 + 2 * turn
+    told = [line for line in operator.process.log().splitlines() if "wall clock was stepped" in line]
+    assert [json.loads(line)["by_s"] for line in told] == [3600.0, 3600.0]
 
 
 def test_refused_credentials_are_not_the_end(issuers: Issuers, start: Start, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ import structlog
 
 from oidc_publisher import __version__
 from oidc_publisher.cluster import ClusterClient, Credentials, load_credentials
+from oidc_publisher.controller.clockstep import ClockSteps
 from oidc_publisher.controller.contact import Contact
 from oidc_publisher.controller.crd import objects_are_served
 from oidc_publisher.controller.handlers import IssuerEvents
@@ -86,6 +87,7 @@ class Operator:
         events = IssuerEvents(self._queue, settings.shard)
         self._watch = IssuerWatch(client, events, Contact(events.look_at_all), self._take_signals)
         self._heartbeat = Heartbeat()
+        self._steps = ClockSteps(events.look_at_all)
         self._stop = asyncio.Event()
         self._health = HealthServer(settings.health_address or DEFAULT_HEALTH_ADDRESS, self._checks())
 
@@ -102,7 +104,11 @@ class Operator:
         )
         gc.freeze()  # what was imported stays for good: a collection need not walk through it, 75 ms each time
         self._queue.start()
-        parts = [_part("watch", self._watch.run()), _part("heartbeat", self._heartbeat.run())]
+        parts = [
+            _part("watch", self._watch.run()),
+            _part("heartbeat", self._heartbeat.run()),
+            _part("clock", self._steps.run()),
+        ]
         stopping = asyncio.create_task(self._stop.wait(), name="stop")
         done, _ = await asyncio.wait([*parts, stopping], return_when=asyncio.FIRST_COMPLETED)
         broken = [task for task in done if task is not stopping]
