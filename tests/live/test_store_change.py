@@ -11,6 +11,7 @@ from multidict import CIMultiDict
 
 from tests.live.places import DISCOVERY, JWKS, emptied, event, events, key_of, message, patch, published, until
 from tests.support import faults
+from tests.support.s3server import S3Server
 from tests.support.signingkeys import signing_key
 from tests.support.stage import BUCKET, PREFIX, Stage, condition, reasons
 
@@ -112,6 +113,68 @@ def test_moving_back_is_a_move_like_any_other(stage: Stage) -> None:
     assert status["publication"]["formerLocation"] == f"s3://{BUCKET}/{NEW}"
     assert "DocumentsNotOurs" not in reasons(status)
     until(lambda: len(events(stage, "StoreChanged")) == 2, "both moves were told")
+
+
+@pytest.fixture
+def second(stage: Stage) -> Iterator[S3Server]:
+    """Another S3 server with the same bucket, and the same credentials for it."""
+    server = S3Server(stage.folder / "second", stage.pki)
+    server.access_key, server.secret_key = stage.s3.access_key, stage.s3.secret_key
+    server.process.env |= {"ROOT_ACCESS_KEY": server.access_key, "ROOT_SECRET_KEY": server.secret_key}
+    server.client = server.make_client()
+    with server:
+        server.create_bucket(BUCKET)
+        yield server
+
+
+def test_the_same_bucket_and_prefix_on_another_server_are_another_place(stage: Stage, second: S3Server) -> None:
+    """Documents without a mark are no drift there: adoption speaks; then it is a move, and the old server stays as it is."""
+    foreign = b'{"keys":[]}'
+    second.put(BUCKET, JWKS, foreign, ContentType="application/json")
+    old = {key: stage.s3.get(BUCKET, key) for key in (DISCOVERY, JWKS)}
+    patch(stage, store={"s3": {"endpointURL": second.endpoint_url}})
+    found = stage.wait_for_reason("DocumentsNotOurs")
+    assert found["status"]["publication"]["endpointURL"] == stage.edge.url
+    assert condition(found["status"], "Served") == "True"
+    assert second.get(BUCKET, JWKS) == foreign
+    patch(stage, adoption="Replace")
+    moved = stage.wait(lambda s: served_on(s) == second.endpoint_url, what="the other server")["status"]
+    assert published_at(moved) == moved["publication"]["formerLocation"] == f"s3://{BUCKET}/{PREFIX}"
+    assert moved["publication"]["formerEndpointURL"] == stage.edge.url
+    assert {key: second.get(BUCKET, key) for key in (DISCOVERY, JWKS)} == old
+    assert {key: stage.s3.get(BUCKET, key) for key in (DISCOVERY, JWKS)} == old
+    stage.wait_ready()
+    assert f"on {stage.edge.url} (if that is another server)" in event(stage, "StoreChanged")["note"]
+
+
+def test_another_url_of_the_same_server_finds_our_own_documents(stage: Stage) -> None:
+    """Nobody is asked about them, nothing is written, and nothing is claimed of another server."""
+    stage.s3.forget_requests()
+    patch(stage, store={"s3": {"endpointURL": stage.s3.endpoint_url}})
+    stage.wait(lambda s: served_on(s) == stage.s3.endpoint_url, what="the other URL")
+    status = stage.wait_ready()["status"]
+    assert not {"DocumentsNotOurs", "OwnershipLost"} & reasons(status)
+    assert stage.s3.writes(BUCKET) == 0
+    assert "(if that is another server)" in event(stage, "StoreChanged")["note"]
+
+
+def test_a_status_that_names_no_server_makes_no_place_foreign(stage: Stage) -> None:
+    """A former version wrote it: the server is noted in the next pass, drift is drift, and nothing has moved."""
+    stage.operator.kill()
+    publication: dict[str, Any] = {"status": {"publication": {"endpointURL": None}}}
+    stage.cluster.patch("oidc-publisher.io/v1alpha1", "OIDCIssuer", "prod", publication, subresource="status")
+    stage.s3.put(BUCKET, JWKS, b'{"keys":[]}', ContentType="application/json")
+    stage.operator.start()
+    status = stage.wait(lambda s: served_on(s) == stage.edge.url, what="the server noted")["status"]
+    assert "formerLocation" not in status["publication"]
+    assert published(stage) == {stage.key.kid}
+    assert len(events(stage, "DriftRepaired")) == 1
+    assert events(stage, "StoreChanged") == []
+
+
+def served_on(status: dict[str, Any]) -> str:
+    """status.publication.endpointURL."""
+    return str(status.get("publication", {}).get("endpointURL", ""))
 
 
 def published_at(status: dict[str, Any]) -> str:

@@ -123,6 +123,9 @@ class StatusPublication(APIModel):
     location: str | None = None
     """Where the documents are, such as s3://bucket/prefix. Set once both were written there: from then on documents of
     another owner are never taken over there."""
+    endpoint_url: str | None = None
+    """URL of the S3 server that location is on; for Amazon's own endpoints, PrivateLink included, the region's. The same
+    bucket and prefix on another server are another place."""
     key_count: Int32 | None = None
     """How many keys the published set has."""
     jwks_digest: str | None = None
@@ -135,6 +138,8 @@ class StatusPublication(APIModel):
     """When a write last changed a document."""
     former_location: str | None = None
     """Where the documents were before spec.store was changed. They are left as they are."""
+    former_endpoint_url: str | None = None
+    """URL of the S3 server that formerLocation is on. It may be another name of the same server: nobody can tell."""
     moved_time: Time | None = None
     """When the documents at location were first seen published and served, after they had been at formerLocation."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from oidc_publisher.controller.ownership import StoredDocuments
+from oidc_publisher.controller.ownership import Place, StoredDocuments
 from oidc_publisher.controller.planning import Intent
 from oidc_publisher.findings import Finding
 from oidc_publisher.probe import Look
@@ -15,8 +15,7 @@ from oidc_publisher.rotation import Advance, Pass
 class Decided:
     """What one pass has read and decided; `findings` are those that it would report, `serial` the ledger's before it."""
 
-    location: str
-    owner: str
+    place: Place
     serial: int
     stored: StoredDocuments
     look: Look

@@ -63,7 +63,7 @@ async def decide(client: ClusterClient, basis: Basis, settings: RunSettings, clo
 
 async def _decided(context: IssuerContext, client: ClusterClient, readings: Readings, clock: Clock) -> Decided:
     issuer = context.issuer
-    place = place_of(issuer, context.store.location, context.owner)
+    place = place_of(issuer, context.store.location, context.owner, context.store.endpoint_url)
     ledger = read_ledger(issuer.status)
     seen = as_pass(readings, ledger, policy_of(issuer.spec), place=place, target=context.target)
     plan = advance(ledger, seen)
@@ -71,8 +71,7 @@ async def _decided(context: IssuerContext, client: ClusterClient, readings: Read
     problems = (intent.problem,) if intent.problem else ()
     proven = await _proven(context, client, readings, plan, clock, writes=intent.planned is not None)
     return Decided(
-        location=place.location,
-        owner=place.owner,
+        place=place,
         serial=ledger.serial,
         stored=readings.stored,
         look=readings.look,

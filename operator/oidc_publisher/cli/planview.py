@@ -12,6 +12,7 @@ from oidc_publisher.cli.planbasis import Basis
 from oidc_publisher.cli.plandecision import Decided, Refused
 from oidc_publisher.cli.plandiff import unified_diff, what_changes
 from oidc_publisher.cli.plankeys import KeyChange, key_changes
+from oidc_publisher.controller.ownership import former_place
 from oidc_publisher.documents import DISCOVERY_PATH, StoredDocument, Write, plan_writes
 from oidc_publisher.errors import FetchError
 from oidc_publisher.findings import Finding, Reason, most_important, sorted_findings
@@ -104,8 +105,8 @@ def preview(basis: Basis, decided: Decided, now: datetime, *, mints: bool, crd: 
         sentence=sentence,
         object=basis.sentence,
         issuer_url=basis.issuer.spec.issuer_url,
-        location=decided.location,
-        owner=decided.owner,
+        location=decided.place.location,
+        owner=decided.place.owner,
         serial=decided.serial,
         next_serial=intent.ledger.serial if writes else None,
         read=_read(decided.seen),
@@ -223,8 +224,9 @@ def _public(look: Look) -> str:
 
 def _left_behind(basis: Basis, decided: Decided) -> Iterator[str]:
     known = basis.issuer.status.publication
-    if known is not None and known.location and known.location != decided.location:
-        yield f"The documents at {known.location}, the place until now, stay there as they are."
+    if known is not None and known.location and not decided.place.is_at(known.location, known.endpoint_url):
+        former = former_place(known.location, known.endpoint_url, decided.place.location)
+        yield f"The documents at {former}, the place until now, stay there as they are."
 
 
 def _caveats(decided: Decided, *, mints: bool, crd: bool) -> Iterator[str]:

@@ -29,7 +29,7 @@ async def end(contexts: Contexts, work: Work, recorder: Recorder) -> Outcome:
         work.events.extend([left(location, why)] if location else [])
     else:
         context = await contexts.open(issuer)
-        place = place_of(issuer, context.store.location, context.owner)
+        place = place_of(issuer, context.store.location, context.owner, context.store.endpoint_url)
         try:
             done = await delete_documents(context.store, issuer.spec.jwks_path, owner=context.owner)
         except StoreError as error:

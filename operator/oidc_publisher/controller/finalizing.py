@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from oidc_publisher.api import DeletionPolicy, OIDCIssuer
-from oidc_publisher.controller.ownership import Place
+from oidc_publisher.controller.ownership import Place, former_place
 from oidc_publisher.findings import Finding, Reason
 
 FINALIZER = "oidc-publisher.io/documents"
@@ -45,6 +45,11 @@ def left(where: str, why: str) -> Finding:
 def left_elsewhere(issuer: OIDCIssuer, place: Place) -> tuple[Finding, ...]:
     """The events for documents that were written at other places than the present one."""
     publication = issuer.status.publication
-    known = (publication.location, publication.former_location) if publication else ()
-    others = dict.fromkeys(where for where in known if where and where != place.location)
-    return tuple(left(where, "spec.store was changed since they were written") for where in others)
+    if publication is None:
+        return ()
+    noted = (
+        (publication.location, publication.endpoint_url),
+        (publication.former_location, publication.former_endpoint_url),
+    )
+    others = (former_place(at, on, place.location) for at, on in noted if at and not place.is_at(at, on))
+    return tuple(left(where, "spec.store was changed since they were written") for where in dict.fromkeys(others))

@@ -27,12 +27,18 @@ class Place:
     """Where the documents go, who we are there, and whether both have been ours there before.
 
     `adoption` speaks only before that (R9): two operators that both replaced what they find would fight for ever.
+    `endpoint_url` is the server, None where the location alone says it all.
     """
 
     location: str
     owner: str
     known: bool
     adoption: Adoption = Adoption.REFUSE
+    endpoint_url: str | None = None
+
+    def is_at(self, location: str | None, endpoint_url: str | None) -> bool:
+        """Whether a noted place is this one. Former versions noted no server: it counts as ours until it is noted."""
+        return location == self.location and endpoint_url in (None, self.endpoint_url)
 
 
 class Standing(Enum):
@@ -112,6 +118,11 @@ def stored_keys(stored: StoredDocuments) -> tuple[PublicKey, ...]:
         return read_jwks_document(stored.jwks.document.body).keys
     except DocumentInvalidError:
         return ()
+
+
+def former_place(location: str, endpoint_url: str | None, present: str | None) -> str:
+    """A former place for people; with its server where the `present` location is the same, for no URL proves another one."""
+    return f"{location} on {endpoint_url} (if that is another server)" if location == present else location
 
 
 def _others(place: Place, stored: StoredDocuments) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 The rules of rotation say which keys to publish; what is stored says what is left to do::
 
-    place = place_of(issuer, store.location, owner)
+    place = place_of(issuer, store.location, owner, store.endpoint_url)
     plan = advance(ledger, as_pass(readings, ledger, policy_of(issuer.spec), place=place, target=context.target))
     intent = intend(issuer, plan, readings.stored, place)
 
@@ -11,7 +11,7 @@ Whoever acts on an intent saves `intent.ledger` before the first write (R12).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from oidc_publisher.api import OIDCIssuer, OIDCIssuerSpec
 from oidc_publisher.controller.ownership import Place, StoredDocuments, refusal
@@ -39,11 +39,11 @@ class Intent:
     in_place: bool = False
 
 
-def place_of(issuer: OIDCIssuer, location: str, owner: str) -> Place:
+def place_of(issuer: OIDCIssuer, location: str, owner: str, endpoint_url: str | None) -> Place:
     """The issuer's place at the store's `location`; status.publication remembers whether we have written there."""
-    publication = issuer.status.publication
-    known = publication is not None and publication.location == location
-    return Place(location, owner, known, issuer.spec.adoption)
+    place = Place(location, owner, known=False, adoption=issuer.spec.adoption, endpoint_url=endpoint_url)
+    noted = issuer.status.publication
+    return replace(place, known=noted is not None and place.is_at(noted.location, noted.endpoint_url))
 
 
 def policy_of(spec: OIDCIssuerSpec) -> Policy:

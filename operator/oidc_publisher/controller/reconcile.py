@@ -118,7 +118,7 @@ class Reconciler:
         self._watches.follow(work.name, (r for source in context.sources for r in source.watches))
         await self._recorder.hold(work, finalizers_of(work.issuer))
         known = work.issuer.status.publication
-        place = place_of(work.issuer, context.store.location, context.owner)
+        place = place_of(work.issuer, context.store.location, context.owner, context.store.endpoint_url)
         readings = await read_all(context, self._client, self._clock)
         plan, readings = await plan_and_publish(context, work, place, readings, self._recorder, self._clock)
         await drop_copies(context, work, plan, readings.stored, self._clock)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from oidc_publisher.api import OIDCIssuerStatus, StatusPublication
-from oidc_publisher.controller.ownership import Place, Standing, StoredDocuments, standing
+from oidc_publisher.controller.ownership import Place, Standing, StoredDocuments, former_place, standing
 from oidc_publisher.controller.proving import Proof
 from oidc_publisher.controller.reading import Readings
 from oidc_publisher.controller.summary import Served, Summary
@@ -78,15 +78,17 @@ def publication_of(
     if not ours or stored.error is not None or stored.jwks is None:
         return known
     known = known or StatusPublication()
-    moved = known.location not in (None, place.location)
+    moved = known.location is not None and not place.is_at(known.location, known.endpoint_url)
     return StatusPublication(
         location=place.location,
+        endpoint_url=place.endpoint_url,
         key_count=len(plan.publish),
         jwks_digest=ledger.jwks_digest or digest(stored.jwks.document.body),
         discovery_digest=digest(stored.discovery.document.body) if stored.discovery else None,
         serial=ledger.serial,
         last_change_time=changed_at or known.last_change_time,
         former_location=known.location if moved else known.former_location,
+        former_endpoint_url=known.endpoint_url if moved else known.former_endpoint_url,
         moved_time=None if moved else known.moved_time,
     )
 
@@ -102,7 +104,8 @@ def move_noted(status: OIDCIssuerStatus, now: datetime) -> tuple[OIDCIssuerStatu
     good = {condition.type for condition in status.conditions if condition.status == "True"}
     if not {ConditionType.PUBLISHED, ConditionType.SERVED} <= good:
         return status, ()
-    message = f"{publication.location} is published and served; the documents at {publication.former_location} are left as they are"
+    former = former_place(publication.former_location, publication.former_endpoint_url, publication.location)
+    message = f"{publication.location} is published and served; the documents at {former} are left as they are"
     moved = publication.model_copy(update={"moved_time": now})
     return status.model_copy(update={"publication": moved}), (Finding.of(Reason.StoreChanged, message),)
 

@@ -21,14 +21,20 @@ class BlockingStore(ABC):
     `offsets` are filled by whoever reads the Date headers.
     """
 
-    def __init__(self, location: str, offsets: deque[timedelta]) -> None:
+    def __init__(self, location: str, offsets: deque[timedelta], endpoint_url: str | None = None) -> None:
         self._location = location
         self._offsets = offsets
+        self._endpoint_url = endpoint_url
 
     @property
     def location(self) -> str:
         """The place as a URL."""
         return self._location
+
+    @property
+    def endpoint_url(self) -> str | None:
+        """The server that the place is on, None where there is but one."""
+        return self._endpoint_url
 
     @property
     def clock_offsets(self) -> tuple[timedelta, ...]:

@@ -45,6 +45,10 @@ class DirectoryStore:
         return self._root.as_uri()
 
     @property
+    def endpoint_url(self) -> None:
+        """None: there is no server."""
+
+    @property
     def clock_offsets(self) -> tuple[timedelta, ...]:
         """None: files have no clock but ours."""
         return ()

@@ -19,6 +19,7 @@ class MemoryStore:
 
     def __init__(self, location: str = "memory://") -> None:
         self.location = location
+        self.endpoint_url = None
         self.documents: dict[str, StoredDocument] = {}
         self._versions = itertools.count(1)
 

@@ -23,6 +23,11 @@ class Store(Protocol):
         ...
 
     @property
+    def endpoint_url(self) -> str | None:
+        """The server that `location` is on, None where the location alone says it all."""
+        ...
+
+    @property
     def clock_offsets(self) -> tuple[timedelta, ...]:
         """Offsets of the store's clock from ours, from the Date headers since the last look; reading clears them."""
         ...

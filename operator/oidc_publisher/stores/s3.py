@@ -44,7 +44,7 @@ class S3Store(BlockingStore):
 
     def __init__(self, place: S3Place, endpoint: S3Endpoint, clients: S3Clients = SHARED_CLIENTS) -> None:
         self._objects = S3Objects(place, endpoint, clients)
-        super().__init__(place.location, self._objects.offsets)
+        super().__init__(place.location, self._objects.offsets, endpoint.server)
         self._known: dict[str, Fetched] = {}
 
     async def aclose(self) -> None:

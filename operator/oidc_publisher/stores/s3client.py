@@ -11,7 +11,7 @@ import time
 import weakref
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
@@ -54,6 +54,11 @@ class S3Endpoint:
         """Whether Amazon answers there (PrivateLink endpoints included)."""
         host = urlsplit(self.origin).hostname or ""
         return any(host.endswith(f".{domain}") for domain in _AMAZON.values())
+
+    @property
+    def server(self) -> str:
+        """Whose buckets are meant: each of Amazon's endpoints leads to those of the region, where a bucket stays for good."""
+        return replace(self, endpoint_url=None).origin if self.is_amazon else self.origin
 
     @property
     def origin(self) -> str:

@@ -39,6 +39,7 @@ from oidc_publisher.rotation import (
 NOW = datetime(2026, 2, 1, 12, tzinfo=UTC)
 FIRST, SECOND = (PublicKey.of(ec.generate_private_key(ec.SECP256R1()).public_key()) for _ in range(2))
 OWNER, LOCATION, SERVER = "u-1/prod", "s3://example-oidc/prod", "10.0.0.1:6443"
+ENDPOINT = "https://s3.eu-central-1.amazonaws.com"
 URL = "https://oidc.example.com/prod/.well-known/openid-configuration"
 NOT_FOUND = Look((Read(Fetched(URL, 404), Fetched(URL, 404)),), NOW)
 
@@ -66,7 +67,7 @@ def decided_of(
     findings: tuple[Finding, ...] = (),
 ) -> Decided:
     """What a pass would come to in which one API server lists `keys` and signs with the first."""
-    place, held = place_of(issuer, LOCATION, owner), stored or StoredDocuments()
+    place, held = place_of(issuer, LOCATION, owner, ENDPOINT), stored or StoredDocuments()
     source = SourceReading("default", complete=bool(keys), listings=tuple(map(Listing, keys)))
     mints = Mints((SERVER,), (Mint(SERVER, keys[0].key_id, keys[0].spki),) if keys and minted else ())
     clock = ClockReading(api_server=(timedelta(0),))
@@ -77,7 +78,7 @@ def decided_of(
     intent = intend(issuer, plan, held, place)
     problems = (intent.problem,) if intent.problem else ()
     found = (*findings, *plan.findings, *problems)
-    return Decided(LOCATION, owner, before.serial, held, look, seen, plan, intent, found)
+    return Decided(place, before.serial, held, look, seen, plan, intent, found)
 
 
 def preview_of(issuer: OIDCIssuer, decided: Decided, *, mints: bool = True, crd: bool = True) -> Preview:

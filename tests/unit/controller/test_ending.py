@@ -87,6 +87,18 @@ def test_documents_at_former_places_are_spoken_of() -> None:
     assert left_elsewhere(issuer(), Place("s3://c", OURS, known=False)) == ()
 
 
+def test_documents_on_a_former_server_are_spoken_of() -> None:
+    """The location alone would not say where; a server that nobody noted is taken for the present one."""
+    found, here = issuer(), Place("s3://b", OURS, known=True, endpoint_url="https://new")
+    for noted, on in (("https://old", ["s3://b on https://old (if that is another server)"]), (None, [])):
+        publication = StatusPublication(
+            location="s3://b", endpoint_url="https://new", former_location="s3://b", former_endpoint_url=noted
+        )
+        status = found.status.model_copy(update={"publication": publication})
+        told = left_elsewhere(found.model_copy(update={"status": status}), here)
+        assert [event.subject for event in told] == on
+
+
 async def test_both_documents_go_discovery_first() -> None:
     """It never names a key set that is not there."""
     store = await store_with(discovery=OURS, jwks=OURS)

@@ -193,5 +193,5 @@ def test_keys_that_a_merge_leaves_out_are_named_in_a_warning() -> None:
 
 def test_a_place_is_known_by_its_location() -> None:
     """Another bucket or prefix is another place, where adoption speaks anew."""
-    assert place_of(issuer(), HERE, OURS).known
-    assert not place_of(issuer(), "s3://abc/other", OURS).known
+    assert place_of(issuer(), HERE, OURS, None).known
+    assert not place_of(issuer(), "s3://abc/other", OURS, None).known

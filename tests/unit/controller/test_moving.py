@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from oidc_publisher.api import OIDCIssuerStatus, StatusCondition, StatusPublication
-from oidc_publisher.controller.ownership import Place, StoredDocuments
+from oidc_publisher.api import OIDCIssuer, OIDCIssuerStatus, StatusCondition, StatusPublication, read_issuer
+from oidc_publisher.controller.ownership import Place, Standing, StoredDocuments, standing
+from oidc_publisher.controller.planning import place_of
 from oidc_publisher.controller.reporting import move_noted, publication_of, saved_publication
 from oidc_publisher.documents import Document, OwnerMark, StoredDocument, jwks_document
 from oidc_publisher.findings import Reason
@@ -20,6 +21,8 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 LEDGER = Ledger(serial=9, jwks_digest="sha256:planned")
 PLAN = Advance(LEDGER, (KEY,), None, (), (), complete=True, may_sign=True)
 OLD, NEW = "s3://old", "s3://new"
+AMAZON, OTHER = "https://s3.eu-central-1.amazonaws.com", "https://s3.example.com"
+OWNER = "uid/prod"
 
 
 def stored(owner: str = "uid/prod") -> StoredDocuments:
@@ -63,6 +66,59 @@ def test_a_move_remembers_where_the_documents_were() -> None:
     assert (moved.location, moved.former_location, moved.moved_time) == (NEW, OLD, None)
     later = publication_of(moved, place, PLAN, LEDGER, stored(), changed_at=None)
     assert later == moved
+
+
+def issuer(publication: StatusPublication) -> OIDCIssuer:
+    """An issuer with this in its status."""
+    spec = {"issuerURL": "https://oidc.example.com", "store": {"s3": {"bucket": "new", "region": "eu-central-1"}}}
+    made = read_issuer({"metadata": {"name": "prod"}, "spec": spec})
+    return made.model_copy(update={"status": made.status.model_copy(update={"publication": publication})})
+
+
+@pytest.mark.parametrize(
+    ("noted", "now", "known"),
+    [
+        (AMAZON, AMAZON, True),
+        (AMAZON, OTHER, False),
+        (OTHER, AMAZON, False),
+        (OTHER, f"{OTHER}:9000", False),
+        (None, OTHER, True),
+        (None, AMAZON, True),
+        (None, None, True),
+    ],
+)
+def test_the_same_bucket_on_another_server_is_another_place(noted: str | None, now: str, *, known: bool) -> None:
+    """A status of a former version names no server: an existing place does not become foreign by that."""
+    status = StatusPublication(location=NEW, endpoint_url=noted)
+    place = place_of(issuer(status), NEW, OWNER, now)
+    assert (place.known, place.endpoint_url) == (known, now)
+    assert standing(place, stored("uid/other")) is (Standing.LOST if known else Standing.FOREIGN)
+    assert not place_of(issuer(status), OLD, OWNER, now).known
+
+
+def test_the_server_is_noted_where_it_was_not_and_that_is_no_move() -> None:
+    """The first pass of this version over the status of a former one."""
+    known = StatusPublication(location=NEW, serial=9, moved_time=NOW, former_location=OLD)
+    place = Place(NEW, OWNER, known=True, endpoint_url=OTHER)
+    noted = publication_of(known, place, PLAN, LEDGER, stored(), changed_at=None)
+    assert noted is not None
+    assert (noted.location, noted.endpoint_url) == (NEW, OTHER)
+    assert (noted.former_location, noted.former_endpoint_url, noted.moved_time) == (OLD, None, NOW)
+    assert saved_publication(noted, LEDGER).endpoint_url == OTHER
+
+
+def test_a_move_to_another_server_remembers_and_names_the_old_one() -> None:
+    """The location is the same; and the other URL may be another name of the same server."""
+    known = StatusPublication(location=NEW, endpoint_url=OTHER, serial=8)
+    place = Place(NEW, OWNER, known=True, endpoint_url=AMAZON)
+    moved = publication_of(known, place, PLAN, LEDGER, stored(), changed_at=NOW)
+    assert moved is not None
+    assert (moved.location, moved.endpoint_url) == (NEW, AMAZON)
+    assert (moved.former_location, moved.former_endpoint_url, moved.moved_time) == (NEW, OTHER, None)
+    assert publication_of(moved, place, PLAN, LEDGER, stored(), changed_at=None) == moved
+    after, (told,) = move_noted(status(moved, "Published", "Served"), NOW)
+    assert f"the documents at {NEW} on {OTHER} (if that is another server) are left as they are" in told.message
+    assert move_noted(after, NOW) == (after, ())
 
 
 def status(publication: StatusPublication | None, *good: str) -> OIDCIssuerStatus:

@@ -46,6 +46,26 @@ def test_the_smallest_s3_is_enough() -> None:
     assert store.location == "s3://example-oidc"
 
 
+@pytest.mark.parametrize(
+    ("region", "asked", "server"),
+    [
+        ("eu-central-1", None, "https://s3.eu-central-1.amazonaws.com"),
+        ("cn-north-1", None, "https://s3.cn-north-1.amazonaws.com.cn"),
+        (
+            "eu-central-1",
+            "https://bucket.vpce-1a.s3.eu-central-1.vpce.amazonaws.com",
+            "https://s3.eu-central-1.amazonaws.com",
+        ),
+        ("us-east-1", "https://minio.example.com:9000", "https://minio.example.com:9000"),
+    ],
+)
+def test_the_server_of_a_place_is_the_one_that_names_its_buckets(region: str, asked: str | None, server: str) -> None:
+    """All of Amazon's endpoints in a region have the same buckets, every other URL has its own."""
+    s3 = {"bucket": "example-oidc", "region": region} | ({"endpointURL": asked} if asked else {})
+    assert open_store(spec(s3=s3)).endpoint_url == server
+    assert open_store(spec(gcs={"bucket": "example-oidc"})).endpoint_url is None
+
+
 def test_every_member_of_gcs_arrives() -> None:
     """Bucket and prefix; credentials are not in the object."""
     store = open_store(spec(gcs={"bucket": "example-oidc", "prefix": "clusters/prod"}))
