@@ -12,7 +12,7 @@ from oidc_publisher.cluster import ClusterClient, mint_token
 from oidc_publisher.controller.clock import Clock
 from oidc_publisher.controller.context import IssuerContext
 from oidc_publisher.controller.ownership import Place, StoredDocuments, stored_reading
-from oidc_publisher.documents import DISCOVERY_PATH
+from oidc_publisher.documents import DISCOVERY_PATH, StoredDocument
 from oidc_publisher.errors import ClusterError, PublisherError, StoreError
 from oidc_publisher.findings import Finding, Reason
 from oidc_publisher.keys import PublicKey
@@ -76,13 +76,21 @@ async def read_all(context: IssuerContext, client: ClusterClient, clock: Clock) 
 
 async def read_stored(context: IssuerContext) -> StoredDocuments:
     """Both stored documents, or the error that kept one of them from being read."""
-    try:
-        discovery, jwks = await asyncio.gather(
-            context.store.read(DISCOVERY_PATH), context.store.read(context.issuer.spec.jwks_path)
-        )
-    except StoreError as error:
+    paths = (DISCOVERY_PATH, context.issuer.spec.jwks_path)
+    read = await asyncio.gather(*(_read_or_error(context, path) for path in paths))
+    # Of two errors always the same one, whichever comes first: a message that changes is a PATCH.
+    error = next((each for each in read if isinstance(each, StoreError)), None)
+    if error is not None:
         return StoredDocuments(error=error)
+    discovery, jwks = (each for each in read if not isinstance(each, StoreError))
     return StoredDocuments(discovery, jwks)
+
+
+async def _read_or_error(context: IssuerContext, path: str) -> StoredDocument | StoreError | None:
+    try:
+        return await context.store.read(path)
+    except StoreError as error:
+        return error
 
 
 async def _sources_and_tokens(
