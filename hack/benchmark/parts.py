@@ -57,7 +57,6 @@ class Parts:
         self.cluster = ControlPlane(self.folder / "cluster", self.pki, configs)
         self.cluster.start()
         self.cluster.create_service_account(*PROBE)
-        self.cluster.wait_for_endpoints()
         self.cluster.apply(ROOT / "crds" / "oidc-publisher.io_oidcissuers.yaml")
         self.cluster.wait_established("oidcissuers.oidc-publisher.io")
         wait_for(self._issuers_are_served, timeout_s=10, what="every API server lists OIDCIssuers")

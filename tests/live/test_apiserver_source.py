@@ -35,7 +35,6 @@ def differing(control_plane: ControlPlane) -> Iterator[ControlPlane]:
     with control_plane.restored():
         control_plane.restart(0, ServerConfig(A))
         control_plane.restart(1, ServerConfig(B))
-        control_plane.wait_for_endpoints()
         yield control_plane
 
 
@@ -86,7 +85,6 @@ async def test_one_server_falls_silent_and_comes_back(differing: ControlPlane) -
         assert (await source.read()).findings == alone.findings  # stable: each new text would be a PATCH
         assert alone.endpoints == (FIRST, SECOND)
         differing.start_server(1)
-        differing.wait_for_endpoints()
         healed = await source.read()
         assert (healed.reading.complete, kids(healed), healed.findings) == (True, {A.kid, B.kid}, ())
 
@@ -97,7 +95,6 @@ async def test_the_server_of_the_credentials_is_away(differing: ControlPlane) ->
         differing.kill(1)
         result = await source.read()
         differing.start_server(1)
-        differing.wait_for_endpoints()
     assert (result.reading.complete, result.reading.missing, result.endpoints) == (False, (ENDPOINT_SLICE,), None)
     assert reasons(result) == {SECOND: Reason.APIServerUnreachable}
 

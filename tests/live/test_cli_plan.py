@@ -230,7 +230,6 @@ def test_a_new_key_is_shown_with_its_wait(stage: Stage) -> None:
 def test_one_api_server_that_is_down_is_a_warning(stage: Stage) -> None:
     """The decision stands, and what could not be read is named."""
     with stage.cluster.restored():
-        stage.cluster.wait_for_endpoints()
         stage.cluster.kill(1)
         said = preview(stage, stage.issuer(), exit_code=0)
     assert "APIServerUnreachable" in reasons(said)

@@ -82,7 +82,6 @@ def differing(control_plane: ControlPlane) -> Iterator[ControlPlane]:
     control_plane.create_service_account("probe", "oidc-publisher-probe")
     with control_plane.restored():
         control_plane.restart(1, ServerConfig(signing_key("P-256", "second")))
-        control_plane.wait_for_endpoints()
         yield control_plane
 
 
@@ -152,11 +151,8 @@ class TestCredentials:
 class TestEndpoints:
     """The single API servers."""
 
-    async def test_they_are_listed_and_asked_one_by_one(
-        self, control_plane: ControlPlane, admin: ClusterClient
-    ) -> None:
+    async def test_they_are_listed_and_asked_one_by_one(self, admin: ClusterClient) -> None:
         """HOST:PORT of each, which answers for itself and tells its time."""
-        control_plane.wait_for_endpoints()
         began = time.monotonic()
         endpoints = await api_server_endpoints(admin)
         assert endpoints == ("10.201.0.11:6443", "10.201.0.12:6443")

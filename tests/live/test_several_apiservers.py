@@ -55,7 +55,6 @@ def rejoin(stage: Stage) -> None:
     for index, config in enumerate((stage.config(A, B), stage.config(B, A, D))):
         if stage.cluster.configs[index] != config or not stage.cluster.servers[index].running:
             stage.cluster.restart(index, config)
-    stage.cluster.wait_for_endpoints()
 
 
 def settle(stage: Stage) -> None:

@@ -40,8 +40,7 @@ def header_of(token: str) -> dict[str, str]:
 
 
 def test_the_endpoint_slice_lists_both_servers(control_plane: ControlPlane) -> None:
-    """The EndpointSlice default/kubernetes names every API server, as the operator will find them."""
-    control_plane.wait_for_endpoints()
+    """The EndpointSlice default/kubernetes names every API server as soon as it has started, as the operator finds them."""
     assert control_plane.endpoint_addresses() == list(namespace.SERVER_ADDRESSES[:2])
     assert control_plane.addresses == ["10.201.0.11:6443", "10.201.0.12:6443"]
 
