@@ -12,12 +12,13 @@ from typing import Any, Self
 
 import pytest
 
+from tests.live.places import EVENTS, event, until
 from tests.live.rotation_proof.keys import versions
 from tests.live.rotation_proof.rotator import entry_of
 from tests.live.rotation_proof.scene import Periods, Scene
 from tests.support.cdn import DELAYS_S, DISTRIBUTION, CDNStage
 from tests.support.signingkeys import signing_key
-from tests.support.stage import condition, reasons
+from tests.support.stage import BUCKET, condition, reasons
 
 #: An edge's copy and a client's together are older than max-age: prePublishPeriod covers the client's.
 PERIODS = Periods(cache_max_age_s=8, pre_publish_s=9, live_s=12)
@@ -233,6 +234,42 @@ def test_killed_between_the_write_and_the_invalidation(stage: CDNStage, label: s
     stage.wait(served(kid), what="the key is served", timeout_s=20)
     (made,) = stage.cloudfront.invalidations[before:]
     assert made.asked == (2 if taken else 1), "the second process asks under the same reference"
+
+
+def test_deleted_documents_leave_the_edges_too(stage: CDNStage) -> None:
+    """Long before their max-age has passed."""
+    delete_what_edges_have(stage)
+    until(lambda: 200 not in answers(stage), "every edge has dropped its copies", timeout_s=DELAYS_S[-1] + 4)
+
+
+def test_without_the_right_to_invalidate_an_event_says_what_edges_still_serve(stage: CDNStage) -> None:
+    """The object goes all the same."""
+    stage.cloudfront.refuse["CreateInvalidation"] = (403, "AccessDenied")
+    delete_what_edges_have(stage)
+    told = event(stage, "InvalidationDenied")
+    assert told["note"].startswith("Edges may serve copies of the deleted documents until their max-age has passed.")
+    assert "cloudfront:CreateInvalidation" in told["note"]
+    time.sleep(DELAYS_S[-1] + 1)
+    assert answers(stage) == {200}
+
+
+def delete_what_edges_have(stage: CDNStage) -> None:
+    """Publish under deletionPolicy Delete, let every edge take copies that live for minutes, and delete the issuer."""
+    made = issuer(stage, deletionPolicy="Delete")
+    made["spec"]["cacheMaxAge"] = "120s"
+    stage.apply(made)
+    stage.wait_ready()
+    stage.wait(lambda _: invalidation_done(stage), what="what was changed is invalidated")
+    stage.cdn.warm(*stage.viewer_paths)
+    assert answers(stage) == {200}
+    stage.cluster.request("DELETE", EVENTS)
+    stage.cluster.kubectl("delete", "oidci/prod", "--timeout=20s")
+    assert stage.s3.keys(BUCKET) == []
+
+
+def answers(stage: CDNStage) -> set[int]:
+    """What the edges answer, without asking the bucket where they have a copy."""
+    return {stage.cdn.ask(edge, path).status for edge in range(len(DELAYS_S)) for path in stage.viewer_paths}
 
 
 def _epoch(text: str) -> float:

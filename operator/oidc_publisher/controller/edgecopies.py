@@ -23,11 +23,12 @@ from oidc_publisher.controller.invalidating import (
     pair_of,
     polled,
     reference_of,
+    reference_of_deletion,
     wake_after,
 )
 from oidc_publisher.documents import StoredDocument
 from oidc_publisher.errors import StoreError
-from oidc_publisher.findings import Finding
+from oidc_publisher.findings import Finding, Reason
 from oidc_publisher.stores import Distribution
 
 log = structlog.stdlib.get_logger(__name__)
@@ -64,6 +65,17 @@ class EdgeCopies:
             self._copies = note(self._copies, pair, reference, fresh=fresh)
         while (step := next_step(self._copies, clock.monotonic())) is not None:
             await self._take(step, clock)
+
+    async def drop_deleted(self, uid: str) -> StoreError | None:
+        """Ask once that copies of the deleted documents of the object with this UID be dropped; says why they are not.
+
+        Nobody waits for it: the object goes. At a distribution of another bucket nothing is asked.
+        """
+        problem = await self._check()
+        if problem is not None and problem.reason is Reason.DistributionMismatch:
+            return problem
+        answer = await self._invalidate(reference_of_deletion(self._distribution.name, self._owner, uid))
+        return answer if isinstance(answer, StoreError) else None
 
     async def _take(self, step: Check | Poll | Ask, clock: Clock) -> None:
         match step:

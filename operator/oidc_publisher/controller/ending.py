@@ -36,9 +36,17 @@ async def end(contexts: Contexts, work: Work, recorder: Recorder) -> Outcome:
             await recorder.report(work, Summary(findings=(not_deleted(error, place.location),)))
             return Outcome(failed=True)
         work.events.extend((*_told(done, place), *left_elsewhere(issuer, place)))
+        if context.edge is not None and (done.deleted or not done.left):
+            problem = await context.edge.drop_deleted(issuer.metadata.uid)
+            work.events.extend([_still_at_edges(problem)] if problem else [])
     await recorder.hold(work, without_ours(issuer))
     await recorder.tell(work)
     return Outcome()
+
+
+def _still_at_edges(error: StoreError) -> Finding:
+    message = f"Edges may serve copies of the deleted documents until their max-age has passed. {error.message}"
+    return Finding.of(error.reason, message, hint=error.hint, subject=error.subject)
 
 
 def _told(done: Deletion, place: Place) -> list[Finding]:

@@ -132,8 +132,12 @@ def pair_of(documents: Iterable[StoredDocument | None], owner: str) -> Pair | No
 
 def reference_of(distribution: str, owner: str, pair: Pair) -> str:
     """The reference of the invalidation of this pair: the same for the same writes, in every process."""
-    text = "\n".join([distribution, owner, *map(str, pair.serials)])
-    return f"oidc-publisher-{hashlib.sha256(text.encode()).hexdigest()[:32]}"
+    return _reference(distribution, owner, *map(str, pair.serials))
+
+
+def reference_of_deletion(distribution: str, owner: str, uid: str) -> str:
+    """The reference of the invalidation after the documents of the object with this UID were deleted."""
+    return _reference(distribution, owner, "deleted", uid)
 
 
 def next_pass(copies: Copies) -> Copies:
@@ -174,6 +178,11 @@ def wake_after(copies: Copies, now: float) -> timedelta:
     if _may_ask(copies) and copies.stale:
         due.append(copies.ask.at)
     return timedelta(milliseconds=math.ceil(max(min(due) - now, 0.0) * 1000))
+
+
+def _reference(*parts: str) -> str:
+    digest = hashlib.sha256("\n".join(parts).encode()).hexdigest()
+    return f"oidc-publisher-{digest[:32]}"
 
 
 def _may_ask(copies: Copies) -> bool:

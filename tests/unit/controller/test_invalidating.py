@@ -256,6 +256,32 @@ async def test_a_check_that_is_refused_stops_nothing(world: World) -> None:
     assert (world.asked, world.reasons) == (1, [Reason.InvalidationDenied])
 
 
+async def test_copies_of_deleted_documents_are_dropped_once(world: World) -> None:
+    """Whichever process asks, and not under the reference of a write; another object of the name has its own."""
+    world.write(1)
+    await world.look()
+    for uid in ("uid-1", "uid-1", "uid-2"):
+        world.restart()
+        assert await world.edge.drop_deleted(uid) is None
+    assert list(world.distribution.invalidations.values()) == [PATHS] * 3
+
+
+async def test_nothing_is_dropped_at_a_distribution_of_another_bucket(world: World) -> None:
+    """Another's copies would pay for it. What else a check says is no obstacle."""
+    world.distribution.refusals["check"] = [refusal(reason=Reason.DistributionMismatch), refusal()]
+    problem = await world.edge.drop_deleted("uid")
+    assert (problem and problem.reason, world.asked) == (Reason.DistributionMismatch, 0)
+    assert (await world.edge.drop_deleted("uid"), world.asked) == (None, 1)
+
+
+async def test_a_refusal_to_drop_deleted_documents_is_handed_on(world: World) -> None:
+    """The object goes all the same; somebody has to be told."""
+    world.distribution.refusals["invalidate"] = [refusal()]
+    problem = await world.edge.drop_deleted("uid")
+    assert problem
+    assert problem.reason is Reason.InvalidationDenied
+
+
 @pytest.mark.parametrize(
     ("url", "path"),
     [
