@@ -17,11 +17,10 @@ import time
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from types import TracebackType
-from typing import Self
 from xml.sax.saxutils import escape
 
 from tests.support.processes import free_port
+from tests.support.startable import Startable
 
 _XMLNS = "http://cloudfront.amazonaws.com/doc/2020-05-31/"
 _PATH = re.compile(r"^/2020-05-31/distribution/(?P<id>[A-Z0-9]+)(?P<rest>/invalidation(?:/(?P<invalidation>\w+))?)?$")
@@ -41,7 +40,7 @@ class Invalidation:
     done: threading.Event = field(default_factory=threading.Event)
 
 
-class CloudFrontAPI:
+class CloudFrontAPI(Startable):
     """One distribution with one origin. `purge(edge, paths)` drops copies at the edge of that number.
 
     `delays_s` are the seconds after which each edge is purged. `refuse` maps an operation to the (status, code) of its
@@ -73,17 +72,6 @@ class CloudFrontAPI:
     def url(self) -> str:
         """The value of AWS_ENDPOINT_URL_CLOUDFRONT."""
         return f"http://127.0.0.1:{self.port}"
-
-    def __enter__(self) -> Self:
-        """Start the server."""
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Stop it."""
-        self.stop()
 
     def start(self) -> None:
         """Listen, in threads of its own."""

@@ -20,12 +20,12 @@ from tests.support import binaries, namespace
 from tests.support.adminapi import AdminApi
 from tests.support.apiserver import ApiServer, ClusterFiles, ServerConfig
 from tests.support.processes import Process, accepts_connections, free_port, wait_for
+from tests.support.startable import Startable
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Iterator, Sequence
     from pathlib import Path
-    from types import TracebackType
 
     from tests.support.pki import PKI
 
@@ -36,7 +36,7 @@ READY_TIMEOUT_S = 60.0
 LISTED_TIMEOUT_S = 45.0
 
 
-class ControlPlane(AdminApi):
+class ControlPlane(AdminApi, Startable):
     """etcd and its API servers; `configs` has one entry per server."""
 
     def __init__(
@@ -74,17 +74,6 @@ class ControlPlane(AdminApi):
     def ca_pem(self) -> bytes:
         """The authority of the servers' certificates."""
         return self.pki.ca_pem
-
-    def __enter__(self) -> Self:
-        """Start everything."""
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Stop everything."""
-        self.stop()
 
     def start(self) -> None:
         """Start etcd and all servers side by side, and wait until they are ready and listed."""

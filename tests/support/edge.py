@@ -14,7 +14,7 @@ import re
 import ssl
 import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import aiohttp
 from aiohttp import web
@@ -24,10 +24,10 @@ from yarl import URL
 from tests.support import faults
 from tests.support.faults import Answer, Fault
 from tests.support.processes import free_port, https_origin
+from tests.support.startable import Startable
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Mapping
-    from types import TracebackType
 
     from tests.support.pki import PKI, Certificate
 
@@ -60,7 +60,7 @@ class Rule:
         return True
 
 
-class Edge:
+class Edge(Startable):
     """A server on localhost in a thread of its own, before an upstream such as S3's `endpoint_url`."""
 
     def __init__(self, upstream: str, pki: PKI, *, port: int | None = None) -> None:
@@ -83,17 +83,6 @@ class Edge:
     def public_url(self, bucket: str, prefix: str = "") -> str:
         """Return the URL of a bucket's objects as seen through the edge."""
         return "/".join([self.url, bucket, *([prefix] if prefix else [])])
-
-    def __enter__(self) -> Self:
-        """Start the edge."""
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Stop the edge."""
-        self.stop()
 
     def start(self) -> None:
         """Start listening."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import collections
 import re
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final
 
 import requests
 from google.auth.credentials import AnonymousCredentials
@@ -16,10 +16,10 @@ from google.cloud.storage import Client
 
 from tests.support import binaries
 from tests.support.processes import Process, accepts_connections, free_port, https_origin
+from tests.support.startable import Startable
 
 if TYPE_CHECKING:
     from pathlib import Path
-    from types import TracebackType
 
     from google.cloud.storage import Blob
 
@@ -31,7 +31,7 @@ _OF_BUCKET = re.compile(r"/storage/v1/b/(?P<bucket>[^/]+)(?P<objects>/o)?(?:/|$)
 _WRITES: Final = ("insert", "patch", "delete")
 
 
-class GCSServer:
+class GCSServer(Startable):
     """fake-gcs-server on a loopback port; its clients find it by `environment`."""
 
     def __init__(self, folder: Path, pki: PKI, *, port: int | None = None) -> None:
@@ -66,17 +66,6 @@ class GCSServer:
     def public_url(self, bucket: str, prefix: str = "") -> str:
         """Return the URL under which everybody finds a bucket's objects."""
         return "/".join([self.endpoint_url, bucket, *([prefix] if prefix else [])])
-
-    def __enter__(self) -> Self:
-        """Start the server."""
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Stop the server."""
-        self.stop()
 
     def start(self) -> None:
         """Start the server, empty, and wait until it listens."""

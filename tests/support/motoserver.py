@@ -10,21 +10,19 @@ import contextlib
 import http.client
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import Any, Final
 
 import botocore.session
 from botocore.config import Config
 
 from tests.support.processes import Process, accepts_connections, free_port
-
-if TYPE_CHECKING:
-    from types import TracebackType
+from tests.support.startable import Startable
 
 REGION: Final = "eu-central-1"
 ACCOUNT: Final = "123456789012"  # moto's own
 
 
-class MotoServer:
+class MotoServer(Startable):
     """moto on a loopback port over plain HTTP; what it keeps is in memory, so a restart forgets everything."""
 
     def __init__(self, folder: Path, *, port: int | None = None) -> None:
@@ -46,17 +44,6 @@ class MotoServer:
             "AWS_REGION": REGION,
             "AWS_DEFAULT_REGION": REGION,
         }
-
-    def __enter__(self) -> Self:
-        """Start the server."""
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Stop the server."""
-        self.stop()
 
     def start(self) -> None:
         """Start the server, which remembers nothing, and wait until it listens."""

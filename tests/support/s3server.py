@@ -8,7 +8,7 @@ import os
 import re
 import secrets
 import subprocess
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final
 
 import boto3
 from botocore.config import Config
@@ -16,10 +16,10 @@ from botocore.exceptions import ClientError
 
 from tests.support import binaries
 from tests.support.processes import Process, accepts_connections, free_port, https_origin
+from tests.support.startable import Startable
 
 if TYPE_CHECKING:
     from pathlib import Path
-    from types import TracebackType
 
     from types_boto3_s3 import S3Client
     from types_boto3_s3.type_defs import GetObjectOutputTypeDef
@@ -33,7 +33,7 @@ _LOG_LINE = re.compile(
 )
 
 
-class S3Server:
+class S3Server(Startable):
     """versitygw on a loopback port, with a root user made for this run."""
 
     def __init__(self, folder: Path, pki: PKI, *, port: int | None = None) -> None:
@@ -68,17 +68,6 @@ class S3Server:
     def public_url(self, bucket: str, prefix: str = "") -> str:
         """Return the URL under which everybody finds a bucket's objects, once reading is allowed."""
         return "/".join([self.endpoint_url, bucket, *([prefix] if prefix else [])])
-
-    def __enter__(self) -> Self:
-        """Start the server."""
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Stop the server."""
-        self.stop()
 
     def start(self) -> None:
         """Start the server, with whatever it stored before, and wait until it listens."""
