@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -41,6 +43,27 @@ def published(stage: Stage, key: str = JWKS) -> set[str]:
     body = stage.s3.get(BUCKET, key)
     assert body is not None, "the key set is gone"
     return {member["kid"] for member in json.loads(body)["keys"]}
+
+
+def served(stage: Stage, name: str = PREFIX) -> set[str]:
+    """Key IDs at the public URL of the issuer with that prefix; empty where there is no set."""
+    url, context = f"{stage.edge.public_url(BUCKET, name)}/openid/v1/jwks", stage.pki.client_context()
+    try:
+        with urllib.request.urlopen(url, context=context, timeout=5) as answer:  # noqa: S310 - https
+            return {key["kid"] for key in json.load(answer)["keys"]}
+    except urllib.error.HTTPError as error:
+        if error.code == 404:
+            return set()
+        raise
+
+
+def wait_served(stage: Stage, name: str, *kids: str, within_s: float = 5.0) -> float:
+    """Wait until exactly these are served, and return the seconds that took."""
+    began = time.monotonic()
+    while (seen := served(stage, name)) != set(kids):
+        assert time.monotonic() - began < within_s, f"{seen} and not {kids}\n{stage.operator.log()[-3000:]}"
+        time.sleep(0.01)
+    return time.monotonic() - began
 
 
 def owners(stage: Stage) -> set[str]:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
-import urllib.request
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -13,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from tests.layouts import material
 from tests.layouts.material import pem, rsa_public
+from tests.live.places import served, wait_served
 from tests.support.signingkeys import key_id, signing_key
 from tests.support.stage import BUCKET, Object, Stage, condition
 
@@ -56,7 +55,7 @@ def test_every_bad_entry_has_its_reason_and_the_good_keys_are_served(stage: Stag
     write(stage, "empty", {})
     files = huge_file(stage.folder / "key-files")
     apply(stage, "bad", config_map("bad"), config_map("empty"), {"name": "files", "files": files})
-    wait_served(stage, "bad", {key.kid for key in (A, B, C, D)})
+    wait_served(stage, "bad", *(key.kid for key in (A, B, C, D)), within_s=20)
     status = stage.wait_for_reason("VersionReused", name="bad")["status"]
     found = {(f["subject"], f["reason"]) for f in status["findings"] if f["reason"] != "PrePublishShort"}
     where = f"ConfigMap {NAMESPACE}/bad"
@@ -77,7 +76,7 @@ def test_above_ten_and_above_a_hundred_keys(stage: Stage) -> None:
     eleven = dict(list(ders.items())[:11])
     write(stage, "many", {name: pem(der) for name, der in eleven.items()})
     apply(stage, "many", config_map("many"))
-    wait_served(stage, "many", {key_id(der) for der in eleven.values()})
+    wait_served(stage, "many", *(key_id(der) for der in eleven.values()), within_s=20)
     stage.wait(lambda s: severity(s) == "Warning", what="TooManyKeys is a warning", name="many")
     write(stage, "many", {name: pem(der) for name, der in ders.items()})
     stage.wait(lambda s: severity(s) == "Critical", what="TooManyKeys is critical", name="many")
@@ -126,19 +125,3 @@ def apply(stage: Stage, name: str, *sources: Object) -> None:
     """An issuer of its own place with these sources."""
     place = {"issuerURL": stage.edge.public_url(BUCKET, name), "store": {"s3": stage.s3_spec(prefix=name)}}
     stage.apply(stage.issuer(name, **place, keySources=list(sources)))
-
-
-def served(stage: Stage, name: str) -> set[str]:
-    """The kids at the public URL."""
-    url, context = f"{stage.edge.public_url(BUCKET, name)}/openid/v1/jwks", stage.pki.client_context()
-    with urllib.request.urlopen(url, context=context, timeout=5) as answer:  # noqa: S310 - https
-        return {key["kid"] for key in json.load(answer)["keys"]}
-
-
-def wait_served(stage: Stage, name: str, kids: set[str]) -> None:
-    """Wait until exactly these are served."""
-    stage.wait(lambda s: "location" in s.get("publication", {}), what="something is published", name=name)
-    end = time.monotonic() + 10
-    while (seen := served(stage, name)) != kids:
-        assert time.monotonic() < end, f"{seen} and not {kids}"
-        time.sleep(0.05)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import pytest
 
+from tests.live.places import message, until
 from tests.support import faults
 from tests.support.edge import Edge
 from tests.support.gcsserver import GCSServer
@@ -92,17 +93,6 @@ def headers(stage: GCSStage, key: str) -> tuple[str | None, str | None, str | No
     assert found is not None
     marked = "oidc-publisher-owner" in (found.metadata or {})
     return found.content_type, found.cache_control, found.content_encoding, marked
-
-
-def until(holds: Callable[[], bool], what: str, timeout_s: float = 10.0) -> None:
-    end = time.monotonic() + timeout_s
-    while not holds():
-        assert time.monotonic() < end, f"not within {timeout_s:g} s: {what}"
-        time.sleep(0.05)
-
-
-def message(found: Object, kind: str) -> str:
-    return next(str(c["message"]) for c in found["status"]["conditions"] if c["type"] == kind)
 
 
 GOOD = ("application/json", "public, max-age=2", None, True)

@@ -11,6 +11,7 @@ from typing import Any
 import jwt
 import pytest
 
+from tests.live.places import published
 from tests.support import faults
 from tests.support.signingkeys import signing_key
 from tests.support.stage import BUCKET, PREFIX, Stage, condition, reasons
@@ -41,13 +42,6 @@ def stage(running: Stage) -> Iterator[Stage]:
 
 #: What periods of seconds always bring.
 QUIET = {"PrePublishShort", "TokenOutlivesPolicy"}
-
-
-def published(stage: Stage) -> set[str]:
-    """Key IDs of the stored set."""
-    body = stage.s3.get(BUCKET, JWKS)
-    assert body is not None, "the key set is gone"
-    return {key["kid"] for key in json.loads(body)["keys"]}
 
 
 def test_an_issuer_becomes_ready_and_names_the_signing_key(stage: Stage) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from tests.layouts import kubeadm
+from tests.live.places import served, wait_served
 from tests.support.operatorprocess import OperatorProcess
 from tests.support.signingkeys import SigningKey, signing_key
 from tests.support.stage import BUCKET, PROBE, Object, Stage, condition, reasons
@@ -130,22 +131,6 @@ def issue(stage: Stage) -> Iterator[Callable[..., str]]:
         stage.cluster.kubectl("delete", f"oidci/{name}", "--wait=true")
 
 
-def served(stage: Stage, name: str) -> set[str]:
-    """The kids at the public URL."""
-    answer = stage.edge.fetch(f"/{BUCKET}/{name}/openid/v1/jwks")
-    return {key["kid"] for key in json.loads(answer.body)["keys"]} if answer.status == 200 else set()
-
-
-def wait_served(stage: Stage, name: str, *keys: SigningKey, within_s: float = 5.0) -> float:
-    """Wait until exactly these are served, and return the seconds that took."""
-    wanted = {key.kid for key in keys}
-    began = time.monotonic()
-    while (seen := served(stage, name)) != wanted:
-        assert time.monotonic() - began < within_s, f"{seen} and not {wanted}\n{stage.operator.log()[-3000:]}"
-        time.sleep(0.01)
-    return time.monotonic() - began
-
-
 def tell(what: str, *seconds: float) -> None:
     """Print a measured time."""
     print(f"\n{what}: {', '.join(f'{one:.3f} s' for one in seconds)}")  # noqa: T201 - what was measured
@@ -175,7 +160,7 @@ def test_a_config_map_alone_is_an_issuer(stage: Stage, issue: Callable[..., str]
     times = []
     for keys in ((A, B), (A, B, C)):
         config_map(stage, "signers", *keys)
-        times.append(wait_served(stage, name, *keys))
+        times.append(wait_served(stage, name, *(key.kid for key in keys)))
     tell("ConfigMap to public URL", *times)
     status = stage.wait(lambda s: len(s["keys"]) == 3, what="three keys", name=name)["status"]
     assert [key["version"] for key in status["keys"]] == ["3", "2", "1"]
@@ -194,7 +179,7 @@ def test_a_secret_of_cluster_api(stage: Stage, issue: Callable[..., str]) -> Non
     name = issue("hosted", source("secret", "hosted-sa", r"tls\.crt"), interval="1h")
     assert reasons(wait_ready(stage, name)) <= {"PrePublishShort"}
     secret(B)
-    tell("Secret to public URL", wait_served(stage, name, A, B))
+    tell("Secret to public URL", wait_served(stage, name, A.kid, B.kid))
     assert_nowhere(stage, STRAY.private_pem)
 
 
@@ -204,9 +189,9 @@ def test_files(stage: Stage, issue: Callable[..., str]) -> None:
     pattern = {"entryPattern": PATTERN}
     name = issue("files", {"name": "files", "files": {"directory": str(folder), **pattern}})
     wait_ready(stage, name)
-    wait_served(stage, name, A)
+    wait_served(stage, name, A.kid)
     kubeadm.mounted(folder, numbered([A, B]), "..2026_01_02_00_00_00.2")
-    wait_served(stage, name, A, B)
+    wait_served(stage, name, A.kid, B.kid)
     outside = stage.folder / "cluster"
     other = issue("outside", {"name": "files", "files": {"directory": str(outside), **pattern}})
     status = stage.wait_for_reason("SourceForbidden", name=other)["status"]
@@ -220,7 +205,7 @@ def test_the_union_with_the_api_server(stage: Stage, issue: Callable[..., str]) 
     own: Object = {"issuerURL": stage.issuer_url, "store": {"s3": stage.s3_spec()}}
     name = issue("prod", api, source("configMap", "union"), **own)
     wait_ready(stage, name)
-    wait_served(stage, name, stage.key, A)
+    wait_served(stage, name, stage.key.kid, A.kid)
     found = stage.wait(lambda s: "KeyUnknownToAPIServer" in reasons(s), what="KeyUnknownToAPIServer", name=name)
     assert f"Key {A.kid} is listed by union but by no API server" in finding(found["status"], "KeyUnknownToAPIServer")
     assert stage.conditions(name)["Ready"] == ("True", "Proven")
@@ -245,7 +230,7 @@ def test_a_config_map_that_is_deleted_and_made_again(stage: Stage, issue: Callab
     config_map(stage, "deleted", A, B)
     name = issue("deleted", source("configMap", "deleted"))
     wait_ready(stage, name)
-    wait_served(stage, name, A, B)
+    wait_served(stage, name, A.kid, B.kid)
     stage.cluster.delete("v1", "ConfigMap", "deleted", KEYS)
     status = stage.wait_for_reason("SourceNotFound", timeout_s=5, name=name)["status"]
     assert "ConfigMap keys/deleted does not exist" in finding(status, "SourceNotFound")
@@ -257,7 +242,7 @@ def test_a_config_map_that_is_deleted_and_made_again(stage: Stage, issue: Callab
     assert all(key.get("retireTime") is None for key in stage.get(name)["status"]["keys"])
     config_map(stage, "deleted", B)
     wait_ready(stage, name)
-    wait_served(stage, name, B, within_s=25)
+    wait_served(stage, name, B.kid, within_s=25)
 
 
 def test_a_private_key_is_a_finding_and_is_nowhere(stage: Stage, issue: Callable[..., str]) -> None:
@@ -267,7 +252,7 @@ def test_a_private_key_is_a_finding_and_is_nowhere(stage: Stage, issue: Callable
     status = stage.wait_for_reason("PrivateKeyInEntry", name=name)["status"]
     assert "Entry service-account-002.pub of ConfigMap keys/private" in finding(status, "PrivateKeyInEntry")
     assert condition(status, "Ready") == "False"
-    wait_served(stage, name, A)
+    wait_served(stage, name, A.kid)
     events = stage.cluster.list_all("events.k8s.io/v1", "Event", "default")
     assert (name, "PrivateKeyInEntry") in {(event["regarding"]["name"], event["reason"]) for event in events}
     assert_nowhere(stage, STRAY.private_pem, STRAY.public_pem)
@@ -280,10 +265,10 @@ def test_a_change_after_the_api_server_was_away(stage: Stage, issue: Callable[..
     wait_ready(stage, name)
     stage.cluster.restart(0)
     config_map(stage, "signers", A, B)
-    tell("ConfigMap to public URL after a restart", wait_served(stage, name, A, B, within_s=15))
+    tell("ConfigMap to public URL after a restart", wait_served(stage, name, A.kid, B.kid, within_s=15))
     time.sleep(3)
     config_map(stage, "signers", A, B, C)
-    tell("ConfigMap to public URL thereafter", wait_served(stage, name, A, B, C))
+    tell("ConfigMap to public URL thereafter", wait_served(stage, name, A.kid, B.kid, C.kid))
 
 
 def assert_nowhere(stage: Stage, *pems: bytes) -> None:

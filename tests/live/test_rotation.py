@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from tests.live.places import published
 from tests.support.signingkeys import signing_key
 from tests.support.stage import BUCKET, PREFIX, Stage
 
@@ -24,13 +24,6 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
         running.apply(running.issuer())
         running.wait_ready()
         yield running
-
-
-def published(stage: Stage) -> set[str]:
-    """Key IDs of the stored set."""
-    body = stage.s3.get(BUCKET, JWKS)
-    assert body is not None, "the key set is gone"
-    return {key["kid"] for key in json.loads(body)["keys"]}
 
 
 def test_a_rotation_ends_with_the_new_key_alone(stage: Stage) -> None:

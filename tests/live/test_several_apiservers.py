@@ -7,16 +7,15 @@ would be missed by then.
 from __future__ import annotations
 
 import dataclasses
-import json
 import re
 import time
-import urllib.request
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from tests.live.places import served
 from tests.support.pki import PKI
 from tests.support.processes import accepts_connections
 from tests.support.signingkeys import SigningKey, signing_key
@@ -189,13 +188,6 @@ def hold(stage: Stage, seconds: float) -> None:
     while time.monotonic() < end:
         assert served(stage) >= ALL, f"lost: {ALL - served(stage)}\n{stage.operator.log()[-3000:]}"
         time.sleep(0.05)
-
-
-def served(stage: Stage) -> set[str]:
-    """The kids at the public URL."""
-    url, context = f"{stage.issuer_url}/openid/v1/jwks", stage.pki.client_context()
-    with urllib.request.urlopen(url, context=context, timeout=5) as answer:  # noqa: S310 - https
-        return {key["kid"] for key in json.load(answer)["keys"]}
 
 
 def key_of(status: Object, key: SigningKey) -> Object:

@@ -10,13 +10,13 @@ import itertools
 import json
 import math
 import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any
 
 import pytest
 
+from tests.live.places import served
 from tests.support.operatorprocess import OperatorProcess
 from tests.support.signingkeys import SigningKey, signing_key
 from tests.support.stage import Object, Stage
@@ -139,13 +139,6 @@ def time_of(stage: Stage, key: SigningKey, name: str) -> float | None:
     keys = stage.get()["status"]["keys"]
     text = next((str(found[name]) for found in keys if found["keyID"] == key.kid and name in found), None)
     return datetime.fromisoformat(text).timestamp() if text else None
-
-
-def served(stage: Stage) -> set[str]:
-    """The kids at the public URL."""
-    url, context = f"{stage.issuer_url}/openid/v1/jwks", stage.pki.client_context()
-    with urllib.request.urlopen(url, context=context, timeout=5) as answer:  # noqa: S310 - https
-        return {key["kid"] for key in json.load(answer)["keys"]}
 
 
 def settled_passes(stage: Stage) -> int:
