@@ -88,7 +88,7 @@ async def _proven(
     """What the proof finds. Before a write the public URL cannot be judged, and of tokens only what a write does not mend."""
     known = context.issuer.status.publication
     last_change = known.last_change_time if known else None
-    proof = await prove(context, client, readings, plan, last_change=last_change, removed=frozenset(), now=clock.now())
+    proof = await prove(context, client, readings, plan, last_change=last_change, removed=frozenset(), clock=clock)
     if not writes:
         return proof.findings
     return tuple(finding for finding in proof.token_findings if finding.reason not in _MENDED)

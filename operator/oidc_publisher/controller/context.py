@@ -9,6 +9,7 @@ from oidc_publisher.cluster import ClusterClient, kube_system_uid
 from oidc_publisher.controller.edgecopies import EdgeCopies
 from oidc_publisher.controller.invalidating import viewer_paths
 from oidc_publisher.controller.settings import RunSettings
+from oidc_publisher.controller.tokenlimits import TokenLimits
 from oidc_publisher.documents import jwks_uri, owner_of
 from oidc_publisher.probe import HTTPSWire, Target, Wire
 from oidc_publisher.sources import Source, open_sources
@@ -22,7 +23,7 @@ class IssuerContext:
 
     `owner` is who writes its documents: `<UID of namespace kube-system>/<issuer name>`. `probe_account` is the
     (namespace, name) of the ServiceAccount for which tokens are minted, None when the operator was given none. `edge` are
-    the copies at the distribution before the store, None without one.
+    the copies at the distribution before the store, None without one; `limits` what API servers grant beyond the policy.
     """
 
     issuer: OIDCIssuer
@@ -33,6 +34,7 @@ class IssuerContext:
     target: Target
     wire: Wire
     probe_account: tuple[str, str] | None
+    limits: TokenLimits
 
     @property
     def spec(self) -> OIDCIssuerSpec:
@@ -102,4 +104,5 @@ class Contexts:
                 allow_private_address=spec.probe.allow_private_address,
             ),
             probe_account=self._settings.probe_service_account,
+            limits=TokenLimits(self._settings.probe_service_account, spec.rotation.max_token_lifetime),
         )

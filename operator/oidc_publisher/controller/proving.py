@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from oidc_publisher.cluster import ClusterClient, review_token
+from oidc_publisher.controller.clock import Clock
 from oidc_publisher.controller.context import IssuerContext
-from oidc_publisher.controller.reading import TOKEN_LIFETIME, FreshToken, Readings
+from oidc_publisher.controller.minting import FreshToken
+from oidc_publisher.controller.reading import Readings
 from oidc_publisher.documents import jwks_uri
 from oidc_publisher.errors import PublisherError
 from oidc_publisher.findings import Finding, Severity
@@ -40,20 +42,26 @@ async def prove(
     *,
     last_change: datetime | None,
     removed: frozenset[str],
-    now: datetime,
+    clock: Clock,
 ) -> Proof:
     """Judge the look, verify every fresh token against the served key set, and let its API server review it.
 
+    API servers are asked now and then what they would grant beyond the policy.
+
     `removed` are key IDs that left a short while ago: copies that still hold them are old, not a stranger's.
     """
+    now = clock.now()
     former = removed | {entry.key_id for entry in plan.ledger.keys}
     propagating = _propagating(context, plan, last_change, now)
     judgement = judge(readings.look, _expected(context, plan, former, propagating=propagating))
-    checks = await asyncio.gather(*(_check(context, client, token, judgement.jwks, now) for token in readings.tokens))
+    limits, *checks = await asyncio.gather(
+        context.limits.look(client, readings.tokens, clock.monotonic()),
+        *(_check(context, client, token, judgement.jwks, now) for token in readings.tokens),
+    )
     found: dict[str, list[Finding]] = defaultdict(list)
     for token, findings in zip(readings.tokens, checks, strict=True):
         found[token.endpoint].extend(findings)
-    token_findings = tuple(dict.fromkeys(finding for findings in checks for finding in findings))
+    token_findings = tuple(dict.fromkeys(finding for findings in (*checks, limits) for finding in findings))
     accepted = tuple(e for e, findings in found.items() if not any(map(_prevents, findings)))
     if judgement.jwks is None:
         accepted = ()
@@ -105,9 +113,7 @@ async def _check(
         issuer_url=spec.issuer_url,
         audience=fresh.audience,
         now=now,
-        max_token_lifetime=spec.rotation.max_token_lifetime,
         clock_skew=spec.rotation.clock_skew,
-        requested_lifetime=TOKEN_LIFETIME,
     )
     try:
         review = await review_token(client, fresh.endpoint, fresh.token, (fresh.audience,))

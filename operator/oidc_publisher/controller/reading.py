@@ -4,33 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from oidc_publisher.cluster import ClusterClient, mint_token
+from oidc_publisher.cluster import ClusterClient
 from oidc_publisher.controller.clock import Clock
 from oidc_publisher.controller.context import IssuerContext
+from oidc_publisher.controller.minting import FreshToken, mint_all
 from oidc_publisher.controller.ownership import Place, StoredDocuments, stored_reading
 from oidc_publisher.documents import DISCOVERY_PATH, StoredDocument
-from oidc_publisher.errors import ClusterError, PublisherError, StoreError
-from oidc_publisher.findings import Finding, Reason
+from oidc_publisher.errors import ClusterError, StoreError
+from oidc_publisher.findings import Finding
 from oidc_publisher.keys import PublicKey
 from oidc_publisher.probe import Look, Target, date_offsets, look, read_token, verifies, wire_reading
 from oidc_publisher.rotation import ClockReading, Ledger, Mint, Mints, Pass, Policy
 from oidc_publisher.sources import SourceResult
-
-#: The shortest life that the API grants.
-TOKEN_LIFETIME = timedelta(minutes=10)
-
-
-@dataclass(frozen=True, slots=True)
-class FreshToken:
-    """A token that one API server has just minted for one audience."""
-
-    endpoint: str
-    audience: str
-    token: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,40 +87,8 @@ async def _sources_and_tokens(
 ) -> tuple[tuple[SourceResult, ...], tuple[FreshToken, ...], tuple[Finding, ...]]:
     results = tuple(await asyncio.gather(*(source.read() for source in context.sources)))
     endpoints = tuple(dict.fromkeys(e for result in results for e in result.endpoints or ()))
-    tokens, findings = await _mint_all(context, client, endpoints)
+    tokens, findings = await mint_all(client, context.probe_account, context.spec.probe.audiences, endpoints)
     return results, tokens, findings
-
-
-async def _mint_all(
-    context: IssuerContext, client: ClusterClient, endpoints: Sequence[str]
-) -> tuple[tuple[FreshToken, ...], tuple[Finding, ...]]:
-    """One token for each audience through each API server; never one token for several audiences."""
-    if not endpoints:
-        return (), ()
-    if context.probe_account is None:
-        message = "No token can be minted: the operator was started without --probe-service-account"
-        hint = "Start it with --probe-service-account NAMESPACE/NAME of an existing ServiceAccount."
-        return (), (Finding.of(Reason.TokenRequestFailed, message, hint=hint),)
-    wanted = [(endpoint, audience) for endpoint in endpoints for audience in context.issuer.spec.probe.audiences]
-    minted = await asyncio.gather(*(_mint(context, client, *each) for each in wanted))
-    tokens = tuple(each for each in minted if isinstance(each, FreshToken))
-    return tokens, tuple(dict.fromkeys(each for each in minted if isinstance(each, Finding)))
-
-
-async def _mint(context: IssuerContext, client: ClusterClient, endpoint: str, audience: str) -> FreshToken | Finding:
-    namespace, name = context.probe_account or ("", "")
-    try:
-        token = await mint_token(
-            client,
-            endpoint,
-            namespace=namespace,
-            name=name,
-            audience=audience,
-            lifetime_s=int(TOKEN_LIFETIME.total_seconds()),
-        )
-    except PublisherError as error:
-        return error.finding(subject=endpoint)
-    return FreshToken(endpoint, audience, token)
 
 
 def as_pass(readings: Readings, ledger: Ledger, policy: Policy, *, place: Place, target: Target) -> Pass:

@@ -127,7 +127,9 @@ class Reconciler:
         changed_at = now if work.wrote else None
         last_change = changed_at or (known.last_change_time if known else None)
         removed = self._removed(context, work, plan, now)
-        proof = await prove(context, self._client, readings, plan, last_change=last_change, removed=removed, now=now)
+        proof = await prove(
+            context, self._client, readings, plan, last_change=last_change, removed=removed, clock=self._clock
+        )
         publication = publication_of(known, place, plan, work.ledger, readings.stored, changed_at=changed_at)
         summary = summarise_pass(place, plan, work.ledger, readings, proof, work.problems, publication)
         await self._recorder.report(work, summary)

@@ -5,7 +5,15 @@ from oidc_publisher.probe.issuer import Look, Read, Target, look
 from oidc_publisher.probe.judge import Expected, Judgement, judge
 from oidc_publisher.probe.memory import MemoryWire, serving
 from oidc_publisher.probe.port import BODY_LIMIT_BYTES, Deadline, Fetched, Validity, Visit, Wire
-from oidc_publisher.probe.token import TokenFacts, judge_review, judge_token, read_token, verifies
+from oidc_publisher.probe.token import (
+    TokenFacts,
+    judge_lifetime,
+    judge_own_audience,
+    judge_review,
+    judge_token,
+    read_token,
+    verifies,
+)
 from oidc_publisher.probe.wirereading import date_offsets, key_sets, wire_reading
 
 __all__ = [
@@ -25,6 +33,8 @@ __all__ = [
     "Wire",
     "date_offsets",
     "judge",
+    "judge_lifetime",
+    "judge_own_audience",
     "judge_review",
     "judge_token",
     "key_sets",

@@ -52,7 +52,7 @@ def verifies(token: str, key: PublicKey) -> bool:
     return _verified(token, dict(to_jwk(key)), {key.algorithm}, check_key_id=False)
 
 
-def judge_token(  # noqa: PLR0913 - all of it is by keyword
+def judge_token(
     token: str,
     *,
     endpoint: str,
@@ -60,16 +60,12 @@ def judge_token(  # noqa: PLR0913 - all of it is by keyword
     issuer_url: str,
     audience: str,
     now: datetime,
-    max_token_lifetime: timedelta,
     clock_skew: timedelta,
-    requested_lifetime: timedelta,
 ) -> tuple[Finding, ...]:
     """The findings about a token that one API server has just minted; the subject of each is the endpoint.
 
     `fetched_jwks` are the bytes as served, for a proof against anything else proves nothing; None (nothing was fetched,
-    which is a finding of its own) leaves the signature out. What was asked for does not excuse a lifetime: a cluster that
-    grants longer than the policy lets tokens outlive their key, whoever asks. Asked for ten minutes, an honest cluster
-    grants ten minutes; asked for years, with an audience that nobody trusts, it shows whether it has a maximum.
+    which is a finding of its own) leaves the signature out.
     """
     try:
         facts = read_token(token)
@@ -80,9 +76,30 @@ def judge_token(  # noqa: PLR0913 - all of it is by keyword
         *_signature(token, facts, fetched_jwks),
         *_audience(facts, audience),
         *_times(facts, now, clock_skew),
-        *_lifetime(facts, max_token_lifetime, requested_lifetime),
     ]
     return tuple(Finding.of(reason, f"{endpoint} {said}", subject=endpoint, hint=hint) for reason, said, hint in found)
+
+
+def judge_lifetime(token: str, *, endpoint: str, max_token_lifetime: timedelta) -> Finding | None:
+    """The finding about a token that was asked to live longer than the policy allows, None when it does not.
+
+    A cluster that grants it lets tokens outlive their key, whoever asks.
+    """
+    try:
+        facts = read_token(token)
+    except ClusterError:
+        return None  # the tokens of the proof come from the same place, and are judged for it
+    if facts.expires_at is None or facts.issued_at is None or facts.expires_at - facts.issued_at <= max_token_lifetime:
+        return None
+    granted = spoken(facts.expires_at - facts.issued_at)
+    message = f"{endpoint} grants tokens of {granted}; rotation.maxTokenLifetime is {spoken(max_token_lifetime)}"
+    return Finding.of(Reason.TokenOutlivesPolicy, message, subject=endpoint)
+
+
+def judge_own_audience(endpoint: str, audience: str) -> Finding:
+    """The finding about an API server that accepts tokens for an audience of relying parties as its own."""
+    message = f"{endpoint} accepts tokens for {shown(audience)} as tokens for itself: it is among its --api-audiences"
+    return Finding.of(Reason.AudienceShared, message, subject=endpoint)
 
 
 def judge_review(endpoint: str, *, authenticated: bool, error: str = "") -> Finding | None:
@@ -142,17 +159,6 @@ def _times(facts: TokenFacts, now: datetime, clock_skew: timedelta) -> _Found:
         yield Reason.TokenRequestFailed, "mints tokens that are issued in the future", hint
     elif facts.expires_at <= now - clock_skew:
         yield Reason.TokenRequestFailed, "mints tokens that have expired", hint
-
-
-def _lifetime(facts: TokenFacts, max_token_lifetime: timedelta, requested_lifetime: timedelta) -> _Found:
-    if facts.expires_at is None or facts.issued_at is None:
-        return
-    granted = facts.expires_at - facts.issued_at
-    if granted <= max_token_lifetime:
-        return
-    extended = f" though {spoken(requested_lifetime)} was asked for" if granted > requested_lifetime else ""
-    said = f"grants tokens of {spoken(granted)}{extended}; rotation.maxTokenLifetime is {spoken(max_token_lifetime)}"
-    yield Reason.TokenOutlivesPolicy, said, None
 
 
 def _served(jwks: bytes, key_id: str | None) -> dict[str, Any] | None:

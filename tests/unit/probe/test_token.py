@@ -16,7 +16,7 @@ from oidc_publisher.documents import jwks_document
 from oidc_publisher.errors import ClusterError
 from oidc_publisher.findings import Finding, Reason
 from oidc_publisher.keys import PublicKey
-from oidc_publisher.probe import judge_review, judge_token, read_token, verifies
+from oidc_publisher.probe import judge_lifetime, judge_review, judge_token, read_token, verifies
 from tests.support.signingkeys import Kind, SigningKey, signing_key
 
 ISSUER = "https://oidc.example.test/prod"
@@ -52,9 +52,7 @@ def judged(token: str, served: bytes | None, **changes: Any) -> tuple[Finding, .
         "issuer_url": ISSUER,
         "audience": AUDIENCE,
         "now": NOW,
-        "max_token_lifetime": dt.timedelta(hours=24),
         "clock_skew": dt.timedelta(minutes=5),
-        "requested_lifetime": dt.timedelta(minutes=10),
     }
     return judge_token(token, **{**settings, **changes})
 
@@ -200,34 +198,33 @@ def test_a_token_without_a_kid_is_signed_by_a_key_that_is_not_served() -> None:
     assert "without a kid" in findings[0].message
 
 
-LIVES: dict[str, tuple[int, bool]] = {
-    "as asked": (600, False),
-    "one day": (86400, False),
-    "a year": (365 * 86400, True),
+LIVES: dict[str, tuple[int, str]] = {
+    "a second less": (86399, ""),
+    "one day": (86400, ""),
+    "a minute more": (86460, "24h1m"),
+    "a year": (365 * 86400, "365 days"),
+    "what kube-apiserver grants without a maximum": (2**32, "1193046h28m16s"),
 }
 
 
 @pytest.mark.parametrize("name", LIVES)
-def test_a_life_beyond_the_policy_is_reported_whatever_was_asked_for(name: str) -> None:
-    """Extended by the cluster, or granted without a maximum: tokens outlive their key in both cases."""
-    seconds, outlives = LIVES[name]
-    key = signing_key("P-256")
-    token, served = mint(key, life_s=seconds), jwks_document([public(key)])
-    extended = judged(token, served)
-    granted = judged(token, served, requested_lifetime=dt.timedelta(seconds=seconds))
-    assert reasons(extended) == reasons(granted) == ([Reason.TokenOutlivesPolicy] if outlives else [])
-    if outlives:
-        assert (
-            "grants tokens of 365 days though 10m was asked for; rotation.maxTokenLifetime is 24h"
-            in extended[0].message
-        )
-        assert "though" not in granted[0].message
+def test_a_life_beyond_the_policy_is_reported(name: str) -> None:
+    """Such tokens outlive their key."""
+    seconds, said = LIVES[name]
+    token = mint(signing_key("P-256"), life_s=seconds)
+    finding = judge_lifetime(token, endpoint=ENDPOINT, max_token_lifetime=dt.timedelta(hours=24))
+    if not said:
+        assert finding is None
+        return
+    assert finding is not None
+    assert (finding.reason, finding.subject) == (Reason.TokenOutlivesPolicy, ENDPOINT)
+    assert finding.message.startswith(f"{ENDPOINT} grants tokens of {said}; rotation.maxTokenLifetime is 24h. Set ")
 
 
-def test_a_token_of_136_years_is_read() -> None:
-    """kube-apiserver without a maximum grants 2^32 s."""
-    key = signing_key("P-256")
-    assert reasons(judged(mint(key, life_s=2**32), jwks_document([public(key)]))) == [Reason.TokenOutlivesPolicy]
+def test_a_life_that_nobody_states_is_left_to_the_proof() -> None:
+    """No JWT, or one without times: the tokens of the proof say so themselves."""
+    for token in ("nonsense", mint(signing_key("P-256"), exp=None), mint(signing_key("P-256"), iat=None)):
+        assert judge_lifetime(token, endpoint=ENDPOINT, max_token_lifetime=dt.timedelta(hours=24)) is None
 
 
 TIMES: dict[str, tuple[dict[str, Any], str]] = {

@@ -1,0 +1,55 @@
+"""Fresh tokens of every API server, with which the issuer is proven."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from oidc_publisher.cluster import ClusterClient, mint_token
+from oidc_publisher.errors import PublisherError
+from oidc_publisher.findings import Finding, Reason
+
+#: The shortest life that the API grants.
+TOKEN_LIFETIME = timedelta(minutes=10)
+
+
+@dataclass(frozen=True, slots=True)
+class FreshToken:
+    """A token that one API server has just minted for one audience."""
+
+    endpoint: str
+    audience: str
+    token: str
+
+
+async def mint_all(
+    client: ClusterClient, account: tuple[str, str] | None, audiences: Sequence[str], endpoints: Sequence[str]
+) -> tuple[tuple[FreshToken, ...], tuple[Finding, ...]]:
+    """One token of ServiceAccount (namespace, name) for each audience through each API server, and what failed.
+
+    Never one token for several audiences.
+    """
+    if not endpoints:
+        return (), ()
+    if account is None:
+        message = "No token can be minted: the operator was started without --probe-service-account"
+        hint = "Start it with --probe-service-account NAMESPACE/NAME of an existing ServiceAccount."
+        return (), (Finding.of(Reason.TokenRequestFailed, message, hint=hint),)
+    wanted = [(endpoint, audience) for endpoint in endpoints for audience in audiences]
+    minted = await asyncio.gather(*(_mint(client, account, *each) for each in wanted))
+    tokens = tuple(each for each in minted if isinstance(each, FreshToken))
+    return tokens, tuple(dict.fromkeys(each for each in minted if isinstance(each, Finding)))
+
+
+async def _mint(client: ClusterClient, account: tuple[str, str], endpoint: str, audience: str) -> FreshToken | Finding:
+    namespace, name = account
+    lifetime_s = int(TOKEN_LIFETIME.total_seconds())
+    try:
+        token = await mint_token(
+            client, endpoint, namespace=namespace, name=name, audience=audience, lifetime_s=lifetime_s
+        )
+    except PublisherError as error:
+        return error.finding(subject=endpoint)
+    return FreshToken(endpoint, audience, token)
