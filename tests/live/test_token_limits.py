@@ -43,7 +43,7 @@ def test_tokens_that_would_outlive_their_key_are_a_warning(stage: Stage) -> None
     """Only the API server without a maximum is named; Ready and TokenAccepted stay True."""
     status = stage.wait_ready()["status"]
     second = stage.cluster.addresses[1]
-    sentence = f"{second} grants tokens of 2h1m; rotation.maxTokenLifetime is 2h"
+    sentence = f"{second} grants tokens that live longer than rotation.maxTokenLifetime (2h): it granted one of 2h1m"
     assert said(status, "TokenOutlivesPolicy") == [(second, "Warning", sentence)]
     assert condition(status, "TokenAccepted") == "True"
 

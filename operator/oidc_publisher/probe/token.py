@@ -91,8 +91,8 @@ def judge_lifetime(token: str, *, endpoint: str, max_token_lifetime: timedelta) 
         return None  # the tokens of the proof come from the same place, and are judged for it
     if facts.expires_at is None or facts.issued_at is None or facts.expires_at - facts.issued_at <= max_token_lifetime:
         return None
-    granted = spoken(facts.expires_at - facts.issued_at)
-    message = f"{endpoint} grants tokens of {granted}; rotation.maxTokenLifetime is {spoken(max_token_lifetime)}"
+    granted, policy = spoken(facts.expires_at - facts.issued_at), spoken(max_token_lifetime)
+    message = f"{endpoint} grants tokens that live longer than rotation.maxTokenLifetime ({policy}): it granted one of {granted}"
     return Finding.of(Reason.TokenOutlivesPolicy, message, subject=endpoint)
 
 

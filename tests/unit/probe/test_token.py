@@ -218,7 +218,8 @@ def test_a_life_beyond_the_policy_is_reported(name: str) -> None:
         return
     assert finding is not None
     assert (finding.reason, finding.subject) == (Reason.TokenOutlivesPolicy, ENDPOINT)
-    assert finding.message.startswith(f"{ENDPOINT} grants tokens of {said}; rotation.maxTokenLifetime is 24h. Set ")
+    sentence = f"grants tokens that live longer than rotation.maxTokenLifetime (24h): it granted one of {said}"
+    assert finding.message.startswith(f"{ENDPOINT} {sentence}. Set ")
 
 
 def test_a_life_that_nobody_states_is_left_to_the_proof() -> None:
