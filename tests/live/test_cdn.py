@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import pytest
 
@@ -16,6 +14,7 @@ from tests.live.places import EVENTS, event, until
 from tests.live.rotation_proof.keys import versions
 from tests.live.rotation_proof.rotator import entry_of
 from tests.live.rotation_proof.scene import Periods, Scene
+from tests.support.background import Background
 from tests.support.cdn import DELAYS_S, DISTRIBUTION, CDNStage
 from tests.support.signingkeys import signing_key
 from tests.support.stage import BUCKET, condition, reasons
@@ -28,7 +27,7 @@ STALE = {"StaleCopy", "AnswersDisagree"}
 SEEN_LATE_S = 1.5
 
 
-class Diary:
+class Diary(Background):
     """Looks at an issuer's status all the time, and writes down when which finding was there."""
 
     def __init__(self, stage: CDNStage) -> None:
@@ -36,21 +35,10 @@ class Diary:
         self.worst: dict[str, str] = {}
         self.not_ready: set[str] = set()
         self._stage = stage
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._write, name="diary", daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._stop.set()
-        self._thread.join()
+        super().__init__(diary=self._write)
 
     def _write(self) -> None:
-        while not self._stop.wait(0.1):
+        while not self.stopping.wait(0.1):
             try:
                 status = self._stage.get().get("status", {})
             except Exception:  # noqa: BLE001, S112 - an API server is being restarted

@@ -7,11 +7,10 @@ import json
 import random
 import threading
 from collections import Counter
-from types import TracebackType
-from typing import Self
 
 from tests.live.rotation_proof.chronicle import Chronicle
 from tests.live.rotation_proof.publications import Fate, Publications
+from tests.support.background import Background
 from tests.support.operatorprocess import OperatorProcess
 from tests.support.processes import ProcessFailedError
 from tests.support.stage import BUCKET, PREFIX, Stage
@@ -23,7 +22,7 @@ FATES = [Fate.PASSES] * 5 + [Fate.LOST] * 2 + [Fate.ANSWER_LOST] * 2 + [Fate.LAT
 LOOK_EVERY_S = 0.1
 
 
-class Killer:
+class Killer(Background):
     """Starts the operator, kills it by SIGKILL, starts it again, and so on until the end of the `with` block.
 
     The seed draws the moments and the fates; what happens at each of them is up to the machine.
@@ -36,23 +35,18 @@ class Killer:
         self._chronicle = chronicle
         self._moments = random.Random(seed)  # noqa: S311 - repeatable, not secret
         self._fates = random.Random(seed + 1)  # noqa: S311 - the same
-        self._stop = threading.Event()
         self._lock = threading.Lock()
-        self._thread = threading.Thread(target=self._kill_always, name="killer", daemon=True)
+        super().__init__(killer=self._kill_always)
 
-    def __enter__(self) -> Self:
+    def start(self) -> None:
         """Begin."""
         self._publications.meddle = self._meddle
         self._publications.written = self._after_write
-        self._thread.start()
-        return self
+        super().start()
 
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def stop(self) -> None:
         """Let the operator be, dead or alive."""
-        self._stop.set()
-        self._thread.join()
+        super().stop()
         self._publications.meddle = self._publications.written = None
 
     def figures(self) -> str:
@@ -60,12 +54,12 @@ class Killer:
         return "killed " + ", ".join(f"{count} times {when}" for when, count in sorted(self.kills.items()))
 
     def _kill_always(self) -> None:
-        while not self._stop.is_set():
+        while not self.stopping.is_set():
             try:
                 self._operator.start()
             except ProcessFailedError:
                 self._chronicle.note("the operator died before it listened")
-            self._stop.wait(self._moments.uniform(SHORTEST_LIFE_S, LONGEST_LIFE_S))
+            self.stopping.wait(self._moments.uniform(SHORTEST_LIFE_S, LONGEST_LIFE_S))
             self._kill("at a random moment")
 
     def _meddle(self) -> Fate:
@@ -91,30 +85,17 @@ class Killer:
             self._chronicle.note(f"the operator is killed {when}")
 
 
-class Onlooker:
+class Onlooker(Background):
     """Reads the issuer all the time as a party does that starts just now: discovery, then the key set it names."""
 
     def __init__(self, stage: Stage) -> None:
         self.complaints: list[str] = []
         self._stage = stage
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._look_always, name="onlooker", daemon=True)
-
-    def __enter__(self) -> Self:
-        """Begin to look."""
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Look no more."""
-        self._stop.set()
-        self._thread.join()
+        super().__init__(onlooker=self._look_always)
 
     def _look_always(self) -> None:
         seen = False
-        while not self._stop.wait(LOOK_EVERY_S):
+        while not self.stopping.wait(LOOK_EVERY_S):
             discovery = self._stage.edge.fetch(f"/{BUCKET}/{PREFIX}/.well-known/openid-configuration")
             if discovery.status != http.HTTPStatus.OK:
                 if seen:

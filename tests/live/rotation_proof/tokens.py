@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import http.client
 import json
 import threading
@@ -10,10 +11,9 @@ import time
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Self
 
 from tests.support.adminapi import ApiError
+from tests.support.background import Background
 from tests.support.controlplane import ControlPlane
 from tests.support.stage import PROBE
 
@@ -37,32 +37,15 @@ class Token:
     minted_at: float
 
 
-class Minting:
+class Minting(Background):
     """Mints through every API server in the background; a server that is away is asked again and again."""
 
     def __init__(self, cluster: ControlPlane) -> None:
         self._cluster = cluster
-        self._stop = threading.Event()
         self._tokens: list[Token] = []
         self._lock = threading.Lock()
-        self._threads = [
-            threading.Thread(target=self._mint_always, args=(index,), name=f"minting {index}", daemon=True)
-            for index in range(len(cluster.servers))
-        ]
-
-    def __enter__(self) -> Self:
-        """Begin to mint."""
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Mint no more."""
-        self._stop.set()
-        for thread in self._threads:
-            thread.join()
+        indexes = range(len(cluster.servers))
+        super().__init__(**{f"minting {index}": functools.partial(self._mint_always, index) for index in indexes})
 
     @property
     def tokens(self) -> tuple[Token, ...]:
@@ -79,15 +62,15 @@ class Minting:
         return max((token.minted_at for token in self.tokens if token.kid == kid), default=0.0)
 
     def _mint_always(self, index: int) -> None:
-        while not self._stop.is_set():
+        while not self.stopping.is_set():
             try:
                 text = self._cluster.mint_token(index, *PROBE, AUDIENCE, GRANTED_S)
             except (OSError, ApiError, http.client.HTTPException, ValueError):
-                self._stop.wait(RETRY_S)
+                self.stopping.wait(RETRY_S)
                 continue
             with self._lock:
                 self._tokens.append(Token(text, key_id(text), index, time.time()))
-            self._stop.wait(EVERY_S)
+            self.stopping.wait(EVERY_S)
 
 
 def key_id(token: str) -> str:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Self
 
 from tests.live.rotation_proof.chronicle import Chronicle
 from tests.live.rotation_proof.publications import Publications
 from tests.live.rotation_proof.tokens import Minting, Token, telling
 from tests.live.rotation_proof.verifiers import RejectedError, Verifier
+from tests.support.background import Background
 
 PERIOD_S = 0.25
 
@@ -30,7 +30,7 @@ class Rejection:
     published: str
 
 
-class Watch:
+class Watch(Background):
     """Runs every verifier in a thread of its own, from `with` to the end of the block."""
 
     def __init__(
@@ -49,26 +49,8 @@ class Watch:
         self._minting = minting
         self._publications = publications
         self._chronicle = chronicle
-        self._stop = threading.Event()
         self._lock = threading.Lock()
-        self._threads = [
-            threading.Thread(target=self._verify_always, args=(verifier,), name=verifier.name, daemon=True)
-            for verifier in self.verifiers
-        ]
-
-    def __enter__(self) -> Self:
-        """Begin to verify."""
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Verify no more."""
-        self._stop.set()
-        for thread in self._threads:
-            thread.join()
+        super().__init__(**{each.name: functools.partial(self._verify_always, each) for each in self.verifiers})
 
     def read_sets_now(self) -> None:
         """Let every verifier read the set at this moment: what is published next, its cache will not have."""
@@ -86,10 +68,10 @@ class Watch:
             return sum(count for (name, _), count in self.verified.items() if name == verifier)
 
     def _verify_always(self, verifier: Verifier) -> None:
-        while not self._stop.is_set():
+        while not self.stopping.is_set():
             for token in telling(self._minting.tokens, live_s=self.live_s, now=time.time()):
                 self._verify(verifier, token)
-            self._stop.wait(PERIOD_S)
+            self.stopping.wait(PERIOD_S)
 
     def _verify(self, verifier: Verifier, token: Token) -> None:
         began = time.time()
