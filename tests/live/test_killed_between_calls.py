@@ -11,11 +11,12 @@ import asyncio
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 from aiohttp import web
 
+from tests.live.places import events
 from tests.live.rotation_proof.keys import ENTRY_PATTERN, KeyFolder, VersionedKey
 from tests.support import faults
 from tests.support.edge import READS, WRITES
@@ -31,6 +32,7 @@ Moment = Literal["before", "after"]
 FIRST_PUBLICATION: list[tuple[int, Moment]] = [(n, "after") for n in range(1, 7)] + [(3, "before"), (6, "before")]
 ROTATION_STEP: list[tuple[int, Moment]] = [(n, "after") for n in range(1, 7)] + [(1, "before")]
 
+TIMES = {"firstSeenTime", "publishedTime", "servedSinceTime", "safeSinceTime"}
 FIRST = VersionedKey(1, signing_key("RSA-2048", "first"))
 
 
@@ -138,7 +140,8 @@ def test_a_rotation_survives_a_kill_at_each_call(stage: Stage, files: KeyFolder,
     """A key comes and a key goes, and the operator dies at each call from the first write of each step on."""
     stage.operator.start()
     stage.apply(_issuer(stage, files))
-    stage.wait_ready()
+    stage.wait(lambda s: _times(s).keys() == TIMES, what="the first key is safe")
+    times = _times(stage.get()["status"])
     executioner.stranger.needed = {FIRST.kid}
     died = []
     for number, (at, moment) in enumerate(ROTATION_STEP, start=2):
@@ -153,11 +156,19 @@ def test_a_rotation_survives_a_kill_at_each_call(stage: Stage, files: KeyFolder,
         died.append(f"shrinks: {moment} {_await_death(executioner)}")
         stage.operator.start()
         _wait_published(stage, {FIRST.kid})
-    stage.wait_ready()
+    status = stage.wait_ready()["status"]
     assert executioner.stranger.complaints == []
+    assert _times(status) == times, "what was known of the first key is known"
+    assert events(stage, "LedgerRebuilt") == [], "the ledger is saved before each write (R12)"
     for step in ("grows", "shrinks"):
         assert {f"{step}: after PUT jwks", f"{step}: after PUT openid-configuration"} <= set(died), died
         assert f"{step}: before PUT {'jwks' if step == 'grows' else 'openid-configuration'}" in died, "the first write"
+
+
+def _times(status: dict[str, Any]) -> dict[str, str]:
+    """The times of the first key that never change once they are there."""
+    found: dict[str, str] = next((key for key in status.get("keys", []) if key["keyID"] == FIRST.kid), {})
+    return {name: found[name] for name in TIMES if name in found}
 
 
 def _issuer(stage: Stage, folder: KeyFolder) -> dict[str, object]:

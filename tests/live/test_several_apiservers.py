@@ -125,18 +125,34 @@ def test_one_is_down_and_then_gone(stage: Stage) -> None:
     stage.cluster.kill(1)
     status = stage.wait_for_reason("APIServerUnreachable")["status"]
     assert address in message(status, "APIServerUnreachable")
+    named = stay_while_named(stage, address)
     status = stage.wait_for_reason("EndpointGone", timeout_s=40)["status"]
     said = message(status, "EndpointGone")
     assert address in said
     assert f"it signed with key {B.kid}" in said
     retire = stage.wait(lambda s: "retireTime" in key_of(s, D), what="D retires")["status"]
     due = datetime.fromisoformat(key_of(retire, D)["retireTime"])
+    assert datetime.fromisoformat(key_of(retire, D)["unusedSinceTime"]) >= named.replace(microsecond=0)
     assert due - datetime.fromisoformat(key_of(retire, D)["unusedSinceTime"]) == timedelta(seconds=11)
     while served(stage) == ALL:
         assert (datetime.now(UTC) - due).total_seconds() < 3, "D is overdue"
         time.sleep(0.02)
     assert datetime.now(UTC) >= due
     assert served(stage) == {A.kid, B.kid}, "B is listed by server 0"
+
+
+def stay_while_named(stage: Stage, address: str) -> datetime:
+    """As long as the EndpointSlice names an API server, no key of its retires; returns when it last did."""
+    named, end = datetime.min.replace(tzinfo=UTC), time.monotonic() + 40
+    while True:
+        now, status = datetime.now(UTC), stage.get()["status"]
+        if address.partition(":")[0] not in stage.cluster.endpoint_addresses():
+            return named
+        named = now
+        assert not {"unusedSinceTime", "retireTime"} & key_of(status, D).keys(), "it is away, not gone"
+        assert "EndpointGone" not in reasons(status)
+        assert time.monotonic() < end, f"{address} is still named"
+        time.sleep(0.1)
 
 
 def test_who_signs_too_early_is_told_from_when_all_is_well(stage: Stage) -> None:

@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from tests.support.edge import Edge
 
+#: Relying parties want to see these whatever the keys are.
+ALWAYS_NAMED = {"RS256", "ES256"}
+
 
 @dataclass(slots=True)
 class Stranger:
@@ -40,6 +43,10 @@ class Stranger:
             self.complaints.append("the discovery document is gone")
         self._discovery_seen = found
         keys = json.loads(jwks.body)["keys"] if jwks.status == http.HTTPStatus.OK else []
+        named = set(json.loads(discovery.body)["id_token_signing_alg_values_supported"]) if found else set()
+        unknown = named - ALWAYS_NAMED - {key["alg"] for key in keys}
+        if unknown:
+            self.complaints.append(f"the discovery document names {unknown}, and no key is there for it")
         missing = self.needed - {key["kid"] for key in keys}
         if missing:
             self.complaints.append(f"the published set shrank: {missing} is missing")
