@@ -54,6 +54,7 @@ def summarise_pass(
         publication=publication,
         served=Served(proof.judgement.issuer_url, proof.judgement.jwks_uri),
         may_sign=plan.may_sign,
+        instant=readings.instant,
     )
 
 

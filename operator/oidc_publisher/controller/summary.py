@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from oidc_publisher.api import (
     OIDCIssuer,
@@ -26,7 +26,7 @@ from oidc_publisher.findings import (
     conditions,
     sorted_findings,
 )
-from oidc_publisher.rotation import Advance, Ledger, coarse, signing_key_ids
+from oidc_publisher.rotation import Advance, Ledger, coarse, signing_key_ids, whole_second
 
 #: status.findings holds at most this many, root cause first.
 MAX_FINDINGS = 32
@@ -45,7 +45,7 @@ class Summary:
     """What the steps of one pass found.
 
     `ledger` is None where no pass was made (suspended, a spec that cannot be worked on): the ledger of the status then
-    stays as it is, and so does `publication`.
+    stays as it is, and so does `publication`. `instant` is that of the readings, from which the ledger has its times.
     """
 
     findings: tuple[Finding, ...] = ()
@@ -55,6 +55,7 @@ class Summary:
     publication: StatusPublication | None = None
     served: Served = Served()
     may_sign: bool | None = None
+    instant: datetime | None = None
 
 
 def summarise(issuer: OIDCIssuer, summary: Summary, now: datetime) -> OIDCIssuerStatus:
@@ -71,7 +72,7 @@ def summarise(issuer: OIDCIssuer, summary: Summary, now: datetime) -> OIDCIssuer
             "issuer_url": summary.served.issuer_url or known.issuer_url,
             "jwks_uri": summary.served.jwks_uri or known.jwks_uri,
             "publication": summary.publication or known.publication,
-            "last_proven_time": _last_proven(settled, issuer, now),
+            "last_proven_time": _last_proven(settled, issuer, summary.instant or now),
         }
     )
     return status if summary.ledger is None else with_ledger(status, summary.ledger)
@@ -180,12 +181,14 @@ def _findings(found: tuple[Finding, ...], known: tuple[StatusFinding, ...], now:
     )
 
 
-def _last_proven(settled: tuple[Condition, ...], issuer: OIDCIssuer, now: datetime) -> datetime | None:
+def _last_proven(settled: tuple[Condition, ...], issuer: OIDCIssuer, instant: datetime) -> datetime | None:
     """When all was last proven: exact when it is proven anew, else at most one coarse period old."""
     known = issuer.status.last_proven_time
     if any(c.status is not ConditionStatus.TRUE for c in settled if c.type in CONDITION_ORDER):
         return known
     was_ready = any(c.type == ConditionType.READY and c.status == "True" for c in issuer.status.conditions)
     same_generation = issuer.status.observed_generation == issuer.metadata.generation
-    # Rounded down: kubectl prints <invalid> for a time that lies ahead.
-    return coarse(known if was_ready and same_generation else None, now.replace(microsecond=0))
+    # Rounded down, for kubectl prints <invalid> for a time that lies ahead; the ledger's times are rounded up. Whether a
+    # new period has begun is asked as the ledger asks it: in the second between the two each would cost a PATCH.
+    known_up = known + timedelta(seconds=1) if known and was_ready and same_generation else None
+    return known if coarse(known_up, whole_second(instant)) == known_up else instant.replace(microsecond=0)
