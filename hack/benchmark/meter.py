@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Coroutine
 from dataclasses import dataclass
@@ -65,7 +66,9 @@ class Meter:
         except OSError:
             writer.close()
             return
-        await asyncio.gather(self._copy(reader, to_upstream, "sent"), self._copy(upstream, writer, "received"))
+        # Cancelled when the meter is closed; asyncio 3.11 logs a cancelled handler as one that has failed.
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.gather(self._copy(reader, to_upstream, "sent"), self._copy(upstream, writer, "received"))
 
     async def _copy(self, source: asyncio.StreamReader, target: asyncio.StreamWriter, name: str) -> None:
         try:
