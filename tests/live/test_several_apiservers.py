@@ -149,7 +149,7 @@ def stay_while_named(stage: Stage, address: str) -> datetime:
         if address.partition(":")[0] not in stage.cluster.endpoint_addresses():
             return named
         named = now
-        assert not {"unusedSinceTime", "retireTime"} & key_of(status, D).keys(), "it is away, not gone"
+        assert not {"unusedSinceTime", "retireTime"} & key_of(status, D).keys(), f"it is away, not gone: {status}"
         assert "EndpointGone" not in reasons(status)
         assert time.monotonic() < end, f"{address} is still named"
         time.sleep(0.1)

@@ -14,6 +14,7 @@ import json
 import secrets
 import shutil
 import subprocess
+import time
 from typing import TYPE_CHECKING, Any, Self
 
 from tests.support import binaries, namespace
@@ -34,6 +35,8 @@ __all__ = ["ControlPlane", "ServerConfig"]
 API_PORT = 6443
 READY_TIMEOUT_S = 60.0
 LISTED_TIMEOUT_S = 45.0
+#: Longer than one server's round of its endpoints takes on a busy machine.
+STEADY_S = 0.5
 
 
 class ControlPlane(AdminApi, Startable):
@@ -199,16 +202,21 @@ class ControlPlane(AdminApi, Startable):
         return self.request("GET", "/readyz", index=index).status == 200
 
     def _wait_listed(self, addresses: set[str]) -> None:
-        """Wait for servers that are ready to be in the EndpointSlice.
+        """Wait for servers that are ready to be in the EndpointSlice, and to stay there.
 
         Servers that write their first entry at the same moment disturb each other, and so does a start that outlasts
-        the lease of 15 s: the loser is ready, but joins at its next round, ten seconds later.
+        the lease of 15 s: the loser is ready, but joins at its next round, ten seconds later. A server in the middle of
+        its round takes a newcomer out again, for it updates the slice without a resourceVersion.
         """
-        wait_for(
-            lambda: addresses <= set(self.endpoint_addresses()),
-            timeout_s=LISTED_TIMEOUT_S,
-            what=f"EndpointSlice default/kubernetes lists {sorted(addresses)}",
-        )
+
+        def steady() -> bool:
+            if not addresses <= set(self.endpoint_addresses()):
+                return False
+            time.sleep(STEADY_S)
+            return addresses <= set(self.endpoint_addresses())
+
+        what = f"EndpointSlice default/kubernetes lists {sorted(addresses)} and goes on doing so"
+        wait_for(steady, timeout_s=LISTED_TIMEOUT_S, what=what)
 
     def _origins(self, index: int | None) -> list[tuple[str, int]]:
         chosen = self.servers if index is None else [self.servers[index]]
