@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from tests.layouts import kubeadm
-from tests.live.places import served, wait_served
+from tests.live.places import event, served, wait_served
 from tests.support.operatorprocess import OperatorProcess
 from tests.support.signingkeys import SigningKey, signing_key
 from tests.support.stage import BUCKET, PROBE, Object, Stage, condition, reasons
@@ -253,8 +253,7 @@ def test_a_private_key_is_a_finding_and_is_nowhere(stage: Stage, issue: Callable
     assert "Entry service-account-002.pub of ConfigMap keys/private" in finding(status, "PrivateKeyInEntry")
     assert condition(status, "Ready") == "False"
     wait_served(stage, name, A.kid)
-    events = stage.cluster.list_all("events.k8s.io/v1", "Event", "default")
-    assert (name, "PrivateKeyInEntry") in {(event["regarding"]["name"], event["reason"]) for event in events}
+    event(stage, "PrivateKeyInEntry", name)
     assert_nowhere(stage, STRAY.private_pem, STRAY.public_pem)
 
 
