@@ -11,15 +11,13 @@ from typing import Any, Self
 
 import pytest
 
-from tests.live.places import message, until
+from tests.live.places import DISCOVERY, JWKS, message, until
 from tests.support import faults
 from tests.support.edge import Edge
 from tests.support.gcsserver import GCSServer
 from tests.support.signingkeys import signing_key
 from tests.support.stage import BUCKET, PREFIX, Object, Stage, condition, reasons
 
-JWKS = f"{PREFIX}/openid/v1/jwks"
-DISCOVERY = f"{PREFIX}/.well-known/openid-configuration"
 #: What periods of seconds always bring.
 QUIET = {"PrePublishShort", "TokenOutlivesPolicy"}
 

@@ -6,18 +6,14 @@ import json
 import re
 import time
 from collections.abc import Iterator
-from typing import Any
 
 import jwt
 import pytest
 
-from tests.live.places import published
+from tests.live.places import DISCOVERY, JWKS, message, published, until
 from tests.support import faults
 from tests.support.signingkeys import signing_key
 from tests.support.stage import BUCKET, PREFIX, Stage, condition, reasons
-
-JWKS = f"{PREFIX}/openid/v1/jwks"
-DISCOVERY = f"{PREFIX}/.well-known/openid-configuration"
 
 
 @pytest.fixture(scope="module")
@@ -128,7 +124,7 @@ def test_the_object_is_untouched_beside_its_status(stage: Stage) -> None:
 def test_a_deleted_document_is_repaired(stage: Stage) -> None:
     """Somebody deletes the key set: it is back at the next look."""
     stage.s3.delete(BUCKET, JWKS)
-    _until(lambda: stage.s3.get(BUCKET, JWKS) is not None, "the key set is back")
+    until(lambda: stage.s3.get(BUCKET, JWKS) is not None, "the key set is back", timeout_s=10)
     assert published(stage) == {stage.key.kid}
 
 
@@ -139,9 +135,13 @@ def test_an_edited_document_and_changed_headers_are_repaired(stage: Stage) -> No
     body = stage.s3.get(BUCKET, JWKS)
     assert body is not None
     stage.s3.put(BUCKET, JWKS, b'{"keys":[]}', ContentType="application/json")
-    _until(lambda: stage.s3.get(BUCKET, JWKS) == body, "the body is repaired")
+    until(lambda: stage.s3.get(BUCKET, JWKS) == body, "the body is repaired", timeout_s=10)
     stage.s3.put(BUCKET, JWKS, body, ContentType="text/html")
-    _until(lambda: _headers(stage) == ("application/json", "public, max-age=2", True), "the headers are repaired")
+    until(
+        lambda: _headers(stage) == ("application/json", "public, max-age=2", True),
+        "the headers are repaired",
+        timeout_s=10,
+    )
 
 
 def test_blocked_public_access_is_named_and_heals(stage: Stage) -> None:
@@ -149,7 +149,7 @@ def test_blocked_public_access_is_named_and_heals(stage: Stage) -> None:
     stage.s3.block_anonymous_read(BUCKET)
     found = stage.wait_for_reason("AccessBlocked", timeout_s=5)
     assert condition(found["status"], "Ready") == "False"
-    assert "Allow public read" in _message(found, "Served")
+    assert "Allow public read" in message(found, "Served")
     stage.s3.allow_anonymous_read(BUCKET)
 
 
@@ -168,7 +168,7 @@ def test_blocked_public_access_is_named_and_heals(stage: Stage) -> None:
 def test_a_broken_public_face_is_named(stage: Stage, fault: faults.Fault, reason: str) -> None:
     """What relying parties see is what is reported; the stored documents are not touched for it."""
     body = stage.s3.get(BUCKET, DISCOVERY)
-    stage.edge.misbehave(f"/{DISCOVERY}$", _unsigned(fault))
+    stage.edge.misbehave(f"/{DISCOVERY}$", faults.unsigned(fault))
     stage.wait_for_reason(reason, timeout_s=8)
     assert stage.s3.get(BUCKET, DISCOVERY) == body
 
@@ -192,7 +192,7 @@ def test_one_of_two_api_servers_down_is_named_and_loses_nothing(stage: Stage) ->
     try:
         found = stage.wait_for_reason("APIServerUnreachable", timeout_s=10)
         assert condition(found["status"], "KeysRead") == "Unknown"
-        assert address in _message(found, "KeysRead")
+        assert address in message(found, "KeysRead")
         assert published(stage) == {stage.key.kid}
     finally:
         stage.cluster.start_server(1)
@@ -205,7 +205,7 @@ def test_a_wrong_issuer_in_the_cluster_is_named(stage: Stage) -> None:
         found = stage.wait_for_reason("WrongIssuerInToken", timeout_s=15)
         assert condition(found["status"], "Ready") == "False"
         assert condition(found["status"], "Stalled") == "True"
-        assert "--service-account-issuer" in _message(found, "TokenAccepted")
+        assert "--service-account-issuer" in message(found, "TokenAccepted")
         assert published(stage) == {stage.key.kid}
 
 
@@ -255,38 +255,16 @@ def test_foreign_documents_are_not_overwritten(stage: Stage) -> None:
     stage.apply(issuer)
     try:
         found = stage.wait_for_reason("DocumentsNotOurs", name="foreign")
-        assert "spec.adoption" in _message(found, "Published")
+        assert "spec.adoption" in message(found, "Published")
         assert stage.s3.get(BUCKET, "foreign/openid/v1/jwks") == body
     finally:
         stage.cluster.kubectl("delete", "oidci/foreign", "--wait=true")
-
-
-def _message(found: dict[str, Any], kind: str) -> str:
-    return next(str(c["message"]) for c in found["status"]["conditions"] if c["type"] == kind)
 
 
 def _headers(stage: Stage) -> tuple[str, str, bool]:
     found = stage.s3.get_object(BUCKET, JWKS)
     assert found is not None
     return found.get("ContentType", ""), found.get("CacheControl", ""), "oidc-publisher-owner" in found["Metadata"]
-
-
-def _unsigned(fault: faults.Fault) -> faults.Fault:
-    """The fault for strangers only: the operator's own signed reads of the store pass."""
-
-    async def selective(exchange: faults.Exchange) -> Any:
-        if "Authorization" in exchange.request.headers:
-            return await faults.passed_on(exchange)
-        return await fault(exchange)
-
-    return selective
-
-
-def _until(holds: Any, what: str, timeout_s: float = 10.0) -> None:
-    end = time.monotonic() + timeout_s
-    while not holds():
-        assert time.monotonic() < end, f"not within {timeout_s:g} s: {what}"
-        time.sleep(0.05)
 
 
 def _rest_of_coarse_period(seconds: float) -> None:

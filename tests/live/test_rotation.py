@@ -8,11 +8,9 @@ from typing import Any
 
 import pytest
 
-from tests.live.places import published
+from tests.live.places import JWKS, published
 from tests.support.signingkeys import signing_key
-from tests.support.stage import BUCKET, PREFIX, Stage
-
-JWKS = f"{PREFIX}/openid/v1/jwks"
+from tests.support.stage import BUCKET, Stage
 
 
 @pytest.fixture(scope="module")

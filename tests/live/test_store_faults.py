@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from tests.live.places import DISCOVERY, JWKS
 from tests.live.rotation_proof.keys import ENTRY_PATTERN, KeyFolder, VersionedKey
 from tests.support import faults
 from tests.support.edge import READS, WRITES
@@ -22,8 +23,6 @@ from tests.support.signingkeys import signing_key
 from tests.support.stage import BUCKET, PREFIX, Stage, condition, reasons
 from tests.support.stranger import Stranger
 
-JWKS = f"{PREFIX}/openid/v1/jwks"
-DISCOVERY = f"{PREFIX}/.well-known/openid-configuration"
 FIRST = VersionedKey(1, signing_key("P-256", "version 1"))
 #: Another algorithm, so that both documents change with it.
 SECOND = VersionedKey(2, signing_key("P-384", "version 2"))

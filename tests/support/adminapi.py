@@ -6,6 +6,7 @@ import http.client
 import json
 import time
 import urllib.parse
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -47,7 +48,7 @@ class Answer:
         return json.loads(self.body)
 
 
-class AdminApi:
+class AdminApi(ABC):
     """Requests with the admin's token to the first API server that answers, or to a chosen one."""
 
     admin_token: str
@@ -214,11 +215,11 @@ class AdminApi:
             raise LookupError(f"the API server knows no {kind} in {api_version}")
         return known
 
-    def _origins(self, index: int | None) -> list[tuple[str, int]]:
-        raise NotImplementedError
+    @abstractmethod
+    def _origins(self, index: int | None) -> list[tuple[str, int]]: ...
 
-    def _tls(self) -> ssl.SSLContext:
-        raise NotImplementedError
+    @abstractmethod
+    def _tls(self) -> ssl.SSLContext: ...
 
 
 def _message(answer: Answer) -> str:

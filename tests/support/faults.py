@@ -153,6 +153,17 @@ def wrong_issuer(issuer: str) -> Fault:
     return body(lambda content: re.sub(rb'"issuer"\s*:\s*"[^"]*"', lambda _: replacement, content))
 
 
+def unsigned(fault: Fault) -> Fault:
+    """The fault for strangers only: the operator's own signed reads of the store pass."""
+
+    async def selective(exchange: Exchange) -> web.StreamResponse:
+        if "Authorization" in exchange.request.headers:
+            return await passed_on(exchange)
+        return await fault(exchange)
+
+    return selective
+
+
 def delayed(seconds: float, then: Fault = passed_on) -> Fault:
     """Wait before the headers."""
 
