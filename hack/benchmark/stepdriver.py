@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 from oidc_publisher.cli import main
-from oidc_publisher.controller import reconcile
+from oidc_publisher.reconcile import reconciler as reconcile
 
 #: Where each step is entered, in the namespace of the reconcile.
 STEPS = {

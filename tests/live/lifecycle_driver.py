@@ -20,12 +20,13 @@ from typing import NoReturn
 
 from oidc_publisher.cli import main
 from oidc_publisher.cluster import ClusterClient, get_issuer
-from oidc_publisher.controller import clockstep, operator, watching
-from oidc_publisher.controller.clock import SystemClock
+from oidc_publisher.controller import clockstep, operator
+from oidc_publisher.controller.kopf import watch as watching
 from oidc_publisher.controller.objectwatches import Wake
 from oidc_publisher.controller.queue import Gone, Outcome
 from oidc_publisher.controller.settings import RunSettings
 from oidc_publisher.errors import ClusterError
+from oidc_publisher.timing.clock import SystemClock
 
 HANG_S = 30.0
 

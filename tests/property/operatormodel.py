@@ -1,6 +1,6 @@
 """The operator of the simulation: the controller's pass without its I/O, around the real rules and the real documents.
 
-It mirrors controller/rounds.py: read everything once, plan, save, write, look again, save. Everything that decides is the
+It mirrors reconcile/rounds.py: read everything once, plan, save, write, look again, save. Everything that decides is the
 program's own: stored_reading, advance, intend, plan_writes, and, at a restart, the ledger's way through the status.
 """
 
@@ -13,12 +13,12 @@ from enum import Enum, auto
 
 from oidc_publisher.api import OIDCIssuer, OIDCIssuerSpec, OIDCIssuerStatus, StatusPublication
 from oidc_publisher.api.v1alpha1 import ObjectMeta
-from oidc_publisher.controller.ledgerstatus import keys_of, ledger_of, read_ledger
-from oidc_publisher.controller.ownership import Place, StoredDocuments, stored_reading
-from oidc_publisher.controller.planning import intend, policy_of
 from oidc_publisher.documents import DISCOVERY_PATH, PlannedDocuments, plan_writes
 from oidc_publisher.errors import StoreError
 from oidc_publisher.findings import Reason
+from oidc_publisher.reconcile.ownership import Place, StoredDocuments, stored_reading
+from oidc_publisher.reconcile.plan import intend, policy_of
+from oidc_publisher.reconcile.status.ledger import keys_of, ledger_of, read_ledger
 from oidc_publisher.rotation import Advance, ClockReading, Ledger, Mints, Pass, SourceReading, WireReading, advance
 from tests.property.publicface import JWKS_PATH, Bucket, PreconditionError, StoreDownError
 

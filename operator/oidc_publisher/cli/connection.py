@@ -10,7 +10,7 @@ from urllib.parse import quote
 import click
 
 from oidc_publisher.api import GROUP, PLURAL, RECONCILE_REQUESTED_AT, VERSION, OIDCIssuer, read_issuer
-from oidc_publisher.cli.verdict import Request
+from oidc_publisher.cli.wait.verdict import Request
 from oidc_publisher.cluster import ClusterClient, CredentialsError, get_issuer, load_credentials
 from oidc_publisher.cluster.failures import ObjectMissingError
 from oidc_publisher.errors import AnswerError, ClusterError

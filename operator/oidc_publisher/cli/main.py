@@ -19,9 +19,9 @@ from oidc_publisher.errors import PublisherError
 #: Each command's module, in the order --help shows; it has an attribute `command`.
 _COMMANDS = {
     "run": ("oidc_publisher.cli.run", "Run the operator."),
-    "plan": ("oidc_publisher.cli.plan", "Show what a manifest would change, as a diff. Nothing is written."),
-    "status": ("oidc_publisher.cli.status", "Show an issuer on one page: conditions, findings, keys, events."),
-    "wait": ("oidc_publisher.cli.wait", "Wait until an issuer is Ready, or a key is safe to sign with."),
+    "plan": ("oidc_publisher.cli.plan.command", "Show what a manifest would change, as a diff. Nothing is written."),
+    "status": ("oidc_publisher.cli.status.command", "Show an issuer on one page: conditions, findings, keys, events."),
+    "wait": ("oidc_publisher.cli.wait.command", "Wait until an issuer is Ready, or a key is safe to sign with."),
     "version": ("oidc_publisher.cli.version", "Print the version."),
 }
 

@@ -11,9 +11,9 @@ from typing import Any, NoReturn
 import click
 
 from oidc_publisher.cli.parameters import namespaced_name, parsed
-from oidc_publisher.controller.leaving import leave
 from oidc_publisher.controller.settings import MAX_CONCURRENT, RunSettings
 from oidc_publisher.controller.shard import Shard
+from oidc_publisher.process import leave
 from oidc_publisher.telemetry.address import Address
 from oidc_publisher.telemetry.levels import LogFormat, LogLevel
 

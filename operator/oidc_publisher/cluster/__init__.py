@@ -2,7 +2,7 @@
 
 from oidc_publisher.cluster.answer import Answer
 from oidc_publisher.cluster.client import ClusterClient
-from oidc_publisher.cluster.credentials import Credentials, load_credentials
+from oidc_publisher.cluster.credentials.credentials import Credentials, load_credentials
 from oidc_publisher.cluster.endpoints import api_server_endpoints
 from oidc_publisher.cluster.events import post_event
 from oidc_publisher.cluster.failures import ConflictError, CredentialsError

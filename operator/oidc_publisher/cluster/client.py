@@ -17,7 +17,7 @@ import aiohttp
 from yarl import URL
 
 from oidc_publisher.cluster.answer import Answer
-from oidc_publisher.cluster.credentials import Credentials
+from oidc_publisher.cluster.credentials.credentials import Credentials
 from oidc_publisher.cluster.failures import (
     ConnectionLostError,
     NameMismatchError,

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import structlog
 
-from oidc_publisher.controller.clock import Clock, SystemClock
+from oidc_publisher.timing.clock import Clock, SystemClock
 
 log = structlog.stdlib.get_logger(__name__)
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import structlog
 
 from oidc_publisher.cluster import ClusterClient, ObjectReference, watch_object
-from oidc_publisher.controller.backoff import Backoff
 from oidc_publisher.errors import AnswerError, ClusterError
+from oidc_publisher.timing.backoff import Backoff
 
 log = structlog.stdlib.get_logger(__name__)
 

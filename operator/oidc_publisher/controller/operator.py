@@ -16,15 +16,15 @@ import structlog
 from oidc_publisher import __version__
 from oidc_publisher.cluster import ClusterClient, Credentials, load_credentials
 from oidc_publisher.controller.clockstep import ClockSteps
-from oidc_publisher.controller.contact import Contact
-from oidc_publisher.controller.crd import objects_are_served
-from oidc_publisher.controller.handlers import IssuerEvents
-from oidc_publisher.controller.leaving import leave
+from oidc_publisher.controller.kopf.discovery import objects_are_served
+from oidc_publisher.controller.kopf.events import IssuerEvents
+from oidc_publisher.controller.kopf.reachability import Contact
+from oidc_publisher.controller.kopf.watch import IssuerWatch
 from oidc_publisher.controller.objectwatches import Wake
 from oidc_publisher.controller.queue import Gone, Outcome, WorkQueue
 from oidc_publisher.controller.settings import DEFAULT_HEALTH_ADDRESS, RunSettings
-from oidc_publisher.controller.watching import IssuerWatch
 from oidc_publisher.errors import ClusterError
+from oidc_publisher.process import leave
 from oidc_publisher.telemetry.health import OLDEST_RUN_S, Checks, HealthServer, Heartbeat, ListenError, Readiness
 
 log = structlog.stdlib.get_logger(__name__)
@@ -182,7 +182,7 @@ def _part(name: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
 
 
 def _the_reconciler(client: ClusterClient, settings: RunSettings) -> Reconciling:
-    from oidc_publisher.controller.reconcile import Reconciler  # noqa: PLC0415 - tests of the shell need none of it
+    from oidc_publisher.reconcile.reconciler import Reconciler  # noqa: PLC0415 - tests of the shell need none of it
 
     reconciler: Reconciling = Reconciler(client, settings)
     return reconciler

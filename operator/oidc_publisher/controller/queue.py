@@ -22,9 +22,9 @@ from datetime import timedelta
 
 import structlog
 
-from oidc_publisher.controller.backoff import Backoff
-from oidc_publisher.controller.clock import Clock, SystemClock
 from oidc_publisher.controller.settings import MAX_CONCURRENT
+from oidc_publisher.timing.backoff import Backoff
+from oidc_publisher.timing.clock import Clock, SystemClock
 
 log = structlog.stdlib.get_logger(__name__)
 

@@ -1,11 +1,8 @@
 """Reads an issuer as a relying party does, and judges what it sees: the documents, the keys, a fresh token."""
 
-from oidc_publisher.probe.fetch import HTTPSWire
-from oidc_publisher.probe.issuer import Look, Read, Target, look
 from oidc_publisher.probe.judge import Expected, Judgement, judge
-from oidc_publisher.probe.memory import MemoryWire, serving
-from oidc_publisher.probe.port import BODY_LIMIT_BYTES, Deadline, Fetched, Validity, Visit, Wire
-from oidc_publisher.probe.token import (
+from oidc_publisher.probe.look import Look, Read, Target, look
+from oidc_publisher.probe.token.judge import (
     TokenFacts,
     judge_lifetime,
     judge_own_audience,
@@ -14,6 +11,9 @@ from oidc_publisher.probe.token import (
     read_token,
     verifies,
 )
+from oidc_publisher.probe.wire.https import HTTPSWire
+from oidc_publisher.probe.wire.memory import MemoryWire, serving
+from oidc_publisher.probe.wire.port import BODY_LIMIT_BYTES, Deadline, Fetched, Validity, Visit, Wire
 from oidc_publisher.probe.wirereading import date_offsets, key_sets, wire_reading
 
 __all__ = [

@@ -13,10 +13,10 @@ from oidc_publisher.documents import read_discovery, read_jwks_document
 from oidc_publisher.errors import DocumentInvalidError, FetchError
 from oidc_publisher.findings import Finding, Reason
 from oidc_publisher.probe import cachecontrol
-from oidc_publisher.probe.issuer import OK
-from oidc_publisher.probe.port import BODY_LIMIT_BYTES, Fetched, Validity
+from oidc_publisher.probe.look import OK
 from oidc_publisher.probe.storeerrors import advice_for, code_of
 from oidc_publisher.probe.text import host_of, shown, without_query
+from oidc_publisher.probe.wire.port import BODY_LIMIT_BYTES, Fetched, Validity
 
 #: Warned of before it ends: 14 days, or a third of its life for certificates that live shorter.
 EXPIRY_WARNING = timedelta(days=14)

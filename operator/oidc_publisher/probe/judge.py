@@ -20,10 +20,10 @@ from oidc_publisher.probe.answers import (
     parsed_discovery,
     parsed_jwks,
 )
-from oidc_publisher.probe.issuer import OK, Look, Read
 from oidc_publisher.probe.keysets import disagreement, judge_key_sets
-from oidc_publisher.probe.port import BODY_LIMIT_BYTES, Fetched
+from oidc_publisher.probe.look import OK, Look, Read
 from oidc_publisher.probe.text import host_of, shown, spoken
+from oidc_publisher.probe.wire.port import BODY_LIMIT_BYTES, Fetched
 from oidc_publisher.probe.wirereading import wire_reading
 from oidc_publisher.relyingparties import ServedIssuer, broken_library_rules, broken_rules
 from oidc_publisher.rotation import WireReading

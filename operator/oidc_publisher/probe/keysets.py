@@ -9,7 +9,7 @@ from oidc_publisher.findings import Finding, Reason, Severity
 from oidc_publisher.keys import PublicKey
 from oidc_publisher.keys.strictjson import quoted
 from oidc_publisher.probe.answers import Answer
-from oidc_publisher.probe.issuer import OK
+from oidc_publisher.probe.look import OK
 
 _NAMED = 5  # of many keys or defects, the first ones: a message is read by people
 

@@ -9,8 +9,8 @@ from oidc_publisher.errors import DocumentInvalidError
 from oidc_publisher.keys import PublicKey
 from oidc_publisher.probe import cachecontrol
 from oidc_publisher.probe.answers import parsed_discovery, parsed_jwks
-from oidc_publisher.probe.issuer import OK, Look
-from oidc_publisher.probe.port import Fetched
+from oidc_publisher.probe.look import OK, Look
+from oidc_publisher.probe.wire.port import Fetched
 from oidc_publisher.rotation import WireReading
 
 

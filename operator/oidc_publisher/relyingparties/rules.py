@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from oidc_publisher.api import RelyingParty
 from oidc_publisher.keys.strictjson import quoted
-from oidc_publisher.relyingparties.parties import DEMANDS, Demands
+from oidc_publisher.relyingparties.demands import DEMANDS, Demands
 
 #: Measured: Nimbus and Spring Security read no more of a key set (RemoteJWKSet.DEFAULT_HTTP_SIZE_LIMIT of Nimbus).
 LIBRARY_JWKS_LIMIT_BYTES = 51_200

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from oidc_publisher.findings import Finding, Reason
 from oidc_publisher.keys import PublicKey
+from oidc_publisher.rotation.cacheages import latest_end, remember_cache_ages
 from oidc_publisher.rotation.ledger import Ledger, LedgerKey
 from oidc_publisher.rotation.listing import list_keys, settle_materials
-from oidc_publisher.rotation.publishing import order, plan_publication
+from oidc_publisher.rotation.planfindings import may_sign, report
+from oidc_publisher.rotation.publishedset import order, plan_publication
 from oidc_publisher.rotation.rebuild import needs_rebuild, rebuild
-from oidc_publisher.rotation.report import may_sign, report
 from oidc_publisher.rotation.retiring import drop_gone, retire
 from oidc_publisher.rotation.serving import note_founding, note_publication, note_wire, promote
 from oidc_publisher.rotation.signing import judge_signatures, note_signatures, remember_endpoints
-from oidc_publisher.rotation.stale import latest_end, remember_cache_ages
 from oidc_publisher.rotation.takingover import take_over
 
 if TYPE_CHECKING:

@@ -6,9 +6,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from oidc_publisher.keys.version import MAX_VERSION_DIGITS
+from oidc_publisher.rotation.cacheages import stale_age_now
 from oidc_publisher.rotation.clock import coarse
 from oidc_publisher.rotation.ledger import Ledger, LedgerKey, Origin
-from oidc_publisher.rotation.stale import stale_age_now
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,10 +6,10 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from oidc_publisher.rotation.cacheages import stale_age_now
 from oidc_publisher.rotation.ledger import CacheAge, Ledger, LedgerKey
 from oidc_publisher.rotation.listing import next_version
 from oidc_publisher.rotation.readings import StoreState
-from oidc_publisher.rotation.stale import stale_age_now
 
 if TYPE_CHECKING:
     from oidc_publisher.rotation.passes import Pass

@@ -6,9 +6,9 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from oidc_publisher.rotation.cacheages import measured_ages
 from oidc_publisher.rotation.ledger import Ledger, LedgerKey
 from oidc_publisher.rotation.readings import StoreState
-from oidc_publisher.rotation.stale import measured_ages
 
 if TYPE_CHECKING:
     from oidc_publisher.rotation.passes import Pass

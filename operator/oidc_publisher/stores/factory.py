@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import assert_never
 
 from oidc_publisher.api.store import GCSStoreSpec, S3StoreSpec, StoreSpec
-from oidc_publisher.stores.cloudfront import CloudFrontDistribution
-from oidc_publisher.stores.gcs import GCSPlace, GCSStore
+from oidc_publisher.stores.cloudfront.distribution import CloudFrontDistribution
+from oidc_publisher.stores.gcs.store import GCSPlace, GCSStore
 from oidc_publisher.stores.port import Distribution, Store
-from oidc_publisher.stores.s3 import S3Endpoint, S3Place, S3Store
+from oidc_publisher.stores.s3.store import S3Endpoint, S3Place, S3Store
 
 
 def open_store(spec: StoreSpec) -> Store:

@@ -18,7 +18,7 @@ import structlog
 from oidc_publisher.telemetry.levels import LogFormat, LogLevel
 
 #: A level per logger that says less than the rest. kopf logs each failed attempt and each restart as an error with a
-#: traceback, and every event of an object; controller/watching.py says once what they mean.
+#: traceback, and every event of an object; controller/kopf/watch.py says once what they mean.
 _QUIET = {
     "kopf": logging.WARNING,
     "kopf.objects": logging.WARNING,

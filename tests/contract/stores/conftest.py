@@ -13,11 +13,11 @@ import pytest
 
 from oidc_publisher.stores import Document, Store
 from oidc_publisher.stores.directory import DirectoryStore
-from oidc_publisher.stores.gcs import GCSPlace, GCSStore
-from oidc_publisher.stores.gcsclient import GCSClients
+from oidc_publisher.stores.gcs.clients import GCSClients
+from oidc_publisher.stores.gcs.store import GCSPlace, GCSStore
 from oidc_publisher.stores.memory import MemoryStore
-from oidc_publisher.stores.s3 import S3Endpoint, S3Place, S3Store
-from oidc_publisher.stores.s3client import S3Clients
+from oidc_publisher.stores.s3.clients import S3Clients
+from oidc_publisher.stores.s3.store import S3Endpoint, S3Place, S3Store
 
 if TYPE_CHECKING:
     from tests.support.edge import Edge

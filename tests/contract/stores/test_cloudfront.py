@@ -14,10 +14,10 @@ from botocore.stub import Stubber
 from oidc_publisher.errors import StoreError
 from oidc_publisher.findings import Reason, Severity
 from oidc_publisher.stores import Distribution
-from oidc_publisher.stores.cloudfront import CloudFrontClients, CloudFrontDistribution
-from oidc_publisher.stores.cloudfrontorigins import Origin, mismatch
-from oidc_publisher.stores.memorydistribution import MemoryDistribution
-from oidc_publisher.stores.s3client import S3Clients, S3Endpoint
+from oidc_publisher.stores.cloudfront.distribution import CloudFrontClients, CloudFrontDistribution
+from oidc_publisher.stores.cloudfront.memory import MemoryDistribution
+from oidc_publisher.stores.cloudfront.origins import Origin, mismatch
+from oidc_publisher.stores.s3.clients import S3Clients, S3Endpoint
 from tests.support.cloudfrontapi import CloudFrontAPI
 from tests.support.motoserver import MotoServer
 from tests.support.processes import free_port

@@ -15,10 +15,6 @@ from typing import Any, TypeVar, cast
 
 import pytest
 
-from oidc_publisher.controller.context import IssuerContext
-from oidc_publisher.controller.deleting import delete_documents
-from oidc_publisher.controller.ownership import StoredDocuments
-from oidc_publisher.controller.publishing import publish
 from oidc_publisher.documents import (
     DISCOVERY_PATH,
     OwnerMark,
@@ -29,6 +25,10 @@ from oidc_publisher.documents import (
     read_jwks_document,
 )
 from oidc_publisher.keys import PublicKey
+from oidc_publisher.reconcile.delete import delete_documents
+from oidc_publisher.reconcile.ownership import StoredDocuments
+from oidc_publisher.reconcile.ports import IssuerContext
+from oidc_publisher.reconcile.publish import publish
 from oidc_publisher.stores import Document, Store, StoredDocument
 from tests.contract.stores.conftest import Place
 from tests.support.signingkeys import Kind, signing_key

@@ -1,6 +1,6 @@
 """Errors that a real server and a real network show: what is wrong, and the reason and words that an admin reads.
 
-What Cloud Storage itself refuses is played by tests/unit/stores/test_gcs_errors.py: this server knows no IAM.
+What Cloud Storage itself refuses is played by tests/unit/stores/gcs/test_errors.py: this server knows no IAM.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import pytest
 from oidc_publisher.errors import StoreError
 from oidc_publisher.findings import Reason
 from oidc_publisher.stores import Document
-from oidc_publisher.stores.gcs import GCSPlace, GCSStore
+from oidc_publisher.stores.gcs.store import GCSPlace, GCSStore
 from tests.contract.stores.conftest import GCSBucket
 from tests.support.edge import Edge
 from tests.support.pki import PKI

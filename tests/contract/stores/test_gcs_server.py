@@ -1,7 +1,7 @@
 """Cloud Storage's API on a real server over TLS: what strangers see, how many calls it takes, and lost answers.
 
 fake-gcs-server holds ifGenerationMatch on uploads and nothing else: what only Cloud Storage does is played by
-tests/unit/stores/gcsscript.py.
+tests/support/gcsscript.py.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import pytest
 from oidc_publisher.errors import PreconditionError, StoreError
 from oidc_publisher.findings import Reason
 from oidc_publisher.stores import Document, StoredDocument
-from oidc_publisher.stores.gcs import GCSStore
+from oidc_publisher.stores.gcs.store import GCSStore
 from tests.contract.stores.conftest import GCSBucket
 from tests.support import faults
 from tests.support.edge import Edge

@@ -12,8 +12,8 @@ import pytest
 from oidc_publisher.errors import StoreError
 from oidc_publisher.findings import Reason
 from oidc_publisher.stores import Document
-from oidc_publisher.stores.s3 import S3Endpoint, S3Place, S3Store
-from oidc_publisher.stores.s3client import S3Clients
+from oidc_publisher.stores.s3.clients import S3Clients
+from oidc_publisher.stores.s3.store import S3Endpoint, S3Place, S3Store
 from tests.contract.stores.conftest import Bucket
 from tests.support.credentialserver import CredentialServer, Granted
 from tests.support.motoserver import ACCOUNT, MotoServer
@@ -132,7 +132,7 @@ async def test_an_agent_that_refuses_is_named(
     bucket: Bucket, granting: CredentialServer, discovery: Document, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """No association for the service account: CredentialsMissing; once there is one, the store works."""
-    monkeypatch.setattr("oidc_publisher.stores.s3client._MIN_CREDENTIAL_AGE_S", 0.0)
+    monkeypatch.setattr("oidc_publisher.stores.s3.clients._MIN_CREDENTIAL_AGE_S", 0.0)
     shown(granting, monkeypatch, tmp_path).write_text("of another pod")
     store = fresh_store(bucket)
     with pytest.raises(StoreError) as caught:
@@ -164,7 +164,7 @@ async def test_credentials_that_were_replaced_are_found_by_the_same_store(
     bucket: Bucket, s3: S3Server, discovery: Document, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """A file of credentials that a sidecar renews: the document that was written before is not lost."""
-    monkeypatch.setattr("oidc_publisher.stores.s3client._MIN_CREDENTIAL_AGE_S", 0.0)
+    monkeypatch.setattr("oidc_publisher.stores.s3.clients._MIN_CREDENTIAL_AGE_S", 0.0)
     file = tmp_path / "credentials"
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(file))
     file.write_text(profile(s3.access_key, s3.secret_key))

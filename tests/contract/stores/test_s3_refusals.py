@@ -11,8 +11,8 @@ import pytest
 from oidc_publisher.errors import StoreError
 from oidc_publisher.findings import Reason
 from oidc_publisher.stores import Document
-from oidc_publisher.stores.s3 import S3Endpoint, S3Place, S3Store
-from oidc_publisher.stores.s3client import S3Clients
+from oidc_publisher.stores.s3.clients import S3Clients
+from oidc_publisher.stores.s3.store import S3Endpoint, S3Place, S3Store
 from tests.contract.stores.conftest import Bucket
 from tests.support import faults
 from tests.support.edge import Edge
@@ -61,7 +61,7 @@ async def test_credentials_that_come_later_are_found(
     bucket: Bucket, s3: S3Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """A session never looks twice; the store takes another one."""
-    monkeypatch.setattr("oidc_publisher.stores.s3client._MIN_CREDENTIAL_AGE_S", 0.0)
+    monkeypatch.setattr("oidc_publisher.stores.s3.clients._MIN_CREDENTIAL_AGE_S", 0.0)
     file = tmp_path / "credentials"
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(file))
     store = S3Store(S3Place(bucket.name, "prod"), bucket.endpoint, S3Clients())

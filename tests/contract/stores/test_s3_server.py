@@ -12,8 +12,8 @@ import pytest
 from oidc_publisher.errors import StoreError
 from oidc_publisher.findings import Reason
 from oidc_publisher.stores import Document
-from oidc_publisher.stores.s3 import S3Store
-from oidc_publisher.stores.s3client import ConditionalWrites
+from oidc_publisher.stores.s3.clients import ConditionalWrites
+from oidc_publisher.stores.s3.store import S3Store
 from tests.contract.stores.conftest import Bucket
 from tests.support import faults
 from tests.support.edge import Edge

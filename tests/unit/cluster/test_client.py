@@ -20,16 +20,16 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
 from oidc_publisher.cluster import ClusterClient, ConflictError, Credentials
-from oidc_publisher.cluster.authorization import Fixed, file_state
 from oidc_publisher.cluster.client import BODY_LIMIT
+from oidc_publisher.cluster.credentials.authorization import Fixed, file_state
+from oidc_publisher.cluster.credentials.login import Login
+from oidc_publisher.cluster.credentials.trust import client_context
 from oidc_publisher.cluster.failures import ConnectionLostError, ObjectMissingError
-from oidc_publisher.cluster.login import Login
-from oidc_publisher.cluster.trust import client_context
 from oidc_publisher.errors import AnswerError, CertificateError, ClusterError, UnreachableError
 from oidc_publisher.findings import Reason
+from tests.support.apistub import client_of, refuses, says, serving
 from tests.support.pki import PKI
 from tests.support.processes import free_port
-from tests.unit.cluster.apistub import client_of, refuses, says, serving
 
 if TYPE_CHECKING:
     from tests.support.pki import Certificate

@@ -9,7 +9,7 @@ import pytest
 from oidc_publisher.cluster import api_server_endpoints
 from oidc_publisher.errors import AnswerError
 from oidc_publisher.findings import Reason
-from tests.unit.cluster.apistub import client_of, refuses, says, serving
+from tests.support.apistub import client_of, refuses, says, serving
 
 if TYPE_CHECKING:
     from tests.support.pki import PKI

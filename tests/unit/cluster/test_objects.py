@@ -17,8 +17,8 @@ from oidc_publisher.cluster import (
 from oidc_publisher.cluster.client import ClusterClient
 from oidc_publisher.errors import AnswerError, UnreachableError
 from oidc_publisher.findings import Reason
+from tests.support.apistub import Handler, client_of, refuses, says, serving
 from tests.support.processes import free_port
-from tests.unit.cluster.apistub import Handler, client_of, refuses, says, serving
 
 if TYPE_CHECKING:
     from tests.support.pki import PKI

@@ -12,10 +12,10 @@ import pytest
 from aiohttp import web
 
 from oidc_publisher.cluster import ClusterClient, ObjectReference, get_object, watch_object
-from oidc_publisher.cluster.credentials import Credentials
+from oidc_publisher.cluster.credentials.credentials import Credentials
 from oidc_publisher.errors import AnswerError, CertificateError, ClusterError, UnreachableError
 from oidc_publisher.findings import Reason
-from tests.unit.cluster.apistub import Handler, client_of, refuses, says, serving
+from tests.support.apistub import Handler, client_of, refuses, says, serving
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

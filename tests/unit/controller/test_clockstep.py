@@ -9,10 +9,10 @@ import pytest
 from structlog.testing import capture_logs
 
 from oidc_publisher.controller.clockstep import LOOK_S, STEP_S, ClockSteps
-from oidc_publisher.controller.handlers import IssuerEvents
+from oidc_publisher.controller.kopf.events import IssuerEvents
 from oidc_publisher.controller.queue import Outcome, WorkQueue
 from oidc_publisher.controller.shard import WHOLE
-from tests.unit.controller.looptime import EPOCH, LoopClock, run_jumping
+from tests.support.looptime import EPOCH, LoopClock, run_jumping
 
 DAY = timedelta(days=1)
 

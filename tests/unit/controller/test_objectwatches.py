@@ -16,7 +16,7 @@ from oidc_publisher.controller import objectwatches
 from oidc_publisher.controller.objectwatches import ObjectWatches
 from oidc_publisher.errors import AnswerError, UnreachableError
 from oidc_publisher.findings import Reason
-from tests.unit.controller.looptime import run_jumping
+from tests.support.looptime import run_jumping
 
 MAP, SECRET = ObjectReference("ConfigMap", "keys", "map"), ObjectReference("Secret", "keys", "secret")
 FORBIDDEN = AnswerError(Reason.SourceForbidden, "The operator may not watch it", status=403, hint="Allow it.")

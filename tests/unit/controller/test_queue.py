@@ -9,9 +9,9 @@ from datetime import timedelta
 
 import pytest
 
-from oidc_publisher.controller.backoff import Backoff
 from oidc_publisher.controller.queue import Gone, Outcome, WorkQueue
-from tests.unit.controller.looptime import LoopClock, run_jumping
+from oidc_publisher.timing.backoff import Backoff
+from tests.support.looptime import LoopClock, run_jumping
 
 MINUTE = timedelta(minutes=1)
 

@@ -9,9 +9,9 @@ from datetime import timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from oidc_publisher.controller.backoff import Backoff
 from oidc_publisher.controller.queue import Gone, Outcome, WorkQueue
-from tests.unit.controller.looptime import LoopClock, run_jumping
+from oidc_publisher.timing.backoff import Backoff
+from tests.support.looptime import LoopClock, run_jumping
 
 KEYS = st.sampled_from(["a", "b", "c", "d"])
 SECONDS = st.sampled_from([0.0, 0.1, 0.5, 1.0, 3.0])

@@ -15,7 +15,7 @@ from oidc_publisher.errors import FetchError
 from oidc_publisher.findings import CATALOGUE, ConditionType, Finding, Reason, Severity
 from oidc_publisher.keys import PublicKey
 from oidc_publisher.probe import Fetched, Look, Read, Validity, date_offsets, judge, wire_reading
-from tests.unit.probe.vectors import (
+from tests.support.issuervectors import (
     CASES,
     DISCOVERY_URL,
     FOLDER,

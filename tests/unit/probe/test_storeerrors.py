@@ -9,7 +9,7 @@ import pytest
 from oidc_publisher.findings import CATALOGUE, Reason
 from oidc_publisher.probe import Fetched, Look, Read, judge
 from oidc_publisher.probe.storeerrors import advice_for, code_of
-from tests.unit.probe.vectors import DISCOVERY_URL, JWKS_URI, NOW, expected
+from tests.support.issuervectors import DISCOVERY_URL, JWKS_URI, NOW, expected
 
 # Cloud Storage's words are from cloud.google.com/storage/docs/{xml-api/reference-status,troubleshooting,requester-pays}
 # and reports of users; S3's from docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html.

@@ -18,9 +18,9 @@ from oidc_publisher.keys import read_cluster_jwks, to_jwk
 from oidc_publisher.keys.pem import read_entry
 from oidc_publisher.sources import APIServerSource, SourceResult
 from oidc_publisher.sources.apiserver import ENDPOINT_SLICE
+from tests.support.apistub import APIStub, Handler, client_of, refuses, says, serving
 from tests.support.processes import free_port
 from tests.support.signingkeys import signing_key
-from tests.unit.cluster.apistub import APIStub, Handler, client_of, refuses, says, serving
 
 if TYPE_CHECKING:
     from tests.support.pki import PKI

@@ -15,9 +15,8 @@ from oidc_publisher.keys import PublicKey
 from oidc_publisher.rotation import Listing, SourceReading
 from tests.layouts import material
 from tests.layouts.material import kid, pem, rsa_private_pem, rsa_public
-from tests.unit.cluster.apistub import refuses
-from tests.unit.rotation.world import HOUR, T0
-from tests.unit.sources.reading import (
+from tests.support.apistub import refuses
+from tests.support.sourcereading import (
     config_map,
     listed,
     planned,
@@ -27,6 +26,7 @@ from tests.unit.sources.reading import (
     reasons,
     secret,
 )
+from tests.unit.rotation.world import HOUR, T0
 
 if TYPE_CHECKING:
     from tests.support.pki import PKI

@@ -14,7 +14,7 @@ from oidc_publisher.findings import Reason
 from oidc_publisher.sources import SourceResult, files
 from tests.layouts import kubeadm
 from tests.layouts.material import kid, pem, rsa_private_pem, rsa_public
-from tests.unit.sources.reading import listed, planned, published, read_files, reasons
+from tests.support.sourcereading import listed, planned, published, read_files, reasons
 
 if TYPE_CHECKING:
     from tests.support.pki import PKI

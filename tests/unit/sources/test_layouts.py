@@ -13,7 +13,7 @@ from oidc_publisher.findings import Reason
 from oidc_publisher.sources import files
 from tests.layouts import clusterapi, kops, kubeadm, openshift
 from tests.layouts.material import kid, rsa_private_pem, rsa_public
-from tests.unit.sources.reading import (
+from tests.support.sourcereading import (
     config_map,
     listed,
     planned,

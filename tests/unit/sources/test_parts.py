@@ -13,8 +13,8 @@ from oidc_publisher.rotation import Listing
 from oidc_publisher.sources import APIServerSource, MemorySource, Source, open_sources
 from oidc_publisher.sources.files import FilesSource
 from oidc_publisher.sources.objects import ObjectSource
+from tests.support.apistub import client_of
 from tests.support.signingkeys import signing_key
-from tests.unit.cluster.apistub import client_of
 
 if TYPE_CHECKING:
     from tests.support.pki import PKI

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from oidc_publisher.api.store import StoreSpec
-from oidc_publisher.stores.cloudfront import CloudFrontDistribution
+from oidc_publisher.stores.cloudfront.distribution import CloudFrontDistribution
 from oidc_publisher.stores.factory import open_distribution, open_store
-from oidc_publisher.stores.gcs import GCSStore
-from oidc_publisher.stores.s3 import S3Endpoint, S3Store
+from oidc_publisher.stores.gcs.store import GCSStore
+from oidc_publisher.stores.s3.store import S3Endpoint, S3Store
 
 PEM = "-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n"
 

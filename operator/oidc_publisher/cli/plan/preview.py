@@ -1,0 +1,259 @@
+"""What `plan` shows, as one value: the same for people and for programs. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from oidc_publisher.cli.plan.basis import Basis
+from oidc_publisher.cli.plan.decision import Decided, Refused
+from oidc_publisher.cli.plan.diff import unified_diff, what_changes
+from oidc_publisher.cli.plan.keys import KeyChange, key_changes
+from oidc_publisher.cli.status.page import FindingLine, advice_apart
+from oidc_publisher.documents import DISCOVERY_PATH, StoredDocument, Write, plan_writes
+from oidc_publisher.errors import FetchError
+from oidc_publisher.findings import Finding, Reason, most_important, sorted_findings
+from oidc_publisher.probe import Fetched, Look, key_sets
+from oidc_publisher.reconcile.ownership import former_place
+from oidc_publisher.rotation import Pass
+
+_OK = 200
+_SERIAL_ONLY = "only the serial of its owner mark, which counts the writes of both documents"
+#: What a kubeconfig or a cloud refuses to a person, and perhaps not to the operator.
+_DENIALS = frozenset({Reason.SourceForbidden, Reason.TokenRequestForbidden, Reason.AccessDenied, Reason.KMSDenied})
+
+
+class Result(StrEnum):
+    """What a plan comes to."""
+
+    NOTHING_TO_DO = "NothingToDo"
+    WOULD_CHANGE = "WouldChange"
+    REFUSED = "Refused"  # nothing would be written, and yet what is stored is not what was asked for
+    CANNOT_TELL = "CannotTell"
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentPlan:
+    """What becomes of one document; `change` is created, changed, unchanged, or untouched where nothing may be written."""
+
+    path: str
+    change: str
+    reason: str
+    diff: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """An event that the operator would record."""
+
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """The whole answer. Documents stand in the order in which they would be written.
+
+    `read` is what the cluster said, `public` what strangers see now, `caveats` what was not looked at. `more`: another
+    write follows in the same pass, for one that adds a key removes none (R6). `distribution` is the CloudFront
+    distribution whose copies would be invalidated after the writes, empty without one.
+    """
+
+    name: str
+    result: str
+    sentence: str
+    object: str
+    issuer_url: str
+    location: str
+    owner: str
+    serial: int | None
+    next_serial: int | None
+    read: str
+    public: str
+    caveats: tuple[str, ...]
+    documents: tuple[DocumentPlan, ...]
+    more: bool
+    distribution: str
+    keys: tuple[KeyChange, ...]
+    findings: tuple[FindingLine, ...]
+    events: tuple[Note, ...]
+
+
+def suspended_preview(basis: Basis) -> Preview:
+    """The answer for a suspended issuer: nothing was read, and nothing would be."""
+    sentence = "It is suspended: nothing is read, published, retired or proven until spec.suspend is false."
+    return _without_reading(basis, Result.NOTHING_TO_DO, sentence, ())
+
+
+def refused_preview(basis: Basis, refused: Refused) -> Preview:
+    """The answer where nothing could be read at all."""
+    worst = most_important(refused.findings)
+    return _without_reading(basis, Result.CANNOT_TELL, _because(worst), refused.findings)
+
+
+def preview(basis: Basis, decided: Decided, now: datetime, *, mints: bool, crd: bool) -> Preview:
+    """The answer of a pass. `mints`: it had a ServiceAccount for tokens; `crd`: the cluster has the CRD."""
+    result, sentence = _result(decided)
+    intent = decided.intent
+    writes = _writes(decided)
+    undecided = result in (Result.REFUSED, Result.CANNOT_TELL)
+    return Preview(
+        name=basis.issuer.metadata.name,
+        result=result.value,
+        sentence=sentence,
+        object=basis.sentence,
+        issuer_url=basis.issuer.spec.issuer_url,
+        location=decided.place.location,
+        owner=decided.place.owner,
+        serial=decided.serial,
+        next_serial=intent.ledger.serial if writes else None,
+        read=_read(decided.seen),
+        public=_public(decided.look),
+        caveats=(*_left_behind(basis, decided), *_caveats(decided, mints=mints, crd=crd)),
+        documents=tuple(_documents(basis, decided, writes)),
+        more=bool(writes) and decided.plan.more,
+        distribution=_distribution(basis) if writes else "",
+        keys=() if undecided else key_changes(decided.plan, decided.seen.stored.keys, decided.seen.policy, now),
+        findings=_findings(_reported(decided, mints=mints)),
+        events=tuple(Note(event.reason.value, event.message) for event in (*decided.plan.events, *intent.events)),
+    )
+
+
+def _without_reading(basis: Basis, result: Result, sentence: str, findings: tuple[Finding, ...]) -> Preview:
+    return Preview(
+        name=basis.issuer.metadata.name,
+        result=result.value,
+        sentence=sentence,
+        object=basis.sentence,
+        issuer_url=basis.issuer.spec.issuer_url,
+        location="",
+        owner="",
+        serial=None,
+        next_serial=None,
+        read="",
+        public="",
+        caveats=(),
+        documents=(),
+        more=False,
+        distribution="",
+        keys=(),
+        findings=_findings(findings),
+        events=(),
+    )
+
+
+def _result(decided: Decided) -> tuple[Result, str]:
+    intent = decided.intent
+    if intent.problem is not None:
+        read = decided.stored.error is None
+        return (Result.REFUSED if read else Result.CANNOT_TELL), _because(intent.problem)
+    if intent.planned is None:
+        if not any(source.listings for source in decided.seen.sources):
+            return Result.CANNOT_TELL, "No key source could be read, so nobody can tell which keys there are."
+        return Result.NOTHING_TO_DO, "Both documents are stored as planned."
+    writes = _writes(decided)
+    count = "One document would be written" if len(writes) == 1 else "Both documents would be written"
+    return Result.WOULD_CHANGE, f"{count}; nothing has been."
+
+
+def _because(finding: Finding | None) -> str:
+    if finding is None:
+        return "Nobody can tell."
+    message, _ = advice_apart(finding.reason.value, finding.message)
+    return f"{finding.reason}: {message}"
+
+
+def _writes(decided: Decided) -> tuple[Write, ...]:
+    planned = decided.intent.planned
+    if planned is None:
+        return ()
+    return plan_writes(planned, decided.stored.discovery, decided.stored.jwks)
+
+
+def _documents(basis: Basis, decided: Decided, writes: tuple[Write, ...]) -> Iterator[DocumentPlan]:
+    stored = {basis.issuer.spec.jwks_path: decided.stored.jwks, DISCOVERY_PATH: decided.stored.discovery}
+    differing = {difference.path for difference in decided.intent.differing}
+    for write in writes:
+        found = stored.pop(write.path)
+        reason = what_changes(found, write.document, write.reason) if write.path in differing else _SERIAL_ONLY
+        change = "created" if found is None else "changed"
+        yield DocumentPlan(write.path, change, reason, unified_diff(write.path, found, write.document))
+    if decided.stored.error is not None:
+        return
+    for path, found in stored.items():
+        yield DocumentPlan(path, "unchanged" if decided.intent.problem is None else "untouched", _is(found), ())
+
+
+def _is(found: StoredDocument | None) -> str:
+    return "there is none" if found is None else ""
+
+
+def _distribution(basis: Basis) -> str:
+    s3 = basis.issuer.spec.store.s3
+    return s3.cloud_front.distribution_id if s3 and s3.cloud_front else ""
+
+
+def _read(seen: Pass) -> str:
+    """What the cluster said, in a few words."""
+    names = ", ".join(source.name for source in seen.sources)
+    text = f"{_count(len(seen.listed), 'key')} listed by {names}"
+    servers = len(seen.mints.endpoints or ())
+    return f"{text}; {_count(len(seen.minted), 'token')} of {_count(servers, 'API server')}" if servers else text
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _public(look: Look) -> str:
+    """What a stranger sees now, in a few words."""
+    read = look.reads[0] if look.reads else None
+    for answer in (read.discovery, read.jwks) if read else ():
+        if isinstance(answer, FetchError):
+            return f"{answer.message} ({answer.reason})"
+        if isinstance(answer, Fetched) and answer.status != _OK:
+            return f"{answer.url} answers {answer.status}"
+    seen = key_sets(look)
+    if not seen:
+        return "no key set can be read"
+    counts = sorted({len(keys) for keys in seen})
+    return f"both documents, with {' or '.join(_count(count, 'key') for count in counts)}"
+
+
+def _left_behind(basis: Basis, decided: Decided) -> Iterator[str]:
+    known = basis.issuer.status.publication
+    if known is not None and known.location and not decided.place.is_at(known.location, known.endpoint_url):
+        former = former_place(known.location, known.endpoint_url, decided.place.location)
+        yield f"The documents at {former}, the place until now, stay there as they are."
+
+
+def _caveats(decided: Decided, *, mints: bool, crd: bool) -> Iterator[str]:
+    if not crd:
+        yield "This cluster has no OIDCIssuers: install the CRD before you apply this (kubectl apply --server-side -f crds/)."
+    servers = tuple(f"API server {endpoint}" for endpoint in decided.seen.mints.endpoints or ())
+    # That the store could not be read, or is another owner's, is the whole answer already.
+    told = (*(() if mints else servers), *(("the store",) if decided.intent.problem else ()))
+    silent = tuple(what for what in decided.seen.missing if what not in told)
+    if servers and not mints:
+        yield (
+            "No token was minted (there is no --probe-service-account): which keys sign was not looked at, and without "
+            "that no key can be found unused or leave."
+        )
+    if silent:
+        yield f"Not everything could be read, and what was not cannot take a key away: {', '.join(silent)}."
+    if any(finding.reason in _DENIALS for finding in decided.findings):
+        yield "Something was denied to your credentials; the operator has its own."
+
+
+def _reported(decided: Decided, *, mints: bool) -> tuple[Finding, ...]:
+    """The findings; that there was no ServiceAccount to mint for is this command's doing, and said as a caveat."""
+    return tuple(f for f in decided.findings if mints or f.reason is not Reason.TokenRequestFailed)
+
+
+def _findings(found: tuple[Finding, ...]) -> tuple[FindingLine, ...]:
+    return tuple(
+        FindingLine(f.reason.value, f.severity.value, f.subject, *advice_apart(f.reason.value, f.message), None)
+        for f in sorted_findings(found)
+    )

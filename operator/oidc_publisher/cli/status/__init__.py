@@ -1,0 +1,1 @@
+"""`oidc-publisher status`: an issuer on one page."""

@@ -1,0 +1,163 @@
+"""A page in text: for a terminal as wide as it is, and in plain aligned lines for a pipe."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from oidc_publisher.cli.status.page import ConditionLine, KeyLine, Page
+from oidc_publisher.cli.text.console import (
+    Fitting,
+    coloured,
+    finding_block,
+    plain,
+    print_sections,
+    table_of,
+    titled,
+    when,
+)
+from oidc_publisher.cli.text.keyids import shortened
+from oidc_publisher.cli.text.times import both
+from oidc_publisher.findings import Reason
+
+
+def print_page(page: Page, console: Console, now: datetime) -> None:
+    """Write the page."""
+    print_sections(_sections(page, now), console)
+
+
+def _sections(page: Page, now: datetime) -> Iterator[Group]:
+    yield Group(*_header(page, now))
+    if page.conditions:
+        longest = max(_message(line, page).cell_len for line in page.conditions)
+        yield titled("CONDITIONS", Fitting(_conditions(page, now), _narrow_conditions(page, now), last=longest))
+    if page.findings:
+        yield titled("FINDINGS, root cause first", *(finding_block(finding, now) for finding in page.findings))
+    if page.keys:
+        yield titled("KEYS, newest first", Fitting(_keys(page, now), _narrow_keys(page, now)))
+    yield titled("EVENTS, newest first", *_events(page, now))
+
+
+def _header(page: Page, now: datetime) -> Iterator[RenderableType]:
+    ready = page.ready
+    title = plain(page.name, "bold")
+    if ready is not None:
+        title = title + Text("  Ready: ") + coloured(ready.status) + Text("  ") + plain(ready.reason)
+    yield title
+    for caveat in page.caveats:
+        yield plain(f"! {caveat}", "bold yellow")
+    short = shortened(key.key_id for key in page.keys)
+    facts = table_of("", "")
+    facts.add_row("Issuer", plain(page.issuer_url))
+    facts.add_row("Store", _store(page, now))
+    facts.add_row("Proven", when(page.last_proven_time, now) if page.last_proven_time else Text("never"))
+    for key in page.keys:
+        if key.signed_by:
+            facts.add_row("Signers", plain(f"{', '.join(key.signed_by)}: key {short[key.key_id]}"))
+    if page.next_deadline is not None:
+        deadline = page.next_deadline
+        facts.add_row("Next", when(deadline.time, now) + plain(f": key {short[deadline.key_id]} {deadline.what}"))
+    yield facts
+
+
+def _store(page: Page, now: datetime) -> Text:
+    if not page.location:
+        return Text("nothing was written yet")
+    text = plain(page.location)
+    if page.key_count is not None:
+        text.append(f", {page.key_count} key{'' if page.key_count == 1 else 's'}")
+    if page.last_change_time is not None:
+        text.append(f", changed {both(page.last_change_time, now)}")
+    return text
+
+
+def _status(line: ConditionLine) -> Text:
+    """Red is for what is broken: a key that waits is not."""
+    return plain(line.status, "yellow") if line.reason == Reason.PrePublishing else coloured(line.status)
+
+
+def _message(line: ConditionLine, page: Page) -> Text:
+    """The condition's message, unless a finding below says the same."""
+    said = {f"{finding.message} {finding.advice}".strip() for finding in page.findings}
+    return Text("see findings", style="dim") if line.message in said else plain(line.message)
+
+
+def _conditions(page: Page, now: datetime) -> Table:
+    table = table_of("TYPE", "STATUS", "REASON", "SINCE", "MESSAGE")
+    for line in page.conditions:
+        since = when(line.since_time, now)
+        table.add_row(plain(line.type), _status(line), plain(line.reason), since, _message(line, page))
+    return table
+
+
+def _narrow_conditions(page: Page, now: datetime) -> Table:
+    """The message below its condition, where the line is too short for both."""
+    table = table_of("TYPE", "STATUS", "REASON, MESSAGE")
+    for line in page.conditions:
+        said = plain(line.reason, "bold") + Text(" since ") + when(line.since_time, now)
+        said.append("\n").append_text(_message(line, page))
+        table.add_row(plain(line.type), _status(line), said)
+    return table
+
+
+def _keys(page: Page, now: datetime) -> Table:
+    columns = ["KEY", "VERSION", "ALG", "STATE", "LISTED BY", "SERVED SINCE", "SAFE TO SIGN", "MAY LEAVE"]
+    table = table_of(*columns)
+    short = shortened(key.key_id for key in page.keys)
+    for key in page.keys:
+        served, leaves = when(key.served_since_time, now), when(key.retire_time, now)
+        table.add_row(*_names(key, short), _listed(key), served, _safe(key, now), leaves)
+    return table
+
+
+def _narrow_keys(page: Page, now: datetime) -> Table:
+    """One line for each time of a key."""
+    table = table_of("KEY", "VER", "ALG", "STATE", "", "")
+    short = shortened(key.key_id for key in page.keys)
+    for key in page.keys:
+        facts: Sequence[tuple[str, Text]] = (
+            ("listed by", _listed(key)),
+            ("served", when(key.served_since_time, now)),
+            ("safe", _safe(key, now)),
+            *((("leaves", when(key.retire_time, now)),) if key.retire_time else ()),
+        )
+        for number, (label, text) in enumerate(facts):
+            names: Sequence[Text | str] = ("", "", "", "") if number else _names(key, short)
+            table.add_row(*names, Text(label, style="dim"), text)
+    return table
+
+
+def _names(key: KeyLine, short: dict[str, str]) -> tuple[Text, Text, Text, Text]:
+    return plain(short[key.key_id], "bold"), plain(key.version), plain(key.algorithm), coloured(key.state)
+
+
+def _listed(key: KeyLine) -> Text:
+    return plain(", ".join(key.listed_by)) if key.listed_by else Text("nobody", style="yellow")
+
+
+def _safe(key: KeyLine, now: datetime) -> Text:
+    if key.safe_since_time is not None:
+        return plain("since ", "green") + when(key.safe_since_time, now)
+    text = plain("no", "yellow")
+    if key.safe_to_sign_time is not None:
+        text = plain("from ", "yellow") + when(key.safe_to_sign_time, now)
+    return text.append(", but it signed", style="bold red") if key.signed_before_safe else text
+
+
+def _events(page: Page, now: datetime) -> Iterator[RenderableType]:
+    if page.events is None:
+        yield plain(page.events_unread, "dim")
+        return
+    if not page.events:
+        yield Text("none (the API server keeps them for an hour)", style="dim")
+        return
+    table = table_of("", "", "")
+    for event in page.events:
+        often = f" (x{event.count})" if event.count > 1 else ""
+        reason = plain(event.reason + often, "yellow" if event.type == "Warning" else "")
+        table.add_row(when(event.time, now), reason, plain(event.message))
+    yield table

@@ -1,0 +1,1 @@
+"""What pages of text are made of: consoles, times, key IDs."""

@@ -1,0 +1,193 @@
+"""What a status says to somebody who waits: yes, no, not yet, or nothing at all. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import Enum, auto
+
+from oidc_publisher.api import OIDCIssuer, StatusCondition, StatusKey
+from oidc_publisher.cli.text.times import both
+from oidc_publisher.findings import ConditionType, Reason
+from oidc_publisher.rotation import COARSE
+
+#: A status is fresh while it is not older than this many intervals (R10).
+FRESH_INTERVALS = 3
+#: An interval may be a second, a pass over slow API servers takes longer.
+_SHORTEST_FRESH, _LONGEST_FRESH = timedelta(seconds=15), timedelta(minutes=3)
+
+
+class Answer(Enum):
+    """What there is to say."""
+
+    YES = auto()
+    NO = auto()  # and waiting does not help
+    NOT_YET = auto()
+    NONE = auto()  # nobody can tell at present
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """An answer and its sentence.
+
+    `not_before` is when a NOT_YET may become a YES, None when nobody can tell. `silent`: no pass stands behind it, so
+    that it is no answer at all when the time runs out. `key` is the one that was asked for.
+    """
+
+    answer: Answer
+    sentence: str
+    not_before: datetime | None = None
+    silent: bool = False
+    key: StatusKey | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A question to the operator: the value that was written into the annotation, and those that were there before.
+
+    `handled` is the value that the operator had answered last, `standing` the one that waited for an answer.
+    """
+
+    value: str
+    handled: str | None
+    standing: str | None
+
+    def answered_by(self, issuer: OIDCIssuer) -> bool:
+        """Whether a pass that began after the question has reported in this status.
+
+        The operator repeats the value it read when the pass began. If somebody else asked after us, theirs is repeated.
+        """
+        echo = issuer.status.last_handled_reconcile_at
+        if echo is None or echo == self.value:
+            return echo is not None
+        return echo == issuer.reconcile_requested_at and echo not in (self.handled, self.standing)
+
+
+def fresh_for(issuer: OIDCIssuer) -> timedelta:
+    """How long a status counts as fresh, which is also how long the operator may take to answer."""
+    return min(max(issuer.spec.interval * FRESH_INTERVALS, _SHORTEST_FRESH), _LONGEST_FRESH)
+
+
+def proof_expires(issuer: OIDCIssuer) -> datetime | None:
+    """Until when the last proof may be believed without asking; None when there was none.
+
+    A healthy issuer's proof is noted at most once in a coarse period; after that and three intervals the operator is away.
+    """
+    proven = issuer.status.last_proven_time
+    if proven is None:
+        return None
+    return proven + COARSE + issuer.spec.interval * FRESH_INTERVALS + issuer.spec.rotation.clock_skew
+
+
+def condition(issuer: OIDCIssuer, kind: ConditionType) -> StatusCondition | None:
+    """The condition of this type, None without it."""
+    return next((c for c in issuer.status.conditions if c.type == kind), None)
+
+
+def judge_ready(issuer: OIDCIssuer, now: datetime) -> Verdict:
+    """Whether the issuer is Ready now, in its present generation."""
+    name = issuer.metadata.name
+    held_up = _held_up(issuer)
+    if held_up is not None:
+        return held_up
+    ready = condition(issuer, ConditionType.READY)
+    if ready is None or ready.reason == Reason.WaitingForOperator:
+        return Verdict(Answer.NOT_YET, f"No operator has looked at {name} yet.", silent=True)
+    if ready.status != "True":
+        return Verdict(Answer.NOT_YET, f"{name} is not Ready: {ready.reason}. {ready.message}")
+    expires = proof_expires(issuer)
+    if expires is not None and expires < now:
+        proven = issuer.status.last_proven_time or expires
+        sentence = (
+            f"{name} was Ready when it was last proven at {both(proven, now)}; the operator does not look any more."
+        )
+        return Verdict(Answer.NOT_YET, sentence, silent=True)
+    return Verdict(Answer.YES, f"{name} is Ready: {ready.reason}.")
+
+
+def judge_key(issuer: OIDCIssuer, key_id: str, now: datetime) -> Verdict:
+    """Whether the cluster may sign with a key, by a status that is known to be fresh (R10)."""
+    held_up = _held_up(issuer) or _no_plan(issuer)
+    if held_up is not None:
+        return held_up
+    key = next((k for k in issuer.status.keys if k.key_id == key_id), None)
+    if key_id in issuer.spec.rotation.withdrawn_key_ids:
+        return Verdict(
+            Answer.NO, f"Key {key_id} is withdrawn (spec.rotation.withdrawnKeyIDs). Never sign with it.", key=key
+        )
+    return _unknown(issuer, key_id) if key is None else _judge_known(issuer, key, now)
+
+
+def _judge_known(issuer: OIDCIssuer, key: StatusKey, now: datetime) -> Verdict:
+    name = f"Key {key.key_id}"
+    if key.leaving:
+        return Verdict(Answer.NO, f"{name} is Leaving the published set: nothing used it any more.", key=key)
+    if key.unused_since_time is not None:
+        since = both(key.unused_since_time, now)
+        sentence = f"{name} is Retiring: no source lists it and nothing signs with it since {since}."
+        return Verdict(Answer.NO, f"{sentence} Add it to the key files of the API servers first.", key=key)
+    if key.safe_since_time is not None:
+        unlisted = "" if key.origins else " But no source lists it: add it to the key files of the API servers first."
+        return Verdict(
+            Answer.YES, f"{name} is safe to sign with since {both(key.safe_since_time, now)}.{unlisted}", key=key
+        )
+    if key.safe_to_sign_time is None:
+        return Verdict(Answer.NOT_YET, f"{name} is {key.state}, and {_obstacle(issuer, key)}", key=key)
+    if key.safe_to_sign_time > now:
+        sentence = f"{name} is served, and is safe to sign with from {both(key.safe_to_sign_time, now)}."
+        return Verdict(Answer.NOT_YET, sentence, not_before=key.safe_to_sign_time, key=key)
+    sentence = f"{name} was due at {both(key.safe_to_sign_time, now)}, and has to be seen at the public URL once more."
+    return Verdict(Answer.NOT_YET, sentence + _trouble(issuer, ConditionType.SERVED), key=key)
+
+
+def _held_up(issuer: OIDCIssuer) -> Verdict | None:
+    name = issuer.metadata.name
+    if issuer.spec.suspend:
+        return Verdict(
+            Answer.NONE, f"{name} is suspended: nothing is read, published or proven until spec.suspend is false."
+        )
+    if issuer.status.observed_generation != issuer.metadata.generation:
+        return Verdict(Answer.NOT_YET, f"The operator has not seen the latest change of {name}.", silent=True)
+    return None
+
+
+def _no_plan(issuer: OIDCIssuer) -> Verdict | None:
+    """A pass that ended before its plan repeats the ledger of an earlier one, and leaves SafeToSign unknown."""
+    planned = condition(issuer, ConditionType.SAFE_TO_SIGN)
+    unknown = planned is None or (planned.status == "Unknown" and planned.reason != Reason.ClockUntrusted)
+    if not unknown:
+        return None
+    trouble = _trouble(issuer, ConditionType.READY)
+    return Verdict(Answer.NOT_YET, f"The operator could not look at the keys.{trouble}", silent=True)
+
+
+def _unknown(issuer: OIDCIssuer, key_id: str) -> Verdict:
+    known = [key.key_id for key in issuer.status.keys]
+    longer = [other for other in known if key_id and other.startswith(key_id)]
+    if longer:
+        return Verdict(Answer.NO, f"There is no key {key_id}. A key ID is given in full: {' or '.join(longer)}")
+    read = condition(issuer, ConditionType.KEYS_READ)
+    if read is None or read.status != "True":
+        trouble = _trouble(issuer, ConditionType.KEYS_READ)
+        return Verdict(Answer.NOT_YET, f"No source lists key {key_id}, but not all of them could be read.{trouble}")
+    listed = f"Known are {', '.join(known)}." if known else "No key is known."
+    return Verdict(Answer.NO, f"No source lists key {key_id}: add it to the key files of the API servers. {listed}")
+
+
+def _obstacle(issuer: OIDCIssuer, key: StatusKey) -> str:
+    if key.published_time is None:
+        pending = "is not published yet."
+        return pending + (_trouble(issuer, ConditionType.PUBLISHED) or _finding_about(issuer, Reason.TooManyKeys))
+    return "has not been seen at the public URL yet." + _trouble(issuer, ConditionType.SERVED)
+
+
+def _trouble(issuer: OIDCIssuer, kind: ConditionType) -> str:
+    """What a condition complains of, as a sentence to add."""
+    found = condition(issuer, kind)
+    if found is None or found.status == "True":
+        return ""
+    return f" {found.reason}: {found.message}"
+
+
+def _finding_about(issuer: OIDCIssuer, reason: Reason) -> str:
+    return next((f" {f.reason}: {f.message}" for f in issuer.status.findings if f.reason == reason), "")

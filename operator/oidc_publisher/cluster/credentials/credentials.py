@@ -1,0 +1,96 @@
+"""The operator's credentials for the API server, renewed for as long as it runs."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import time
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+from oidc_publisher.cluster.credentials.kubeconfig import load_login
+from oidc_publisher.cluster.credentials.login import Login
+
+#: Credentials that are refused are loaded again, but not more often than this.
+RELOAD_PAUSE_S = 30.0
+
+
+def load_credentials(kubeconfig: str | None = None, context: str | None = None) -> Credentials:
+    """Load credentials as kubectl does: `kubeconfig`, $KUBECONFIG (several files too), ~/.kube/config, in-cluster.
+
+    Blocks: it reads files and may run a credential plugin.
+
+    Raises:
+        CredentialsError: there are none, or they cannot be used (a plugin that is not installed, for one).
+    """
+    return Credentials(load_login(kubeconfig, context), reload=lambda: load_login(kubeconfig, context))
+
+
+class Credentials:
+    """Whom to ask, how to know that it is the API server, and who asks.
+
+    A token that expires is renewed by itself. What nobody can foresee (a plugin's token without a date, a client
+    certificate that ended, a CA that was replaced) is loaded again when the API server refuses it: `renew`.
+    """
+
+    def __init__(self, login: Login, *, reload: Callable[[], Login] | None = None) -> None:
+        self._login = login
+        self._reload = reload
+        self._reloaded_s = float("-inf")
+        self._lock = asyncio.Lock()
+
+    @property
+    def server(self) -> str:
+        """The API server's URL, without a slash at the end."""
+        return self._login.server
+
+    @property
+    def host_port(self) -> str:
+        """HOST:PORT of the API server."""
+        parts = urlsplit(self.server)
+        host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+        return f"{host}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
+
+    @property
+    def tls(self) -> ssl.SSLContext:
+        """The TLS context: the cluster's CA, a client certificate, or no verification where the kubeconfig says so."""
+        return self._login.tls
+
+    @property
+    def tls_server_name(self) -> str | None:
+        """The name in the API server's certificate where it is not the host of `server`."""
+        return self._login.tls_server_name
+
+    @property
+    def proxy(self) -> str | None:
+        """The proxy of the kubeconfig's cluster entry."""
+        return self._login.proxy
+
+    async def headers(self) -> dict[str, str]:
+        """The Authorization header for the next request; empty where a client certificate says who asks.
+
+        Raises:
+            CredentialsError: there is no valid token at the moment.
+        """
+        value = await self._login.authorization.header()
+        return {} if value is None else {"Authorization": value}
+
+    async def renew(self) -> bool:
+        """Load everything again because the API server refused it (401); False when that was done a moment ago.
+
+        Raises:
+            CredentialsError: there are none any more.
+        """
+        before = self._login
+        async with self._lock:
+            if self._login is not before:
+                return True  # another request was refused too, and was first
+            if self._reload is None or time.monotonic() - self._reloaded_s < RELOAD_PAUSE_S:
+                return False
+            self._reloaded_s = time.monotonic()
+            self._login = await asyncio.to_thread(self._reload)
+            return True
+
+    async def renew_trust(self) -> bool:
+        """Load everything again if the CA's file has changed since; False when it has not."""
+        return self._login.authority_changed() and await self.renew()

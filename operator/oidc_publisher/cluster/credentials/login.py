@@ -1,0 +1,76 @@
+"""One loading of credentials: whom to ask, how to know that it is the API server, and who asks."""
+
+from __future__ import annotations
+
+import ssl
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+from oidc_publisher.cluster.credentials.authorization import Authorization, FileState, Fixed, file_state
+from oidc_publisher.cluster.credentials.trust import client_context
+from oidc_publisher.cluster.failures import CredentialsError
+
+_HINT = "Try `kubectl get --raw /readyz` with the same kubeconfig and context."
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """What requests to one cluster need.
+
+    `server` is the API server's URL without a slash at the end. `authority` is the file that the CA was read from and
+    its state then, so that a CA that changed since is noticed; None when the system's CAs are trusted.
+    """
+
+    server: str
+    tls: ssl.SSLContext
+    authorization: Authorization = field(default_factory=Fixed)
+    tls_server_name: str | None = None
+    proxy: str | None = None
+    authority: tuple[str, FileState] | None = None
+
+    def __post_init__(self) -> None:
+        _require_http(self.server, "The server")
+        if self.proxy:
+            _require_http(self.proxy, "The proxy-url")
+
+    def authority_changed(self) -> bool:
+        """Whether the CA's file is another one than when it was read; it may have been renewed."""
+        if self.authority is None:
+            return False
+        path, state = self.authority
+        try:
+            return file_state(path) != state
+        except OSError:
+            return False
+
+
+def login_from(configuration: Any, authorization: Authorization, *, proxy: str | None = None) -> Login:
+    """A login from a `kubernetes.client.Configuration` that its loaders have filled.
+
+    Raises:
+        CredentialsError: a file it names cannot be used, or a URL is none.
+    """
+    path = configuration.ssl_ca_cert or None
+    try:
+        state = file_state(path) if path else None
+        tls = client_context(path, configuration.cert_file, configuration.key_file, verify=configuration.verify_ssl)
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else str(error)
+        raise CredentialsError(
+            f"The CA or the client certificate in the operator's credentials cannot be used: {why}", hint=_HINT
+        ) from None
+    return Login(
+        server=str(configuration.host).rstrip("/"),
+        tls=tls,
+        authorization=authorization,
+        tls_server_name=configuration.tls_server_name or None,
+        proxy=proxy,
+        authority=(path, state) if path and state else None,
+    )
+
+
+def _require_http(url: str, what: str) -> None:
+    # The URL itself is not repeated: that of a proxy may hold a password.
+    if urlsplit(url).scheme not in {"http", "https"} or not urlsplit(url).hostname:
+        raise CredentialsError(f"{what} in the operator's credentials is no http or https URL", hint=_HINT)

@@ -1,0 +1,1 @@
+"""kopf enters here alone: events of OIDCIssuers come in, and nothing else."""

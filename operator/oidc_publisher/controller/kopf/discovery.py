@@ -1,0 +1,99 @@
+"""Waiting until the API server serves OIDCIssuers.
+
+kopf reads discovery once. What is not there then it never sees: the CRD, if it is applied later, or one whose entry in
+discovery lags behind its objects. So kopf is started only when both are there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from enum import Enum, auto
+
+import structlog
+
+from oidc_publisher.api import CRD_NAME, GROUP, PLURAL, VERSION
+from oidc_publisher.cluster import ClusterClient
+from oidc_publisher.controller.kopf.reachability import Contact
+from oidc_publisher.errors import AnswerError, ClusterError
+from oidc_publisher.timing.backoff import Backoff
+
+log = structlog.stdlib.get_logger(__name__)
+
+COLLECTION = f"/apis/{GROUP}/{VERSION}/{PLURAL}"
+_GROUP_VERSION = f"/apis/{GROUP}/{VERSION}"
+_NOT_FOUND = 404
+
+#: One small request per second costs nothing, and an API server that is back is seen within that time.
+POLL = Backoff(base_s=0.1, cap_s=1.0)
+_TIMEOUT_S = 3.0
+
+
+class Served(Enum):
+    """How far the API server is with our resource."""
+
+    NO = auto()
+    OBJECTS_ONLY = auto()  # discovery lags behind, by some 0.1 s
+    YES = auto()
+
+
+async def wait_until_served(client: ClusterClient, contact: Contact) -> None:
+    """Return when OIDCIssuers can be read and are in discovery; say once what is missing and how to mend it."""
+    told = False
+    for pause_s in POLL:
+        try:
+            served = await look(client)
+        except ClusterError as error:
+            contact.failed(error.message)
+        else:
+            contact.answered()
+            if served is Served.YES:
+                if told:
+                    log.info("The CustomResourceDefinition is there.", crd=CRD_NAME)
+                return
+            if served is Served.NO and not told:
+                told = True
+                log.warning(
+                    "The CustomResourceDefinition is missing. Apply it: kubectl apply --server-side -f crds/",
+                    crd=CRD_NAME,
+                )
+        await asyncio.sleep(pause_s)
+
+
+async def look(client: ClusterClient) -> Served:
+    """Ask once.
+
+    Raises:
+        ClusterError: the API server did not answer, or refused.
+    """
+    if not await objects_are_served(client):
+        return Served.NO
+    return Served.YES if await _discovered(client) else Served.OBJECTS_ONLY
+
+
+async def objects_are_served(client: ClusterClient) -> bool:
+    """Whether OIDCIssuers can be listed; False when the API server knows no such resource.
+
+    Raises:
+        ClusterError: the API server did not answer, or refused.
+    """
+    try:
+        await client.request("GET", COLLECTION, params={"limit": "1"}, timeout_s=_TIMEOUT_S)
+    except AnswerError as error:
+        if error.status == _NOT_FOUND:
+            return False
+        raise
+    return True
+
+
+async def _discovered(client: ClusterClient) -> bool:
+    """Whether discovery names our resource, in both of the places where kopf looks for it."""
+    try:
+        groups = (await client.request("GET", "/apis", timeout_s=_TIMEOUT_S)).object()
+        version = (await client.request("GET", _GROUP_VERSION, timeout_s=_TIMEOUT_S)).object()
+    except AnswerError as error:
+        if error.status == _NOT_FOUND:
+            return False
+        raise
+    return any(group.get("name") == GROUP for group in groups.get("groups") or ()) and any(
+        resource.get("name") == PLURAL for resource in version.get("resources") or ()
+    )

@@ -1,0 +1,44 @@
+"""Whether the API server answers us, said once per outage and cause."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import structlog
+
+from oidc_publisher.timing.clock import Clock, SystemClock
+
+log = structlog.stdlib.get_logger(__name__)
+
+
+class Contact:
+    """Remembers the last word of the API server; `on_return` is called when it answers again after it had not."""
+
+    def __init__(self, on_return: Callable[[], None], clock: Clock | None = None) -> None:
+        self._on_return = on_return
+        self._clock = clock or SystemClock()
+        self._lost_since: float | None = None
+        self._told: set[str] = set()
+
+    @property
+    def lost(self) -> bool:
+        """Whether the last request failed, or was refused."""
+        return self._lost_since is not None
+
+    def failed(self, why: str) -> None:
+        """Note a request that failed or was refused; `why` is a sentence without an end."""
+        if self._lost_since is None:
+            self._lost_since = self._clock.monotonic()
+        if why not in self._told:
+            self._told.add(why)
+            log.warning("The API server cannot be used. It is asked again until it can.", why=why)
+
+    def answered(self) -> None:
+        """Note a request that was answered."""
+        if self._lost_since is None:
+            return
+        away_s = self._clock.monotonic() - self._lost_since
+        self._lost_since = None
+        self._told.clear()
+        log.info("The API server answers again: all issuers are looked at.", away_s=round(away_s, 1))
+        self._on_return()

@@ -1,0 +1,118 @@
+"""The HTTP sessions that kopf asks the API server with: our credentials, and our ear on the line."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable
+
+import aiohttp
+import kopf
+
+from oidc_publisher.cluster import Credentials, CredentialsError
+from oidc_publisher.cluster.failures import request_failure
+from oidc_publisher.controller.kopf.discovery import COLLECTION
+from oidc_publisher.controller.kopf.reachability import Contact
+from oidc_publisher.timing.backoff import Backoff
+
+_UNAUTHORIZED, _FORBIDDEN, _TOO_MANY_REQUESTS, _SERVER_ERROR = 401, 403, 429, 500
+
+#: A new login after each 401, in no hurry: whoever mends credentials takes seconds.
+_RELOGIN = Backoff(base_s=0.1, cap_s=1.0)
+
+
+class KopfSessions:
+    """Makes one session after another.
+
+    kopf remembers credentials that got a 401 and never takes equal ones again, so each login returns a new session.
+    `asked` says whether kopf has asked for our objects since `begin`: it does so only if it found them in discovery.
+    `on_list` is called when it lists them all: at its start, and again whenever it lost track.
+    """
+
+    def __init__(self, credentials: Credentials, contact: Contact, on_list: Callable[[], None]) -> None:
+        self._credentials = credentials
+        self._contact = contact
+        self._on_list = on_list
+        self._session: aiohttp.ClientSession | None = None
+        self._refusals = 0
+        self.asked = False
+
+    def begin(self) -> None:
+        """Begin a new run of kopf."""
+        self.asked = False
+
+    def register(self, registry: kopf.OperatorRegistry) -> None:
+        """Make `login` what kopf logs in with."""
+
+        @kopf.on.login(registry=registry, id="login")
+        async def login(**_: object) -> kopf.AiohttpSession:
+            return await self.login()
+
+    async def login(self) -> kopf.AiohttpSession:
+        """Return a new session; after a refusal renew the credentials and take a pause first. Never raises.
+
+        (An error here would make kopf wait for a minute.)
+        """
+        if self._refusals:
+            await asyncio.sleep(_RELOGIN.delay(self._refusals, random.random))
+            try:
+                await self._credentials.renew()
+            except CredentialsError as error:
+                self._contact.failed(error.message)
+        await self.close()
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(ssl=self._credentials.tls),
+            middlewares=(self._through,),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            headers={"User-Agent": "oidc-publisher"},
+            proxy=self._credentials.proxy,
+            trust_env=False,
+        )
+        return kopf.AiohttpSession(server=self._credentials.server, aiohttp_session=self._session)
+
+    async def close(self) -> None:
+        """Close the present session."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def _through(
+        self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
+        """Add what each request needs, and note how it went."""
+        self.asked = self.asked or request.url.path == COLLECTION
+        request.server_hostname = self._credentials.tls_server_name
+        try:
+            request.headers.update(await self._credentials.headers())
+            response = await handler(request)
+        except CredentialsError as error:
+            self._contact.failed(error.message)
+            raise aiohttp.ClientConnectionError(error.message) from error  # which kopf tries again
+        except (aiohttp.ClientError, OSError) as error:
+            self._contact.failed(request_failure(error, self._credentials.host_port).message)
+            if isinstance(error, aiohttp.ClientConnectorCertificateError):
+                await self._trust_again()
+            raise
+        self._note(response)
+        return response
+
+    async def _trust_again(self) -> None:
+        """If the CA was replaced, close the session that knows the old one: kopf then logs in again."""
+        try:
+            if await self._credentials.renew_trust():
+                await self.close()
+        except CredentialsError as error:
+            self._contact.failed(error.message)
+
+    def _note(self, response: aiohttp.ClientResponse) -> None:
+        status = response.status
+        if status == _TOO_MANY_REQUESTS:  # its storage is about to be there: neither a failure nor an answer
+            return
+        if status in {_UNAUTHORIZED, _FORBIDDEN} or status >= _SERVER_ERROR:
+            self._refusals += status == _UNAUTHORIZED
+            self._contact.failed(f"{self._credentials.host_port} answers {status} to {response.url.path}")
+            return
+        self._refusals = 0
+        self._contact.answered()
+        if response.ok and response.url.path == COLLECTION and "watch" not in response.url.query:
+            self._on_list()

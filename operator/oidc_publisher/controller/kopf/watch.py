@@ -1,0 +1,121 @@
+"""kopf as the source of events, and only that: it never writes, and it never ends.
+
+By itself it ends on a refused list, on a deleted CRD and on an error in the watch, and never returns; it waits for the
+tasks of others when it stops, and it takes the signals. docs of each setting: kopf.OperatorSettings.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable, Collection, Iterator
+from typing import Any
+
+import kopf
+import structlog
+
+from oidc_publisher.cluster import ClusterClient
+from oidc_publisher.controller.kopf.discovery import wait_until_served
+from oidc_publisher.controller.kopf.events import IssuerEvents, register
+from oidc_publisher.controller.kopf.reachability import Contact
+from oidc_publisher.controller.kopf.session import KopfSessions
+from oidc_publisher.timing.backoff import Backoff
+
+log = structlog.stdlib.get_logger(__name__)
+
+#: Between two requests of kopf that fail, without end. Above a second the first event after an outage comes too late.
+_RETRIES = Backoff(base_s=0.1, cap_s=1.0)
+_RESTARTS = Backoff(base_s=0.1, cap_s=1.0)
+
+#: A kopf that has not asked for our objects after this time missed them in discovery, and will never ask.
+_BEGINS_WITHIN_S = 5.0
+
+#: A run of kopf that lasted as long as this was a good one: the next restart is fast again.
+_GOOD_RUN_S = 10.0
+
+
+class IssuerWatch:
+    """Hands every event of an OIDCIssuer to `events`, through outages, refusals and the absence of the CRD.
+
+    `on_spawned` is called each time kopf has taken the handlers of SIGINT and SIGTERM.
+    """
+
+    def __init__(
+        self, client: ClusterClient, events: IssuerEvents, contact: Contact, on_spawned: Callable[[], None]
+    ) -> None:
+        self._client = client
+        self._contact = contact
+        self._on_spawned = on_spawned
+        self._sessions = KopfSessions(client.credentials, contact, events.look_at_all)
+        self._registry = kopf.OperatorRegistry()
+        self._sessions.register(self._registry)
+        register(self._registry, events)
+
+    async def run(self) -> None:
+        """Watch until cancelled."""
+        pauses = iter(_RESTARTS)
+        try:
+            while True:
+                await wait_until_served(self._client, self._contact)
+                began = time.monotonic()
+                log.warning("The watch of OIDCIssuers ended; it begins again.", why=await self._watch_once())
+                if time.monotonic() - began > _GOOD_RUN_S:
+                    pauses = iter(_RESTARTS)
+                await asyncio.sleep(next(pauses))
+        finally:
+            await self._sessions.close()
+
+    async def _watch_once(self) -> str:
+        """Run kopf until it ends, and return why it did."""
+        self._sessions.begin()
+        tasks = await kopf.spawn_tasks(
+            registry=self._registry,
+            settings=_settings(),
+            identity="oidc-publisher",  # type: ignore[arg-type] # a private NewType; without it kopf needs a passwd entry
+            clusterwide=True,
+        )
+        self._on_spawned()
+        running = asyncio.create_task(kopf.run_tasks(tasks, ignored=_Everything()), name="kopf")
+        try:
+            while not running.done():
+                await asyncio.wait({running}, timeout=_BEGINS_WITHIN_S)
+                if not running.done() and not self._sessions.asked and not self._contact.lost:
+                    return "kopf did not find the resource in discovery"
+            return _ending(running)
+        finally:
+            running.cancel()
+            with contextlib.suppress(Exception, asyncio.CancelledError):
+                await running
+
+
+def _ending(task: asyncio.Task[None]) -> str:
+    error = None if task.cancelled() else task.exception()
+    return f"{type(error).__name__}: {error.args[0] if error.args else ''}" if error else "kopf ended by itself"
+
+
+def _settings() -> kopf.OperatorSettings:
+    settings = kopf.OperatorSettings()
+    settings.posting.enabled = False
+    settings.peering.standalone = True
+    settings.scanning.disabled = True  # the CRD is waited for here; kopf needs no rights on CRDs and namespaces
+    settings.networking.connect_timeout = 3
+    settings.networking.request_timeout = 10
+    settings.networking.error_backoffs = _RETRIES
+    settings.queueing.exit_timeout = 1
+    settings.process.ultimate_exiting_timeout = None  # else it schedules a SIGKILL of this process
+    settings.persistence.finalizer = "oidc-publisher.io/never"  # it takes off its own wherever it sees it
+    return settings
+
+
+class _Everything(Collection[Any]):
+    """Contains every task: kopf would wait for those it did not start and cancel them."""
+
+    def __contains__(self, item: object) -> bool:
+        return True
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0

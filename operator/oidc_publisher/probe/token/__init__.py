@@ -1,0 +1,1 @@
+"""Fresh tokens: minted, judged, and what API servers grant beyond the policy."""

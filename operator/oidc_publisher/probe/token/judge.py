@@ -1,0 +1,212 @@
+"""What a freshly minted token shows. Pure; joserfc is the independent verifier, always told which algorithms to take."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from joserfc import jws
+from joserfc.errors import JoseError
+from joserfc.jwk import JWKRegistry, KeySet
+
+from oidc_publisher.errors import ClusterError, DocumentInvalidError
+from oidc_publisher.findings import Finding, Reason
+from oidc_publisher.keys import PublicKey, to_jwk
+from oidc_publisher.keys.jwk import key_members
+from oidc_publisher.keys.strictjson import parse_object, quoted
+from oidc_publisher.probe.text import shown, spoken
+from oidc_publisher.probe.wire.port import BODY_LIMIT_BYTES
+
+#: What kube-apiserver signs with. joserfc refuses ES384 and ES512 unless told, and would take HS256.
+ALGORITHMS = frozenset({"RS256", "ES256", "ES384", "ES512"})
+
+
+@dataclass(frozen=True, slots=True)
+class TokenFacts:
+    """What a token says of itself, believed by nobody yet; times are aware UTC, None where it states none."""
+
+    key_id: str | None
+    algorithm: str
+    issuer: str
+    audiences: tuple[str, ...]
+    subject: str
+    issued_at: datetime | None
+    expires_at: datetime | None
+
+
+def read_token(token: str) -> TokenFacts:
+    """Read a token's header and claims without verifying it; raises ClusterError(TokenRequestFailed) if it is no JWT."""
+    try:
+        header, claims, _ = (_decoded(part) for part in token.split("."))
+        return _facts(parse_object(header), parse_object(claims))
+    except (ValueError, TypeError, OverflowError, OSError, DocumentInvalidError):
+        raise ClusterError(Reason.TokenRequestFailed, "What was minted is no JWT") from None
+
+
+def verifies(token: str, key: PublicKey) -> bool:
+    """Whether the token was signed by this key (R8 asks for each material that is known under the token's kid)."""
+    return _verified(token, dict(to_jwk(key)), {key.algorithm}, check_key_id=False)
+
+
+def judge_token(
+    token: str,
+    *,
+    endpoint: str,
+    fetched_jwks: bytes | None,
+    issuer_url: str,
+    audience: str,
+    now: datetime,
+    clock_skew: timedelta,
+) -> tuple[Finding, ...]:
+    """The findings about a token that one API server has just minted; the subject of each is the endpoint.
+
+    `fetched_jwks` are the bytes as served, for a proof against anything else proves nothing; None (nothing was fetched,
+    which is a finding of its own) leaves the signature out.
+    """
+    try:
+        facts = read_token(token)
+    except ClusterError as error:
+        return (error.finding(subject=endpoint),)
+    found = [
+        *_issuer(facts, issuer_url),
+        *_signature(token, facts, fetched_jwks),
+        *_audience(facts, audience),
+        *_times(facts, now, clock_skew),
+    ]
+    return tuple(Finding.of(reason, f"{endpoint} {said}", subject=endpoint, hint=hint) for reason, said, hint in found)
+
+
+def judge_lifetime(token: str, *, endpoint: str, max_token_lifetime: timedelta) -> Finding | None:
+    """The finding about a token that was asked to live longer than the policy allows, None when it does not.
+
+    A cluster that grants it lets tokens outlive their key, whoever asks.
+    """
+    try:
+        facts = read_token(token)
+    except ClusterError:
+        return None  # the tokens of the proof come from the same place, and are judged for it
+    if facts.expires_at is None or facts.issued_at is None or facts.expires_at - facts.issued_at <= max_token_lifetime:
+        return None
+    granted, policy = spoken(facts.expires_at - facts.issued_at), spoken(max_token_lifetime)
+    message = f"{endpoint} grants tokens that live longer than rotation.maxTokenLifetime ({policy}): it granted one of {granted}"
+    return Finding.of(Reason.TokenOutlivesPolicy, message, subject=endpoint)
+
+
+def judge_own_audience(endpoint: str, audience: str) -> Finding:
+    """The finding about an API server that accepts tokens for an audience of relying parties as its own."""
+    message = f"{endpoint} accepts tokens for {shown(audience)} as tokens for itself: it is among its --api-audiences"
+    return Finding.of(Reason.AudienceShared, message, subject=endpoint)
+
+
+def judge_review(endpoint: str, *, authenticated: bool, error: str = "") -> Finding | None:
+    """The finding about a TokenReview of the API server's own token, None when it accepts it.
+
+    `error` is the review's status.error; it names no request, so that the message is stable.
+    """
+    if authenticated:
+        return None
+    said = f" ({shown(error)})" if error else ""
+    message = f"{endpoint} rejects the token that it has just minted{said}"
+    return Finding.of(Reason.TokenRejectedByAPIServer, message, subject=endpoint)
+
+
+_Found = Iterator[tuple[Reason, str, str | None]]
+
+
+def _issuer(facts: TokenFacts, issuer_url: str) -> _Found:
+    if facts.issuer != issuer_url:
+        said = f"mints tokens of the issuer {shown(facts.issuer)}, not {shown(issuer_url)}"
+        yield Reason.WrongIssuerInToken, said, None
+
+
+def _signature(token: str, facts: TokenFacts, fetched_jwks: bytes | None) -> _Found:
+    if fetched_jwks is None:
+        return
+    name = "without a kid" if facts.key_id is None else f"with the kid {quoted(facts.key_id)}"
+    member = _served(fetched_jwks, facts.key_id)
+    if member is None:
+        yield Reason.SigningKeyNotServed, f"signs with a key {name}, which is not served", None
+    elif facts.algorithm not in ALGORITHMS:
+        yield Reason.SignatureInvalid, f"signs with the algorithm {quoted(facts.algorithm)}", _hint_algorithm()
+    elif not _verified(token, member, {facts.algorithm}, check_key_id=True):
+        yield (
+            Reason.SignatureInvalid,
+            f"signs with a key {name}, and the served key of that kid does not verify it",
+            None,
+        )
+
+
+def _hint_algorithm() -> str:
+    return f"Relying parties take {', '.join(sorted(ALGORITHMS))}: use another signing key."
+
+
+def _audience(facts: TokenFacts, audience: str) -> _Found:
+    if audience not in facts.audiences:
+        given = ", ".join(shown(given) for given in facts.audiences) or "nobody"
+        said = f"was asked for a token for {shown(audience)} and minted one for {given}"
+        yield Reason.TokenRequestFailed, said, "Look for an admission webhook that changes TokenRequests."
+
+
+def _times(facts: TokenFacts, now: datetime, clock_skew: timedelta) -> _Found:
+    hint = "Compare the clocks of its node and of the operator's."
+    if facts.expires_at is None or facts.issued_at is None:
+        yield Reason.TokenRequestFailed, "mints tokens without iat or exp", "Look at its external signer."
+    elif facts.issued_at > now + clock_skew:
+        yield Reason.TokenRequestFailed, "mints tokens that are issued in the future", hint
+    elif facts.expires_at <= now - clock_skew:
+        yield Reason.TokenRequestFailed, "mints tokens that have expired", hint
+
+
+def _served(jwks: bytes, key_id: str | None) -> dict[str, Any] | None:
+    """The JWK of that kid as it was served: the first one, which most verifiers take."""
+    try:
+        members = key_members(jwks, max_bytes=BODY_LIMIT_BYTES)
+    except DocumentInvalidError:
+        return None
+    return next((m for m in members if isinstance(m, dict) and key_id and m.get("kid") == key_id), None)
+
+
+def _verified(token: str, member: dict[str, Any], algorithms: set[str], *, check_key_id: bool) -> bool:
+    if member.get("kty") not in ("RSA", "EC"):  # "oct" would make a secret of what everybody can read
+        return False
+    try:
+        # One key, since a single bad one poisons a set; as a set, since only that respects kid, use and alg.
+        keys = KeySet([JWKRegistry.import_key(member)])
+        jws.deserialize_compact(token, keys if check_key_id else keys.keys[0], algorithms=list(algorithms))
+    except (JoseError, ValueError, KeyError, TypeError):  # bad members raise what the base64 and curve code raises
+        return False
+    return True
+
+
+def _decoded(part: str) -> bytes:
+    try:
+        return base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
+    except binascii.Error as error:
+        raise ValueError("not base64url") from error
+
+
+def _facts(header: dict[str, Any], claims: dict[str, Any]) -> TokenFacts:
+    audiences = claims.get("aud", [])
+    return TokenFacts(
+        key_id=_text_or_none(header.get("kid")),
+        algorithm=_text_or_none(header.get("alg")) or "",
+        issuer=_text_or_none(claims.get("iss")) or "",
+        audiences=tuple(a for a in ([audiences] if isinstance(audiences, str) else audiences) if isinstance(a, str)),
+        subject=_text_or_none(claims.get("sub")) or "",
+        issued_at=_time(claims.get("iat")),
+        expires_at=_time(claims.get("exp")),
+    )
+
+
+def _text_or_none(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _time(value: object) -> datetime | None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return datetime.fromtimestamp(value, UTC)

@@ -1,0 +1,174 @@
+"""What a failed request means: every exception of aiohttp as a FetchError with a reason of the catalogue.
+
+====================================  ===========================  ==================================================
+what happened                         what aiohttp raises          reason
+====================================  ===========================  ==================================================
+no such name                          ClientConnectorDNSError      NameNotResolved
+the resolver does not answer          the same, EAI_AGAIN          ProbeUnavailable, or NameNotResolved where it
+                                                                   answers for the top-level domain
+a private address                     either connector error       PrivateAddress
+the kernel has no way out             ClientConnectorError         ProbeUnavailable (it has sent nothing)
+refused, unreachable, reset           ClientConnectorError         ConnectionFailed
+no connection in time                 TimeoutError                 ConnectionFailed; ProbeUnavailable while resolving
+no answer in time                     TimeoutError                 TooSlow
+expired, other name, untrusted        ClientConnectorCertificate-  CertificateExpired, CertificateNameMismatch,
+                                      Error                        CertificateUntrusted, CertificateChainIncomplete
+no common version or cipher           ClientConnectorSSLError      TLSVersionUnsupported
+no TLS, no HTTP, a broken transfer    several                      ConnectionFailed
+====================================  ===========================  ==================================================
+
+A network policy or firewall that drops the operator's packets cannot be told from a host that is down: it is
+ConnectionFailed, whose text says so.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections.abc import Mapping
+
+import aiohttp
+
+from oidc_publisher.errors import FetchError
+from oidc_publisher.findings import Reason
+from oidc_publisher.probe.text import host_of, spoken
+from oidc_publisher.probe.wire.addresses import LOCAL_ERRNOS, Gate, PrivateAddressError
+from oidc_publisher.probe.wire.port import Deadline
+
+# X509_V_ERR_* of OpenSSL (x509_vfy.h).
+_VERIFY_NAMES: Mapping[int, tuple[Reason, str]] = {
+    9: (Reason.CertificateExpired, "is not yet valid"),
+    10: (Reason.CertificateExpired, "has expired"),
+    18: (Reason.CertificateUntrusted, "is signed by nobody but itself"),
+    19: (Reason.CertificateUntrusted, "comes from a root that is not trusted"),
+    62: (Reason.CertificateNameMismatch, "is for another name"),
+    64: (Reason.CertificateNameMismatch, "is for another name than this IP address"),
+}
+#: "unable to get (local) issuer certificate", "unable to verify the first certificate": the chain has to be looked at.
+CHAIN_CODES = frozenset({2, 20, 21})
+
+_NO_COMMON_TLS = ("PROTOCOL_VERSION", "UNSUPPORTED_PROTOCOL", "HANDSHAKE_FAILURE", "NO_SHARED_CIPHER")
+_NO_TLS = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE")
+
+_SILENT_RESOLVER = frozenset({socket.EAI_AGAIN, socket.EAI_FAIL, socket.EAI_SYSTEM})
+
+
+def is_silent_resolver(error: BaseException) -> bool:
+    """Whether the resolver gave no answer, so that it must be asked for something else to know whose fault it is."""
+    return (
+        isinstance(error, aiohttp.ClientConnectorDNSError)
+        and isinstance(error.os_error, socket.gaierror)
+        and error.os_error.errno in _SILENT_RESOLVER
+    )
+
+
+def is_chain_question(error: BaseException) -> bool:
+    """Whether only the certificates that the host sends can tell what is wrong with them."""
+    return isinstance(error, aiohttp.ClientConnectorCertificateError) and _verify_code(error) in CHAIN_CODES
+
+
+def too_late(url: str, deadline: Deadline, gate: Gate, *, connected: bool) -> FetchError:
+    """The error for a deadline that passed, by what was waited for."""
+    host = host_of(url)
+    if connected:
+        message = f"{url} was not read within {spoken(deadline.timeout)} (both documents together)"
+        return FetchError(Reason.TooSlow, message, retryable=True, subject=url)
+    if gate.resolved:
+        return _no_connection(url, f"{host} accepts no TLS connection within {spoken(deadline.timeout)}")
+    return silent_resolver(url)
+
+
+def silent_resolver(url: str) -> FetchError:
+    """The error for a resolver that answers nothing."""
+    message = f"The operator's resolver gives no answer for {host_of(url)}"
+    return FetchError(Reason.ProbeUnavailable, message, retryable=True, subject=url)
+
+
+def broken_zone(url: str) -> FetchError:
+    """The error for a name whose own name servers do not answer, though the resolver does."""
+    message = f"The name servers of {host_of(url)} do not answer"
+    hint = "Look at the delegation and the name servers of its zone (and DNSSEC)."
+    return FetchError(Reason.NameNotResolved, message, hint=hint, retryable=True, subject=url)
+
+
+def failure_of(error: Exception, url: str) -> FetchError:
+    """The error for anything that aiohttp raised."""
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return _certificate(error, url)
+    if isinstance(error, aiohttp.ClientConnectorSSLError):
+        return _handshake(error, url)
+    if isinstance(error, aiohttp.ClientConnectorError):  # the parent of both, and of ClientConnectorDNSError
+        return _connection(error, url)
+    if isinstance(error, PrivateAddressError):
+        return _private(error, url)
+    if isinstance(error, UnicodeError):  # a label of the host that no name server could be asked for
+        return FetchError(Reason.NameNotResolved, f"{host_of(url)} is no host name", subject=url)
+    return FetchError(Reason.ConnectionFailed, _transfer(error, url), retryable=True, subject=url)
+
+
+def _connection(error: aiohttp.ClientConnectorError, url: str) -> FetchError:
+    cause, host = error.os_error, host_of(url)
+    if isinstance(cause, PrivateAddressError):
+        return _private(cause, url)
+    if isinstance(cause, socket.gaierror):
+        return FetchError(Reason.NameNotResolved, f"{host} does not resolve", retryable=True, subject=url)
+    if cause.errno in LOCAL_ERRNOS:
+        message = f"The operator has no way to {host}: {cause.strerror}"
+        return FetchError(Reason.ProbeUnavailable, message, retryable=True, subject=url)
+    detail = {ConnectionRefusedError: "refuses connections", ConnectionResetError: "resets the connection"}
+    said = next((text for kind, text in detail.items() if isinstance(cause, kind)), "accepts no connection")
+    return _no_connection(url, f"{host} {said}")
+
+
+def _no_connection(url: str, message: str) -> FetchError:
+    hint = (
+        "Look whether every address of the host is up and open to the world, and whether the operator's network policy "
+        "lets it out."
+    )
+    return FetchError(Reason.ConnectionFailed, message, hint=hint, retryable=True, subject=url)
+
+
+def _private(error: PrivateAddressError, url: str) -> FetchError:
+    host = host_of(url)
+    message = f"{host} is at the private address {error.strerror}, which relying parties cannot reach"
+    return FetchError(Reason.PrivateAddress, message, subject=url)
+
+
+def _verify_code(error: aiohttp.ClientConnectorCertificateError) -> int:
+    code = getattr(error.certificate_error, "verify_code", 0)
+    return code if isinstance(code, int) else 0
+
+
+def _certificate(error: aiohttp.ClientConnectorCertificateError, url: str) -> FetchError:
+    said = str(getattr(error.certificate_error, "verify_message", "")) or "not acceptable"
+    reason, meaning = _VERIFY_NAMES.get(
+        _verify_code(error), (Reason.CertificateUntrusted, f"is refused: {said.partition(',')[0]}")
+    )
+    return FetchError(reason, f"The certificate of {host_of(url)} {meaning}", subject=url)
+
+
+def _handshake(error: aiohttp.ClientConnectorSSLError, url: str) -> FetchError:
+    host, said = host_of(url), str(getattr(error.os_error, "reason", None) or "")
+    if any(name in said for name in _NO_COMMON_TLS):
+        message = (
+            f"{host} refuses the TLS 1.2 handshake (no TLS 1.2, no common cipher, or no certificate for this name)"
+        )
+        return FetchError(Reason.TLSVersionUnsupported, message, subject=url)
+    if "UNRECOGNIZED_NAME" in said:
+        return FetchError(Reason.CertificateNameMismatch, f"{host} has no certificate for this name", subject=url)
+    if any(name in said for name in _NO_TLS):
+        return FetchError(Reason.ConnectionFailed, f"What answers at {host} does not speak TLS", subject=url)
+    message = f"{host} breaks the TLS handshake ({said or 'without a reason'})"
+    return FetchError(Reason.ConnectionFailed, message, retryable=True, subject=url)
+
+
+def _transfer(error: Exception, url: str) -> str:
+    if isinstance(error, aiohttp.ClientPayloadError):
+        return f"{url} ends in the middle of the document"
+    if isinstance(error, aiohttp.ClientResponseError):  # status 400, but no server has sent it
+        return f"What answers at {url} is not HTTP"
+    if isinstance(error, aiohttp.InvalidURL):
+        return f"{url} is no URL that can be read"
+    if isinstance(error, ssl.SSLError):
+        return f"{host_of(url)} breaks the TLS connection"
+    return f"{host_of(url)} closes the connection without an answer"

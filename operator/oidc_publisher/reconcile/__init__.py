@@ -1,0 +1,1 @@
+"""One pass over one issuer: read, plan, publish, prove, report, in this order."""

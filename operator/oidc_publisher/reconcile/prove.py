@@ -1,0 +1,123 @@
+"""Step four, prove: judge what the public URL shows, and a fresh token of every API server against those very bytes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from oidc_publisher.cluster import ClusterClient, review_token
+from oidc_publisher.documents import jwks_uri
+from oidc_publisher.errors import PublisherError
+from oidc_publisher.findings import Finding, Severity
+from oidc_publisher.keys import PublicKey
+from oidc_publisher.probe import Expected, Judgement, judge, judge_review, judge_token
+from oidc_publisher.probe.token.mint import FreshToken
+from oidc_publisher.reconcile.ports import IssuerContext
+from oidc_publisher.reconcile.read import Readings
+from oidc_publisher.rotation import Advance
+from oidc_publisher.timing.clock import Clock
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What the look and the tokens showed; `accepted` are the API servers whose tokens passed every check."""
+
+    judgement: Judgement
+    token_findings: tuple[Finding, ...]
+    accepted: tuple[str, ...]
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """Everything that is wrong."""
+        return (*self.judgement.findings, *self.token_findings)
+
+
+async def prove(
+    context: IssuerContext,
+    client: ClusterClient,
+    readings: Readings,
+    plan: Advance,
+    *,
+    last_change: datetime | None,
+    removed: frozenset[str],
+    clock: Clock,
+) -> Proof:
+    """Judge the look, verify every fresh token against the served key set, and let its API server review it.
+
+    API servers are asked now and then what they would grant beyond the policy.
+
+    `removed` are key IDs that left a short while ago: copies that still hold them are old, not a stranger's.
+    """
+    now = clock.now()
+    former = removed | {entry.key_id for entry in plan.ledger.keys}
+    propagating = _propagating(context, plan, last_change, now)
+    judgement = judge(readings.look, _expected(context, plan, former, propagating=propagating))
+    limits, *checks = await asyncio.gather(
+        context.limits.look(client, readings.tokens, clock.monotonic()),
+        *(_check(context, client, token, judgement.jwks, now) for token in readings.tokens),
+    )
+    found: dict[str, list[Finding]] = defaultdict(list)
+    for token, findings in zip(readings.tokens, checks, strict=True):
+        found[token.endpoint].extend(findings)
+    token_findings = tuple(dict.fromkeys(finding for findings in (*checks, limits) for finding in findings))
+    accepted = tuple(e for e, findings in found.items() if not any(map(_prevents, findings)))
+    if judgement.jwks is None:
+        accepted = ()
+    return Proof(judgement, token_findings, accepted)
+
+
+def _prevents(finding: Finding) -> bool:
+    return finding.unknown or finding.severity is Severity.CRITICAL
+
+
+def _in_place(plan: Advance) -> tuple[PublicKey, ...]:
+    """The keys that readers should find: not one that could not be written yet, still one that could not be removed."""
+    entries = (e for e in plan.ledger.keys if e.leaving or (e.published_time is not None and e.key in plan.publish))
+    return tuple(entry.key for entry in entries)
+
+
+def _expected(context: IssuerContext, plan: Advance, former: frozenset[str], *, propagating: bool) -> Expected:
+    spec, keys = context.spec, _in_place(plan)
+    return Expected(
+        issuer_url=spec.issuer_url,
+        jwks_uri=jwks_uri(spec.issuer_url, spec.jwks_path),
+        keys=keys or None,
+        algorithms=frozenset({"RS256", "ES256", *(key.algorithm for key in keys)}),
+        cache_max_age=spec.cache_max_age,
+        relying_parties=spec.probe.relying_parties,
+        former_key_ids=former,
+        propagating=propagating,
+    )
+
+
+def _propagating(context: IssuerContext, plan: Advance, last_change: datetime | None, now: datetime) -> bool:
+    """Whether the last write is younger than the longest cache age: an older copy is then served by right."""
+    return last_change is not None and now < last_change + longest_cache_age(context, plan)
+
+
+def longest_cache_age(context: IssuerContext, plan: Advance) -> timedelta:
+    """How long copies of the sets that were served of late may still live."""
+    return max((c.age for c in plan.ledger.cache_ages), default=context.spec.cache_max_age)
+
+
+async def _check(
+    context: IssuerContext, client: ClusterClient, fresh: FreshToken, jwks: bytes | None, now: datetime
+) -> tuple[Finding, ...]:
+    spec = context.spec
+    judged = judge_token(
+        fresh.token,
+        endpoint=fresh.endpoint,
+        fetched_jwks=jwks,
+        issuer_url=spec.issuer_url,
+        audience=fresh.audience,
+        now=now,
+        clock_skew=spec.rotation.clock_skew,
+    )
+    try:
+        review = await review_token(client, fresh.endpoint, fresh.token, (fresh.audience,))
+    except PublisherError as error:
+        return (*judged, error.finding(subject=fresh.endpoint))
+    rejected = judge_review(fresh.endpoint, authenticated=review.authenticated, error=review.error)
+    return (*judged, rejected) if rejected else judged

@@ -1,0 +1,138 @@
+"""Step one, read: sources, fresh tokens, stored documents and the wire, together and once."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from oidc_publisher.cluster import ClusterClient
+from oidc_publisher.documents import DISCOVERY_PATH, StoredDocument
+from oidc_publisher.errors import ClusterError, StoreError
+from oidc_publisher.findings import Finding
+from oidc_publisher.keys import PublicKey
+from oidc_publisher.probe import Look, Target, date_offsets, look, read_token, verifies, wire_reading
+from oidc_publisher.probe.token.mint import FreshToken, mint_all
+from oidc_publisher.reconcile.ownership import Place, StoredDocuments, stored_reading
+from oidc_publisher.reconcile.ports import IssuerContext
+from oidc_publisher.rotation import ClockReading, Ledger, Mint, Mints, Pass, Policy
+from oidc_publisher.sources import SourceResult
+from oidc_publisher.timing.clock import Clock
+
+
+@dataclass(frozen=True, slots=True)
+class Readings:
+    """Everything that one pass has read, and what was wrong with it."""
+
+    sources: tuple[SourceResult, ...]
+    tokens: tuple[FreshToken, ...]
+    stored: StoredDocuments
+    look: Look
+    clock: ClockReading
+    instant: datetime
+    findings: tuple[Finding, ...]
+
+    @property
+    def endpoints(self) -> tuple[str, ...] | None:
+        """The API servers that are present; None when they could not be learnt."""
+        known = [result.endpoints for result in self.sources]
+        if any(endpoints is None for endpoints in known):
+            return None
+        return tuple(dict.fromkeys(e for endpoints in known for e in endpoints or ()))
+
+    def with_stored(self, stored: StoredDocuments) -> Readings:
+        """The same readings with the stored documents read anew."""
+        return replace(self, stored=stored)
+
+
+async def read_all(context: IssuerContext, client: ClusterClient, clock: Clock) -> Readings:
+    """Read everything once. What fails is an incomplete reading with findings; nothing is raised for the world's faults."""
+    began = time.monotonic()
+    (sources, tokens, token_findings), stored, seen = await asyncio.gather(
+        _sources_and_tokens(context, client), read_stored(context), look(context.target, context.wire)
+    )
+    findings = (*(f for result in sources for f in result.findings), *token_findings)
+    offsets = ClockReading(
+        api_server=tuple(client.clock_offsets(began).values()),
+        store=context.store.clock_offsets,
+        wire=date_offsets(seen),
+    )
+    # The instant of a pass is when everything had been read: what was observed is never dated too early.
+    return Readings(sources, tokens, stored, seen, offsets, clock.now(), findings)
+
+
+async def read_stored(context: IssuerContext) -> StoredDocuments:
+    """Both stored documents, or the error that kept one of them from being read."""
+    paths = (DISCOVERY_PATH, context.issuer.spec.jwks_path)
+    read = await asyncio.gather(*(_read_or_error(context, path) for path in paths))
+    # Of two errors always the same one, whichever comes first: a message that changes is a PATCH.
+    error = next((each for each in read if isinstance(each, StoreError)), None)
+    if error is not None:
+        return StoredDocuments(error=error)
+    discovery, jwks = (each for each in read if not isinstance(each, StoreError))
+    return StoredDocuments(discovery, jwks)
+
+
+async def _read_or_error(context: IssuerContext, path: str) -> StoredDocument | StoreError | None:
+    try:
+        return await context.store.read(path)
+    except StoreError as error:
+        return error
+
+
+async def _sources_and_tokens(
+    context: IssuerContext, client: ClusterClient
+) -> tuple[tuple[SourceResult, ...], tuple[FreshToken, ...], tuple[Finding, ...]]:
+    results = tuple(await asyncio.gather(*(source.read() for source in context.sources)))
+    endpoints = tuple(dict.fromkeys(e for result in results for e in result.endpoints or ()))
+    tokens, findings = await mint_all(client, context.probe_account, context.spec.probe.audiences, endpoints)
+    return results, tokens, findings
+
+
+def as_pass(readings: Readings, ledger: Ledger, policy: Policy, *, place: Place, target: Target) -> Pass:
+    """The readings as the rules of rotation take them."""
+    return Pass(
+        sources=tuple(result.reading for result in readings.sources),
+        mints=_mints(readings, ledger),
+        stored=stored_reading(place, readings.stored),
+        wire=wire_reading(readings.look, issuer_url=target.issuer_url, jwks_uri=target.jwks_uri),
+        clock=readings.clock,
+        policy=policy,
+        instant=readings.instant,
+    )
+
+
+async def read_after_write(
+    context: IssuerContext, readings: Readings, stored: StoredDocuments, clock: Clock, ledger: Ledger
+) -> Readings:
+    """The readings of the same pass after a write: what is stored now, and a new look at the wire."""
+    if any(entry.leaving for entry in ledger.keys):
+        # R12: an entry is deleted only after the stored document was read without it, not on the word of a write.
+        stored = await read_stored(context)
+    seen = await look(context.target, context.wire)
+    return replace(readings, stored=stored, look=seen, instant=clock.now())
+
+
+def _mints(readings: Readings, ledger: Ledger) -> Mints:
+    first: dict[str, FreshToken] = {}
+    for fresh in readings.tokens:
+        first.setdefault(fresh.endpoint, fresh)
+    known = [entry.key for entry in ledger.keys]
+    known += [listing.key for result in readings.sources for listing in result.reading.listings]
+    minted = (_minted(fresh, known) for fresh in first.values())
+    return Mints(readings.endpoints, tuple(mint for mint in minted if mint is not None))
+
+
+def _minted(fresh: FreshToken, known: Iterable[PublicKey]) -> Mint | None:
+    """The key of a token, and the material that it verifies under (R8)."""
+    try:
+        facts = read_token(fresh.token)
+    except ClusterError:
+        return None
+    if not facts.key_id:
+        return None
+    candidates = dict.fromkeys(key for key in known if key.key_id == facts.key_id)
+    material = next((key.spki for key in candidates if verifies(fresh.token, key)), None)
+    return Mint(fresh.endpoint, facts.key_id, material)

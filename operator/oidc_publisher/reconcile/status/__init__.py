@@ -1,0 +1,1 @@
+"""The status of an issuer: its summary, its ledger, the patch that writes it."""

@@ -1,0 +1,194 @@
+"""Step five, report: one summary of all steps becomes the status. Pure; nothing else writes conditions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from oidc_publisher.api import (
+    OIDCIssuer,
+    OIDCIssuerStatus,
+    StatusCondition,
+    StatusFinding,
+    StatusPublication,
+)
+from oidc_publisher.findings import (
+    CONDITION_ORDER,
+    Condition,
+    ConditionStatus,
+    ConditionType,
+    Facts,
+    Finding,
+    Reason,
+    Severity,
+    conditions,
+    sorted_findings,
+)
+from oidc_publisher.reconcile.status.ledger import keys_of, ledger_of
+from oidc_publisher.rotation import Advance, Ledger, coarse, signing_key_ids, whole_second
+
+#: status.findings holds at most this many, root cause first.
+MAX_FINDINGS = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """What the served discovery document says of itself; None where it could not be read."""
+
+    issuer_url: str | None = None
+    jwks_uri: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What the steps of one pass found.
+
+    `ledger` is None where no pass was made (suspended, a spec that cannot be worked on): the ledger of the status then
+    stays as it is, and so does `publication`. `instant` is that of the readings, from which the ledger has its times.
+    """
+
+    findings: tuple[Finding, ...] = ()
+    achieved: Mapping[ConditionType, str] = field(default_factory=dict)
+    skipped: Mapping[ConditionType, str] = field(default_factory=dict)
+    ledger: Ledger | None = None
+    publication: StatusPublication | None = None
+    served: Served = Served()
+    may_sign: bool | None = None
+    instant: datetime | None = None
+
+
+def summarise(issuer: OIDCIssuer, summary: Summary, now: datetime) -> OIDCIssuerStatus:
+    """The status of `issuer` after a pass; equal findings and facts give an equal status."""
+    known = issuer.status
+    found = sorted_findings(summary.findings)
+    settled = conditions(found, _facts(issuer, summary, now))
+    status = known.model_copy(
+        update={
+            "observed_generation": issuer.metadata.generation,
+            "last_handled_reconcile_at": issuer.reconcile_requested_at or known.last_handled_reconcile_at,
+            "conditions": tuple(_condition(condition) for condition in settled),
+            "findings": _findings(found, known.findings, now),
+            "issuer_url": summary.served.issuer_url or known.issuer_url,
+            "jwks_uri": summary.served.jwks_uri or known.jwks_uri,
+            "publication": summary.publication or known.publication,
+            "last_proven_time": _last_proven(settled, issuer, summary.instant or now),
+        }
+    )
+    return status if summary.ledger is None else with_ledger(status, summary.ledger)
+
+
+def with_ledger(status: OIDCIssuerStatus, ledger: Ledger) -> OIDCIssuerStatus:
+    """`status` with another ledger in it."""
+    return status.model_copy(
+        update={
+            "keys": keys_of(ledger),
+            "ledger": ledger_of(ledger),
+            "signing_key_ids": tuple(sorted(signing_key_ids(ledger))),
+        }
+    )
+
+
+def with_plan(status: OIDCIssuerStatus, issuer: OIDCIssuer, plan: Advance, now: datetime) -> OIDCIssuerStatus:
+    """`status` with the plan's findings and its SafeToSign; what the other steps found stays.
+
+    A ledger that is saved in mid-pass never stands beside an old permission, nor without the warning that belongs to it.
+    """
+    facts = _facts(issuer, Summary(may_sign=plan.may_sign), now)
+    kind = ConditionType.SAFE_TO_SIGN
+    safe = next(c for c in conditions(plan.findings, facts) if c.type is kind)
+    others = [c for c in status.conditions if c.type != kind]
+    kept = (f for f in _read_findings(status.findings) if f.condition is not kind)
+    found = sorted_findings((*kept, *(f for f in plan.findings if f.condition is kind)))
+    return status.model_copy(
+        update={
+            "conditions": (*others, _condition(safe)),
+            "findings": _findings(found, status.findings, now),
+        }
+    )
+
+
+def mints_tokens(issuer: OIDCIssuer) -> bool:
+    """Whether the issuer has an apiServer source, through which tokens are minted."""
+    return any(source.api_server is not None for source in issuer.spec.key_sources)
+
+
+def _facts(issuer: OIDCIssuer, summary: Summary, now: datetime) -> Facts:
+    return Facts(
+        generation=issuer.metadata.generation,
+        now=now,
+        interval=issuer.spec.interval,
+        mints=mints_tokens(issuer),
+        may_sign=summary.may_sign,
+        suspended=issuer.spec.suspend,
+        achieved=summary.achieved,
+        skipped=summary.skipped,
+        previous=tuple(_read_conditions(issuer.status.conditions)),
+    )
+
+
+def _read_conditions(known: Iterable[StatusCondition]) -> Iterable[Condition]:
+    """Our conditions as an earlier pass left them; what somebody else wrote among them is passed over."""
+    for condition in known:
+        try:
+            kind, reason = ConditionType(condition.type), Reason(condition.reason)
+        except ValueError:
+            continue
+        if reason is Reason.WaitingForOperator:
+            continue  # the API server's default for a new object: nobody said so at any time
+        yield Condition(
+            kind,
+            ConditionStatus(condition.status),
+            reason,
+            condition.message,
+            condition.observed_generation or 0,
+            condition.last_transition_time,
+        )
+
+
+def _condition(condition: Condition) -> StatusCondition:
+    return StatusCondition(
+        type=str(condition.type),
+        status=condition.status.value,
+        observed_generation=condition.observed_generation,
+        last_transition_time=condition.last_transition_time,
+        reason=str(condition.reason),
+        message=condition.message,
+    )
+
+
+def _read_findings(known: Iterable[StatusFinding]) -> Iterable[Finding]:
+    """The findings of an earlier pass; what this version does not know is passed over."""
+    for finding in known:
+        try:
+            reason, severity = Reason(finding.reason), Severity(finding.severity)
+        except ValueError:
+            continue
+        yield Finding(reason, severity, finding.subject or "", finding.message)
+
+
+def _findings(found: tuple[Finding, ...], known: tuple[StatusFinding, ...], now: datetime) -> tuple[StatusFinding, ...]:
+    since = {(f.reason, f.subject or ""): f.since_time for f in known}
+    return tuple(
+        StatusFinding(
+            reason=str(finding.reason),
+            severity=str(finding.severity),
+            subject=finding.subject or None,
+            message=finding.message,
+            since_time=since.get((str(finding.reason), finding.subject)) or now.replace(microsecond=0),
+        )
+        for finding in found[:MAX_FINDINGS]
+    )
+
+
+def _last_proven(settled: tuple[Condition, ...], issuer: OIDCIssuer, instant: datetime) -> datetime | None:
+    """When all was last proven: exact when it is proven anew, else at most one coarse period old."""
+    known = issuer.status.last_proven_time
+    if any(c.status is not ConditionStatus.TRUE for c in settled if c.type in CONDITION_ORDER):
+        return known
+    was_ready = any(c.type == ConditionType.READY and c.status == "True" for c in issuer.status.conditions)
+    same_generation = issuer.status.observed_generation == issuer.metadata.generation
+    # Rounded down, for kubectl prints <invalid> for a time that lies ahead; the ledger's times are rounded up. Whether a
+    # new period has begun is asked as the ledger asks it: in the second between the two each would cost a PATCH.
+    known_up = known + timedelta(seconds=1) if known and was_ready and same_generation else None
+    return known if coarse(known_up, whole_second(instant)) == known_up else instant.replace(microsecond=0)

@@ -1,0 +1,75 @@
+"""What is told once: a line in the log and an event of the object."""
+
+from __future__ import annotations
+
+import logging
+
+import structlog
+
+from oidc_publisher.api import OIDCIssuer, OIDCIssuerStatus, StatusCondition
+from oidc_publisher.cluster import ClusterClient, post_event
+from oidc_publisher.errors import ClusterError
+from oidc_publisher.findings import CONDITION_ORDER, ConditionType, Finding, Severity
+from oidc_publisher.timing.clock import Clock
+
+log = structlog.stdlib.get_logger(__name__)
+
+
+class Teller:
+    """Tells people what has happened to an issuer; nothing depends on whether it was heard."""
+
+    def __init__(self, client: ClusterClient, clock: Clock) -> None:
+        self._client = client
+        self._clock = clock
+        self._refused = False
+
+    async def happened(self, issuer: OIDCIssuer, event: Finding) -> None:
+        """Something that is over as soon as it has happened: a key became safe, drift was repaired."""
+        log.info(event.message, issuer=issuer.metadata.name, reason=str(event.reason), subject=event.subject)
+        await self._post(issuer, str(event.reason), event.message, warning=event.severity is not Severity.INFO)
+
+    async def changed(self, issuer: OIDCIssuer, status: OIDCIssuerStatus) -> None:
+        """Conditions that are not as they were: each in the log, Ready as an event too."""
+        before = {c.type: (c.status, c.reason) for c in issuer.status.conditions}
+        told: set[str] = set()
+        for condition in status.conditions:
+            if before.get(condition.type) == (condition.status, condition.reason):
+                continue
+            # Ready comes first and repeats its cause: one sentence is enough for both.
+            if condition.message not in told:
+                told.add(condition.message)
+                _log(issuer, condition)
+            if condition.type == ConditionType.READY:
+                await self._post(issuer, condition.reason, condition.message, warning=condition.status != "True")
+
+    async def _post(self, issuer: OIDCIssuer, reason: str, note: str, *, warning: bool) -> None:
+        metadata = {"name": issuer.metadata.name, "uid": issuer.metadata.uid}
+        try:
+            await post_event(
+                self._client,
+                metadata,
+                reason=reason,
+                note=note,
+                warning=warning,
+                action="Reconcile",
+                at=self._clock.now(),
+            )
+        except ClusterError as error:
+            level = logging.DEBUG if self._refused else logging.WARNING  # once is enough, never is not
+            self._refused = True
+            log.log(level, "The event was not recorded.", issuer=issuer.metadata.name, why=error.message)
+        else:
+            self._refused = False
+
+
+def _log(issuer: OIDCIssuer, condition: StatusCondition) -> None:
+    broken = condition.type in CONDITION_ORDER or condition.type == ConditionType.READY
+    level = logging.WARNING if broken and condition.status == "False" else logging.INFO
+    log.log(
+        level,
+        condition.message,
+        issuer=issuer.metadata.name,
+        condition=condition.type,
+        status=condition.status,
+        reason=condition.reason,
+    )

@@ -1,0 +1,190 @@
+"""What the plan has to say: the findings and events of one pass."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from oidc_publisher.findings import Finding, Reason, Severity
+from oidc_publisher.rotation.clock import clock_offset
+from oidc_publisher.rotation.listing import unreadable_entries_of
+from oidc_publisher.rotation.signing import signing_key_ids
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from oidc_publisher.rotation.ledger import Ledger, LedgerKey
+    from oidc_publisher.rotation.passes import Pass
+    from oidc_publisher.rotation.publishedset import Publication
+
+#: Some gateways take 10 keys; AWS takes 100 of a type (R11).
+MANY_KEYS = 10
+
+#: Clouds keep key sets for an undocumented time; two hours is the planning floor.
+SHORTEST_PRE_PUBLISH = timedelta(hours=2)
+
+#: A key that should have left this long ago is overdue.
+OVERDUE = timedelta(minutes=5)
+
+
+def report(ledger: Ledger, publication: Publication, seen: Pass) -> tuple[Finding, ...]:
+    """Every finding that follows from the ledger and the readings."""
+    found = [*_about_materials(ledger, seen), *_about_versions(ledger), *_about_endpoints(ledger)]
+    found.extend((*_about_signers(ledger), *_about_set(publication)))
+    for entry in ledger.keys:
+        found.extend(_about_key(entry, ledger, seen))
+    found.extend(_about_policy(ledger, seen))
+    return tuple(found)
+
+
+def may_sign(ledger: Ledger) -> bool | None:
+    """Whether every listed key may sign now; None when nothing is listed."""
+    listed = [entry for entry in ledger.keys if entry.origins]
+    return all(entry.safe_since_time is not None for entry in listed) if listed else None
+
+
+def stamp(time: datetime) -> str:
+    """A time as messages write it."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _about_materials(ledger: Ledger, seen: Pass) -> Iterator[Finding]:
+    materials: dict[str, set[bytes]] = defaultdict(set)
+    for key in (*(entry.key for entry in ledger.keys), *seen.listed):
+        materials[key.key_id].add(key.spki)
+    for key_id, known in sorted(materials.items()):
+        if len(known) > 1:
+            message = f"Key ID {key_id} stands for {len(known)} different keys; published is the one that fresh tokens verify with, else the first seen"
+            yield Finding.of(Reason.KeyMaterialChanged, message, subject=key_id)
+    for entry in ledger.keys:
+        if entry.material_changed and len(materials[entry.key_id]) == 1:
+            message = f"Key ID {entry.key_id} stands for another key than before, which copies of older key sets lack; all is well {_from(entry)}"
+            yield Finding.of(Reason.KeyMaterialChanged, message, subject=entry.key_id)
+
+
+def _about_versions(ledger: Ledger) -> Iterator[Finding]:
+    versions: dict[int, set[str]] = defaultdict(set)
+    for entry in ledger.keys:
+        if entry.version_named:
+            versions[entry.version].add(entry.key_id)
+    for version, key_ids in sorted(versions.items()):
+        if len(key_ids) > 1:
+            message = f"Version {version} is the number of {len(key_ids)} keys: {', '.join(sorted(key_ids))}"
+            yield Finding.of(Reason.VersionReused, message, subject=str(version))
+
+
+def _about_endpoints(ledger: Ledger) -> Iterator[Finding]:
+    for endpoint in ledger.endpoints:
+        if endpoint.gone_since_time is not None:
+            message = (
+                f"API server {endpoint.address} is no longer one of this issuer's "
+                f"(gone since {stamp(endpoint.gone_since_time)}; it signed with key {endpoint.key_id})"
+            )
+            yield Finding.of(Reason.EndpointGone, message, subject=endpoint.address)
+
+
+def _about_signers(ledger: Ledger) -> Iterator[Finding]:
+    for endpoint in ledger.endpoints:
+        if endpoint.gone_since_time is not None:
+            continue
+        entry = ledger.get(endpoint.key_id)
+        if entry is None:
+            message = f"API server {endpoint.address} signs with key {endpoint.key_id}, which no source lists"
+            yield Finding.of(Reason.SigningKeyUnknown, message, subject=endpoint.key_id)
+        elif not entry.origins:
+            message = f"API server {endpoint.address} signs with key {endpoint.key_id}, which no source lists any more; it is kept"
+            yield Finding.of(Reason.SigningKeyUnlisted, message, subject=endpoint.key_id)
+
+
+def _about_set(publication: Publication) -> Iterator[Finding]:
+    count = len(publication.keys)
+    if not count:
+        yield Finding.of(Reason.NoUsableKey, "No source has named a usable key so far; nothing was written")
+    if publication.pending:
+        message = f"{len(publication.pending)} keys wait until others leave: 100 keys of one type are published"
+        yield Finding.of(Reason.TooManyKeys, message, severity=Severity.CRITICAL)
+    elif count > MANY_KEYS:
+        yield Finding.of(Reason.TooManyKeys, f"More than {MANY_KEYS} keys are published")
+
+
+def _about_key(entry: LedgerKey, ledger: Ledger, seen: Pass) -> Iterator[Finding]:
+    key_id = entry.key_id
+    signs = key_id in signing_key_ids(ledger)
+    listed = bool(entry.origins)
+    if key_id in seen.policy.withdrawn_key_ids:
+        if listed or signs:
+            doing = "still signs" if signs else "is still listed"
+            yield Finding.of(Reason.KeyWithdrawn, f"Key {key_id} is withdrawn and {doing}", subject=key_id)
+        return
+    if entry.signed_before_safe and entry.safe_since_time is None and entry.unused_since_time is None:
+        yield Finding.of(
+            Reason.SignedBeforeSafe,
+            f"Key {key_id} signed before it was safe; all is well {_from(entry)}",
+            subject=key_id,
+        )
+    elif listed and entry.safe_since_time is None and not signs:
+        yield Finding.of(Reason.PrePublishing, f"Key {key_id} is safe to sign with {_from(entry)}", subject=key_id)
+    why = _unconfirmed(entry, seen)
+    if why and not signs:
+        message = f"Key {key_id} cannot be confirmed as unused and stays, because {why}"
+        yield Finding.of(Reason.RetirementBlocked, message, subject=key_id)
+    if entry.retire_time is not None and seen.instant > entry.retire_time + OVERDUE:
+        message = f"Key {key_id} should have left at {stamp(entry.retire_time)} and is still published"
+        yield Finding.of(Reason.RetirementOverdue, message, subject=key_id)
+    if _unknown_to_api_servers(entry, seen) and listed:
+        names = ", ".join(sorted({o.source for o in entry.origins}))
+        message = f"Key {key_id} is listed by {names} but by no API server"
+        yield Finding.of(Reason.KeyUnknownToAPIServer, message, subject=key_id)
+
+
+def _from(entry: LedgerKey) -> str:
+    if entry.safe_to_sign_time is not None:
+        return f"from {stamp(entry.safe_to_sign_time)}"
+    return "some time after it is seen at the public URL"
+
+
+def _unconfirmed(entry: LedgerKey, seen: Pass) -> str:
+    """Why the key, which was seen nowhere, may still be where this pass could not look; empty when it could look there."""
+    if entry.key in seen.listed:
+        return ""
+    # A source that answered nothing at all says so by itself; only where it named others is this key's absence a hint.
+    answered = {source.name for source in seen.sources if source.listings}
+    hinted = not entry.origins or any(origin.source in answered for origin in entry.origins)
+    if not seen.complete and hinted:
+        return f"these did not answer: {', '.join(seen.missing)}"
+    entries = [f"{name} of source {source}" for source, name in unreadable_entries_of(entry, seen)]
+    return f"it may be in what cannot be read: {', '.join(entries)}" if entries else ""
+
+
+def _unknown_to_api_servers(entry: LedgerKey, seen: Pass) -> bool:
+    servers = [source for source in seen.sources if source.from_api_server]
+    if not servers or not all(source.complete for source in servers):
+        return False
+    return not any(listing.key == entry.key for source in servers for listing in source.listings)
+
+
+def _about_policy(ledger: Ledger, seen: Pass) -> Iterator[Finding]:
+    if not seen.trusted:
+        offset = clock_offset(seen.clock)
+        seen_how = (
+            "nobody stated a Date to compare with"
+            if offset is None
+            else "the API server, the store and the wire agree on another time"
+        )
+        yield Finding.of(Reason.ClockUntrusted, f"The operator's clock is not trusted: {seen_how}")
+    if seen.policy.pre_publish_period < SHORTEST_PRE_PUBLISH:
+        yield Finding.of(Reason.PrePublishShort, "rotation.prePublishPeriod is shorter than 2h")
+    yield from _about_algorithms(ledger)
+
+
+def _about_algorithms(ledger: Ledger) -> Iterator[Finding]:
+    # Where nobody can be seen signing, the first keys count as those that parties have met.
+    oldest = min((entry.first_seen_time for entry in ledger.keys), default=None)
+    met = {e.key.algorithm for e in ledger.keys if e.first_signed_time is not None} or {
+        e.key.algorithm for e in ledger.keys if e.first_seen_time == oldest
+    }
+    for entry in ledger.keys:
+        if entry.key.algorithm not in met and entry.published_time is not None:
+            message = f"Key {entry.key_id} is the first {entry.key.algorithm} key of this issuer"
+            yield Finding.of(Reason.KeyTypeChange, message, subject=entry.key_id)

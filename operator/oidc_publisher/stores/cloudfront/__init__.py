@@ -1,0 +1,1 @@
+"""Amazon CloudFront before a bucket."""

@@ -1,0 +1,109 @@
+"""A CloudFront distribution before an S3 bucket.
+
+CloudFront has one API endpoint in each partition, which botocore finds from the bucket's region; AWS_ENDPOINT_URL_CLOUDFRONT
+names another, as for every AWS tool. Credentials are those of the store's clients. Calls block, so each runs in one of
+asyncio's threads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, cast
+
+from oidc_publisher.stores.cloudfront.errors import NoSuchInvalidationError, mismatched, translated
+from oidc_publisher.stores.cloudfront.origins import Origin, mismatch
+from oidc_publisher.stores.s3.clients import SHARED_CLIENTS, S3Clients, S3Endpoint, transport_to
+
+if TYPE_CHECKING:
+    from botocore.session import Session
+    from types_boto3_cloudfront import CloudFrontClient
+
+__all__ = ["SHARED_CLOUDFRONT", "CloudFrontClients", "CloudFrontDistribution"]
+
+
+class CloudFrontClients:
+    """The clients of this process, one per region named. Every method blocks: call it in a thread."""
+
+    def __init__(self, stores: S3Clients) -> None:
+        self._stores = stores
+        self._lock = threading.Lock()
+        self._built: dict[str, tuple[Session, CloudFrontClient]] = {}
+
+    def get(self, region: str) -> CloudFrontClient:
+        """The client for the partition of `region`, built anew when the stores had to look for other credentials."""
+        session = self._stores.session()
+        with self._lock:
+            known = self._built.get(region)
+            if known is None or known[0] is not session:
+                known = self._built[region] = (session, self._build(session, region))
+            return known[1]
+
+    def _build(self, session: Session, region: str) -> CloudFrontClient:
+        client: Any = session.create_client("cloudfront", region_name=region)  # types-boto3 knows boto3's sessions only
+        transport = transport_to(client.meta.endpoint_url, session)
+        client.meta.events.register("before-send.cloudfront", transport.answer)
+        return cast("CloudFrontClient", client)
+
+
+#: The clients that distributions share unless they are given others.
+SHARED_CLOUDFRONT = CloudFrontClients(SHARED_CLIENTS)
+
+
+class CloudFrontDistribution:
+    """The distribution of an ID, which should serve a bucket."""
+
+    def __init__(
+        self, distribution_id: str, bucket: str, endpoint: S3Endpoint, clients: CloudFrontClients = SHARED_CLOUDFRONT
+    ) -> None:
+        self.name = distribution_id
+        self._bucket = bucket
+        self._endpoint = endpoint
+        self._clients = clients
+
+    async def invalidate(self, paths: Sequence[str], reference: str) -> str:
+        """Ask for the copies at `paths` to be dropped, and return the invalidation's ID."""
+        return await asyncio.to_thread(self._invalidate, list(paths), reference)
+
+    async def completed(self, invalidation: str) -> bool:
+        """Whether no edge has a copy from before the invalidation any more; one that is forgotten is long over."""
+        return await asyncio.to_thread(self._completed, invalidation)
+
+    async def check(self) -> None:
+        """Raise StoreError (DistributionMismatch) when no origin of the distribution can be the bucket."""
+        await asyncio.to_thread(self._check)
+
+    def _invalidate(self, paths: list[str], reference: str) -> str:
+        with translated(self.name, "CreateInvalidation"):
+            answer = self._client.create_invalidation(
+                DistributionId=self.name,
+                InvalidationBatch={
+                    "Paths": {"Quantity": len(paths), "Items": paths},
+                    "CallerReference": reference,
+                },
+            )
+            return answer["Invalidation"]["Id"]
+
+    def _completed(self, invalidation: str) -> bool:
+        try:
+            with translated(self.name, "GetInvalidation"):
+                answer = self._client.get_invalidation(DistributionId=self.name, Id=invalidation)
+        except NoSuchInvalidationError:
+            return True
+        # The documentation says Completed, some servers say COMPLETED.
+        return answer["Invalidation"]["Status"].casefold() == "completed"
+
+    def _check(self) -> None:
+        with translated(self.name, "GetDistribution"):
+            answer = self._client.get_distribution(Id=self.name)
+            items = answer["Distribution"]["DistributionConfig"]["Origins"]["Items"]
+        origins = [Origin(item["DomainName"], item.get("OriginPath", "")) for item in items]
+        sentence = mismatch(self.name, origins, self._bucket, self._endpoint)
+        if sentence is not None:
+            hint = "Set distributionID to the distribution of this bucket, or correct its origin."
+            raise mismatched(self.name, sentence, hint)
+
+    @property
+    def _client(self) -> CloudFrontClient:
+        return self._clients.get(self._endpoint.region)

@@ -1,0 +1,62 @@
+"""Whether one of a CloudFront distribution's origins is the store's bucket. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from oidc_publisher.stores.s3.clients import S3Endpoint
+
+#: So many origins are named in a message; a distribution may have 25.
+_SHOWN = 5
+_DOMAIN = r"(?:amazonaws\.com(?:\.cn)?|amazonaws\.eu)"
+_REGION = r"(?P<region>[a-z]{2,5}(?:-[a-z]+)+-[0-9]+)"
+# With a region, the old form with a dash, dual stack, the website endpoints of either kind; without, the global one.
+_S3 = rf"s3(?:-website)?(?:-fips)?(?:\.dualstack)?(?:[.-]{_REGION})?\.{_DOMAIN}"
+# The alias of an access point does not tell which bucket is behind it (S3 User Guide, access-points-alias).
+_ALIAS = re.compile(rf"[a-z0-9-]+-s3alias\.{_S3}")
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a distribution fetches from: a host, and a path that it puts before the viewer's."""
+
+    host: str
+    path: str = ""
+
+
+def mismatch(distribution: str, origins: Sequence[Origin], bucket: str, endpoint: S3Endpoint) -> str | None:
+    """The sentence that says why no origin can serve the bucket, None when one does or may.
+
+    An origin that names the bucket in another region is none: S3 answers it with PermanentRedirect.
+    """
+    if any(_may_serve(origin, bucket, endpoint) for origin in origins):
+        return None
+    astray = next((region for region in (_region_named(origin, bucket) for origin in origins) if region), None)
+    if astray and endpoint.is_amazon:
+        return (
+            f"The origin of distribution {distribution} has bucket {bucket} in {astray}; it lies in {endpoint.region}"
+        )
+    hosts = sorted({origin.host for origin in origins})
+    more = ", ..." if len(hosts) > _SHOWN else ""
+    return f"Distribution {distribution} serves {', '.join(hosts[:_SHOWN])}{more}, not the bucket {bucket}"
+
+
+def _may_serve(origin: Origin, bucket: str, endpoint: S3Endpoint) -> bool:
+    host = origin.host.lower()
+    if not endpoint.is_amazon:
+        server = (urlsplit(endpoint.origin).hostname or "").lower()
+        return host in {server, f"{bucket}.{server}"}
+    own = re.fullmatch(rf"{re.escape(bucket)}\.{_S3}", host)
+    in_path = re.fullmatch(_S3, host) if origin.path.split("/")[1:2] == [bucket] else None
+    found = own or in_path
+    if found:
+        return found["region"] in {None, endpoint.region}
+    return _ALIAS.fullmatch(host) is not None
+
+
+def _region_named(origin: Origin, bucket: str) -> str | None:
+    found = re.fullmatch(rf"{re.escape(bucket)}\.{_S3}", origin.host.lower())
+    return found["region"] if found else None

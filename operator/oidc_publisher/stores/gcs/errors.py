@@ -1,0 +1,203 @@
+"""Errors of google-cloud-storage, google-auth and requests in the catalogue's words; nothing above sees one of them.
+
+::
+
+    StoreError
+    ├── PreconditionError          412, and 404 to a conditional replacement: somebody was faster
+    ├── AnswerLostError            the request went out and no answer came: it may have taken effect
+    └── RefusedCredentialsError    none found, none that can be exchanged, or none that Cloud Storage takes
+
+Messages are stable. What Cloud Storage says in its own words goes to the log `oidc_publisher.stores`. Those words have
+been taken from Google's reference (cloud.google.com/storage/docs/json_api/v1/status-codes), not from a bucket.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from oidc_publisher.errors import StoreError
+from oidc_publisher.findings import Reason
+from oidc_publisher.stores.gcs.failures import Call, clock_off, from_client, from_credentials, unavailable
+from oidc_publisher.stores.httpdate import parsed_date
+from oidc_publisher.stores.refusals import RefusedCredentialsError, lost_race
+
+if TYPE_CHECKING:
+    from google.api_core.exceptions import GoogleAPICallError
+
+__all__ = ["Call", "is_absent", "translated"]
+
+_LOG = logging.getLogger("oidc_publisher.stores")
+
+#: Cloud Storage names what is missing: "... does not have storage.objects.get access to ...".
+_PERMISSION = re.compile(r"\bstorage\.[a-zA-Z]+\.[a-zA-Z]+")
+_KMS = re.compile(r"\b(?:cloudkms|KMS)\b")
+#: Google refuses tokens that were issued more than a few minutes off its own clock.
+_MAX_CLOCK_OFFSET = timedelta(minutes=5)
+_RATE_LIMITS = {"rateLimitExceeded", "userRateLimitExceeded"}
+
+_HINTS = {
+    "storage.objects.get": (
+        "Allow the operator's identity storage.objects.get and storage.objects.list on the bucket: without the latter,"
+        " Cloud Storage answers 403, not 404, where there is no object yet."
+    ),
+    "storage.objects.delete": (
+        "Allow the operator's identity storage.objects.delete on the bucket: replacing an object needs it beside"
+        " storage.objects.create."
+    ),
+}
+#: Causes of a 403 that are no missing permission, by Cloud Storage's reason: what it is, and what to do.
+_OTHER_CAUSES = {
+    "accountDisabled": ("the billing of its project is disabled", "Enable the billing of the bucket's project."),
+    "insufficientPermissions": (
+        "the scopes of the operator's credentials do not include it",
+        "Use Workload Identity, or give the nodes the scope devstorage.read_write.",
+    ),
+    "retentionPolicyNotMet": (
+        "a retention policy or a hold keeps the present object",
+        "Remove it: documents that cannot be replaced cannot follow the cluster's keys.",
+    ),
+}
+_PERIMETER = (
+    "the organization's policy prohibits it",
+    "Let the operator through the perimeter of VPC Service Controls, or move the bucket out of it.",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """An error that Cloud Storage answered; `reason` is the word of its own catalogue, or empty."""
+
+    status: int
+    reason: str
+    message: str
+    date: datetime | None
+
+    @property
+    def is_transient(self) -> bool:
+        """Whether the same request may succeed later."""
+        passing = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS}
+        return self.status in passing or self.status >= HTTPStatus.INTERNAL_SERVER_ERROR or self.reason in _RATE_LIMITS
+
+    @property
+    def is_about_bucket(self) -> bool:
+        """Whether it is the bucket that is not found: "The specified bucket ...", not "No such object: ..."."""
+        no_such = self.status == HTTPStatus.NOT_FOUND and "bucket does not exist" in self.message
+        return no_such or (self.status == HTTPStatus.BAD_REQUEST and "bucket name" in self.message)
+
+    @property
+    def is_requester_pays(self) -> bool:
+        """Whether it asks who pays."""
+        return self.reason == "UserProjectMissing" or "requester pays" in self.message
+
+
+@contextlib.contextmanager
+def translated(call: Call) -> Iterator[None]:
+    """Turn everything that Google's libraries raise within into StoreError."""
+    from google.api_core.exceptions import GoogleAPICallError  # noqa: PLC0415 - clouds are imported only when used
+    from google.auth.exceptions import GoogleAuthError  # noqa: PLC0415
+    from google.cloud.storage.exceptions import DataCorruption  # noqa: PLC0415
+    from urllib3.exceptions import HTTPError  # noqa: PLC0415 - of bodies that are read raw
+
+    try:
+        yield
+    except GoogleAPICallError as error:
+        raise _from_answer(call, _said(error)) from error
+    except GoogleAuthError as error:
+        _LOG.info("%s on %s: %r", call.permission, call.name, error)
+        raise from_credentials(call, error) from error
+    # requests' errors are OSErrors.
+    except (OSError, ValueError, HTTPError, DataCorruption) as error:
+        _LOG.info("%s on %s: %r", call.permission, call.name, error)
+        raise from_client(call, error) from error
+
+
+def is_absent(error: GoogleAPICallError) -> bool:
+    """Whether Cloud Storage says that the object does not exist, and not that its bucket does not."""
+    said = _said(error)
+    return said.status == HTTPStatus.NOT_FOUND and not said.is_about_bucket
+
+
+def _from_answer(call: Call, said: _Said) -> StoreError:
+    """The meaning of an error that Cloud Storage answered."""
+    # A precondition that did not hold is the store's part of a compare-and-swap, not a fault.
+    level = logging.DEBUG if said.status == HTTPStatus.PRECONDITION_FAILED else logging.INFO
+    _LOG.log(level, "%s on %s: %s %s %s", call.permission, call.name, said.status, said.reason, said.message)
+    if said.is_about_bucket:
+        return _no_bucket(call)
+    if said.is_requester_pays:
+        return _requester_pays(call)
+    match said.status:
+        case HTTPStatus.PRECONDITION_FAILED:
+            error: StoreError = lost_race(call.name)
+        case HTTPStatus.NOT_FOUND:  # where nothing is there yet, only the bucket can be missing
+            error = lost_race(call.name) if call.conditional else _no_bucket(call)
+        case HTTPStatus.UNAUTHORIZED:
+            error = _refused(call, said)
+        case HTTPStatus.FORBIDDEN if not said.is_transient:
+            error = _denied(call, said)
+        case _:
+            what = f"Cloud Storage answers {said.reason or 'an error'} ({said.status})"
+            error = unavailable(call, what, retryable=said.is_transient)
+    return error
+
+
+def _no_bucket(call: Call) -> StoreError:
+    return StoreError(Reason.BucketNotFound, f"The bucket {call.bucket} does not exist", subject=call.name)
+
+
+def _requester_pays(call: Call) -> StoreError:
+    return StoreError(
+        Reason.AccessDenied,
+        f"The bucket {call.bucket} lets the requester pay, which no relying party does",
+        hint=f"Turn it off: gcloud storage buckets update gs://{call.bucket} --no-requester-pays.",
+        subject=call.name,
+    )
+
+
+def _refused(call: Call, said: _Said) -> StoreError:
+    """A 401 in spite of credentials that were made anew."""
+    if said.date and abs(said.date - datetime.now(UTC)) > _MAX_CLOCK_OFFSET:
+        return clock_off(call)
+    return RefusedCredentialsError(
+        Reason.AccessDenied,
+        f"Cloud Storage refuses the operator's credentials for {call.name}",
+        hint="Correct the operator's cloud identity: its service account may be disabled or deleted.",
+        subject=call.name,
+    )
+
+
+def _denied(call: Call, said: _Said) -> StoreError:
+    """A 403: KMS, a cause that Cloud Storage names, or a permission."""
+    if _KMS.search(said.message):
+        hint = "Allow the service agent of Cloud Storage in the bucket's project to encrypt and decrypt with its key."
+        return StoreError(Reason.KMSDenied, f"{call.name}: its KMS key cannot be used", hint=hint, subject=call.name)
+    found = _PERMISSION.search(said.message)
+    permission = found[0] if found else call.permission
+    prohibited = "organization's policy" in said.message
+    what, hint = _PERIMETER if prohibited else _OTHER_CAUSES.get(said.reason, ("", ""))
+    return StoreError(
+        Reason.AccessDenied,
+        f"{permission} on {call.name} is denied" + (f": {what}" if what else ""),
+        hint=hint or _HINTS.get(permission, f"Allow the operator's identity {permission} on the bucket."),
+        subject=call.name,
+    )
+
+
+def _said(error: GoogleAPICallError) -> _Said:
+    """What the answer behind an error says; it may be anything, for whoever answers may be no Cloud Storage."""
+    answer: Any = error.response
+    try:
+        inner = answer.json()["error"]
+        causes = inner.get("errors") or [{}]
+        reason, message = str(causes[0].get("reason", "")), str(inner.get("message", ""))
+    except (AttributeError, ValueError, LookupError, TypeError):
+        reason, message = "", str(getattr(answer, "text", ""))
+    headers = getattr(answer, "headers", {})
+    return _Said(int(error.code or 0), reason, message, parsed_date(headers.get("Date")))

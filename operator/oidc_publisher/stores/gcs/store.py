@@ -1,0 +1,99 @@
+"""Documents in a bucket of Google Cloud Storage.
+
+A version is an object's generation and metageneration. Editing Content-Type, Cache-Control or custom metadata changes
+the latter alone, so a write names both (ifGenerationMatch, ifMetagenerationMatch) and loses to either kind of change.
+
+A read asks for the object's metadata, which has everything but the bytes; those are fetched when the generation is
+another than the one that was read or written last. At rest a look at a document is one request without a body.
+
+Deleting compares before it deletes, and then sends the same preconditions: Cloud Storage holds them, fake-gcs-server
+1.56.1, which the tests run against, ignores them on deletion. It also ignores ifMetagenerationMatch everywhere and
+counts no metageneration; tests/unit/stores plays the real behaviour.
+
+Calls block, so each operation runs in one of asyncio's threads. A thread cannot be ended from outside: a process that
+exits in the midst of a call waits for it, at most for two attempts of 2 s to connect and 5 s to answer, and as long
+again for the read that follows a write without an answer.
+"""
+
+from __future__ import annotations
+
+from oidc_publisher.errors import PreconditionError, StoreError
+from oidc_publisher.findings import Reason
+from oidc_publisher.stores.blocking import BlockingStore
+from oidc_publisher.stores.gcs.clients import SHARED_CLIENTS, GCSClients
+from oidc_publisher.stores.gcs.objects import Found, GCSObjects, GCSPlace, Version
+from oidc_publisher.stores.port import Document, StoredDocument
+from oidc_publisher.stores.refusals import AnswerLostError, lost_race
+
+__all__ = ["GCSPlace", "GCSStore"]
+
+#: How often a document may be replaced between the two requests of one read.
+_LOOKS = 3
+
+
+class GCSStore(BlockingStore):
+    """Documents below one prefix of one bucket.
+
+    Keep one for as long as its issuer lives: it remembers what it has read and asks only whether that has changed.
+    """
+
+    def __init__(self, place: GCSPlace, clients: GCSClients = SHARED_CLIENTS) -> None:
+        self._objects = GCSObjects(place, clients)
+        super().__init__(place.location, self._objects.offsets)
+        self._bodies: dict[str, tuple[int, bytes]] = {}  # by path: generation and bytes
+
+    async def aclose(self) -> None:
+        """Let go of the session, whose connections are closed when no other store uses it."""
+        self._bodies.clear()
+        self._objects.let_go()
+
+    def _read(self, path: str) -> StoredDocument | None:
+        for _ in range(_LOOKS):
+            found = self._objects.look(path)
+            if found is None:
+                self._bodies.pop(path, None)
+                return None
+            body = self._body(path, found)
+            if body is not None:
+                return found.with_body(body)
+        raise StoreError(
+            Reason.StoreUnavailable,
+            f"{self._objects.name(path)} is replaced faster than it can be read",
+            hint="Look who else writes there.",
+            retryable=True,
+            subject=self._objects.name(path),
+        )
+
+    def _body(self, path: str, found: Found) -> bytes | None:
+        """The bytes of a generation, which never change: fetched once."""
+        known = self._bodies.get(path)
+        if known and known[0] == found.version.generation:
+            return known[1]
+        body = self._objects.fetch(path, found)
+        if body is not None:
+            self._bodies[path] = found.version.generation, body
+        return body
+
+    def _write(self, path: str, document: Document, expected: str | None) -> StoredDocument:
+        try:
+            found = self._objects.put(path, document, Version.parse(expected) if expected is not None else None)
+        except (PreconditionError, AnswerLostError):
+            # A second attempt is made when an answer was lost, and is then refused because of what the first wrote.
+            stored = self._read(path)
+            if stored is None or stored.document != document or stored.content_encoding:
+                raise
+            return stored
+        self._bodies[path] = found.version.generation, document.body
+        return found.with_body(document.body)
+
+    def _delete(self, path: str, expected: str) -> None:
+        found = self._objects.look(path)
+        if found is None:
+            return
+        if str(found.version) != expected:
+            raise lost_race(self._objects.name(path))
+        try:
+            self._objects.delete(path, found.version)
+        except (PreconditionError, AnswerLostError):
+            if self._objects.look(path):
+                raise

@@ -1,0 +1,214 @@
+"""S3 clients, built late, in threads, and shared by every store that needs the same one.
+
+They are botocore's, as boto3's are: boto3's own half (transfers, resources) costs 4 MiB and 100 ms more and is not
+used. botocore is imported when the first client is built; further clients cost about 10 ms.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+import weakref
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from enum import Enum, auto
+from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import urlsplit
+
+from oidc_publisher import __version__
+from oidc_publisher.stores.timeouts import CONNECT_TIMEOUT_S, READ_TIMEOUT_S
+
+if TYPE_CHECKING:
+    from botocore.config import Config
+    from botocore.session import Session
+    from types_boto3_s3 import S3Client
+
+    from oidc_publisher.stores.s3.transport import Transport
+
+#: Issuers of one operator rarely need more than a few; the least recently used go first.
+_MAX_CLIENTS = 32
+#: asyncio's threads on a machine of up to 28 cores: no thread waits for a connection.
+_MAX_CONNECTIONS = 32
+#: How old refused credentials must be before they are looked for again: a search may cost seconds.
+_MIN_CREDENTIAL_AGE_S = 30.0
+#: The domains of Amazon's partitions by the beginning of their regions' names; the first one is that of all others.
+_AMAZON = {"": "amazonaws.com", "cn-": "amazonaws.com.cn", "eusc-": "amazonaws.eu"}
+_REDIRECTS = {"PermanentRedirect", "IllegalLocationConstraintException"}
+
+
+@dataclass(frozen=True, slots=True)
+class S3Endpoint:
+    """Whom to talk to: what two stores must have in common to share a client.
+
+    `addressing_style` is Auto, Path or Virtual; `certificate_authority` is PEM, trusted beside the machine's roots.
+    """
+
+    region: str
+    endpoint_url: str | None = None
+    addressing_style: str = "Auto"
+    certificate_authority: str | None = None
+
+    @property
+    def is_amazon(self) -> bool:
+        """Whether Amazon answers there (PrivateLink endpoints included)."""
+        host = urlsplit(self.origin).hostname or ""
+        return any(host.endswith(f".{domain}") for domain in _AMAZON.values())
+
+    @property
+    def server(self) -> str:
+        """Whose buckets are meant: each of Amazon's endpoints leads to those of the region, where a bucket stays for good."""
+        return replace(self, endpoint_url=None).origin if self.is_amazon else self.origin
+
+    @property
+    def origin(self) -> str:
+        """The URL of the server, for messages as for people who look it up."""
+        if self.endpoint_url is not None:
+            return self.endpoint_url
+        partition = next((begin for begin in _AMAZON if begin and self.region.startswith(begin)), "")
+        return f"https://s3.{self.region}.{_AMAZON[partition]}"
+
+
+class ConditionalWrites(Enum):
+    """What is known of a server's preconditions on writes."""
+
+    HONOURED = auto()
+    UNPROVEN = auto()
+    IGNORED = auto()
+
+
+@dataclass(slots=True, weakref_slot=True, eq=False)
+class SharedClient:
+    """A client and what was learnt about its server; its connections end when nobody holds it any more."""
+
+    client: S3Client
+    conditional_writes: ConditionalWrites
+    conditional_reads: bool = True
+    built_at: float = field(default_factory=time.monotonic)
+
+
+class S3Clients:
+    """The clients of this process, one per endpoint. Every method blocks: call it in a thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._session: Session | None = None
+        self._shared: OrderedDict[S3Endpoint, SharedClient] = OrderedDict()
+
+    def get(self, endpoint: S3Endpoint) -> SharedClient:
+        """The client for `endpoint`, built when there is none.
+
+        Raises botocore's errors about credentials and configuration, and StoreError about certificate authorities.
+        """
+        with self._lock:
+            shared = self._shared.get(endpoint) or self._build(endpoint)
+            self._shared[endpoint] = shared
+            self._shared.move_to_end(endpoint)
+            if len(self._shared) > _MAX_CLIENTS:
+                self._shared.popitem(last=False)
+            return shared
+
+    def session(self) -> Session:
+        """The session whose credentials all clients share; another one after credentials were refused."""
+        with self._lock:
+            return self._loaded_session()
+
+    def forget_refused(self, endpoint: S3Endpoint, refused: SharedClient) -> bool:
+        """Look for credentials anew with the next client, and tell whether that may find others.
+
+        A session never re-reads those it has found. What was learnt about the server goes too; it is learnt again at
+        the next write.
+        """
+        with self._lock:
+            if self._shared.get(endpoint) is not refused:
+                return True  # another store's call has seen to it
+            if time.monotonic() - refused.built_at < _MIN_CREDENTIAL_AGE_S:
+                return False
+            self._session = None
+            self._shared.clear()
+            return True
+
+    def _build(self, endpoint: S3Endpoint) -> SharedClient:
+        session = self._loaded_session()
+        client: Any = session.create_client(  # types-boto3 knows boto3's sessions only
+            "s3",
+            region_name=endpoint.region,
+            endpoint_url=endpoint.endpoint_url,
+            config=_config({"s3": {"addressing_style": endpoint.addressing_style.lower()}}),
+        )
+        transport = transport_to(client.meta.endpoint_url, session, endpoint.certificate_authority)
+        client.meta.events.register("before-send.s3", transport.answer)
+        client.meta.events.register_first("needs-retry.s3", _RefuseRedirects(endpoint.region))
+        proven = ConditionalWrites.HONOURED if endpoint.is_amazon else ConditionalWrites.UNPROVEN
+        shared = SharedClient(client, proven)
+        weakref.finalize(shared, transport.close)
+        return shared
+
+    def _loaded_session(self) -> Session:
+        if self._session is None:
+            import botocore.session  # noqa: PLC0415 - clouds are imported only when used
+
+            self._session = botocore.session.get_session()
+            self._session.set_default_client_config(_timeouts())  # for STS, which would wait for minutes otherwise
+        return self._session
+
+
+#: The clients that stores share unless they are given others.
+SHARED_CLIENTS = S3Clients()
+
+
+class _RefuseRedirects:
+    """Ends a call to the wrong region, where botocore would silently follow to the right one at twice the calls."""
+
+    def __init__(self, region: str) -> None:
+        self._region = region
+
+    def __call__(self, response: tuple[Any, dict[str, Any]] | None, operation: Any, **_: object) -> None:
+        from botocore.exceptions import ClientError  # noqa: PLC0415 - clouds are imported only when used
+
+        if response and wrong_region(response[1], self._region) is not None:
+            raise ClientError(cast("Any", response[1]), operation.name)
+
+
+def wrong_region(parsed: Mapping[str, Any], region: str) -> str | None:
+    """The bucket's region when an error of S3 says it is not `region`; "" when it does not name it, else None."""
+    error = parsed.get("Error", {})
+    headers = parsed.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+    named: str = headers.get("x-amz-bucket-region") or error.get("Region") or ""
+    if error.get("Code") in _REDIRECTS or (error and named not in {"", region}):
+        return named
+    return None
+
+
+def transport_to(url: str, session: Session, certificate_authority: str | None = None) -> Transport:
+    """HTTP to `url`, with the machine's roots (or those the session names) and PEM certificates beside them."""
+    from oidc_publisher.stores.s3.transport import Transport, tls_context  # noqa: PLC0415 - imports botocore
+
+    # AWS_CA_BUNDLE stands in place of the machine's roots, as with every AWS tool.
+    context = tls_context(session.get_config_variable("ca_bundle"), certificate_authority)
+    return Transport(context, url, (CONNECT_TIMEOUT_S, READ_TIMEOUT_S), _MAX_CONNECTIONS)
+
+
+def _timeouts() -> Config:
+    from botocore.config import Config  # noqa: PLC0415
+
+    return Config(
+        connect_timeout=CONNECT_TIMEOUT_S,
+        read_timeout=READ_TIMEOUT_S,
+        retries={"mode": "standard", "total_max_attempts": 2},
+        user_agent_extra=f"oidc-publisher/{__version__}",
+    )
+
+
+def _config(more: dict[str, Any]) -> Config:
+    from botocore.config import Config  # noqa: PLC0415
+
+    settings: dict[str, Any] = {
+        # Else PUT goes out as aws-chunked, and other servers than Amazon's hand that encoding on to readers.
+        "request_checksum_calculation": "when_required",
+        "response_checksum_validation": "when_required",
+        "max_pool_connections": _MAX_CONNECTIONS,
+        # The place is what the object says: an AWS_ENDPOINT_URL of the process does not move it.
+        "ignore_configured_endpoint_urls": True,
+    }
+    return _timeouts().merge(Config(**settings, **more))

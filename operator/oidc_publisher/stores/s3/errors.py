@@ -1,0 +1,287 @@
+"""botocore's errors in the catalogue's words; nothing above this module sees one of them.
+
+::
+
+    StoreError
+    ├── PreconditionError          412, 409, and 404 to If-Match: somebody was faster, or our own first attempt was
+    ├── AnswerLostError            the request went out and no answer came: it may have taken effect
+    └── RefusedCredentialsError    none found, or none that the store or STS takes
+
+Messages are stable. What differs from call to call (request ids, session names) goes to the log `oidc_publisher.stores`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import re
+import socket
+import ssl
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from oidc_publisher.errors import StoreError
+from oidc_publisher.findings import Reason
+from oidc_publisher.stores.causes import cause
+from oidc_publisher.stores.refusals import AnswerLostError, RefusedCredentialsError, lost_race
+from oidc_publisher.stores.s3.clients import S3Endpoint, wrong_region
+from oidc_publisher.stores.timeouts import CONNECT_TIMEOUT_S, READ_TIMEOUT_S
+
+_LOG = logging.getLogger("oidc_publisher.stores")
+_PRECONDITION_FAILED = 412
+
+_OURS = {"GetObject", "PutObject", "DeleteObject"}
+_LOST_RACE = {"PreconditionFailed", "ConditionalRequestConflict", "OperationAborted"}
+_REFUSED_CREDENTIALS = {
+    "AuthorizationHeaderMalformed",
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "InvalidAccessKeyId",
+    "InvalidToken",
+    "SignatureDoesNotMatch",
+    "TokenRefreshRequired",
+}
+_CLOCK = {"RequestTimeTooSkewed", "RequestExpired", "RequestInTheFuture"}
+_NOT_IMPLEMENTED, _BAD_GATEWAY_OR_WORSE, _TOO_MANY = 501, 500, 429
+_DENIALS = {401, 403}
+# Since 2024 S3 names the missing permission: "... is not authorized to perform: s3:ListBucket on resource ...".
+_MISSING_PERMISSION = re.compile(r"perform: ((?:s3|kms):\w+)")
+_READ_PERMISSIONS = "s3:GetObject and s3:PutObject on both objects, and s3:ListBucket on the bucket"
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What was asked of whom, for messages. `permission` is IAM's word for it, `name` is `s3://bucket/key`."""
+
+    permission: str
+    name: str
+    bucket: str
+    endpoint: S3Endpoint
+    expected_owner: str | None = None
+    conditional: bool = False
+
+
+@contextlib.contextmanager
+def translated(call: Call) -> Iterator[None]:
+    """Turn everything that botocore raises within into StoreError.
+
+    RuntimeError is its word for credentials that were fetched anew and have expired all the same.
+    """
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - clouds are imported only when used
+    from botocore.parsers import ResponseParserError  # noqa: PLC0415
+
+    try:
+        yield
+    except ClientError as error:
+        raise _from_answer(call, error.response, error.operation_name) from error
+    except (BotoCoreError, ResponseParserError, OSError, RuntimeError) as error:
+        _LOG.info("%s on %s: %r", call.permission, call.name, error)
+        raise _from_client(call, error) from error
+
+
+def _from_answer(call: Call, response: Mapping[str, Any], operation: str) -> StoreError:
+    """The meaning of an error that a server answered."""
+    error, metadata = response.get("Error", {}), response.get("ResponseMetadata", {})
+    code, status = str(error.get("Code", "")), int(metadata.get("HTTPStatusCode", 0))
+    # A precondition that did not hold is the store's part of a compare-and-swap, not a fault.
+    _LOG.log(
+        logging.DEBUG if status == _PRECONDITION_FAILED else logging.INFO,
+        "%s (%s) on %s: %s %s %s, request id %s, host id %s",
+        operation,
+        call.permission,
+        call.name,
+        status,
+        code,
+        error.get("Message", ""),
+        metadata.get("RequestId", ""),
+        metadata.get("HostId", ""),
+    )
+    if operation not in _OURS:
+        return _from_sts(call, code, status, operation)
+    region = wrong_region(response, call.endpoint.region)
+    if region is not None:
+        return _wrong_region(call, region)
+    if (status in _DENIALS and code not in _CLOCK | _REFUSED_CREDENTIALS) or code.startswith("KMS."):
+        return _denied(call, code, str(error.get("Message", "")))
+    return _from_s3(call, code, status)
+
+
+def _from_s3(call: Call, code: str, status: int) -> StoreError:
+    """The meaning of S3's codes."""
+    if code in _LOST_RACE or (code == "NoSuchKey" and call.conditional):
+        return lost_race(call.name)
+    if code in {"NoSuchBucket", "InvalidBucketName"}:
+        return StoreError(Reason.BucketNotFound, f"The bucket {call.bucket} does not exist", subject=call.name)
+    if code in _CLOCK:
+        return StoreError(
+            Reason.ClockSkewed, f"{call.name}: the operator's clock is off ({code})", retryable=True, subject=call.name
+        )
+    if code in _REFUSED_CREDENTIALS:
+        return RefusedCredentialsError(
+            Reason.AccessDenied,
+            f"{_origin(call)} refuses the operator's credentials for {call.name} ({code})",
+            hint="Correct the operator's access key or cloud identity.",
+            retryable=code.startswith("Expired"),
+            subject=call.name,
+        )
+    return _unusual(call, code, status)
+
+
+def _wrong_region(call: Call, region: str) -> StoreError:
+    where = f"lies in {region}" if region else "lies in another region"
+    return StoreError(
+        Reason.WrongRegion,
+        f"The bucket {call.bucket} {where}, not in {call.endpoint.region}",
+        hint=f"Set spec.store.s3.region to {region}." if region else "Set spec.store.s3.region to the bucket's region.",
+        subject=call.name,
+    )
+
+
+def _denied(call: Call, code: str, text: str) -> StoreError:
+    """A 403: KMS, a permission that S3 names, or one that follows from what was asked."""
+    found = _MISSING_PERMISSION.search(text)
+    permission = found[1] if found else call.permission
+    if permission.startswith("kms:") or code.startswith("KMS."):
+        what = f"{permission} is denied" if found else f"its KMS key cannot be used ({code})"
+        return StoreError(Reason.KMSDenied, f"{call.name}: {what}", subject=call.name)
+    hint = f"Allow the operator {permission}."
+    if permission == "s3:ListBucket":
+        hint = "Allow the operator s3:ListBucket on the bucket: without it S3 denies reading what does not exist yet."
+    elif permission == "s3:GetObject":
+        hint = f"Allow the operator {_READ_PERMISSIONS}: without that, S3 denies reading what does not exist yet."
+    if call.expected_owner:
+        hint += f" If account {call.expected_owner} does not own the bucket, correct expectedBucketOwner."
+    return StoreError(Reason.AccessDenied, f"{permission} on {call.name} is denied", hint=hint, subject=call.name)
+
+
+def _unusual(call: Call, code: str, status: int) -> StoreError:
+    if status == _NOT_IMPLEMENTED and call.conditional:
+        return conditions_ignored(call.endpoint, call.name, "does not implement preconditions")
+    transient = status >= _BAD_GATEWAY_OR_WORSE or status == _TOO_MANY
+    return _unavailable(call, f"{_origin(call)} answers {code or 'an error'} ({status})", retryable=transient)
+
+
+def _from_sts(call: Call, code: str, status: int, operation: str) -> StoreError:
+    """The exchange of the operator's identity for credentials failed."""
+    if code in {"IDPCommunicationError", "Throttling"} or status >= _BAD_GATEWAY_OR_WORSE:
+        return _unavailable(call, f"STS answers {code} to {operation}")
+    return RefusedCredentialsError(
+        Reason.CredentialsMissing,
+        f"STS gives the operator no credentials: {code} to {operation}",
+        hint="Correct the trust policy of the operator's role; it must not rely on the very issuer that is published.",
+        retryable=code.startswith("Expired"),
+        subject=call.name,
+    )
+
+
+def _from_client(call: Call, error: Exception) -> StoreError:
+    """The meaning of an error that botocore made without an answer."""
+    from botocore import exceptions as boto  # noqa: PLC0415 - clouds are imported only when used
+    from botocore.parsers import ResponseParserError  # noqa: PLC0415
+
+    if isinstance(error, boto.ParamValidationError | boto.InvalidRegionError | boto.EndpointProviderError):
+        return StoreError(Reason.SpecUnsupported, f"{call.name}: {_one_line(error)}", subject=call.name)
+    if isinstance(error, boto.ConnectionError | boto.HTTPClientError | boto.IncompleteReadError):
+        return _from_transport(call, error)
+    if isinstance(error, ResponseParserError):
+        return _unavailable(call, f"{_origin(call)} answers, but not as S3 does", retryable=False)
+    return _credentials(call, error)
+
+
+def _from_transport(call: Call, error: Exception) -> StoreError:
+    """The meaning of a connection that did not come about, or did not last."""
+    from botocore import exceptions as boto  # noqa: PLC0415 - clouds are imported only when used
+
+    origin = _origin(call, error)
+    match error:
+        case boto.SSLError():
+            return _tls(call, origin, error)
+        case boto.EndpointConnectionError():
+            return _unreachable(call, origin, error)
+        case boto.ConnectTimeoutError():
+            return _unavailable(call, f"{origin} does not answer within {CONNECT_TIMEOUT_S} s")
+        case boto.ProxyConnectionError():
+            return _unavailable(call, f"the proxy for {origin} cannot be reached")
+        case boto.ReadTimeoutError():
+            what = f"does not answer within {READ_TIMEOUT_S} s"
+        case boto.ConnectionClosedError() | boto.ResponseStreamingError() | boto.IncompleteReadError():
+            what = "closes connections before its answer is complete"
+        case _:
+            what = "breaks the request off"
+    return _unavailable(call, f"{origin} {what}", AnswerLostError)
+
+
+def _credentials(call: Call, error: Exception) -> StoreError:
+    """The chain of credentials ended in an error; every other kind was told apart before."""
+    from botocore import exceptions as boto  # noqa: PLC0415 - clouds are imported only when used
+
+    passing = isinstance(error, boto.CredentialRetrievalError | boto.MetadataRetrievalError | RuntimeError)
+    what = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) and error.filename else _one_line(error)
+    if isinstance(error, boto.NoCredentialsError):
+        what = "none were found"
+    return RefusedCredentialsError(
+        Reason.CredentialsMissing,
+        f"No credentials for {call.name}: {what}",
+        retryable=passing,
+        subject=call.name,
+    )
+
+
+def _tls(call: Call, origin: str, error: Exception) -> StoreError:
+    refused = cause(error, ssl.SSLCertVerificationError)
+    if refused is not None:
+        return _unavailable(
+            call,
+            f"the certificate of {origin} is not trusted: {refused.verify_message.rstrip('.')}",
+            hint="Put its authority into spec.store.s3.certificateAuthority, or correct endpointURL.",
+        )
+    failed = cause(error, ssl.SSLError)
+    return _unavailable(call, f"TLS with {origin} fails ({failed.reason if failed else 'no reason given'})")
+
+
+def _unreachable(call: Call, origin: str, error: Exception) -> StoreError:
+    host = urlsplit(origin).hostname
+    if cause(error, socket.gaierror):
+        return _unavailable(call, f"the name {host} cannot be resolved", hint="Check the region, endpointURL and DNS.")
+    if cause(error, ConnectionRefusedError):
+        return _unavailable(call, f"{origin} refuses connections")
+    other = cause(error, OSError)
+    return _unavailable(call, f"{origin} cannot be reached: {other.strerror if other else 'no reason given'}")
+
+
+def _unavailable(
+    call: Call, what: str, kind: type[StoreError] = StoreError, *, hint: str = "", retryable: bool = True
+) -> StoreError:
+    message = f"{call.permission} on {call.name}: {what}"
+    return kind(Reason.StoreUnavailable, message, hint=hint, retryable=retryable, subject=call.name)
+
+
+def conditions_ignored(endpoint: S3Endpoint, name: str, what: str = "ignores preconditions") -> StoreError:
+    """The error of a server that cannot keep two writers apart."""
+    return StoreError(
+        Reason.ConditionalWritesUnsupported,
+        f"{endpoint.endpoint_url or 'The store'} {what} (If-None-Match, If-Match) on writes",
+        hint="Use a store with conditional writes, or update this one and restart the operator.",
+        subject=name,
+    )
+
+
+def owned_by_another(call: Call) -> StoreError:
+    """The error of a bucket that can be read, but not as the expected owner's."""
+    return StoreError(
+        Reason.BucketOwnedByAnother,
+        f"The bucket {call.bucket} does not belong to account {call.expected_owner}",
+        subject=call.name,
+    )
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
+
+
+def _origin(call: Call, error: Exception | None = None) -> str:
+    """The server in question: the one that the error names (it may be STS), or the store's."""
+    parts = urlsplit(str(getattr(error, "kwargs", {}).get("endpoint_url") or call.endpoint.origin))
+    return f"{parts.scheme}://{parts.hostname}{f':{parts.port}' if parts.port else ''}"

@@ -1,0 +1,194 @@
+"""Single calls on the objects of one bucket. Everything here blocks; `s3.py` brings it into threads and decides."""
+
+from __future__ import annotations
+
+import contextlib
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from oidc_publisher.errors import StoreError
+from oidc_publisher.findings import Reason
+from oidc_publisher.stores.httpdate import parsed_date
+from oidc_publisher.stores.port import Document, StoredDocument
+from oidc_publisher.stores.refusals import RefusedCredentialsError, too_large
+from oidc_publisher.stores.s3.clients import ConditionalWrites, S3Clients, S3Endpoint, SharedClient
+from oidc_publisher.stores.s3.errors import Call, translated
+from oidc_publisher.stores.storable import MAX_BODY_BYTES
+
+if TYPE_CHECKING:
+    from types_boto3_s3.type_defs import GetObjectOutputTypeDef
+
+_OFFSETS_KEPT = 64
+#: Last-Modified has whole seconds: after this long every later write has a later one.
+_SETTLED_AFTER = timedelta(seconds=2)
+
+
+@dataclass(frozen=True, slots=True)
+class S3Place:
+    """A folder in a bucket. `expected_bucket_owner` is an account of 12 digits."""
+
+    bucket: str
+    prefix: str | None = None
+    expected_bucket_owner: str | None = None
+
+    @property
+    def location(self) -> str:
+        """The folder as a URL."""
+        return f"s3://{self.bucket}" + (f"/{self.prefix}" if self.prefix else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """What a GET found.
+
+    `settled` says that any later write will have another ETag or another Last-Modified, so that a later 304 with the
+    same Last-Modified proves that nothing was written.
+    """
+
+    stored: StoredDocument
+    settled: bool
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class S3Objects:
+    """The objects below one place, through a client that is shared with other places."""
+
+    def __init__(
+        self, place: S3Place, endpoint: S3Endpoint, clients: S3Clients, now: Callable[[], datetime] = _utc_now
+    ) -> None:
+        self.place = place
+        self.endpoint = endpoint
+        self.offsets: deque[timedelta] = deque(maxlen=_OFFSETS_KEPT)
+        self._clients = clients
+        self._now = now
+        self._shared: SharedClient | None = None
+
+    @property
+    def conditional_writes(self) -> ConditionalWrites:
+        """What is known of the server, which all its clients in this process share."""
+        return self._shared.conditional_writes if self._shared else ConditionalWrites.UNPROVEN
+
+    def learn(self, verdict: ConditionalWrites) -> None:
+        """Remember what was found out about the server."""
+        if self._shared:
+            self._shared.conditional_writes = verdict
+
+    def let_go(self) -> None:
+        """Give the client back; the next call takes one again."""
+        self._shared = None
+
+    def name(self, path: str) -> str:
+        """The object as a URL, for messages."""
+        return f"{self.place.location}/{path}"
+
+    def call(self, permission: str, path: str, *, conditional: bool = False) -> Call:
+        """The description of a call for its errors."""
+        owner = self.place.expected_bucket_owner
+        return Call(permission, self.name(path), self.place.bucket, self.endpoint, owner, conditional)
+
+    def get(self, path: str, *, known: Fetched | None = None, as_owner: bool = True) -> Fetched | None:
+        """Fetch an object, None when there is none; `known` itself when it has not been written since."""
+        with self._calling(self.call("s3:GetObject", path)) as shared:
+            usable = known if known and shared.conditional_reads else None
+            condition = {"IfNoneMatch": usable.stored.version} if usable else {}
+            arguments = self._arguments(path, condition, as_owner=as_owner)
+            try:
+                answer = shared.client.get_object(**arguments)
+                return self._fetched(path, answer)
+            except shared.client.exceptions.NoSuchKey as error:
+                self._note_clock(error.response)
+                return None
+            except shared.client.exceptions.ClientError as error:
+                if usable is None or error.response["Error"]["Code"] != "304":
+                    raise
+                modified = self._note_clock(error.response).get("last-modified")
+                if parsed_date(modified) == usable.stored.last_modified:
+                    return usable
+                # An ETag of S3 is the digest of the bytes: other headers or metadata leave it as it is.
+                shared.conditional_reads = modified is not None
+        return self.get(path, as_owner=as_owner)
+
+    def put(self, path: str, document: Document, condition: Mapping[str, str]) -> StoredDocument:
+        """Write an object under a condition (`IfMatch` or `IfNoneMatch`); its bucket keeps the ACL to itself."""
+        with self._calling(self.call("s3:PutObject", path, conditional=True)) as shared:
+            answer = shared.client.put_object(
+                **self._arguments(path, condition),
+                Body=document.body,
+                ContentType=document.content_type,
+                CacheControl=document.cache_control,
+                Metadata=dict(document.metadata),
+            )
+            headers = self._note_clock(answer)
+        written = parsed_date(headers.get("date")) or self._now()
+        return StoredDocument(document, self._version(path, answer.get("ETag")), written)
+
+    def delete(self, path: str, version: str | None) -> None:
+        """Delete an object if it has this version, or in any case (None)."""
+        condition = {"IfMatch": version} if version else {}
+        with self._calling(self.call("s3:DeleteObject", path, conditional=bool(version))) as shared:
+            self._note_clock(shared.client.delete_object(**self._arguments(path, condition)))
+
+    @contextlib.contextmanager
+    def _calling(self, call: Call) -> Iterator[SharedClient]:
+        try:
+            with translated(call):
+                self._shared = shared = self._shared or self._clients.get(self.endpoint)
+                try:
+                    yield shared
+                except shared.client.exceptions.ClientError as error:
+                    self._note_clock(error.response)
+                    raise
+        except RefusedCredentialsError as error:
+            if self._shared:
+                error.others_may_do = self._clients.forget_refused(self.endpoint, self._shared)
+            self.let_go()
+            raise
+
+    def _arguments(self, path: str, condition: Mapping[str, str], *, as_owner: bool = True) -> dict[str, Any]:
+        prefix, owner = self.place.prefix, self.place.expected_bucket_owner
+        arguments = {"Bucket": self.place.bucket, "Key": f"{prefix}/{path}" if prefix else path, **condition}
+        return arguments | {"ExpectedBucketOwner": owner} if owner and as_owner else arguments
+
+    def _fetched(self, path: str, answer: GetObjectOutputTypeDef) -> Fetched:
+        headers = self._note_clock(answer)
+        body = self._body(path, answer)
+        metadata = {key.lower(): value for key, value in answer.get("Metadata", {}).items()}
+        document = Document(body, answer.get("ContentType", ""), answer.get("CacheControl", ""), metadata)
+        modified = answer["LastModified"].astimezone(UTC) if "LastModified" in answer else None
+        version = self._version(path, answer.get("ETag"))
+        stored = StoredDocument(document, version, modified, answer.get("ContentEncoding", ""))
+        date = parsed_date(headers.get("date"))
+        return Fetched(stored, bool(date and modified and date - modified >= _SETTLED_AFTER))
+
+    def _body(self, path: str, answer: GetObjectOutputTypeDef) -> bytes:
+        body = b""
+        with contextlib.closing(answer["Body"]) as stream:
+            while chunk := stream.read(MAX_BODY_BYTES + 1 - len(body)):  # the empty read checks the promised length
+                body += chunk
+        if len(body) > MAX_BODY_BYTES:
+            raise too_large(self.name(path))
+        return body
+
+    def _version(self, path: str, etag: str | None) -> str:
+        if not etag:
+            raise StoreError(
+                Reason.StoreUnavailable,
+                f"{self.name(path)}: the server answers without an ETag, as S3 does not",
+                hint="Look at what answers at endpointURL.",
+                subject=self.name(path),
+            )
+        return etag
+
+    def _note_clock(self, answer: Mapping[str, Any]) -> dict[str, str]:
+        """Note by how much the server's clock is ahead of ours, and return the answer's headers."""
+        headers: dict[str, str] = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+        date = parsed_date(headers.get("date"))
+        if date is not None:
+            self.offsets.append(date - self._now())
+        return headers

@@ -1,0 +1,144 @@
+"""Documents in an S3 bucket: Amazon's, or that of any server with conditional writes.
+
+A version is the object's ETag. On S3 that is a digest of the bytes alone, so a rival that changes nothing but headers
+or metadata between our read and our write goes unnoticed by If-Match; the next read shows what it left.
+
+Servers other than Amazon's are not trusted with preconditions: after the first write to one, two further writes of the
+same bytes must fail (If-None-Match: *, and If-Match with nobody's ETag). That is done once per process and server and
+costs nothing in the steady state. A server that lets one through is refused from then on.
+
+Calls block, so each operation runs in one of asyncio's threads. A thread cannot be ended from outside: a process that
+exits in the midst of a call waits for it, at most for two attempts of 2 s to connect and 5 s to answer, and as long
+again for the read that follows a write without an answer.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import TypeVar
+
+from oidc_publisher.errors import PreconditionError, StoreError
+from oidc_publisher.findings import Reason
+from oidc_publisher.stores.blocking import BlockingStore
+from oidc_publisher.stores.port import Document, StoredDocument
+from oidc_publisher.stores.refusals import AnswerLostError, RefusedCredentialsError, lost_race
+from oidc_publisher.stores.s3.clients import SHARED_CLIENTS, ConditionalWrites, S3Clients, S3Endpoint
+from oidc_publisher.stores.s3.errors import conditions_ignored, owned_by_another
+from oidc_publisher.stores.s3.objects import Fetched, S3Objects, S3Place
+
+__all__ = ["S3Endpoint", "S3Place", "S3Store"]
+
+T = TypeVar("T")
+_LOG = logging.getLogger("oidc_publisher.stores")
+_NOBODYS_ETAG = '"00000000000000000000000000000000"'
+#: Conditions under which a write to an object that exists must fail.
+_MUST_FAIL = ({"IfNoneMatch": "*"}, {"IfMatch": _NOBODYS_ETAG})
+
+
+class S3Store(BlockingStore):
+    """Documents below one prefix of one bucket.
+
+    Keep one for as long as its issuer lives: it remembers what it has read and asks only whether that has changed.
+    """
+
+    def __init__(self, place: S3Place, endpoint: S3Endpoint, clients: S3Clients = SHARED_CLIENTS) -> None:
+        self._objects = S3Objects(place, endpoint, clients)
+        super().__init__(place.location, self._objects.offsets, endpoint.server)
+        self._known: dict[str, Fetched] = {}
+
+    async def aclose(self) -> None:
+        """Let go of the client, whose connections are closed when no other store uses it."""
+        self._known.clear()
+        self._objects.let_go()
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        """Run blocking work in a thread.
+
+        Credentials that were good until they were replaced under way are no fault: the work is done with the new ones.
+        """
+
+        def twice_if_refused() -> T:
+            try:
+                return work()
+            except RefusedCredentialsError as error:
+                if not error.others_may_do:
+                    raise
+            return work()
+
+        return await super()._in_thread(twice_if_refused)
+
+    def _read(self, path: str) -> StoredDocument | None:
+        self._refuse_ignorant(path)
+        try:
+            found = self._objects.get(path, known=self._known.get(path))
+        except StoreError as error:
+            if self._is_anothers(path, error):
+                raise owned_by_another(self._objects.call("s3:GetObject", path)) from error
+            raise
+        self._known.pop(path, None)
+        if found and found.settled:
+            self._known[path] = found
+        return found.stored if found else None
+
+    def _write(self, path: str, document: Document, expected: str | None) -> StoredDocument:
+        self._refuse_ignorant(path)
+        condition = {"IfNoneMatch": "*"} if expected is None else {"IfMatch": expected}
+        try:
+            stored = self._objects.put(path, document, condition)
+        except (PreconditionError, AnswerLostError):
+            # botocore tries again when an answer was lost, and is then refused because of what it wrote itself.
+            found = self._objects.get(path)
+            if found is None or found.stored.document != document or found.stored.content_encoding:
+                raise
+            stored = found.stored
+        self._prove_preconditions(path, document)
+        return stored
+
+    def _delete(self, path: str, expected: str) -> None:
+        found = self._objects.get(path)
+        if found is None:
+            return
+        if found.stored.version != expected:
+            raise lost_race(self._objects.name(path))
+        try:
+            self._objects.delete(path, expected)
+        except StoreError as error:
+            if error.reason is Reason.ConditionalWritesUnsupported:
+                self._objects.delete(path, None)  # what was just read is all there is to compare with
+            elif not isinstance(error, PreconditionError | AnswerLostError) or self._objects.get(path):
+                raise
+
+    def _is_anothers(self, path: str, error: StoreError) -> bool:
+        """Whether a denied read is allowed once nobody asks whose bucket it is: S3 says the same 403 to both."""
+        asked = self._objects.place.expected_bucket_owner is not None
+        if not asked or error.reason is not Reason.AccessDenied or isinstance(error, RefusedCredentialsError):
+            return False
+        try:
+            self._objects.get(path, as_owner=False)
+        except StoreError:
+            return False
+        return True
+
+    def _prove_preconditions(self, path: str, document: Document) -> None:
+        """Write the same bytes under conditions that must fail, unless the server is known to honour them."""
+        if self._objects.conditional_writes is ConditionalWrites.HONOURED:
+            return
+        for condition in _MUST_FAIL:
+            try:
+                self._objects.put(path, document, condition)
+            except PreconditionError:
+                continue
+            except StoreError as error:
+                if error.reason is Reason.ConditionalWritesUnsupported:
+                    self._objects.learn(ConditionalWrites.IGNORED)
+                    raise
+                _LOG.info("preconditions of %s not proven yet: %s", self.location, error)
+                return
+            self._objects.learn(ConditionalWrites.IGNORED)
+            raise conditions_ignored(self._objects.endpoint, self._objects.name(path))
+        self._objects.learn(ConditionalWrites.HONOURED)
+
+    def _refuse_ignorant(self, path: str) -> None:
+        if self._objects.conditional_writes is ConditionalWrites.IGNORED:
+            raise conditions_ignored(self._objects.endpoint, self._objects.name(path))

@@ -1,0 +1,283 @@
+"""What a plan comes to, and how it looks in a terminal and in a pipe."""
+
+from __future__ import annotations
+
+import io
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from rich.console import Console
+
+from oidc_publisher.api import OIDCIssuer, read_issuer
+from oidc_publisher.cli.plan.basis import Basis, basis_of
+from oidc_publisher.cli.plan.decision import Decided, Refused
+from oidc_publisher.cli.plan.preview import Preview, preview, refused_preview, suspended_preview
+from oidc_publisher.cli.plan.text import print_preview
+from oidc_publisher.cli.status.page import to_json
+from oidc_publisher.cli.text.console import console_for
+from oidc_publisher.documents import PlannedDocuments, StoredDocument
+from oidc_publisher.errors import FetchError, StoreError
+from oidc_publisher.findings import Finding, Reason
+from oidc_publisher.keys import PublicKey
+from oidc_publisher.probe import Fetched, Look, Read
+from oidc_publisher.reconcile.ownership import StoredDocuments, stored_reading
+from oidc_publisher.reconcile.plan import intend, place_of, policy_of
+from oidc_publisher.rotation import (
+    ClockReading,
+    Ledger,
+    Listing,
+    Mint,
+    Mints,
+    Pass,
+    SourceReading,
+    WireReading,
+    advance,
+)
+
+NOW = datetime(2026, 2, 1, 12, tzinfo=UTC)
+FIRST, SECOND = (PublicKey.of(ec.generate_private_key(ec.SECP256R1()).public_key()) for _ in range(2))
+OWNER, LOCATION, SERVER = "u-1/prod", "s3://example-oidc/prod", "10.0.0.1:6443"
+ENDPOINT = "https://s3.eu-central-1.amazonaws.com"
+URL = "https://oidc.example.com/prod/.well-known/openid-configuration"
+NOT_FOUND = Look((Read(Fetched(URL, 404), Fetched(URL, 404)),), NOW)
+
+
+def issuer_of(*, known: bool = False, **spec: Any) -> OIDCIssuer:
+    status = {"observedGeneration": 1, "publication": {"location": LOCATION}} if known else {}
+    store = {"s3": {"bucket": "example-oidc", "region": "eu-central-1", "prefix": "prod"}}
+    return read_issuer(
+        {
+            "metadata": {"name": "prod", "generation": 1},
+            "spec": {"issuerURL": "https://oidc.example.com/prod", "store": store, **spec},
+            "status": status,
+        }
+    )
+
+
+def decided_of(
+    issuer: OIDCIssuer,
+    *keys: PublicKey,
+    ledger: Ledger | None = None,
+    stored: StoredDocuments | None = None,
+    owner: str = OWNER,
+    minted: bool = True,
+    look: Look = NOT_FOUND,
+    findings: tuple[Finding, ...] = (),
+) -> Decided:
+    """What a pass would come to in which one API server lists `keys` and signs with the first."""
+    place, held = place_of(issuer, LOCATION, owner, ENDPOINT), stored or StoredDocuments()
+    source = SourceReading("default", complete=bool(keys), listings=tuple(map(Listing, keys)))
+    mints = Mints((SERVER,), (Mint(SERVER, keys[0].key_id, keys[0].spki),) if keys and minted else ())
+    clock = ClockReading(api_server=(timedelta(0),))
+    wire = WireReading(absent=True) if stored is None else WireReading((frozenset(keys),), issuer.spec.cache_max_age)
+    seen = Pass((source,), mints, stored_reading(place, held), wire, clock, policy_of(issuer.spec), NOW)
+    before = ledger or Ledger()
+    plan = advance(before, seen)
+    intent = intend(issuer, plan, held, place)
+    problems = (intent.problem,) if intent.problem else ()
+    found = (*findings, *plan.findings, *problems)
+    return Decided(place, before.serial, held, look, seen, plan, intent, found)
+
+
+def preview_of(issuer: OIDCIssuer, decided: Decided, *, mints: bool = True, crd: bool = True) -> Preview:
+    return preview(basis_of(issuer, None), decided, NOW, mints=mints, crd=crd)
+
+
+def written(planned: PlannedDocuments | None) -> StoredDocuments:
+    """The store after the planned writes."""
+    assert planned is not None
+    return StoredDocuments(StoredDocument(planned.discovery, "v1", NOW), StoredDocument(planned.jwks, "v1", NOW))
+
+
+def settled() -> tuple[OIDCIssuer, Ledger, StoredDocuments]:
+    """An issuer whose first publication with FIRST is done."""
+    first = decided_of(issuer_of(), FIRST)
+    return issuer_of(known=True), first.intent.ledger, written(first.intent.planned)
+
+
+def text(shown: Preview, *, width: int | None = None) -> str:
+    out = io.StringIO()
+    console = console_for(out) if width is None else Console(file=out, width=width, highlight=False)
+    print_preview(shown, console, NOW)
+    return out.getvalue()
+
+
+def test_a_first_publication_creates_both_the_key_set_first() -> None:
+    """With the serial to come and what strangers see now."""
+    shown = preview_of(issuer_of(), decided_of(issuer_of(), FIRST))
+    assert (shown.result, shown.sentence) == ("WouldChange", "Both documents would be written; nothing has been.")
+    assert [(d.path, d.change, d.reason) for d in shown.documents] == [
+        ("openid/v1/jwks", "created", "there is none"),
+        (".well-known/openid-configuration", "created", "there is none"),
+    ]
+    assert (shown.serial, shown.next_serial) == (0, 1)
+    assert shown.read == "1 key listed by default; 1 token of 1 API server"
+    assert shown.public == f"{URL} answers 404"
+    assert shown.caveats == ()
+
+
+def test_what_is_stored_as_planned_is_nothing_to_do() -> None:
+    """No diff, no serial to come."""
+    issuer, ledger, stored = settled()
+    shown = preview_of(issuer, decided_of(issuer, FIRST, ledger=ledger, stored=stored))
+    assert (shown.result, shown.sentence) == ("NothingToDo", "Both documents are stored as planned.")
+    assert [(d.change, d.diff) for d in shown.documents] == [("unchanged", ()), ("unchanged", ())]
+    assert shown.next_serial is None
+    assert [(k.key_id, k.change) for k in shown.keys] == [(FIRST.key_id, "stays")]
+
+
+def test_a_new_key_changes_the_key_set_and_the_serial_of_the_other() -> None:
+    """The discovery document is written for its owner mark alone, and that is said."""
+    issuer, ledger, stored = settled()
+    shown = preview_of(issuer, decided_of(issuer, FIRST, SECOND, ledger=ledger, stored=stored))
+    assert [(d.path, d.reason) for d in shown.documents] == [
+        ("openid/v1/jwks", "the keys changed"),
+        (
+            ".well-known/openid-configuration",
+            "only the serial of its owner mark, which counts the writes of both documents",
+        ),
+    ]
+    assert {k.key_id: k.change for k in shown.keys} == {FIRST.key_id: "stays", SECOND.key_id: "enters"}
+
+
+def test_a_withdrawn_key_leaves_the_discovery_document_first() -> None:
+    """The order of a set that shrinks."""
+    issuer, ledger, stored = settled()
+    grown = decided_of(issuer, FIRST, SECOND, ledger=ledger, stored=stored)
+    withdrawn = issuer_of(known=True, rotation={"withdrawnKeyIDs": [SECOND.key_id]})
+    decided = decided_of(withdrawn, FIRST, SECOND, ledger=grown.intent.ledger, stored=written(grown.intent.planned))
+    shown = preview_of(withdrawn, decided)
+    assert [d.path for d in shown.documents] == [".well-known/openid-configuration", "openid/v1/jwks"]
+    assert {k.key_id: k.change for k in shown.keys} == {FIRST.key_id: "stays", SECOND.key_id: "leaves"}
+
+
+def test_documents_of_somebody_else_are_refused() -> None:
+    """Neither nothing to do nor a change: the documents are said to be untouched."""
+    _, _, stored = settled()
+    other = issuer_of()
+    shown = preview_of(other, decided_of(other, FIRST, stored=stored, owner="u-2/prod"))
+    assert (shown.result, shown.keys, shown.caveats) == ("Refused", (), ())
+    assert shown.sentence.startswith("DocumentsNotOurs: s3://example-oidc/prod holds documents")
+    assert [d.change for d in shown.documents] == ["untouched", "untouched"]
+
+
+def test_a_store_that_cannot_be_read_is_no_answer() -> None:
+    """And nothing is said of documents and keys."""
+    error = StoreError(Reason.AccessDenied, "You may not read", hint="Allow it.")
+    shown = preview_of(issuer_of(), decided_of(issuer_of(), FIRST, stored=StoredDocuments(error=error)))
+    assert (shown.result, shown.documents, shown.keys) == ("CannotTell", (), ())
+    assert [f.reason for f in shown.findings if f.severity == "Critical"] == ["AccessDenied"]
+
+
+def test_no_source_that_lists_a_key_is_no_answer() -> None:
+    """Nobody knows which keys there are, even where what is stored is as it was planned."""
+    issuer, ledger, stored = settled()
+    shown = preview_of(issuer, decided_of(issuer, ledger=ledger, stored=stored))
+    assert (shown.result, shown.sentence) == (
+        "CannotTell",
+        "No key source could be read, so nobody can tell which keys there are.",
+    )
+
+
+def test_what_was_not_looked_at_is_said() -> None:
+    """No token, no CRD, a denial, another place before."""
+    denied = Finding.of(Reason.SourceForbidden, "The operator may not read it")
+    unminted = Finding.of(Reason.TokenRequestFailed, "No token can be minted")
+    decided = decided_of(issuer_of(), FIRST, minted=False, findings=(denied, unminted))
+    moved = basis_of(issuer_of(), None).issuer.model_copy(update={"status": read_issuer(_moved_object()).status})
+    shown = preview(Basis(moved, living=True, sentence=""), decided, NOW, mints=False, crd=False)
+    assert [caveat.split(":")[0] for caveat in shown.caveats] == [
+        "The documents at s3",
+        "This cluster has no OIDCIssuers",
+        "No token was minted (there is no --probe-service-account)",
+        "Something was denied to your credentials; the operator has its own.",
+    ]
+    assert "TokenRequestFailed" not in {f.reason for f in shown.findings}
+
+
+def _moved_object() -> dict[str, Any]:
+    obj = issuer_of().model_dump(mode="json", by_alias=True, exclude_none=True)
+    return obj | {"status": {"publication": {"location": "s3://old/prod"}}}
+
+
+def test_what_could_not_be_read_is_named_once() -> None:
+    """An API server that minted no token although it was asked."""
+    shown = preview_of(issuer_of(), decided_of(issuer_of(), FIRST, minted=False))
+    assert shown.caveats == (
+        f"Not everything could be read, and what was not cannot take a key away: API server {SERVER}.",
+    )
+
+
+@pytest.mark.parametrize(
+    ("look", "said"),
+    [
+        (
+            Look((Read(FetchError(Reason.NameNotResolved, "oidc.example.com does not exist"), None),), NOW),
+            "oidc.example.com does not exist (NameNotResolved)",
+        ),
+        (Look((Read(Fetched(URL, 200, b"{}"), Fetched(URL, 403)),), NOW), f"{URL} answers 403"),
+        (Look((Read(Fetched(URL, 200, b"{}"), Fetched(URL, 200, b"<html>")),), NOW), "no key set can be read"),
+        (Look((), NOW), "no key set can be read"),
+    ],
+)
+def test_what_strangers_see_is_one_line(look: Look, said: str) -> None:
+    """Whatever it is."""
+    assert preview_of(issuer_of(), decided_of(issuer_of(), FIRST, look=look)).public == said
+
+
+def test_copies_at_a_distribution_are_said_to_be_dropped() -> None:
+    """After the writes; not without any."""
+    s3 = {"bucket": "example-oidc", "region": "eu-central-1", "prefix": "prod"}
+    issuer = issuer_of(store={"s3": {**s3, "cloudFront": {"distributionID": "E1ABCDEF"}}})
+    shown = preview_of(issuer, decided_of(issuer, FIRST))
+    assert "  Then copies are invalidated at CloudFront distribution E1ABCDEF.\n" in text(shown)
+    assert preview_of(issuer_of(), decided_of(issuer_of(), FIRST)).distribution == ""
+
+
+def test_nothing_read_is_a_short_page() -> None:
+    """Suspended: nothing to do. A store that cannot be opened: no answer, with the reason and what to do."""
+    basis = basis_of(issuer_of(suspend=True), None)
+    assert text(suspended_preview(basis)).startswith("prod  nothing to do\nIt is suspended: nothing is read")
+    missing = Finding.of(Reason.CredentialsMissing, "There are no credentials")
+    shown = refused_preview(basis, Refused((missing,)))
+    assert text(shown).startswith("prod  cannot tell\nCredentialsMissing: There are no credentials.\n")
+    assert "\n    -> " in text(shown)
+
+
+def test_the_page_in_a_pipe_is_plain_and_whole() -> None:
+    """Every line of the diff in one line, no colours."""
+    said = text(preview_of(issuer_of(), decided_of(issuer_of(), FIRST)))
+    assert said.splitlines()[:6] == [
+        "prod  would change",
+        "Both documents would be written; nothing has been.",
+        "Object  oidci/prod, which is not in the cluster yet",
+        "Issuer  https://oidc.example.com/prod",
+        "Store   s3://example-oidc/prod",
+        "Owner   u-1/prod, serial 0 -> 1",
+    ]
+    assert "\x1b" not in said
+    assert "    +++ openid/v1/jwks (planned)\n" in said
+    assert "    +Cache-Control: public, max-age=300\n" in said
+    assert all(line == line.rstrip() for line in said.splitlines())
+
+
+def test_a_terminal_of_80_columns_holds_it() -> None:
+    """Long lines wrap; nothing is cut."""
+    said = text(preview_of(issuer_of(), decided_of(issuer_of(), FIRST)), width=80)
+    assert max(map(len, said.splitlines())) <= 80
+    assert "…" not in said
+    assert "safe to sign with" in " ".join(said.split())
+
+
+def test_for_programs_it_is_the_same_answer() -> None:
+    """Names as the API writes them."""
+    said = to_json(preview_of(issuer_of(), decided_of(issuer_of(), FIRST)))
+    assert (said["result"], said["nextSerial"], said["issuerURL"]) == (
+        "WouldChange",
+        1,
+        "https://oidc.example.com/prod",
+    )
+    assert said["keys"][0]["keyID"] == FIRST.key_id
+    assert said["documents"][0]["diff"][0] == "--- /dev/null"

@@ -1,0 +1,512 @@
+"""Reading over the network as a stranger: real TLS hosts on loopback, one for each way of going wrong."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import errno
+import socket
+import ssl
+import time
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from oidc_publisher.errors import FetchError
+from oidc_publisher.findings import Reason
+from oidc_publisher.probe import BODY_LIMIT_BYTES, Deadline, Fetched, HTTPSWire, Visit
+from oidc_publisher.probe.wire import addresses
+from oidc_publisher.probe.wire.addresses import Gate
+from tests.support.certificates import PublicAuthority
+from tests.support.hosts import GOOD, Connection, Host, Script, saying
+from tests.support.pki import PKI, Certificate
+from tests.support.processes import free_port
+
+TIMEOUT = dt.timedelta(seconds=5)
+SHORT = dt.timedelta(seconds=0.3)
+
+
+def wire(pki: PKI, **settings: Any) -> HTTPSWire:
+    return HTTPSWire(**{"certificate_authority": pki.ca_pem.decode(), "allow_private_address": True, **settings})
+
+
+@contextlib.asynccontextmanager
+async def visiting(pki: PKI, number: int = 0, **settings: Any) -> AsyncIterator[Visit]:
+    async with wire(pki, **settings).visit(number) as visit:
+        yield visit
+
+
+async def fetch(pki: PKI, url: str, *, number: int = 0, timeout: dt.timedelta = TIMEOUT, **settings: Any) -> Fetched:  # noqa: ASYNC109
+    async with visiting(pki, number, **settings) as visit:
+        return await visit.get(url, Deadline.after(timeout))
+
+
+async def failure(pki: PKI, url: str, **settings: Any) -> FetchError:
+    with pytest.raises(FetchError) as caught:
+        await fetch(pki, url, **settings)
+    assert caught.value.finding().message.endswith(".")
+    assert (
+        "localhost" in caught.value.message
+        or "example.test" in caught.value.message
+        or "probe." in caught.value.message
+    )
+    return caught.value
+
+
+# --- certificates -----------------------------------------------------------------------------------------------------
+
+CERTIFICATES: dict[str, tuple[Callable[[PKI], Certificate], Reason, str]] = {
+    "expired": (PKI.expired, Reason.CertificateExpired, "has expired"),
+    "not yet valid": (PKI.not_yet_valid, Reason.CertificateExpired, "is not yet valid"),
+    "for another name": (lambda pki: pki.serving("other.test"), Reason.CertificateNameMismatch, "is for another name"),
+    "self-signed": (PKI.self_signed, Reason.CertificateUntrusted, "signed by nobody but itself"),
+    "from an unknown CA": (PKI.untrusted, Reason.CertificateUntrusted, "which is no trusted root"),
+}
+
+
+@pytest.mark.parametrize("name", CERTIFICATES)
+async def test_a_bad_certificate_is_named(name: str, pki: PKI) -> None:
+    """Each has a reason of its own: expired, for another name, untrusted."""
+    make, reason, said = CERTIFICATES[name]
+    with Host(make(pki).server_context()) as host:
+        error = await failure(pki, host.url)
+    assert error.reason is reason
+    assert said in error.message
+
+
+async def test_an_ip_address_needs_a_certificate_of_its_own(pki: PKI) -> None:
+    """A certificate for a name does not do."""
+    with Host(pki.serving("localhost").server_context()) as host:
+        error = (await failure_at(pki, host.url.replace("localhost", "127.0.0.1"))).reason
+    assert error is Reason.CertificateNameMismatch
+
+
+async def failure_at(pki: PKI, url: str) -> FetchError:
+    with pytest.raises(FetchError) as caught:
+        await fetch(pki, url)
+    return caught.value
+
+
+async def test_a_missing_intermediate_is_told_from_an_unknown_ca(pki: PKI, tmp_path: Path) -> None:
+    """OpenSSL says the same of both: the chain that the host sends tells."""
+    trusted, unknown = PublicAuthority(tmp_path), PublicAuthority(tmp_path, "Unknown")
+    trust: dict[str, Any] = {"certificate_authority": trusted.root_pem}
+    with Host(trusted.serving(chain=False).server_context()) as host:
+        error = await failure(pki, host.url, **trust)
+        assert error.reason is Reason.CertificateChainIncomplete
+        assert '"CN=Example Trust R1"' in error.message
+    with Host(trusted.serving(chain=True).server_context()) as host:
+        assert (await fetch(pki, host.url, **trust)).status == 200
+    with Host(unknown.serving(chain=True).server_context()) as host:
+        error = await failure(pki, host.url, **trust)
+        assert error.reason is Reason.CertificateUntrusted
+        assert '"CN=Unknown Root"' in error.message
+    with Host(unknown.serving(chain=False, issuer_named=False).server_context()) as host:
+        assert (await failure(pki, host.url, **trust)).reason is Reason.CertificateUntrusted
+
+
+async def test_an_intermediate_may_be_named_as_a_root(pki: PKI, tmp_path: Path) -> None:
+    """On every Python alike, as Go does."""
+    authority = PublicAuthority(tmp_path)
+    with Host(authority.serving(chain=False).server_context()) as host:
+        assert (await fetch(pki, host.url, certificate_authority=authority.intermediate_pem)).status == 200
+
+
+async def test_the_system_s_roots_alone_do_not_trust_a_private_ca(pki: PKI) -> None:
+    """Without certificateAuthority the probe is a stranger."""
+    with Host(pki.serving().server_context()) as host:
+        assert (await failure(pki, host.url, certificate_authority="")).reason is Reason.CertificateUntrusted
+
+
+async def test_an_unreadable_certificate_authority_says_nothing_about_the_issuer(pki: PKI) -> None:
+    """The cause is in the spec, and no host is asked."""
+    pem = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
+    with Host(pki.serving().server_context()) as host:
+        error = await failure(pki, host.url, certificate_authority=pem)
+        assert host.connections == 0
+    assert error.reason is Reason.ProbeUnavailable
+    assert "probe.certificateAuthority" in error.message
+
+
+async def test_the_certificate_s_end_is_known(pki: PKI) -> None:
+    """For the warning before it."""
+    with Host(pki.expiring(dt.timedelta(days=3)).server_context()) as host:
+        certificate = (await fetch(pki, host.url)).certificate
+    assert certificate is not None
+    assert dt.timedelta(days=2) < certificate.not_after - dt.datetime.now(dt.UTC) < dt.timedelta(days=4)
+
+
+# --- TLS versions -----------------------------------------------------------------------------------------------------
+
+
+async def test_tls_1_2_must_do(pki: PKI) -> None:
+    """The first visit of each look offers nothing newer; later ones do."""
+    context = pki.serving().server_context()
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    with Host(context) as host:
+        assert (await failure(pki, host.url)).reason is Reason.TLSVersionUnsupported
+        assert (await fetch(pki, host.url, number=1)).status == 200
+
+
+async def test_tls_1_2_alone_does(pki: PKI) -> None:
+    """Old, but every party speaks it."""
+    context = pki.serving().server_context()
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    with Host(context) as host:
+        for number in range(2):
+            assert (await fetch(pki, host.url, number=number)).status == 200
+
+
+async def test_no_common_cipher_is_a_matter_of_tls(pki: PKI) -> None:
+    """As is a host that refuses the handshake for this name."""
+    context = pki.serving().server_context()
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers("AES256-SHA256:@SECLEVEL=0")  # the client offers forward secrecy only
+    with Host(context) as host:
+        assert (await failure(pki, host.url)).reason is Reason.TLSVersionUnsupported
+
+
+# --- no connection, no answer -------------------------------------------------------------------------------------------
+
+
+def hanging(connection: Connection, head: bytes) -> None:
+    """Say nothing until the reader has gone."""
+    del head
+    connection.wait_for_end()
+
+
+def trickling(connection: Connection, head: bytes) -> None:
+    """Send the headers at once and the body byte by byte, each in time."""
+    del head
+    connection.send(GOOD.replace(b"Length: 2", b"Length: 100")[:-2])
+    for _ in range(100):
+        connection.send(b" ")
+        time.sleep(0.02)
+
+
+def resetting(after: bytes = b"") -> Script:
+    def script(connection: Connection, head: bytes) -> None:
+        del head
+        connection.send(after)
+        time.sleep(0.05)
+        connection.reset()
+
+    return script
+
+
+def closing(after: bytes) -> Script:
+    def script(connection: Connection, head: bytes) -> None:
+        del head
+        connection.send(after)
+        connection.raw.close()
+
+    return script
+
+
+BROKEN_HTTP: dict[str, tuple[Script, str]] = {
+    "reset before the headers": (resetting(), "closes the connection without an answer"),
+    "closed before the headers": (closing(b""), "closes the connection without an answer"),
+    "reset in the body": (resetting(GOOD[:-1]), "ends in the middle of the document"),
+    "truncated": (closing(GOOD[:-1]), "ends in the middle of the document"),
+    "not HTTP": (saying(b"SSH-2.0-OpenSSH_9.2\r\n\r\n"), "is not HTTP"),
+    "broken chunks": (saying(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n\r\n"), ""),
+    "a header of 20 kB": (saying(b"HTTP/1.1 200 OK\r\nX: " + b"x" * 20_000 + b"\r\n\r\n"), "is not HTTP"),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN_HTTP)
+async def test_a_broken_transfer_is_no_connection(name: str, pki: PKI) -> None:
+    """Whatever aiohttp calls it (it invents a status 400 for some)."""
+    script, said = BROKEN_HTTP[name]
+    with Host(pki.serving().server_context(), script) as host:
+        error = await failure(pki, host.url)
+    assert error.reason is Reason.ConnectionFailed
+    assert said in error.message
+
+
+async def test_plain_http_on_the_port_is_no_tls(pki: PKI) -> None:
+    """A common mistake of load balancers."""
+    with Host(None, saying(b"HTTP/1.1 400 Bad Request\r\n\r\n")) as host:
+        error = await failure(pki, host.url)
+    assert error.reason is Reason.ConnectionFailed
+    assert "does not speak TLS" in error.message
+
+
+async def test_a_reset_in_the_handshake_is_no_connection(pki: PKI) -> None:
+    """As a firewall does that inspects TLS."""
+    with Host(None, resetting()) as host:
+        assert (await failure(pki, host.url)).reason is Reason.ConnectionFailed
+
+
+async def test_a_refused_connection_is_named(pki: PKI) -> None:
+    """Nobody listens, and the message says where."""
+    port = free_port()
+    error = await failure(pki, f"https://localhost:{port}/document")
+    assert error.reason is Reason.ConnectionFailed
+    assert error.message == f"localhost:{port} refuses connections"
+    assert "network policy" in error.hint
+
+
+async def test_a_handshake_that_hangs_is_no_connection(pki: PKI) -> None:
+    """Not slowness: nothing was said at all."""
+    with Host(None, hanging) as host:
+        error = await failure(pki, host.url, timeout=SHORT)
+    assert error.reason is Reason.ConnectionFailed
+    assert "accepts no TLS connection within 0.3s" in error.message
+
+
+async def test_headers_that_do_not_come_are_too_slow(pki: PKI) -> None:
+    """The timeout of the spec stands in the message, the measured time does not."""
+    with Host(pki.serving().server_context(), hanging) as host:
+        error = await failure(pki, host.url, timeout=SHORT)
+    assert error.reason is Reason.TooSlow
+    assert error.message == f"{host.url} was not read within 0.3s (both documents together)"
+
+
+async def test_a_body_that_trickles_is_too_slow(pki: PKI) -> None:
+    """Each byte is in time, the document is not."""
+    with Host(pki.serving().server_context(), trickling) as host:
+        error = await failure(pki, host.url, timeout=SHORT)
+    assert error.reason is Reason.TooSlow
+
+
+async def test_both_documents_have_one_deadline(pki: PKI) -> None:
+    """What the first one takes is missing for the second."""
+
+    def slow(connection: Connection, head: bytes) -> None:
+        del head
+        time.sleep(0.4)
+        connection.send(GOOD)
+
+    with Host(pki.serving().server_context(), slow) as host:
+        async with visiting(pki) as visit:
+            deadline = Deadline.after(dt.timedelta(seconds=0.7))
+            await visit.get(host.url, deadline)
+            with pytest.raises(FetchError) as caught:
+                await visit.get(host.url, deadline)
+    assert caught.value.reason is Reason.TooSlow
+
+
+# --- names and addresses ------------------------------------------------------------------------------------------------
+
+
+def resolving(table: dict[str, list[str] | int]) -> Callable[..., list[Any]]:
+    """Return a getaddrinfo that knows these names; an integer is the error it answers with."""
+
+    def getaddrinfo(host: str, port: int, *_: object, **__: object) -> list[Any]:
+        found = table.get(host, socket.EAI_NONAME)
+        if isinstance(found, int):
+            raise socket.gaierror(found, "made by the test")
+        kind = {True: socket.AF_INET6, False: socket.AF_INET}
+        return [(kind[":" in address], socket.SOCK_STREAM, 6, "", (address, port)) for address in found]
+
+    return getaddrinfo
+
+
+RESOLVERS: dict[str, tuple[dict[str, list[str] | int], Reason, str]] = {
+    "no such name": ({}, Reason.NameNotResolved, "does not resolve"),
+    "the resolver is dead": (
+        {"oidc.example.test": socket.EAI_AGAIN, "test.": socket.EAI_AGAIN},
+        Reason.ProbeUnavailable,
+        "resolver gives no answer",
+    ),
+    "the zone is dead": (
+        {"oidc.example.test": socket.EAI_AGAIN},
+        Reason.NameNotResolved,
+        "name servers of oidc.example.test do not answer",
+    ),
+    "private": ({"oidc.example.test": ["10.1.2.3"]}, Reason.PrivateAddress, "10.1.2.3"),
+    "one of two private": ({"oidc.example.test": ["8.8.8.8", "fd00::1"]}, Reason.PrivateAddress, "fd00::1"),
+    "metadata service": ({"oidc.example.test": ["169.254.169.254"]}, Reason.PrivateAddress, "169.254.169.254"),
+}
+
+
+@pytest.mark.parametrize("name", RESOLVERS)
+async def test_what_the_resolver_says_is_told_apart(name: str, pki: PKI, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No name, no resolver, no name server of the zone, no public address."""
+    table, reason, said = RESOLVERS[name]
+    monkeypatch.setattr(socket, "getaddrinfo", resolving(table))
+    error = await failure(pki, "https://oidc.example.test/document", allow_private_address=False)
+    assert error.reason is reason
+    assert said in error.message
+
+
+async def test_a_resolver_that_hangs_is_the_operator_s_problem(pki: PKI, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is known of the issuer then."""
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: time.sleep(0.6))
+    error = await failure(pki, "https://oidc.example.test/document", timeout=SHORT)
+    assert error.reason is Reason.ProbeUnavailable
+
+
+async def test_a_machine_without_a_route_says_nothing_about_the_issuer(
+    pki: PKI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The kernel answers by itself, and has sent nothing."""
+
+    def no_route(*_: object) -> None:
+        raise OSError(errno.ENETUNREACH, "Network is unreachable")
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolving({"oidc.example.test": ["8.8.8.8"]}))
+    monkeypatch.setattr(addresses, "_require_route", no_route)
+    error = await failure(pki, "https://oidc.example.test/document", allow_private_address=False)
+    assert error.reason is Reason.ProbeUnavailable
+    assert "Network is unreachable" in error.message
+
+
+@pytest.mark.parametrize("address", ["localhost", "127.0.0.1"])
+async def test_a_private_address_is_refused_by_name_and_as_a_literal(address: str, pki: PKI) -> None:
+    """Aiohttp bypasses a resolver for literals; no connection is made in either case."""
+    with Host(pki.serving().server_context()) as host:
+        with pytest.raises(FetchError) as caught:
+            await fetch(pki, host.url.replace("localhost", address), allow_private_address=False)
+        assert host.connections == 0
+    assert caught.value.reason is Reason.PrivateAddress
+
+
+async def test_a_name_that_is_rebound_after_the_check_is_stopped_at_the_socket(
+    pki: PKI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The address that is connected to is the one that is checked."""
+    resolve, checked = Gate.resolve, Gate._check
+
+    async def unchecked(self: Gate, *arguments: Any, **options: Any) -> Any:
+        monkeypatch.setattr(Gate, "_check", lambda *_: None)
+        found = await resolve(self, *arguments, **options)
+        monkeypatch.setattr(Gate, "_check", checked)
+        return found
+
+    monkeypatch.setattr(Gate, "resolve", unchecked)
+    with Host(pki.serving().server_context()) as host:
+        error = await failure(pki, host.url, allow_private_address=False)
+        assert host.connections == 0
+    assert error.reason is Reason.PrivateAddress
+
+
+async def test_each_visit_takes_one_address_and_the_next_visit_the_next(
+    pki: PKI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So an address that does not work is not hidden by one that does."""
+    monkeypatch.setattr(socket, "getaddrinfo", resolving({"localhost": ["127.0.0.1", "127.0.0.2"]}))
+    with Host(pki.serving().server_context()) as host:  # listens on 127.0.0.1 only
+        assert (await fetch(pki, host.url, number=0)).status == 200
+        assert (await failure(pki, host.url, number=1)).reason is Reason.ConnectionFailed
+        assert (await fetch(pki, host.url, number=2)).status == 200
+
+
+# --- what is asked, and what comes back -----------------------------------------------------------------------------------
+
+
+async def test_the_reader_is_a_stranger(pki: PKI, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No credentials, no cookies, no proxy, nothing compressed."""
+    monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{free_port()}")
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine localhost login me password secret\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    answer = GOOD.replace(b"Content-Length", b"Set-Cookie: a=b; Path=/\r\nContent-Length")
+    with Host(pki.serving().server_context(), saying(answer)) as host:
+        async with visiting(pki) as visit:
+            for _ in range(2):
+                assert (await visit.get(host.url, Deadline.after(TIMEOUT))).status == 200
+    for head in host.requests:
+        names = {line.partition(b":")[0].lower() for line in head.split(b"\r\n")[1:]}
+        assert names == {b"host", b"accept", b"accept-encoding", b"user-agent"}
+        assert b"\r\nAccept-Encoding: identity" in head
+
+
+async def test_a_visit_is_one_connection_and_two_visits_are_two(pki: PKI) -> None:
+    """A handshake is most of what a look costs; each visit sees another edge."""
+    with Host(pki.serving().server_context()) as host:
+        way = wire(pki)
+        for number in range(2):
+            async with way.visit(number) as visit:
+                for _ in range(2):
+                    await visit.get(host.url, Deadline.after(TIMEOUT))
+        assert host.connections == 2
+        assert len(host.requests) == 4
+
+
+async def test_the_path_is_asked_for_byte_for_byte(pki: PKI) -> None:
+    """A URL is compared as a string by everybody, so it is not normalised."""
+    with Host(pki.serving().server_context()) as host:
+        await fetch(pki, f"{host.url}/a%2Fb//c/../d%7e")
+        assert host.requests[0].startswith(b"GET /document/a%2Fb//c/../d%7e HTTP/1.1\r\n")
+
+
+async def test_a_redirect_is_an_answer(pki: PKI) -> None:
+    """It is not followed."""
+    answer = b"HTTP/1.1 302 Found\r\nLocation: /elsewhere\r\nContent-Length: 0\r\n\r\n"
+    with Host(pki.serving().server_context(), saying(answer)) as host:
+        fetched = await fetch(pki, host.url)
+        assert len(host.requests) == 1
+    assert (fetched.status, fetched.location) == (302, "/elsewhere")
+
+
+@pytest.mark.parametrize(
+    ("size", "oversized"), [(BODY_LIMIT_BYTES, False), (BODY_LIMIT_BYTES + 1, True), (10**7, True)]
+)
+async def test_a_body_is_read_up_to_the_limit(size: int, oversized: bool, pki: PKI) -> None:
+    """In however many pieces it comes, and not beyond."""
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size + b" " * size
+    with Host(pki.serving().server_context(), saying(answer)) as host:
+        fetched = await fetch(pki, host.url)
+    assert len(fetched.body) == min(size, BODY_LIMIT_BYTES)
+    assert fetched.oversized == oversized
+
+
+async def test_headers_come_as_they_were_sent(pki: PKI) -> None:
+    """Several of one name joined; a compressed body left as it is."""
+    head = b"HTTP/1.1 200 OK\r\nCache-Control: public\r\ncache-control: max-age=5\r\nContent-Encoding: gzip\r\nContent-Length: 3\r\n\r\n"
+    with Host(pki.serving().server_context(), saying(head + b"\x1f\x8b\x08")) as host:
+        fetched = await fetch(pki, host.url)
+    assert fetched.cache_control == "public, max-age=5"
+    assert fetched.content_encoding == "gzip"
+    assert fetched.content_type == ""
+    assert fetched.body == b"\x1f\x8b\x08"
+
+
+DATES: dict[str, tuple[bytes, int | None]] = {
+    "ahead": (b"", 3600),
+    "behind": (b"Age: 0\r\n", -3600),
+    "from a cache": (b"Age: 7\r\n", None),
+}
+
+
+@pytest.mark.parametrize("name", DATES)
+async def test_the_host_s_clock_is_read_unless_a_cache_answers(name: str, pki: PKI) -> None:
+    """A cache's Date is when the answer was made, or passed on: nobody knows which."""
+    age, hours = DATES[name]
+    there = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=hours or 0)
+    date = there.strftime("Date: %a, %d %b %Y %H:%M:%S GMT\r\n").encode()
+    answer = GOOD.replace(b"Content-Length", age + date + b"Content-Length")
+    with Host(pki.serving().server_context(), saying(answer)) as host:
+        offset = (await fetch(pki, host.url)).date_offset
+    assert (offset is None) == (hours is None)
+    assert offset is None or abs(offset - dt.timedelta(seconds=hours or 0)) < dt.timedelta(seconds=3)
+
+
+@pytest.mark.parametrize(
+    "date", [b"yesterday", b"", b"Mon, 99 Nov 2026 12:00:00 GMT", b"Sun, 22 Nov 99999 12:00:00 GMT"]
+)
+async def test_a_date_that_is_none_is_no_clock(date: bytes, pki: PKI) -> None:
+    """And no failure."""
+    answer = GOOD.replace(b"Content-Length", b"Date: " + date + b"\r\nContent-Length")
+    with Host(pki.serving().server_context(), saying(answer)) as host:
+        assert (await fetch(pki, host.url)).date_offset is None
+
+
+@pytest.mark.parametrize(
+    "url", ["http://localhost/x", "https://me:secret@localhost/x", "https:///x", "ftp://localhost/x"]
+)
+async def test_only_https_urls_without_credentials_are_read(url: str, pki: PKI) -> None:
+    """As relying parties do."""
+    error = (await failure_at(pki, url)).reason
+    assert error is Reason.ConnectionFailed
+
+
+@pytest.mark.parametrize("host", ["a" * 64 + ".example.test", "..example.test", "example.test:99999"])
+async def test_a_host_that_cannot_be_is_no_crash(host: str, pki: PKI) -> None:
+    """Every foreign exception is translated where it enters."""
+    error = await failure_at(pki, f"https://{host}/x")
+    assert error.reason in (Reason.NameNotResolved, Reason.ConnectionFailed, Reason.ProbeUnavailable)

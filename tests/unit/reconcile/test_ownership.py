@@ -1,0 +1,109 @@
+"""Whose the stored documents are (R9), and what the rules of rotation may make of them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from oidc_publisher.api import Adoption
+from oidc_publisher.documents import Document, OwnerMark, StoredDocument, digest, jwks_document
+from oidc_publisher.errors import StoreError
+from oidc_publisher.findings import Reason
+from oidc_publisher.keys import PublicKey
+from oidc_publisher.reconcile.ownership import Place, Standing, StoredDocuments, refusal, standing, stored_reading
+from oidc_publisher.rotation import StoreState, TakeOver
+
+KEY = PublicKey.of(ec.generate_private_key(ec.SECP256R1()).public_key())
+OURS, OTHERS = "uid/prod", "uid-2/prod"
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+
+
+def document(owner: str | None, body: bytes | None = None) -> StoredDocument:
+    """A stored document with the mark of `owner`, None without a mark."""
+    metadata = OwnerMark(owner, 7, HOUR, 2 * HOUR).to_metadata() if owner else {}
+    return StoredDocument(Document(body or jwks_document([KEY]), "application/json", "", metadata), "v1", NOW)
+
+
+def place(*, known: bool, adoption: Adoption = Adoption.REFUSE) -> Place:
+    """Our place."""
+    return Place("s3://abc", OURS, known, adoption)
+
+
+FIRST = {Adoption.REFUSE: Standing.FOREIGN, Adoption.MERGE: Standing.MERGE, Adoption.REPLACE: Standing.REPLACE}
+
+
+@pytest.mark.parametrize("adoption", list(Adoption))
+@pytest.mark.parametrize("owner", [None, OTHERS], ids=["unmarked", "another's"])
+def test_adoption_speaks_before_our_first_write_alone(owner: str | None, adoption: Adoption) -> None:
+    """Afterwards what has no mark is drift, and what has another's is lost, whatever the field says."""
+    for stored in (
+        StoredDocuments(None, document(owner)),
+        StoredDocuments(document(owner), None),
+        StoredDocuments(document(owner), document(OURS)),
+        StoredDocuments(document(OURS), document(owner)),
+    ):
+        assert standing(place(known=False, adoption=adoption), stored) is FIRST[adoption]
+        afterwards = Standing.OURS if owner is None else Standing.LOST
+        assert standing(place(known=True, adoption=adoption), stored) is afterwards
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_nothing_and_our_own_mark_are_ours(known: bool) -> None:
+    """An empty place, half a publication, and a whole one of which the status was lost."""
+    for stored in (
+        StoredDocuments(),
+        StoredDocuments(None, document(OURS)),
+        StoredDocuments(document(OURS), document(OURS)),
+    ):
+        assert standing(place(known=known), stored) is Standing.OURS
+        assert refusal(place(known=known), stored) is None
+
+
+def test_a_refusal_names_the_owner_and_what_to_do() -> None:
+    """For an admin who sees nothing but the condition."""
+    found = refusal(place(known=False), StoredDocuments(None, document(OTHERS)))
+    assert found is not None
+    assert found.reason is Reason.DocumentsNotOurs
+    assert all(word in found.message for word in (OTHERS, "spec.adoption", "Merge", "Replace"))
+    unsigned = refusal(place(known=False), StoredDocuments(document(None), None))
+    assert unsigned is not None
+    assert "owner: none" in unsigned.message
+    lost = refusal(place(known=True), StoredDocuments(document(OTHERS), document(OURS)))
+    assert lost is not None
+    assert lost.reason is Reason.OwnershipLost
+    assert OTHERS in lost.message
+    assert "create it again with spec.adoption Merge" in lost.message
+
+
+def test_a_stored_set_is_read_with_its_mark() -> None:
+    """Keys in stored order, the mark's numbers, the digest of the bytes."""
+    reading = stored_reading(place(known=True), StoredDocuments(None, document(OURS)))
+    assert (reading.state, reading.keys, reading.ours, reading.serial) == (StoreState.PRESENT, (KEY,), True, 7)
+    assert (reading.token_lifetime, reading.stale_age, reading.last_modified) == (HOUR, 2 * HOUR, NOW)
+    assert reading.digest == digest(jwks_document([KEY]))
+    assert reading.take_over is None
+
+
+def test_no_object_is_absence_garbage_holds_no_keys_and_an_error_is_no_reading() -> None:
+    """The first two are readings, not failures."""
+    assert stored_reading(place(known=True), StoredDocuments()).state is StoreState.ABSENT
+    garbage = stored_reading(place(known=True), StoredDocuments(None, document(OURS, b"<html>")))
+    assert (garbage.state, garbage.keys) == (StoreState.PRESENT, ())
+    error = StoreError(Reason.StoreUnavailable, "away")
+    assert stored_reading(place(known=True), StoredDocuments(error=error)).state is StoreState.UNREADABLE
+
+
+def test_anothers_set_counts_only_where_it_is_taken_over() -> None:
+    """Refused or lost it says nothing of our keys; merged or replaced it does."""
+    theirs = StoredDocuments(document(OTHERS), document(OTHERS))
+    assert stored_reading(place(known=False), theirs).state is StoreState.FOREIGN
+    assert stored_reading(place(known=True), theirs).state is StoreState.LOST
+    merged = stored_reading(place(known=False, adoption=Adoption.MERGE), theirs)
+    assert (merged.state, merged.keys, merged.take_over) == (StoreState.PRESENT, (KEY,), TakeOver.MERGE)
+    replaced = stored_reading(place(known=False, adoption=Adoption.REPLACE), theirs)
+    assert replaced.take_over is TakeOver.REPLACE
+    half = StoredDocuments(document(OTHERS), document(OURS))
+    assert stored_reading(place(known=False, adoption=Adoption.MERGE), half).take_over is None

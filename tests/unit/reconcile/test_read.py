@@ -1,0 +1,35 @@
+"""What is read at once is reported the same way, whichever answer comes first."""
+
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from oidc_publisher.documents import DISCOVERY_PATH
+from oidc_publisher.errors import StoreError
+from oidc_publisher.findings import Reason
+from oidc_publisher.reconcile.read import read_stored
+
+
+class AwayStore:
+    """Fails for every path; one of them takes longer."""
+
+    def __init__(self, slow: str) -> None:
+        self._slow = slow
+
+    async def read(self, path: str) -> None:
+        """Fail, sooner or later."""
+        await asyncio.sleep(0.01 if path == self._slow else 0)
+        raise StoreError(Reason.StoreUnavailable, f"{path} cannot be read")
+
+
+@pytest.mark.parametrize("slow", [DISCOVERY_PATH, "openid/v1/jwks"])
+async def test_of_two_errors_always_the_same_one_is_reported(slow: str) -> None:
+    """A message that changed from pass to pass would be a PATCH each time."""
+    issuer = SimpleNamespace(spec=SimpleNamespace(jwks_path="openid/v1/jwks"))
+    stored = await read_stored(cast("Any", SimpleNamespace(store=AwayStore(slow), issuer=issuer)))
+    assert stored.error is not None
+    assert DISCOVERY_PATH in stored.error.message
