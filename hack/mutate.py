@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""`make mutate`: break the rules of rotation one at a time, and see the tests that guard them fail.
+"""`make mutate`: break the rules of rotation and the loop of a pass one at a time, and see their tests fail.
 
-The mutants stand in tests/unit/rotation/mutants.toml. Each is made in a copy of the package, in which only the tests
+The mutants stand in tests/unit/{rotation,reconcile}/mutants.toml. Each is made in a copy of the package, in which only the tests
 that it names are run. A mutant survives when one of those passes: then a rule is unguarded, or a test wrongly named.
 """
 
@@ -22,10 +22,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = Path("operator") / "oidc_publisher"
-TABLE = ROOT / "tests" / "unit" / "rotation" / "mutants.toml"
-TESTS = (Path("tests") / "unit" / "rotation", Path("tests") / "property")
+TABLES = tuple(ROOT / "tests" / "unit" / room / "mutants.toml" for room in ("rotation", "reconcile"))
+TESTS = tuple(Path("tests") / room for room in ("unit/rotation", "unit/reconcile", "property", "simulation", "support"))
 TIMEOUT_S = 120
-RULES = frozenset(f"R{number}" for number in range(1, 15))
+RULES = frozenset((*(f"R{number}" for number in range(1, 15)), "loop"))
 
 _FAILED = re.compile(r"^FAILED tests/(\S+?)(?:\[.*)?(?: - .*)?$", re.MULTILINE)
 
@@ -61,10 +61,10 @@ class Verdict:
     passed: tuple[str, ...]
 
 
-def read_table(path: Path = TABLE) -> tuple[Mutant, ...]:
-    """The mutants of the table; raises SystemExit where a rule has none."""
-    table = tomllib.loads(path.read_text(encoding="utf-8"))
-    mutants = tuple(Mutant(**{**entry, "tests": tuple(entry["tests"])}) for entry in table["mutant"])
+def read_tables() -> tuple[Mutant, ...]:
+    """The mutants of the tables; raises SystemExit where a rule has none."""
+    entries = (entry for path in TABLES for entry in tomllib.loads(path.read_text(encoding="utf-8"))["mutant"])
+    mutants = tuple(Mutant(**{**entry, "tests": tuple(entry["tests"])}) for entry in entries)
     missing = RULES - {mutant.rule for mutant in mutants}
     if missing:
         raise SystemExit(f"no mutant breaks {', '.join(sorted(missing))}")
@@ -130,10 +130,10 @@ def line(verdict: Verdict) -> str:
 def main() -> int:
     """Judge every mutant and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("rules", nargs="*", help="only these rules (R1 ... R14)")
+    parser.add_argument("rules", nargs="*", help="only these rules (R1 ... R14, loop)")
     parser.add_argument("--jobs", type=int, default=2, help="how many mutants at once")
     arguments = parser.parse_args()
-    mutants = tuple(m for m in read_table() if not arguments.rules or m.rule in arguments.rules)
+    mutants = tuple(m for m in read_tables() if not arguments.rules or m.rule in arguments.rules)
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder, ThreadPoolExecutor(arguments.jobs) as pool:
         checkout = copy_checkout(Path(folder))
         check_sound(mutants, checkout)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """`make soak`: rotate one simulated issuer from version 1 to 1,001, with faults, and count the tokens that are rejected.
 
-The run drives the program's own rules and documents (tests/property/soakrun.py); it succeeds with no rejected token.
+The run drives the program's own rules and documents (tests/simulation/soakrun.py); it succeeds with no rejected token.
 With --ignore-gate the rotator signs with every key at once; then the run succeeds only if tokens are rejected, which
 shows that it can fail.
 """
@@ -9,15 +9,18 @@ shows that it can fail.
 from __future__ import annotations
 
 import argparse
+import logging
 import sys
 import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from tests.property.oracle import ViolationError
-from tests.property.soakrun import Soak
-from tests.property.world import T0
+import structlog
+
+from tests.simulation.oracle import ViolationError
+from tests.simulation.soakrun import Soak
+from tests.simulation.world import T0
 
 
 def main() -> int:
@@ -27,6 +30,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1, help="which faults, and when")
     parser.add_argument("--ignore-gate", action="store_true", help="sign at once; the run must then show rejections")
     arguments = parser.parse_args()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     began = time.monotonic()
     soak = Soak(arguments.rotations, arguments.seed, arguments.ignore_gate, tell=lambda line: print(line, flush=True))
     try:

@@ -22,10 +22,9 @@ from oidc_publisher.cli import main
 from oidc_publisher.cluster import ClusterClient, get_issuer
 from oidc_publisher.controller import clockstep, operator
 from oidc_publisher.controller.kopf import watch as watching
-from oidc_publisher.controller.objectwatches import Wake
-from oidc_publisher.controller.queue import Gone, Outcome
 from oidc_publisher.controller.settings import RunSettings
 from oidc_publisher.errors import ClusterError
+from oidc_publisher.reconcile.passes import Gone, Outcome
 from oidc_publisher.timing.clock import SystemClock
 
 HANG_S = 30.0
@@ -56,9 +55,6 @@ class Recorder:
         # So long that whatever is seen in a test is seen because of an event.
         return Gone() if found is None else Outcome(wake_after=timedelta(hours=1))
 
-    def wake_with(self, wake: Wake) -> None:
-        """Nothing is watched here."""
-
     async def close(self) -> None:
         """Hold nothing open."""
 
@@ -87,7 +83,7 @@ def _nobody() -> NoReturn:
 
 if __name__ == "__main__":
     getpass.getuser = _nobody
-    operator._the_reconciler = Recorder
+    operator._the_reconciler = Recorder  # type: ignore[assignment]
     clockstep.__dict__.update(SystemClock=SteppedClock)
     signal.signal(signal.SIGUSR1, SteppedClock().on_signal)
     if os.environ.get("LIFECYCLE_BLIND"):

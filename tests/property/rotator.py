@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from oidc_publisher.keys import PublicKey
-from tests.property.cluster import Cluster, Server
-from tests.property.keypool import public_key
-from tests.property.world import DAY, HOUR, MINUTE, SECOND, World, started
+from tests.simulation.cluster import Cluster, Server
+from tests.simulation.keypool import public_key
+from tests.simulation.world import DAY, HOUR, MINUTE, SECOND, World, started
 
 POOL = 40
 WAITS = st.sampled_from(
@@ -41,9 +41,8 @@ class Rotator(RuleBasedStateMachine):
     @rule(early=st.sampled_from([timedelta(0), SECOND, 5 * MINUTE]))
     def wait_for_deadline(self, early: timedelta) -> None:
         """Time goes by until just before, or until, the next key becomes safe or leaves."""
-        wake = self.world.operator.last.wake_at if self.world.operator.last else None
-        if wake is not None and wake - early > self.world.now:
-            self.world.wait(wake - early - self.world.now)
+        if self.world.next_pass - early > self.world.now:
+            self.world.wait(self.world.next_pass - early - self.world.now)
 
     @rule()
     def look(self) -> None:

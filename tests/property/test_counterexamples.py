@@ -7,11 +7,10 @@ from datetime import timedelta
 
 from oidc_publisher.documents import jwks_document
 from oidc_publisher.keys import PublicKey
-from tests.property.cluster import Server
-from tests.property.keypool import public_key
-from tests.property.operatormodel import Status
-from tests.property.publicface import JWKS_PATH
-from tests.property.world import HOUR, MINUTE, SECOND, World, started
+from tests.simulation.cluster import Server
+from tests.simulation.keypool import public_key
+from tests.simulation.publicface import JWKS_PATH
+from tests.simulation.world import HOUR, MINUTE, SECOND, World, started
 
 K1, K2, K3 = public_key(1), public_key(2), public_key(3)
 
@@ -130,7 +129,7 @@ def test_a_lowered_max_age_and_a_lost_status_still_leave_copies_of_the_longer_ag
     world.set_spec(cache_max_age=5 * MINUTE)
     world.run_pass()
     _meet_a_fresh_edge(world)
-    world.set_status(Status())
+    world.set_status({})
     world.wait(MINUTE)
     _list(world, K1, K2)
     _promote(world, K2)
@@ -142,7 +141,7 @@ def test_a_ledger_rebuilt_under_a_clock_that_is_behind_makes_nothing_safe_early(
     world.wait(HOUR)
     _list(world, K1, K2)
     world.wait(MINUTE)
-    world.set_status(Status())
+    world.set_status({})
     world.clock_error = -10 * MINUTE
     _meet_a_fresh_edge(world)
     world.run_pass()
@@ -180,4 +179,4 @@ def test_a_set_that_somebody_else_made_right_restarts_the_clock_once() -> None:
     _drop_from_bucket(world, K1)
     world.wait(25 * HOUR)
     assert world.may_sign(K2)
-    assert world.operator.status.ledger.get(K1.key_id) is None
+    assert world.operator.ledger.get(K1.key_id) is None

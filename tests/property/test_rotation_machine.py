@@ -5,8 +5,10 @@ HYPOTHESIS_PROFILE=long looks for minutes. What the model leaves out stands in w
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from hypothesis import event, settings
@@ -15,12 +17,12 @@ from hypothesis.stateful import precondition, rule
 
 from oidc_publisher.documents import DISCOVERY_PATH, OwnerMark, jwks_document
 from oidc_publisher.keys import PublicKey
-from tests.property.cluster import NamedSource
-from tests.property.keypool import public_key
-from tests.property.operatormodel import OWNER, Crash, Status
-from tests.property.publicface import JWKS_PATH
 from tests.property.rotator import POOL, WAITS, WHO, Rotator
-from tests.property.world import DAY, HOUR, MINUTE
+from tests.simulation.cluster import NamedSource
+from tests.simulation.keypool import public_key
+from tests.simulation.operatorprocess import OWNER, Crash, serial_of
+from tests.simulation.publicface import JWKS_PATH
+from tests.simulation.world import DAY, HOUR, MINUTE
 
 EVIL = public_key(1000)
 AGES = (timedelta(0), 5 * MINUTE, HOUR, 24 * HOUR)
@@ -30,7 +32,7 @@ ERRORS = st.sampled_from([-2 * DAY, -10 * MINUTE, timedelta(0), 10 * MINUTE, 2 *
 class Rotation(Rotator):
     """Everything that may befall the issuer while its keys are rotated."""
 
-    snapshot: Status | None = None
+    snapshot: Mapping[str, Any] | None = None
 
     # Readings
 
@@ -92,7 +94,7 @@ class Rotation(Rotator):
     @rule()
     def lose_status(self) -> None:
         """Somebody wipes the status."""
-        self.world.set_status(Status())
+        self.world.set_status({})
 
     @rule()
     def remember_status(self) -> None:
@@ -149,7 +151,7 @@ class Rotation(Rotator):
         def strike() -> None:
             # With the mark gone and the status lost or set back, an admin must say whose documents these are. A race may
             # be lost passes later, when there is something to write.
-            told = self.world.operator.status.known_place and self.world.reported is not None
+            told = self.world.operator.known_place and self.world.reported is not None
             self._rewrite(evil=evil, which=which, strip=strip and told)
 
         if race:
@@ -217,16 +219,16 @@ class Rotation(Rotator):
             entry = world.entry(key)
             assert entry is not None
             assert entry.safe_since_time is not None, "what is in use has become safe"
-        assert len(world.operator.status.ledger.keys) == len(era.keys), "and the ledger holds nothing else"
+        assert len(world.operator.ledger.keys) == len(era.keys), "and the ledger holds nothing else"
 
     def _store_tells(self) -> bool:
         """Whether the store shows that the backup is an old one; where nothing was written since, only itself could."""
-        snapshot, ledger = self.snapshot, self.world.operator.status.ledger
-        return snapshot is not None and snapshot.ledger.serial < ledger.serial
+        snapshot, ledger = self.snapshot, self.world.operator.ledger
+        return snapshot is not None and serial_of(snapshot) < ledger.serial
 
     def _is_no_first_look(self) -> bool:
         """Whether the next pass is not the first complete one, whose signers are the baseline (R10)."""
-        looked = self.world.operator.status.ledger.last_complete_pass_time is not None
+        looked = self.world.operator.ledger.last_complete_pass_time is not None
         return looked or not all(server.up for server in self.world.cluster.present.values())
 
     def _mark_is_ours(self) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.property.soakrun import Soak
+from tests.simulation.soakrun import Soak
 
 
 def test_twelve_rotations_with_faults_reject_no_token() -> None:

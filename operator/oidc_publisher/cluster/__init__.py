@@ -8,10 +8,12 @@ from oidc_publisher.cluster.events import post_event
 from oidc_publisher.cluster.failures import ConflictError, CredentialsError
 from oidc_publisher.cluster.issuers import get_issuer, kube_system_uid, patch_finalizers, patch_status
 from oidc_publisher.cluster.objects import ObjectReference, get_object, watch_object
+from oidc_publisher.cluster.port import ClusterAPI
 from oidc_publisher.cluster.tokens import TokenReview, mint_token, review_token
 
 __all__ = [
     "Answer",
+    "ClusterAPI",
     "ClusterClient",
     "ConflictError",
     "Credentials",

@@ -73,6 +73,11 @@ class ClusterClient:
         self._own_name: set[str] = set()  # endpoints whose certificate has their own name only
         self._offsets: dict[str, tuple[float, timedelta]] = {}
 
+    @property
+    def host_port(self) -> str:
+        """HOST:PORT of the credentials' own server."""
+        return self.credentials.host_port
+
     async def __aenter__(self) -> Self:
         return self
 

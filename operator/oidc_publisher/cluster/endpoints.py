@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from oidc_publisher.cluster.client import ClusterClient
 from oidc_publisher.cluster.failures import with_reason
+from oidc_publisher.cluster.port import ClusterAPI
 from oidc_publisher.errors import AnswerError
 from oidc_publisher.findings import Reason
 
@@ -15,7 +15,7 @@ _OF_SERVICE = {"labelSelector": "kubernetes.io/service-name=kubernetes"}
 _FORBIDDEN = 403
 
 
-async def api_server_endpoints(client: ClusterClient, *, timeout_s: float = 5.0) -> tuple[str, ...]:
+async def api_server_endpoints(client: ClusterAPI, *, timeout_s: float = 5.0) -> tuple[str, ...]:
     """Every ready endpoint of the Service default/kubernetes as HOST:PORT, sorted; IPv6 in brackets.
 
     Endpoints of both families are all kept: an API server registers the one address that it advertises, so two

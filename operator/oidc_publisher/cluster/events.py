@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from oidc_publisher.api import API_VERSION, KIND
-from oidc_publisher.cluster.client import ClusterClient
+from oidc_publisher.cluster.port import ClusterAPI
 
 _CONTROLLER = "oidc-publisher.io/operator"
 #: Events of cluster-scoped objects are kept in this namespace: where kubectl looks for them.
@@ -17,7 +17,7 @@ _NOTE_LENGTH = 1024
 
 
 async def post_event(
-    client: ClusterClient,
+    client: ClusterAPI,
     issuer: Mapping[str, Any],
     *,
     reason: str,

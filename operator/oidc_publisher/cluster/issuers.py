@@ -7,8 +7,8 @@ from typing import Any
 from urllib.parse import quote
 
 from oidc_publisher.api import GROUP, PLURAL, VERSION
-from oidc_publisher.cluster.client import ClusterClient
 from oidc_publisher.cluster.failures import ObjectMissingError, with_reason
+from oidc_publisher.cluster.port import ClusterAPI
 from oidc_publisher.errors import AnswerError
 from oidc_publisher.findings import Reason
 
@@ -20,7 +20,7 @@ _FORBIDDEN, _GONE = 403, 410
 Object = dict[str, Any]
 
 
-async def get_issuer(client: ClusterClient, name: str) -> Object | None:
+async def get_issuer(client: ClusterAPI, name: str) -> Object | None:
     """The object, or None when there is none of that name.
 
     Raises:
@@ -33,9 +33,7 @@ async def get_issuer(client: ClusterClient, name: str) -> Object | None:
     return answer.object()
 
 
-async def patch_status(
-    client: ClusterClient, name: str, status_patch: Mapping[str, Any], resource_version: str
-) -> Object:
+async def patch_status(client: ClusterAPI, name: str, status_patch: Mapping[str, Any], resource_version: str) -> Object:
     """Merge a patch into the status of the object as it was at `resource_version`, and return the new object.
 
     Raises:
@@ -49,9 +47,7 @@ async def patch_status(
     return answer.object()
 
 
-async def patch_finalizers(
-    client: ClusterClient, name: str, finalizers: Sequence[str], resource_version: str
-) -> Object:
+async def patch_finalizers(client: ClusterAPI, name: str, finalizers: Sequence[str], resource_version: str) -> Object:
     """Make these the finalizers of the object as it was at `resource_version`, and return the new object.
 
     The list is replaced as a whole: whoever changed it since is not overwritten, for the version is another then.
@@ -65,7 +61,7 @@ async def patch_finalizers(
     return answer.object()
 
 
-async def kube_system_uid(client: ClusterClient) -> str:
+async def kube_system_uid(client: ClusterAPI) -> str:
     """The UID of namespace kube-system, which stands for the cluster in owner marks.
 
     Raises:

@@ -7,8 +7,8 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from oidc_publisher.cluster.client import ClusterClient
 from oidc_publisher.cluster.failures import ObjectMissingError, with_reason
+from oidc_publisher.cluster.port import ClusterAPI
 from oidc_publisher.errors import AnswerError
 from oidc_publisher.findings import Reason
 
@@ -36,7 +36,7 @@ class ObjectReference:
         return f"/api/v1/namespaces/{self.namespace}/{self.kind.lower()}s"
 
 
-async def get_object(client: ClusterClient, reference: ObjectReference, *, timeout_s: float = 5.0) -> dict[str, Any]:
+async def get_object(client: ClusterAPI, reference: ObjectReference, *, timeout_s: float = 5.0) -> dict[str, Any]:
     """The object.
 
     Raises:
@@ -59,7 +59,7 @@ async def get_object(client: ClusterClient, reference: ObjectReference, *, timeo
         raise _forbidden(error, reference, "read") from error
 
 
-async def watch_object(client: ClusterClient, reference: ObjectReference) -> AsyncGenerator[str, None]:
+async def watch_object(client: ClusterAPI, reference: ObjectReference) -> AsyncGenerator[str, None]:
     """The resourceVersion of each change of the object, from now on; ends when the API server ends the watch.
 
     What changed between two watches is not missed, a deletion excepted: each begins with what is there, which is

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from oidc_publisher.cluster.client import ClusterClient
 from oidc_publisher.cluster.failures import ObjectMissingError, with_reason
+from oidc_publisher.cluster.port import ClusterAPI
 from oidc_publisher.errors import AnswerError
 from oidc_publisher.findings import Reason
 
@@ -23,7 +23,7 @@ class TokenReview:
 
 
 async def mint_token(
-    client: ClusterClient,
+    client: ClusterAPI,
     endpoint: str | None,
     *,
     namespace: str,
@@ -60,7 +60,7 @@ async def mint_token(
 
 
 async def review_token(
-    client: ClusterClient, endpoint: str | None, token: str, audiences: Sequence[str], *, timeout_s: float = 5.0
+    client: ClusterAPI, endpoint: str | None, token: str, audiences: Sequence[str], *, timeout_s: float = 5.0
 ) -> TokenReview:
     """Ask one API server (None: that of the credentials) whether it accepts a token for any of the audiences.
 

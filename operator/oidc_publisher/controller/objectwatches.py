@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from oidc_publisher.cluster import ClusterClient, ObjectReference, watch_object
+from oidc_publisher.cluster import ClusterAPI, ObjectReference, watch_object
 from oidc_publisher.errors import AnswerError, ClusterError
 from oidc_publisher.timing.backoff import Backoff
 
@@ -46,17 +46,13 @@ class _Watched:
 
 
 class ObjectWatches:
-    """One watch for each object, however many issuers read it."""
+    """One watch for each object, however many issuers read it; `wake(issuer, reason)` is called when it changes."""
 
-    def __init__(self, client: ClusterClient) -> None:
+    def __init__(self, client: ClusterAPI, wake: Wake) -> None:
         self._client = client
-        self._wake: Wake = _nobody
+        self._wake = wake
         self._followed: dict[str, frozenset[ObjectReference]] = {}
         self._tasks: dict[ObjectReference, asyncio.Task[None]] = {}
-
-    def wake_with(self, wake: Wake) -> None:
-        """Call `wake(issuer, reason)` from now on when an object of an issuer changes."""
-        self._wake = wake
 
     def follow(self, issuer: str, references: Iterable[ObjectReference]) -> None:
         """Watch exactly these objects for the issuer."""
@@ -116,7 +112,3 @@ class ObjectWatches:
         for issuer, references in self._followed.items():
             if reference in references:
                 self._wake(issuer, f"{reference} changed")
-
-
-def _nobody(issuer: str, reason: str) -> None:
-    """Before the queue is there nobody needs to be woken."""

@@ -7,9 +7,9 @@ import contextlib
 import gc
 import signal
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
@@ -20,12 +20,16 @@ from oidc_publisher.controller.kopf.discovery import objects_are_served
 from oidc_publisher.controller.kopf.events import IssuerEvents
 from oidc_publisher.controller.kopf.reachability import Contact
 from oidc_publisher.controller.kopf.watch import IssuerWatch
-from oidc_publisher.controller.objectwatches import Wake
-from oidc_publisher.controller.queue import Gone, Outcome, WorkQueue
+from oidc_publisher.controller.objectwatches import ObjectWatches
+from oidc_publisher.controller.queue import WorkQueue
 from oidc_publisher.controller.settings import DEFAULT_HEALTH_ADDRESS, RunSettings
 from oidc_publisher.errors import ClusterError
 from oidc_publisher.process import leave
+from oidc_publisher.reconcile.passes import Gone, Outcome
 from oidc_publisher.telemetry.health import OLDEST_RUN_S, Checks, HealthServer, Heartbeat, ListenError, Readiness
+
+if TYPE_CHECKING:
+    from oidc_publisher.reconcile.reconciler import Reconciler
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -39,26 +43,7 @@ _CLOSE_S = 0.25
 _SPARE_THREADS = 8
 
 
-class Reconciling(Protocol):
-    """The five steps for one object."""
-
-    async def reconcile(self, name: str) -> Outcome | Gone:
-        """Read, plan, publish, prove and report the issuer of this name."""
-        ...
-
-    def wake_with(self, wake: Wake) -> None:
-        """Call `wake(issuer, reason)` when something that an issuer reads has changed."""
-        ...
-
-    async def close(self) -> None:
-        """Close what it holds open."""
-        ...
-
-
-MakeReconciler = Callable[[ClusterClient, RunSettings], Reconciling]
-
-
-async def run(settings: RunSettings, make_reconciler: MakeReconciler | None = None) -> int:
+async def run(settings: RunSettings) -> int:
     """Run the operator until SIGTERM or SIGINT, and return the exit code.
 
     Raises:
@@ -68,7 +53,7 @@ async def run(settings: RunSettings, make_reconciler: MakeReconciler | None = No
     credentials = load_credentials(settings.kubeconfig, settings.context)
     asyncio.get_running_loop().set_default_executor(_ImpatientExecutor(settings.max_concurrent + _SPARE_THREADS))
     async with ClusterClient(credentials) as client:
-        reconciler = (make_reconciler or _the_reconciler)(client, settings)
+        reconciler = _the_reconciler(client, settings)
         return await Operator(settings, credentials, client, reconciler).run()
 
 
@@ -76,14 +61,14 @@ class Operator:
     """The parts, wired."""
 
     def __init__(
-        self, settings: RunSettings, credentials: Credentials, client: ClusterClient, reconciler: Reconciling
+        self, settings: RunSettings, credentials: Credentials, client: ClusterClient, reconciler: Reconciler
     ) -> None:
         self._settings = settings
         self._credentials = credentials
         self._client = client
         self._reconciler = reconciler
-        self._queue = WorkQueue(reconciler.reconcile, max_concurrent=settings.max_concurrent)
-        reconciler.wake_with(self._queue.add)
+        self._queue = WorkQueue(self._reconcile, max_concurrent=settings.max_concurrent)
+        self._watches = ObjectWatches(client, self._queue.add)
         events = IssuerEvents(self._queue, settings.shard)
         self._watch = IssuerWatch(client, events, Contact(events.look_at_all), self._take_signals)
         self._heartbeat = Heartbeat()
@@ -117,6 +102,15 @@ class Operator:
         await self._drain([*parts, stopping])
         return 1 if broken else 0
 
+    async def _reconcile(self, name: str) -> Outcome | Gone:
+        """One pass, and from then on watches of the objects that it read."""
+        outcome = await self._reconciler.reconcile(name)
+        if isinstance(outcome, Gone):
+            self._watches.forget(name)
+        elif outcome.follows is not None:
+            self._watches.follow(name, outcome.follows)
+        return outcome
+
     async def _drain(self, tasks: list[asyncio.Task[Any]]) -> None:
         began = time.monotonic()
         for task in tasks:
@@ -124,7 +118,8 @@ class Operator:
         await asyncio.gather(self._queue.stop(GRACE_S), asyncio.wait(tasks, timeout=GRACE_S))
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_CLOSE_S):
-                await asyncio.gather(self._health.stop(), self._reconciler.close(), self._client.close())
+                await asyncio.gather(self._watches.close(), self._health.stop(), self._reconciler.close())
+                await self._client.close()
         log.info("oidc-publisher has stopped.", took_s=round(time.monotonic() - began, 2))
 
     async def _serve_health(self) -> None:
@@ -181,8 +176,9 @@ def _part(name: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
     return asyncio.create_task(work, name=name)
 
 
-def _the_reconciler(client: ClusterClient, settings: RunSettings) -> Reconciling:
-    from oidc_publisher.reconcile.reconciler import Reconciler  # noqa: PLC0415 - tests of the shell need none of it
+def _the_reconciler(client: ClusterClient, settings: RunSettings) -> Reconciler:
+    from oidc_publisher.reconcile.ports import PortOpener  # noqa: PLC0415 - tests of the shell need none of it
+    from oidc_publisher.reconcile.reconciler import Reconciler  # noqa: PLC0415 - the same
 
-    reconciler: Reconciling = Reconciler(client, settings)
-    return reconciler
+    opener = PortOpener(client, probe_account=settings.probe_service_account, key_files_root=settings.key_files_root)
+    return Reconciler(client, opener.open, holds=settings.shard.holds)

@@ -18,11 +18,11 @@ import random
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from datetime import timedelta
 
 import structlog
 
 from oidc_publisher.controller.settings import MAX_CONCURRENT
+from oidc_publisher.reconcile.passes import Gone, Outcome
 from oidc_publisher.timing.backoff import Backoff
 from oidc_publisher.timing.clock import Clock, SystemClock
 
@@ -33,23 +33,6 @@ RETRY = Backoff(base_s=0.5, cap_s=120.0)
 
 #: Cancelled runs get this long to close their connections before they are left behind.
 CANCEL_S = 0.3
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a run says about the next run of its key.
-
-    `wake_after` is when the answer may change by the clock alone. A `failed` run comes again after its backoff, and
-    never later than `wake_after`.
-    """
-
-    wake_after: timedelta | None = None
-    failed: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Gone:
-    """The object of the key does not exist: the queue forgets it."""
 
 
 Process = Callable[[str], Awaitable[Outcome | Gone]]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from oidc_publisher.documents import discovery_url
 from oidc_publisher.errors import FetchError
 from oidc_publisher.findings import Reason
 from oidc_publisher.probe.wire.port import Deadline, Fetched, Wire
+from oidc_publisher.timing.clock import Clock, SystemClock
 
 OK = 200
 
@@ -59,7 +60,7 @@ class Look:
     at: datetime
 
 
-async def look(target: Target, wire: Wire, *, reads: int = 2) -> Look:
+async def look(target: Target, wire: Wire, *, clock: Clock | None = None, reads: int = 2) -> Look:
     """Read both documents `reads` times, each time over a new connection, so that edges which differ show.
 
     The first visit that fails, in whatever way, is repeated at once, and only the second try counts; one such repetition
@@ -76,7 +77,7 @@ async def look(target: Target, wire: Wire, *, reads: int = 2) -> Look:
         done.append(read)
         if read.futile:
             break
-    return Look(tuple(done), datetime.now(UTC))
+    return Look(tuple(done), (clock or SystemClock()).now())
 
 
 async def _read(target: Target, wire: Wire, number: int) -> Read:

@@ -1,4 +1,7 @@
-"""deletionPolicy Delete: the two documents go with their object, and nothing else does."""
+"""The last pass over an object that is being deleted: its two documents go or stay, then our finalizer goes.
+
+Nothing else is ever deleted.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,12 @@ from dataclasses import dataclass
 from oidc_publisher.documents import DISCOVERY_PATH, OwnerMark
 from oidc_publisher.errors import PreconditionError, StoreError
 from oidc_publisher.findings import Finding, Reason
+from oidc_publisher.reconcile.finalizer import left, left_elsewhere, why_left, without_ours
+from oidc_publisher.reconcile.ownership import Place
+from oidc_publisher.reconcile.passes import Outcome
+from oidc_publisher.reconcile.ports import OpenedPorts
+from oidc_publisher.reconcile.record import Recorder
+from oidc_publisher.reconcile.status.summary import Summary
 from oidc_publisher.stores import Store
 
 #: A document that somebody keeps changing is looked at anew this often; the next pass goes on.
@@ -21,6 +30,35 @@ class Deletion:
 
     deleted: tuple[str, ...]
     left: tuple[tuple[str, str], ...]
+
+
+async def end(opened: OpenedPorts, recorder: Recorder) -> Outcome:
+    """Do what deletionPolicy says and let the object go; it stays, and says why, while its documents cannot be deleted.
+
+    Raises:
+        ClusterError: the cluster's identity, by which documents are known as ours, could not be read.
+        ConflictError: the object was changed since it was read.
+    """
+    issuer = recorder.issuer
+    why = why_left(issuer)
+    if why is not None:
+        location = issuer.status.publication.location if issuer.status.publication else None
+        recorder.happened([left(location, why)] if location else [])
+    else:
+        ports = await opened.of(issuer)
+        place = ports.place_of(issuer)
+        try:
+            done = await delete_documents(ports.store, issuer.spec.jwks_path, owner=ports.owner)
+        except StoreError as error:
+            await recorder.report(Summary(findings=(not_deleted(error, place.location),)))
+            return Outcome(failed=True)
+        recorder.happened((*_told(done, place), *left_elsewhere(issuer, place)))
+        if ports.invalidator is not None and (done.deleted or not done.left):
+            problem = await ports.invalidator.drop_deleted(issuer.metadata.uid)
+            recorder.happened([_still_at_edges(problem)] if problem else [])
+    await recorder.hold(without_ours(issuer))
+    await recorder.tell()
+    return Outcome()
 
 
 async def delete_documents(store: Store, jwks_path: str, *, owner: str) -> Deletion:
@@ -71,3 +109,17 @@ async def _delete(store: Store, path: str, owner: str) -> str | None:
             continue  # whose is it now?
         break
     return owner
+
+
+def _still_at_edges(error: StoreError) -> Finding:
+    message = f"Edges may serve copies of the deleted documents until their max-age has passed. {error.message}"
+    return Finding.of(error.reason, message, hint=error.hint, subject=error.subject)
+
+
+def _told(done: Deletion, place: Place) -> list[Finding]:
+    events: list[Finding] = []
+    if done.deleted:
+        message = f"Deleted at {place.location}: {', '.join(done.deleted)}"
+        events.append(Finding.of(Reason.DocumentsDeleted, message, subject=place.location))
+    events += [left(f"{place.location}/{path}", f"they are not ours (owner: {owner})") for path, owner in done.left]
+    return events

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 
-from oidc_publisher.api import Adoption
+from oidc_publisher.api import Adoption, OIDCIssuer
 from oidc_publisher.documents import OwnerMark, StoredDocument, digest, read_jwks_document
 from oidc_publisher.errors import DocumentInvalidError, StoreError
 from oidc_publisher.findings import Finding, Reason
@@ -39,6 +39,13 @@ class Place:
     def is_at(self, location: str | None, endpoint_url: str | None) -> bool:
         """Whether a noted place is this one. Former versions noted no server: it counts as ours until it is noted."""
         return location == self.location and endpoint_url in (None, self.endpoint_url)
+
+
+def place_of(issuer: OIDCIssuer, location: str, owner: str, endpoint_url: str | None) -> Place:
+    """The issuer's place at the store's `location`; status.publication remembers whether we have written there."""
+    place = Place(location, owner, known=False, adoption=issuer.spec.adoption, endpoint_url=endpoint_url)
+    noted = issuer.status.publication
+    return replace(place, known=noted is not None and place.is_at(noted.location, noted.endpoint_url))
 
 
 class Standing(Enum):

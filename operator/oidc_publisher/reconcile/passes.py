@@ -1,36 +1,26 @@
-"""One pass over one issuer, as it goes through the steps."""
+"""What a pass says about the next one."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from datetime import timedelta
 
-from oidc_publisher.api import OIDCIssuer
-from oidc_publisher.findings import Finding
-from oidc_publisher.reconcile.ownership import Place
-from oidc_publisher.rotation import Ledger
+from oidc_publisher.cluster import ObjectReference
 
 
-@dataclass(slots=True)
-class Work:
-    """What a pass has come to so far.
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a pass says about the next pass over its issuer.
 
-    `raw_status` and `resource_version` are those of the object as last read or written, `ledger` the newest one, which
-    may not be saved yet. `place` is where it publishes, None before that is known. `problems` are what kept the steps
-    from being done, `events` what is told once when the pass is reported.
+    `wake_after` is when the answer may change by the clock alone. A `failed` pass comes again after its backoff, and
+    never later than `wake_after`. `follows` are the objects whose change is worth a pass at once; None: as before.
     """
 
-    issuer: OIDCIssuer
-    resource_version: str
-    raw_status: Mapping[str, Any]
-    ledger: Ledger
-    place: Place | None = None
-    problems: list[Finding] = field(default_factory=list)
-    events: list[Finding] = field(default_factory=list)
-    wrote: bool = False
+    wake_after: timedelta | None = None
+    failed: bool = False
+    follows: tuple[ObjectReference, ...] | None = None
 
-    @property
-    def name(self) -> str:
-        """The object's name."""
-        return self.issuer.metadata.name
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """The object does not exist, or is another shard's: it is forgotten."""

@@ -1,25 +1,22 @@
 """Step two, plan: what would be written and why, or why nothing may be. Pure.
 
-The rules of rotation say which keys to publish; what is stored says what is left to do::
-
-    place = place_of(issuer, store.location, owner, store.endpoint_url)
-    plan = advance(ledger, as_pass(readings, ledger, policy_of(issuer.spec), place=place, target=context.target))
-    intent = intend(issuer, plan, readings.stored, place)
-
-Whoever acts on an intent saves `intent.ledger` before the first write (R12).
+The rules of rotation say which keys to publish; what is stored says what is left to do. `decide` asks both. Whoever
+acts on a decision saves `intent.ledger` before the first write (R12).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from oidc_publisher.api import OIDCIssuer, OIDCIssuerSpec
 from oidc_publisher.documents import Difference, OwnerMark, PlannedDocuments, differences, digest, plan_documents
 from oidc_publisher.findings import Finding
 from oidc_publisher.keys import PublicKey
+from oidc_publisher.probe import Target
 from oidc_publisher.reconcile.ownership import Place, StoredDocuments, refusal
+from oidc_publisher.reconcile.read import Readings, as_pass
 from oidc_publisher.reconcile.writing import notes_on_write
-from oidc_publisher.rotation import Advance, Ledger, Policy, begin_write
+from oidc_publisher.rotation import Advance, Ledger, Pass, Policy, advance, begin_write
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +36,23 @@ class Intent:
     in_place: bool = False
 
 
-def place_of(issuer: OIDCIssuer, location: str, owner: str, endpoint_url: str | None) -> Place:
-    """The issuer's place at the store's `location`; status.publication remembers whether we have written there."""
-    place = Place(location, owner, known=False, adoption=issuer.spec.adoption, endpoint_url=endpoint_url)
-    noted = issuer.status.publication
-    return replace(place, known=noted is not None and place.is_at(noted.location, noted.endpoint_url))
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What one round of a pass decides: the readings as the rules take them, the plan, and what to write."""
+
+    seen: Pass
+    plan: Advance
+    intent: Intent
+
+
+def decide(issuer: OIDCIssuer, ledger: Ledger, readings: Readings, place: Place, target: Target) -> Decision:
+    """Advance the ledger by what was read, and say what to write at `place`.
+
+    The operator, `oidc-publisher plan` and the simulations decide by this function alone.
+    """
+    seen = as_pass(readings, ledger, policy_of(issuer.spec), place=place, target=target)
+    plan = advance(ledger, seen)
+    return Decision(seen, plan, intend(issuer, plan, readings.stored, place))
 
 
 def policy_of(spec: OIDCIssuerSpec) -> Policy:

@@ -1,108 +1,121 @@
-"""What one generation of an issuer needs to be worked on: its store, its sources, its place on the wire."""
+"""What one generation of an issuer is worked on with: its cluster, its sources, its store, its way to the public URL."""
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from oidc_publisher.api import OIDCIssuer, OIDCIssuerSpec
-from oidc_publisher.cluster import ClusterClient, kube_system_uid
-from oidc_publisher.controller.settings import RunSettings
+from oidc_publisher.cluster import ClusterAPI, kube_system_uid
 from oidc_publisher.documents import jwks_uri, owner_of
 from oidc_publisher.probe import HTTPSWire, Target, Wire
 from oidc_publisher.probe.token.limits import TokenLimits
-from oidc_publisher.reconcile.cdn.invalidator import EdgeCopies
+from oidc_publisher.reconcile.cdn.invalidator import Invalidator
 from oidc_publisher.reconcile.cdn.schedule import viewer_paths
+from oidc_publisher.reconcile.ownership import Place, place_of
 from oidc_publisher.sources import Source, open_sources
 from oidc_publisher.stores import Store
 from oidc_publisher.stores.factory import open_distribution, open_store
 
 
 @dataclass(frozen=True, slots=True)
-class IssuerContext:
-    """One generation of an issuer with its ports open; made once and kept until the spec changes.
+class Ports:
+    """The open ports of one generation of an issuer, whose `spec` they were opened for.
 
-    `owner` is who writes its documents: `<UID of namespace kube-system>/<issuer name>`. `probe_account` is the
-    (namespace, name) of the ServiceAccount for which tokens are minted, None when the operator was given none. `edge` are
-    the copies at the distribution before the store, None without one; `limits` what API servers grant beyond the policy.
+    `cluster` is the one whose keys and tokens are published; the object itself is the recorder's. `owner` is who writes
+    the documents: `<UID of namespace kube-system>/<issuer name>`. `probe_account` is the (namespace, name) of the
+    ServiceAccount for which tokens are minted, None when the operator was given none. `invalidator` drops the copies at
+    the distribution before the store, None without one; `limits` remembers what API servers grant beyond the policy.
     """
 
-    issuer: OIDCIssuer
+    spec: OIDCIssuerSpec
     owner: str
-    store: Store
-    edge: EdgeCopies | None
+    cluster: ClusterAPI
     sources: tuple[Source, ...]
+    store: Store
+    invalidator: Invalidator | None
     target: Target
     wire: Wire
     probe_account: tuple[str, str] | None
     limits: TokenLimits
 
-    @property
-    def spec(self) -> OIDCIssuerSpec:
-        """What was asked for."""
-        return self.issuer.spec
-
-    @property
-    def edition(self) -> tuple[str, int]:
-        """What the ports were made for: another object of the same name, or another spec, needs others."""
-        return (self.issuer.metadata.uid, self.issuer.metadata.generation)
+    def place_of(self, issuer: OIDCIssuer) -> Place:
+        """Return the issuer's place at the store."""
+        return place_of(issuer, self.store.location, self.owner, self.store.endpoint_url)
 
 
-class Contexts:
-    """The contexts of all issuers. One issuer is worked on by one pass at a time, so there are no locks."""
+#: Opens the ports of an issuer. Raises ClusterError where the cluster's identity cannot be read, StoreError and
+#: InvalidObjectError where the spec asks for a port that this version does not have.
+OpenPorts = Callable[[OIDCIssuer], Awaitable[Ports]]
 
-    def __init__(self, client: ClusterClient, settings: RunSettings) -> None:
-        self._client = client
-        self._settings = settings
-        self._open: dict[str, IssuerContext] = {}
+
+def target_of(spec: OIDCIssuerSpec) -> Target:
+    """Return what the probe reads."""
+    return Target(spec.issuer_url, jwks_uri(spec.issuer_url, spec.jwks_path), spec.probe.timeout)
+
+
+class PortOpener:
+    """Opens the ports of a spec in the world: its store, its public URL, and one cluster for all issuers."""
+
+    def __init__(
+        self, cluster: ClusterAPI, *, probe_account: tuple[str, str] | None = None, key_files_root: Path | None = None
+    ) -> None:
+        self._cluster = cluster
+        self._probe_account = probe_account
+        self._key_files_root = key_files_root
         self._cluster_uid: str | None = None
 
-    async def open(self, issuer: OIDCIssuer) -> IssuerContext:
-        """The context of this generation of the issuer.
-
-        Raises:
-            ClusterError: the cluster's identity could not be read.
-            StoreError, InvalidObjectError: the spec asks for a port that this version does not have.
-        """
-        name = issuer.metadata.name
-        known = self._open.get(name)
-        if known is not None and known.edition == (issuer.metadata.uid, issuer.metadata.generation):
-            return known
-        made = await self._make(issuer)
-        await self.forget(name)
-        self._open[name] = made
-        return made
-
-    async def forget(self, name: str) -> None:
-        """Let go of an issuer's connections."""
-        known = self._open.pop(name, None)
-        if known is not None:
-            await known.store.aclose()
-
-    async def aclose(self) -> None:
-        """Let go of every issuer's connections."""
-        for name in tuple(self._open):
-            await self.forget(name)
-
-    async def _make(self, issuer: OIDCIssuer) -> IssuerContext:
+    async def open(self, issuer: OIDCIssuer) -> Ports:
+        """Open them; nothing but the cluster's identity is read yet, and that once."""
         if self._cluster_uid is None:
-            self._cluster_uid = await kube_system_uid(self._client)
-        spec = issuer.spec
-        sources = open_sources(spec.key_sources, self._client, key_files_root=self._settings.key_files_root)
+            self._cluster_uid = await kube_system_uid(self._cluster)
+        spec, target = issuer.spec, target_of(issuer.spec)
         owner = owner_of(self._cluster_uid, issuer.metadata.name)
-        target = Target(spec.issuer_url, jwks_uri(spec.issuer_url, spec.jwks_path), spec.probe.timeout)
         distribution = open_distribution(spec.store)
         paths = viewer_paths(target.discovery_url, target.jwks_uri)
-        return IssuerContext(
-            issuer=issuer,
+        return Ports(
+            spec=spec,
             owner=owner,
+            cluster=self._cluster,
+            sources=open_sources(spec.key_sources, self._cluster, key_files_root=self._key_files_root),
             store=open_store(spec.store),
-            edge=EdgeCopies(distribution, paths, owner) if distribution else None,
-            sources=sources,
+            invalidator=Invalidator(distribution, paths, owner) if distribution else None,
             target=target,
             wire=HTTPSWire(
                 certificate_authority=spec.probe.certificate_authority or "",
                 allow_private_address=spec.probe.allow_private_address,
             ),
-            probe_account=self._settings.probe_service_account,
-            limits=TokenLimits(self._settings.probe_service_account, spec.rotation.max_token_lifetime),
+            probe_account=self._probe_account,
+            limits=TokenLimits(self._probe_account, spec.rotation.max_token_lifetime),
         )
+
+
+class OpenedPorts:
+    """The ports of all issuers, kept while their generation stays. One pass at a time works on an issuer: no locks."""
+
+    def __init__(self, open_ports: OpenPorts) -> None:
+        self._open_ports = open_ports
+        self._open: dict[str, tuple[tuple[str, int], Ports]] = {}
+
+    async def of(self, issuer: OIDCIssuer) -> Ports:
+        """Return the ports of this generation, opened now where they are not; raises what `OpenPorts` raises."""
+        name, edition = issuer.metadata.name, (issuer.metadata.uid, issuer.metadata.generation)
+        known = self._open.get(name)
+        if known is not None and known[0] == edition:
+            return known[1]
+        ports = await self._open_ports(issuer)
+        await self.forget(name)
+        self._open[name] = (edition, ports)
+        return ports
+
+    async def forget(self, name: str) -> None:
+        """Let go of an issuer's connections."""
+        known = self._open.pop(name, None)
+        if known is not None:
+            await known[1].store.aclose()
+
+    async def aclose(self) -> None:
+        """Let go of every issuer's connections."""
+        for name in tuple(self._open):
+            await self.forget(name)

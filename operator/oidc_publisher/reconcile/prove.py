@@ -7,14 +7,14 @@ from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from oidc_publisher.cluster import ClusterClient, review_token
+from oidc_publisher.cluster import review_token
 from oidc_publisher.documents import jwks_uri
 from oidc_publisher.errors import PublisherError
 from oidc_publisher.findings import Finding, Severity
 from oidc_publisher.keys import PublicKey
 from oidc_publisher.probe import Expected, Judgement, judge, judge_review, judge_token
 from oidc_publisher.probe.token.mint import FreshToken
-from oidc_publisher.reconcile.ports import IssuerContext
+from oidc_publisher.reconcile.ports import Ports
 from oidc_publisher.reconcile.read import Readings
 from oidc_publisher.rotation import Advance
 from oidc_publisher.timing.clock import Clock
@@ -35,8 +35,7 @@ class Proof:
 
 
 async def prove(
-    context: IssuerContext,
-    client: ClusterClient,
+    ports: Ports,
     readings: Readings,
     plan: Advance,
     *,
@@ -52,11 +51,11 @@ async def prove(
     """
     now = clock.now()
     former = removed | {entry.key_id for entry in plan.ledger.keys}
-    propagating = _propagating(context, plan, last_change, now)
-    judgement = judge(readings.look, _expected(context, plan, former, propagating=propagating))
+    propagating = _propagating(ports, plan, last_change, now)
+    judgement = judge(readings.look, _expected(ports, plan, former, propagating=propagating))
     limits, *checks = await asyncio.gather(
-        context.limits.look(client, readings.tokens, clock.monotonic()),
-        *(_check(context, client, token, judgement.jwks, now) for token in readings.tokens),
+        ports.limits.look(ports.cluster, readings.tokens, clock.monotonic()),
+        *(_check(ports, token, judgement.jwks, now) for token in readings.tokens),
     )
     found: dict[str, list[Finding]] = defaultdict(list)
     for token, findings in zip(readings.tokens, checks, strict=True):
@@ -78,8 +77,8 @@ def _in_place(plan: Advance) -> tuple[PublicKey, ...]:
     return tuple(entry.key for entry in entries)
 
 
-def _expected(context: IssuerContext, plan: Advance, former: frozenset[str], *, propagating: bool) -> Expected:
-    spec, keys = context.spec, _in_place(plan)
+def _expected(ports: Ports, plan: Advance, former: frozenset[str], *, propagating: bool) -> Expected:
+    spec, keys = ports.spec, _in_place(plan)
     return Expected(
         issuer_url=spec.issuer_url,
         jwks_uri=jwks_uri(spec.issuer_url, spec.jwks_path),
@@ -92,20 +91,18 @@ def _expected(context: IssuerContext, plan: Advance, former: frozenset[str], *, 
     )
 
 
-def _propagating(context: IssuerContext, plan: Advance, last_change: datetime | None, now: datetime) -> bool:
+def _propagating(ports: Ports, plan: Advance, last_change: datetime | None, now: datetime) -> bool:
     """Whether the last write is younger than the longest cache age: an older copy is then served by right."""
-    return last_change is not None and now < last_change + longest_cache_age(context, plan)
+    return last_change is not None and now < last_change + longest_cache_age(ports, plan)
 
 
-def longest_cache_age(context: IssuerContext, plan: Advance) -> timedelta:
+def longest_cache_age(ports: Ports, plan: Advance) -> timedelta:
     """How long copies of the sets that were served of late may still live."""
-    return max((c.age for c in plan.ledger.cache_ages), default=context.spec.cache_max_age)
+    return max((c.age for c in plan.ledger.cache_ages), default=ports.spec.cache_max_age)
 
 
-async def _check(
-    context: IssuerContext, client: ClusterClient, fresh: FreshToken, jwks: bytes | None, now: datetime
-) -> tuple[Finding, ...]:
-    spec = context.spec
+async def _check(ports: Ports, fresh: FreshToken, jwks: bytes | None, now: datetime) -> tuple[Finding, ...]:
+    spec = ports.spec
     judged = judge_token(
         fresh.token,
         endpoint=fresh.endpoint,
@@ -116,7 +113,7 @@ async def _check(
         clock_skew=spec.rotation.clock_skew,
     )
     try:
-        review = await review_token(client, fresh.endpoint, fresh.token, (fresh.audience,))
+        review = await review_token(ports.cluster, fresh.endpoint, fresh.token, (fresh.audience,))
     except PublisherError as error:
         return (*judged, error.finding(subject=fresh.endpoint))
     rejected = judge_review(fresh.endpoint, authenticated=review.authenticated, error=review.error)

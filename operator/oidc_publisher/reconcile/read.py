@@ -8,7 +8,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from oidc_publisher.cluster import ClusterClient
 from oidc_publisher.documents import DISCOVERY_PATH, StoredDocument
 from oidc_publisher.errors import ClusterError, StoreError
 from oidc_publisher.findings import Finding
@@ -16,7 +15,7 @@ from oidc_publisher.keys import PublicKey
 from oidc_publisher.probe import Look, Target, date_offsets, look, read_token, verifies, wire_reading
 from oidc_publisher.probe.token.mint import FreshToken, mint_all
 from oidc_publisher.reconcile.ownership import Place, StoredDocuments, stored_reading
-from oidc_publisher.reconcile.ports import IssuerContext
+from oidc_publisher.reconcile.ports import Ports
 from oidc_publisher.rotation import ClockReading, Ledger, Mint, Mints, Pass, Policy
 from oidc_publisher.sources import SourceResult
 from oidc_publisher.timing.clock import Clock
@@ -47,26 +46,26 @@ class Readings:
         return replace(self, stored=stored)
 
 
-async def read_all(context: IssuerContext, client: ClusterClient, clock: Clock) -> Readings:
+async def read_all(ports: Ports, clock: Clock) -> Readings:
     """Read everything once. What fails is an incomplete reading with findings; nothing is raised for the world's faults."""
     began = time.monotonic()
     (sources, tokens, token_findings), stored, seen = await asyncio.gather(
-        _sources_and_tokens(context, client), read_stored(context), look(context.target, context.wire)
+        _sources_and_tokens(ports), read_stored(ports), look(ports.target, ports.wire, clock=clock)
     )
     findings = (*(f for result in sources for f in result.findings), *token_findings)
     offsets = ClockReading(
-        api_server=tuple(client.clock_offsets(began).values()),
-        store=context.store.clock_offsets,
+        api_server=tuple(ports.cluster.clock_offsets(began).values()),
+        store=ports.store.clock_offsets,
         wire=date_offsets(seen),
     )
     # The instant of a pass is when everything had been read: what was observed is never dated too early.
     return Readings(sources, tokens, stored, seen, offsets, clock.now(), findings)
 
 
-async def read_stored(context: IssuerContext) -> StoredDocuments:
+async def read_stored(ports: Ports) -> StoredDocuments:
     """Both stored documents, or the error that kept one of them from being read."""
-    paths = (DISCOVERY_PATH, context.issuer.spec.jwks_path)
-    read = await asyncio.gather(*(_read_or_error(context, path) for path in paths))
+    paths = (DISCOVERY_PATH, ports.spec.jwks_path)
+    read = await asyncio.gather(*(_read_or_error(ports, path) for path in paths))
     # Of two errors always the same one, whichever comes first: a message that changes is a PATCH.
     error = next((each for each in read if isinstance(each, StoreError)), None)
     if error is not None:
@@ -75,19 +74,19 @@ async def read_stored(context: IssuerContext) -> StoredDocuments:
     return StoredDocuments(discovery, jwks)
 
 
-async def _read_or_error(context: IssuerContext, path: str) -> StoredDocument | StoreError | None:
+async def _read_or_error(ports: Ports, path: str) -> StoredDocument | StoreError | None:
     try:
-        return await context.store.read(path)
+        return await ports.store.read(path)
     except StoreError as error:
         return error
 
 
 async def _sources_and_tokens(
-    context: IssuerContext, client: ClusterClient
+    ports: Ports,
 ) -> tuple[tuple[SourceResult, ...], tuple[FreshToken, ...], tuple[Finding, ...]]:
-    results = tuple(await asyncio.gather(*(source.read() for source in context.sources)))
+    results = tuple(await asyncio.gather(*(source.read() for source in ports.sources)))
     endpoints = tuple(dict.fromkeys(e for result in results for e in result.endpoints or ()))
-    tokens, findings = await mint_all(client, context.probe_account, context.spec.probe.audiences, endpoints)
+    tokens, findings = await mint_all(ports.cluster, ports.probe_account, ports.spec.probe.audiences, endpoints)
     return results, tokens, findings
 
 
@@ -105,13 +104,13 @@ def as_pass(readings: Readings, ledger: Ledger, policy: Policy, *, place: Place,
 
 
 async def read_after_write(
-    context: IssuerContext, readings: Readings, stored: StoredDocuments, clock: Clock, ledger: Ledger
+    ports: Ports, readings: Readings, stored: StoredDocuments, clock: Clock, ledger: Ledger
 ) -> Readings:
     """The readings of the same pass after a write: what is stored now, and a new look at the wire."""
     if any(entry.leaving for entry in ledger.keys):
         # R12: an entry is deleted only after the stored document was read without it, not on the word of a write.
-        stored = await read_stored(context)
-    seen = await look(context.target, context.wire)
+        stored = await read_stored(ports)
+    seen = await look(ports.target, ports.wire, clock=clock)
     return replace(readings, stored=stored, look=seen, instant=clock.now())
 
 

@@ -2,26 +2,43 @@
 
 from __future__ import annotations
 
-from oidc_publisher.api import OIDCIssuerStatus, to_status_json
-from oidc_publisher.cluster import ClusterClient, patch_finalizers, patch_status
-from oidc_publisher.reconcile.passes import Work
-from oidc_publisher.reconcile.report import move_noted, saved_publication
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from oidc_publisher.api import OIDCIssuer, OIDCIssuerStatus, to_status_json
+from oidc_publisher.cluster import ClusterAPI, patch_finalizers, patch_status
+from oidc_publisher.findings import Finding
+from oidc_publisher.reconcile.status.events import EventRecorder
 from oidc_publisher.reconcile.status.patch import status_patch
+from oidc_publisher.reconcile.status.publication import move_noted, saved_publication
 from oidc_publisher.reconcile.status.summary import Summary, summarise, with_ledger, with_plan
-from oidc_publisher.reconcile.telling import Teller
-from oidc_publisher.rotation import Advance
+from oidc_publisher.rotation import Advance, Ledger
 from oidc_publisher.timing.clock import Clock
 
 
 class Recorder:
-    """Writes to the object that a pass works on, and tells people what has changed."""
+    """Writes to the one object that a pass works on, and tells people what has changed.
 
-    def __init__(self, client: ClusterClient, clock: Clock) -> None:
-        self._client = client
+    `issuer` is the object as last read or written. Its resourceVersion goes into every write: an object that somebody
+    changed meanwhile is a ConflictError, and the pass begins anew.
+    """
+
+    def __init__(
+        self, hub: ClusterAPI, clock: Clock, events: EventRecorder, issuer: OIDCIssuer, raw_status: Mapping[str, Any]
+    ) -> None:
+        self.issuer = issuer
+        self._hub = hub
         self._clock = clock
-        self._teller = Teller(client, clock)
+        self._events = events
+        self._raw_status = raw_status
+        self._resource_version = issuer.metadata.resource_version
+        self._happened: list[Finding] = []
 
-    async def save(self, work: Work, plan: Advance) -> None:
+    def happened(self, events: Iterable[Finding]) -> None:
+        """Note what is over as soon as it has happened; it is told once the pass is reported."""
+        self._happened.extend(events)
+
+    async def save(self, ledger: Ledger, plan: Advance) -> None:
         """R12: save the ledger, under the object's resourceVersion, before the write that needs it.
 
         publication.location is not among it: the place is ours once the write was done, and a rival may be faster.
@@ -29,48 +46,50 @@ class Recorder:
         Raises:
             ConflictError: the object was changed since it was read.
         """
-        publication = saved_publication(work.issuer.status.publication, work.ledger)
-        status = with_ledger(work.issuer.status, work.ledger).model_copy(update={"publication": publication})
-        await self._patch(work, with_plan(status, work.issuer, plan, self._clock.now()))
+        known = self.issuer.status
+        publication = saved_publication(known.publication, ledger)
+        status = with_ledger(known, ledger).model_copy(update={"publication": publication})
+        await self._patch(with_plan(status, self.issuer, plan, self._clock.now()))
 
-    async def report(self, work: Work, summary: Summary) -> None:
+    async def report(self, summary: Summary) -> None:
         """Make the summary the object's status, and tell what happened in the pass.
 
         Raises:
             ConflictError: the object was changed since it was read.
         """
         now = self._clock.now()
-        status, moved = move_noted(summarise(work.issuer, summary, now), now)
-        await self._patch(work, status)
-        for event in (*work.events, *moved):
-            await self._teller.happened(work.issuer, event)
+        status, moved = move_noted(summarise(self.issuer, summary, now), now)
+        await self._patch(status)
+        self.happened(moved)
+        await self.tell()
 
-    async def hold(self, work: Work, finalizers: tuple[str, ...]) -> None:
+    async def hold(self, finalizers: tuple[str, ...]) -> None:
         """Make these the object's finalizers where they are not.
 
         Raises:
             ConflictError: the object was changed since it was read.
         """
-        metadata = work.issuer.metadata
+        metadata = self.issuer.metadata
         if finalizers == metadata.finalizers:
             return
-        stored = await patch_finalizers(self._client, work.name, finalizers, work.resource_version)
+        stored = await patch_finalizers(self._hub, metadata.name, finalizers, self._resource_version)
         metadata = metadata.model_copy(update={"finalizers": finalizers})
-        work.issuer = work.issuer.model_copy(update={"metadata": metadata})
-        work.resource_version = stored["metadata"]["resourceVersion"]
+        self.issuer = self.issuer.model_copy(update={"metadata": metadata})
+        self._resource_version = stored["metadata"]["resourceVersion"]
 
-    async def tell(self, work: Work) -> None:
-        """Tell what happened to an object that is no more, and has no status to report it in."""
-        for event in work.events:
-            await self._teller.happened(work.issuer, event)
+    async def tell(self) -> None:
+        """Tell what happened; an object that is no more has no status to report it in."""
+        for event in self._happened:
+            await self._events.happened(self.issuer, event)
+        self._happened.clear()
 
-    async def _patch(self, work: Work, status: OIDCIssuerStatus) -> None:
+    async def _patch(self, status: OIDCIssuerStatus) -> None:
         """Write the status where it differs from what the API server has; nothing changed costs nothing."""
-        patch = status_patch(work.raw_status, to_status_json(status))
+        patch = status_patch(self._raw_status, to_status_json(status))
         if not patch:
             return
-        stored = await patch_status(self._client, work.name, patch, work.resource_version)
-        before, work.issuer = work.issuer, work.issuer.model_copy(update={"status": status})
-        work.raw_status = stored.get("status") or {}
-        work.resource_version = stored["metadata"]["resourceVersion"]
-        await self._teller.changed(before, status)
+        stored = await patch_status(self._hub, self.issuer.metadata.name, patch, self._resource_version)
+        before, self.issuer = self.issuer, self.issuer.model_copy(update={"status": status})
+        self._raw_status = stored.get("status") or {}
+        self._resource_version = stored["metadata"]["resourceVersion"]
+        await self._events.changed(before, status)

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
 
-from oidc_publisher.api import OIDCIssuerStatus, StatusPublication
-from oidc_publisher.documents import digest
+from oidc_publisher.api import StatusPublication
 from oidc_publisher.findings import ConditionType, Finding, Reason, Severity
-from oidc_publisher.reconcile.ownership import Place, Standing, StoredDocuments, former_place, standing
+from oidc_publisher.reconcile.ownership import Place, Standing, standing
 from oidc_publisher.reconcile.prove import Proof
+from oidc_publisher.reconcile.publish import Published
 from oidc_publisher.reconcile.read import Readings
 from oidc_publisher.reconcile.status.summary import Served, Summary
-from oidc_publisher.rotation import Advance, Ledger
+from oidc_publisher.rotation import Advance
 
 _UNVERIFIED = "The served key set could not be read, so no token was verified against it."
 _UNMINTED = "No token was minted in this pass"
@@ -20,16 +19,10 @@ _UNREAD = "Not every key source could be read in this pass."
 
 
 def summarise_pass(
-    place: Place,
-    plan: Advance,
-    ledger: Ledger,
-    readings: Readings,
-    proof: Proof,
-    problems: Iterable[Finding],
-    publication: StatusPublication | None,
+    done: Published, proof: Proof, problems: tuple[Finding, ...], publication: StatusPublication | None
 ) -> Summary:
-    """What every step found, in the order of the steps. `problems` are those of the publish step."""
-    kept_from = tuple(problems)
+    """What every step found, in the order of the steps. `problems` are those of the publish step and of the CDN."""
+    place, plan, readings = done.place, done.decision.plan, done.readings
     achieved: dict[ConditionType, str] = {}
     skipped: dict[ConditionType, str] = {
         ConditionType.KEYS_READ: _UNREAD,
@@ -37,7 +30,7 @@ def summarise_pass(
     }
     if all(result.reading.complete for result in readings.sources):
         achieved[ConditionType.KEYS_READ] = _keys_read(readings)
-    if plan.publish and not any(problem.unknown or problem.severity is Severity.CRITICAL for problem in kept_from):
+    if plan.publish and not any(problem.unknown or problem.severity is Severity.CRITICAL for problem in problems):
         achieved[ConditionType.PUBLISHED] = f"{_count(len(plan.publish), 'key')} at {place.location}."
     if proof.judgement.achieved:
         achieved[ConditionType.SERVED] = proof.judgement.achieved
@@ -47,68 +40,15 @@ def summarise_pass(
             f"A fresh token of {servers} verifies with the served keys and is accepted."
         )
     return Summary(
-        findings=(*readings.findings, *_of_plan(plan, place, readings), *kept_from, *proof.findings),
+        findings=(*readings.findings, *_of_plan(plan, place, readings), *problems, *proof.findings),
         achieved=achieved,
         skipped=skipped,
-        ledger=ledger,
+        ledger=done.ledger,
         publication=publication,
         served=Served(proof.judgement.issuer_url, proof.judgement.jwks_uri),
         may_sign=plan.may_sign,
         instant=readings.instant,
     )
-
-
-def saved_publication(known: StatusPublication | None, ledger: Ledger) -> StatusPublication:
-    """status.publication with the ledger's serial, and nothing said of what is stored or where."""
-    update = {"serial": ledger.serial, "jwks_digest": ledger.jwks_digest}
-    return (known or StatusPublication()).model_copy(update=update)
-
-
-def publication_of(
-    known: StatusPublication | None,
-    place: Place,
-    plan: Advance,
-    ledger: Ledger,
-    stored: StoredDocuments,
-    *,
-    changed_at: datetime | None,
-) -> StatusPublication | None:
-    """status.publication after a pass: what the store holds now, where it could be read and is ours."""
-    known = saved_publication(known, ledger) if known or ledger.serial else None
-    ours = place.known and standing(place, stored) is Standing.OURS
-    if not ours or stored.error is not None or stored.jwks is None:
-        return known
-    known = known or StatusPublication()
-    moved = known.location is not None and not place.is_at(known.location, known.endpoint_url)
-    return StatusPublication(
-        location=place.location,
-        endpoint_url=place.endpoint_url,
-        key_count=len(plan.publish),
-        jwks_digest=ledger.jwks_digest or digest(stored.jwks.document.body),
-        discovery_digest=digest(stored.discovery.document.body) if stored.discovery else None,
-        serial=ledger.serial,
-        last_change_time=changed_at or known.last_change_time,
-        former_location=known.location if moved else known.former_location,
-        former_endpoint_url=known.endpoint_url if moved else known.former_endpoint_url,
-        moved_time=None if moved else known.moved_time,
-    )
-
-
-def move_noted(status: OIDCIssuerStatus, now: datetime) -> tuple[OIDCIssuerStatus, tuple[Finding, ...]]:
-    """The status once documents that moved are published and served at their new place, and the event that says so.
-
-    Before that nothing is said of the former place: whatever goes wrong on the way, it is what people still have.
-    """
-    publication = status.publication
-    if publication is None or publication.former_location is None or publication.moved_time is not None:
-        return status, ()
-    good = {condition.type for condition in status.conditions if condition.status == "True"}
-    if not {ConditionType.PUBLISHED, ConditionType.SERVED} <= good:
-        return status, ()
-    former = former_place(publication.former_location, publication.former_endpoint_url, publication.location)
-    message = f"{publication.location} is published and served; the documents at {former} are left as they are"
-    moved = publication.model_copy(update={"moved_time": now})
-    return status.model_copy(update={"publication": moved}), (Finding.of(Reason.StoreChanged, message),)
 
 
 def _of_plan(plan: Advance, place: Place, readings: Readings) -> Iterable[Finding]:

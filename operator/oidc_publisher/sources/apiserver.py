@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from oidc_publisher.cluster import ClusterClient, ObjectReference, api_server_endpoints
+from oidc_publisher.cluster import ClusterAPI, ObjectReference, api_server_endpoints
 from oidc_publisher.errors import AnswerError, ClusterError
 from oidc_publisher.findings import Finding, Reason
 from oidc_publisher.keys import KeyDefect, PublicKey, read_cluster_jwks
@@ -39,7 +39,7 @@ class _Said:
 class APIServerSource:
     """Reads the key set of every ready API server, or of the ones at `addresses` (HOST:PORT)."""
 
-    def __init__(self, client: ClusterClient, name: str, addresses: Sequence[str] | None = None) -> None:
+    def __init__(self, client: ClusterAPI, name: str, addresses: Sequence[str] | None = None) -> None:
         self._client = client
         self._name = name
         self._addresses = tuple(addresses) if addresses else None
@@ -77,7 +77,7 @@ class APIServerSource:
         return self._result([said], endpoints=None, missing=[ENDPOINT_SLICE], findings=findings)
 
     async def _ask(self, endpoint: str | None, gate: asyncio.Semaphore) -> _Said:
-        asked = endpoint or self._client.credentials.host_port
+        asked = endpoint or self._client.host_port
         try:
             async with gate:
                 body = await confirmed(lambda left_s: self._fetch(endpoint, left_s))

@@ -13,7 +13,7 @@ from oidc_publisher.api import (
     KeySourceSpec,
     SecretSourceSpec,
 )
-from oidc_publisher.cluster import ClusterClient, ObjectReference
+from oidc_publisher.cluster import ClusterAPI, ObjectReference
 from oidc_publisher.sources.apiserver import APIServerSource
 from oidc_publisher.sources.entries import EntryPattern
 from oidc_publisher.sources.files import FilesSource
@@ -22,13 +22,13 @@ from oidc_publisher.sources.port import Source
 
 
 def open_sources(
-    key_sources: Iterable[KeySourceSpec], client: ClusterClient, *, key_files_root: Path | None = None
+    key_sources: Iterable[KeySourceSpec], client: ClusterAPI, *, key_files_root: Path | None = None
 ) -> tuple[Source, ...]:
     """One source for each entry, in the spec's order. Nothing is read yet; files are read below `key_files_root` only."""
     return tuple(_open(entry, client, key_files_root) for entry in key_sources)
 
 
-def _open(entry: KeySourceSpec, client: ClusterClient, root: Path | None) -> Source:
+def _open(entry: KeySourceSpec, client: ClusterAPI, root: Path | None) -> Source:
     name = entry.name
     match entry.selected:
         case APIServerSourceSpec() as servers:

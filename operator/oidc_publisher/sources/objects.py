@@ -7,7 +7,7 @@ import base64
 from collections.abc import Mapping
 from typing import Any
 
-from oidc_publisher.cluster import ClusterClient, ObjectReference, get_object
+from oidc_publisher.cluster import ClusterAPI, ObjectReference, get_object
 from oidc_publisher.errors import ClusterError
 from oidc_publisher.rotation import SourceReading
 from oidc_publisher.sources.confirming import confirmed
@@ -21,7 +21,7 @@ class ObjectSource:
     No other entry is decoded; a private key among those that match is a finding, and is not repeated.
     """
 
-    def __init__(self, client: ClusterClient, name: str, reference: ObjectReference, pattern: EntryPattern) -> None:
+    def __init__(self, client: ClusterAPI, name: str, reference: ObjectReference, pattern: EntryPattern) -> None:
         self._client = client
         self._name = name
         self._reference = reference

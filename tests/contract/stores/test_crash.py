@@ -10,7 +10,6 @@ import itertools
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from types import SimpleNamespace
 from typing import Any, TypeVar, cast
 
 import pytest
@@ -27,8 +26,7 @@ from oidc_publisher.documents import (
 from oidc_publisher.keys import PublicKey
 from oidc_publisher.reconcile.delete import delete_documents
 from oidc_publisher.reconcile.ownership import StoredDocuments
-from oidc_publisher.reconcile.ports import IssuerContext
-from oidc_publisher.reconcile.publish import publish
+from oidc_publisher.reconcile.publish import write
 from oidc_publisher.stores import Document, Store, StoredDocument
 from tests.contract.stores.conftest import Place
 from tests.support.signingkeys import Kind, signing_key
@@ -126,11 +124,10 @@ async def run(store: Store | Mortal, keys: tuple[PublicKey, ...], *, serial: int
     found = StoredDocuments(*await stored(store))
     if not differences(planned(keys, serial=serial, **how), found.discovery, found.jwks):
         return 0
-    context = cast("IssuerContext", SimpleNamespace(store=store))
-    publication = await publish(context, planned(keys, serial=serial + 1, **how), found)
-    assert publication.error is None
-    assert not publication.raced
-    return publication.writes
+    written = await write(cast("Store", store), planned(keys, serial=serial + 1, **how), found)
+    assert written.error is None
+    assert not written.raced
+    return written.writes
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before-the-call", "answer-lost"])

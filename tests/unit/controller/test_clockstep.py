@@ -10,8 +10,9 @@ from structlog.testing import capture_logs
 
 from oidc_publisher.controller.clockstep import LOOK_S, STEP_S, ClockSteps
 from oidc_publisher.controller.kopf.events import IssuerEvents
-from oidc_publisher.controller.queue import Outcome, WorkQueue
+from oidc_publisher.controller.queue import WorkQueue
 from oidc_publisher.controller.shard import WHOLE
+from oidc_publisher.reconcile.passes import Outcome
 from tests.support.looptime import EPOCH, LoopClock, run_jumping
 
 DAY = timedelta(days=1)

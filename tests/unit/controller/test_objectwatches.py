@@ -57,9 +57,8 @@ class Watched:
     def __init__(self, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(objectwatches, "watch_object", server.watch)
         self.server = server
-        self.watches = ObjectWatches(cast("ClusterClient", None))
+        self.watches = ObjectWatches(cast("ClusterClient", None), self._wake)
         self.told: list[tuple[float, str, str]] = []
-        self.watches.wake_with(self._wake)
 
     def _wake(self, issuer: str, reason: str) -> None:
         self.told.append((asyncio.get_running_loop().time(), issuer, reason))
@@ -170,18 +169,3 @@ def test_another_spec_watches_other_objects(monkeypatch: pytest.MonkeyPatch) -> 
     assert [reference for _, reference in begun[:2]] == [MAP, SECRET]
     assert [at for at, _ in begun] == [0.0, 2.0, 4.0, 4.0]
     assert {reference for _, reference in begun[2:]} == {MAP, SECRET}
-
-
-def test_before_there_is_a_queue_nobody_needs_to_be_woken(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The reconciler is made first."""
-    server = Server(["1", 1000.0])
-    monkeypatch.setattr(objectwatches, "watch_object", server.watch)
-
-    async def main() -> None:
-        watches = ObjectWatches(cast("ClusterClient", None))
-        watches.follow("prod", [MAP])
-        await asyncio.sleep(1)
-        await watches.close()
-
-    run_jumping(main)
-    assert len(server.begun) == 1

@@ -9,7 +9,8 @@ from datetime import timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from oidc_publisher.controller.queue import Gone, Outcome, WorkQueue
+from oidc_publisher.controller.queue import WorkQueue
+from oidc_publisher.reconcile.passes import Gone, Outcome
 from oidc_publisher.timing.backoff import Backoff
 from tests.support.looptime import LoopClock, run_jumping
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from oidc_publisher.controller.queue import Outcome
-from oidc_publisher.controller.settings import RunSettings
+from oidc_publisher.reconcile.passes import Outcome
+from oidc_publisher.reconcile.ports import PortOpener
 from oidc_publisher.reconcile.reconciler import Reconciler
 from tests.support.apistub import APIStub, client_of, refuses, says, serving
 
@@ -31,7 +31,7 @@ async def _pass(pki: PKI, status: int, reason: str) -> tuple[Any, list[dict[str,
         stub.on("GET", ISSUER, says(OBJECT))
         stub.on("GET", KUBE_SYSTEM, refuses(status, reason, "not now"))
         stub.on("PATCH", f"{ISSUER}/status", says(OBJECT))
-        reconciler = Reconciler(client, RunSettings())
+        reconciler = Reconciler(client, PortOpener(client).open)
         outcome = await reconciler.reconcile("prod")
         await reconciler.close()
         return outcome, _patches(stub)

@@ -14,8 +14,8 @@ from oidc_publisher.documents import Document, OwnerMark, StoredDocument, digest
 from oidc_publisher.errors import StoreError
 from oidc_publisher.findings import Reason, Severity
 from oidc_publisher.keys import PublicKey
-from oidc_publisher.reconcile.ownership import Place, StoredDocuments
-from oidc_publisher.reconcile.plan import documents_for, intend, place_of
+from oidc_publisher.reconcile.ownership import Place, StoredDocuments, place_of
+from oidc_publisher.reconcile.plan import documents_for, intend
 from oidc_publisher.rotation import Advance, Ledger, LedgerKey
 
 KEY, OTHER = (PublicKey.of(ec.generate_private_key(ec.SECP256R1()).public_key()) for _ in range(2))

@@ -11,9 +11,8 @@ from oidc_publisher.api import OIDCIssuer, OIDCIssuerStatus, StatusCondition, St
 from oidc_publisher.documents import Document, OwnerMark, StoredDocument, jwks_document
 from oidc_publisher.findings import Reason
 from oidc_publisher.keys import PublicKey
-from oidc_publisher.reconcile.ownership import Place, Standing, StoredDocuments, standing
-from oidc_publisher.reconcile.plan import place_of
-from oidc_publisher.reconcile.report import move_noted, publication_of, saved_publication
+from oidc_publisher.reconcile.ownership import Place, Standing, StoredDocuments, place_of, standing
+from oidc_publisher.reconcile.status.publication import move_noted, publication_of, saved_publication
 from oidc_publisher.rotation import Advance, Ledger
 
 KEY = PublicKey.of(ec.generate_private_key(ec.SECP256R1()).public_key())

@@ -29,7 +29,7 @@ class AwayStore:
 @pytest.mark.parametrize("slow", [DISCOVERY_PATH, "openid/v1/jwks"])
 async def test_of_two_errors_always_the_same_one_is_reported(slow: str) -> None:
     """A message that changed from pass to pass would be a PATCH each time."""
-    issuer = SimpleNamespace(spec=SimpleNamespace(jwks_path="openid/v1/jwks"))
-    stored = await read_stored(cast("Any", SimpleNamespace(store=AwayStore(slow), issuer=issuer)))
+    spec = SimpleNamespace(jwks_path="openid/v1/jwks")
+    stored = await read_stored(cast("Any", SimpleNamespace(store=AwayStore(slow), spec=spec)))
     assert stored.error is not None
     assert DISCOVERY_PATH in stored.error.message

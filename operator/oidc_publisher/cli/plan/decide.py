@@ -6,16 +6,16 @@ from oidc_publisher.api import OIDCIssuer, read_issuer
 from oidc_publisher.cli.connection import NoAnswerError, sentence
 from oidc_publisher.cli.plan.basis import Basis
 from oidc_publisher.cli.plan.decision import Decided, Refused
-from oidc_publisher.cluster import ClusterClient, get_issuer
+from oidc_publisher.cluster import ClusterAPI, get_issuer
 from oidc_publisher.controller.settings import RunSettings
 from oidc_publisher.errors import AnswerError, ClusterError, StoreError
 from oidc_publisher.findings import Finding, Reason
-from oidc_publisher.reconcile.plan import intend, place_of, policy_of
-from oidc_publisher.reconcile.ports import Contexts, IssuerContext
+from oidc_publisher.reconcile.plan import decide as decided_for
+from oidc_publisher.reconcile.ports import OpenedPorts, PortOpener, Ports
 from oidc_publisher.reconcile.prove import prove
-from oidc_publisher.reconcile.read import Readings, as_pass, read_all
+from oidc_publisher.reconcile.read import Readings, read_all
 from oidc_publisher.reconcile.status.ledger import read_ledger
-from oidc_publisher.rotation import Advance, advance
+from oidc_publisher.rotation import Advance
 from oidc_publisher.timing.clock import Clock
 
 _FORBIDDEN, _NOT_FOUND = 403, 404
@@ -23,7 +23,7 @@ _FORBIDDEN, _NOT_FOUND = 403, 404
 _MENDED = frozenset({Reason.SigningKeyNotServed, Reason.SignatureInvalid})
 
 
-async def living_issuer(client: ClusterClient, name: str) -> tuple[OIDCIssuer | None, bool]:
+async def living_issuer(client: ClusterAPI, name: str) -> tuple[OIDCIssuer | None, bool]:
     """The OIDCIssuer of this name as it is in the cluster, and whether the cluster has the CRD at all.
 
     Raises:
@@ -42,40 +42,37 @@ async def living_issuer(client: ClusterClient, name: str) -> tuple[OIDCIssuer | 
     return (read_issuer(found) if found is not None else None), True
 
 
-async def decide(client: ClusterClient, basis: Basis, settings: RunSettings, clock: Clock) -> Decided | Refused:
+async def decide(client: ClusterAPI, basis: Basis, settings: RunSettings, clock: Clock) -> Decided | Refused:
     """Read everything once and decide as the operator would.
 
     Raises:
         NoAnswerError: the cluster's identity could not be read.
     """
-    contexts = Contexts(client, settings)
+    opener = PortOpener(client, probe_account=settings.probe_service_account, key_files_root=settings.key_files_root)
+    opened = OpenedPorts(opener.open)
     try:
-        context = await contexts.open(basis.issuer)
-        readings = await read_all(context, client, clock)
-        return await _decided(context, client, readings, clock)
+        ports = await opened.of(basis.issuer)
+        return await _decided(basis.issuer, ports, await read_all(ports, clock), clock)
     except StoreError as error:
         return Refused((error.finding(),))
     except ClusterError as error:
         raise _unidentified(error) from error
     finally:
-        await contexts.aclose()
+        await opened.aclose()
 
 
-async def _decided(context: IssuerContext, client: ClusterClient, readings: Readings, clock: Clock) -> Decided:
-    issuer = context.issuer
-    place = place_of(issuer, context.store.location, context.owner, context.store.endpoint_url)
-    ledger = read_ledger(issuer.status)
-    seen = as_pass(readings, ledger, policy_of(issuer.spec), place=place, target=context.target)
-    plan = advance(ledger, seen)
-    intent = intend(issuer, plan, readings.stored, place)
+async def _decided(issuer: OIDCIssuer, ports: Ports, readings: Readings, clock: Clock) -> Decided:
+    ledger, place = read_ledger(issuer.status), ports.place_of(issuer)
+    decision = decided_for(issuer, ledger, readings, place, ports.target)
+    plan, intent = decision.plan, decision.intent
     problems = (intent.problem,) if intent.problem else ()
-    proven = await _proven(context, client, readings, plan, clock, writes=intent.planned is not None)
+    proven = await _proven(issuer, ports, readings, plan, clock, writes=intent.planned is not None)
     return Decided(
         place=place,
         serial=ledger.serial,
         stored=readings.stored,
         look=readings.look,
-        seen=seen,
+        seen=decision.seen,
         plan=plan,
         intent=intent,
         findings=(*readings.findings, *plan.findings, *problems, *proven),
@@ -83,12 +80,12 @@ async def _decided(context: IssuerContext, client: ClusterClient, readings: Read
 
 
 async def _proven(
-    context: IssuerContext, client: ClusterClient, readings: Readings, plan: Advance, clock: Clock, *, writes: bool
+    issuer: OIDCIssuer, ports: Ports, readings: Readings, plan: Advance, clock: Clock, *, writes: bool
 ) -> tuple[Finding, ...]:
     """What the proof finds. Before a write the public URL cannot be judged, and of tokens only what a write does not mend."""
-    known = context.issuer.status.publication
+    known = issuer.status.publication
     last_change = known.last_change_time if known else None
-    proof = await prove(context, client, readings, plan, last_change=last_change, removed=frozenset(), clock=clock)
+    proof = await prove(ports, readings, plan, last_change=last_change, removed=frozenset(), clock=clock)
     if not writes:
         return proof.findings
     return tuple(finding for finding in proof.token_findings if finding.reason not in _MENDED)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from oidc_publisher.cluster import ClusterClient, mint_token, review_token
+from oidc_publisher.cluster import ClusterAPI, mint_token, review_token
 from oidc_publisher.errors import AnswerError, PublisherError
 from oidc_publisher.findings import Finding
 from oidc_publisher.probe import judge_lifetime, judge_own_audience
@@ -47,7 +47,7 @@ class TokenLimits:
         self._asked = min(max(max_token_lifetime + _BEYOND, TOKEN_LIFETIME), _LONGEST)
         self._looks: dict[str, _Look] = {}
 
-    async def look(self, client: ClusterClient, tokens: Sequence[FreshToken], now_s: float) -> tuple[Finding, ...]:
+    async def look(self, client: ClusterAPI, tokens: Sequence[FreshToken], now_s: float) -> tuple[Finding, ...]:
         """The findings about every API server that has minted one of `tokens`, asking those whose time has come.
 
         One that cannot be asked keeps what was last seen of it, and is asked again by the next pass.
@@ -67,9 +67,7 @@ class TokenLimits:
         known = self._looks.get(endpoint)
         return known is None or now_s >= known.again_at
 
-    async def _ask(
-        self, client: ClusterClient, endpoint: str, tokens: Sequence[FreshToken]
-    ) -> tuple[Finding, ...] | None:
+    async def _ask(self, client: ClusterAPI, endpoint: str, tokens: Sequence[FreshToken]) -> tuple[Finding, ...] | None:
         try:
             found = await asyncio.gather(
                 self._lifetime(client, endpoint), *(_own_audience(client, token) for token in tokens)
@@ -78,7 +76,7 @@ class TokenLimits:
             return None  # the proof asks the same of it, and says what is wrong
         return tuple(finding for finding in found if finding is not None)
 
-    async def _lifetime(self, client: ClusterClient, endpoint: str) -> Finding | None:
+    async def _lifetime(self, client: ClusterAPI, endpoint: str) -> Finding | None:
         namespace, name = self._account or ("", "")
         seconds = int(self._asked.total_seconds())
         try:
@@ -92,7 +90,7 @@ class TokenLimits:
         return judge_lifetime(token, endpoint=endpoint, max_token_lifetime=self._policy)
 
 
-async def _own_audience(client: ClusterClient, fresh: FreshToken) -> Finding | None:
+async def _own_audience(client: ClusterAPI, fresh: FreshToken) -> Finding | None:
     # A review that names no audience asks for the API server's own ones.
     review = await review_token(client, fresh.endpoint, fresh.token, ())
     return judge_own_audience(fresh.endpoint, fresh.audience) if review.authenticated else None

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from oidc_publisher.cluster import ClusterClient, mint_token
+from oidc_publisher.cluster import ClusterAPI, mint_token
 from oidc_publisher.errors import PublisherError
 from oidc_publisher.findings import Finding, Reason
 
@@ -25,7 +25,7 @@ class FreshToken:
 
 
 async def mint_all(
-    client: ClusterClient, account: tuple[str, str] | None, audiences: Sequence[str], endpoints: Sequence[str]
+    client: ClusterAPI, account: tuple[str, str] | None, audiences: Sequence[str], endpoints: Sequence[str]
 ) -> tuple[tuple[FreshToken, ...], tuple[Finding, ...]]:
     """One token of ServiceAccount (namespace, name) for each audience through each API server, and what failed.
 
@@ -43,7 +43,7 @@ async def mint_all(
     return tokens, tuple(dict.fromkeys(each for each in minted if isinstance(each, Finding)))
 
 
-async def _mint(client: ClusterClient, account: tuple[str, str], endpoint: str, audience: str) -> FreshToken | Finding:
+async def _mint(client: ClusterAPI, account: tuple[str, str], endpoint: str, audience: str) -> FreshToken | Finding:
     namespace, name = account
     lifetime_s = int(TOKEN_LIFETIME.total_seconds())
     try:

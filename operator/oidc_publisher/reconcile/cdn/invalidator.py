@@ -34,7 +34,7 @@ from oidc_publisher.timing.clock import Clock
 log = structlog.stdlib.get_logger(__name__)
 
 
-class EdgeCopies:
+class Invalidator:
     """The copies of one issuer's documents at one distribution; `paths` are theirs as viewers ask for them.
 
     No call waits for an invalidation: each pass does what is due and says when the next one should come.

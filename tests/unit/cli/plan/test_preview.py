@@ -22,8 +22,8 @@ from oidc_publisher.errors import FetchError, StoreError
 from oidc_publisher.findings import Finding, Reason
 from oidc_publisher.keys import PublicKey
 from oidc_publisher.probe import Fetched, Look, Read
-from oidc_publisher.reconcile.ownership import StoredDocuments, stored_reading
-from oidc_publisher.reconcile.plan import intend, place_of, policy_of
+from oidc_publisher.reconcile.ownership import StoredDocuments, place_of, stored_reading
+from oidc_publisher.reconcile.plan import intend, policy_of
 from oidc_publisher.rotation import (
     ClockReading,
     Ledger,

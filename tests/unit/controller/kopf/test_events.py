@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from oidc_publisher.controller.kopf.events import IssuerEvents
-from oidc_publisher.controller.queue import Outcome, WorkQueue
+from oidc_publisher.controller.queue import WorkQueue
 from oidc_publisher.controller.shard import WHOLE, Shard
+from oidc_publisher.reconcile.passes import Outcome
 from tests.support.looptime import LoopClock, run_jumping
 
 Seen = list[tuple[float, str]]

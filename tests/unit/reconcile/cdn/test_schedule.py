@@ -11,7 +11,7 @@ import pytest
 from oidc_publisher.documents import Document, OwnerMark, StoredDocument
 from oidc_publisher.errors import StoreError
 from oidc_publisher.findings import Reason
-from oidc_publisher.reconcile.cdn.invalidator import EdgeCopies
+from oidc_publisher.reconcile.cdn.invalidator import Invalidator
 from oidc_publisher.reconcile.cdn.schedule import CHECK_BAD_S, CHECK_GOOD_S, viewer_paths
 from oidc_publisher.stores.cloudfront.memory import MemoryDistribution
 
@@ -43,14 +43,14 @@ class World:
     clock: Clock = field(default_factory=Clock)
     distribution: MemoryDistribution = field(default_factory=MemoryDistribution)
     stored: tuple[StoredDocument | None, StoredDocument | None] = (None, None)
-    edge: EdgeCopies = field(init=False)
+    edge: Invalidator = field(init=False)
 
     def __post_init__(self) -> None:
         self.restart()
 
     def restart(self) -> None:
         """A new process that remembers nothing."""
-        self.edge = EdgeCopies(self.distribution, PATHS, OWNER)
+        self.edge = Invalidator(self.distribution, PATHS, OWNER)
 
     def write(self, serial: int, *, owner: str = OWNER, discovery: bool = True) -> None:
         """Write both documents, or the key set alone."""

@@ -15,8 +15,8 @@ from oidc_publisher.errors import StoreError
 from oidc_publisher.findings import Reason
 from oidc_publisher.keys import PublicKey
 from oidc_publisher.reconcile.ownership import Place, StoredDocuments
-from oidc_publisher.reconcile.report import publication_of
 from oidc_publisher.reconcile.status.ledger import keys_of, ledger_of, read_ledger
+from oidc_publisher.reconcile.status.publication import publication_of
 from oidc_publisher.rotation import advance, begin_write
 from tests.unit.rotation.world import DEFAULTS, HOUR, MINUTE, T0, Server, Source, World
 

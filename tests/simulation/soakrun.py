@@ -8,17 +8,18 @@ it, and takes the old one away. During every wait something goes wrong.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from typing import Any
 
 from oidc_publisher.documents import jwks_document, read_jwks_document
 from oidc_publisher.keys import PublicKey
-from tests.property.keypool import public_key
-from tests.property.operatormodel import Crash, Status
-from tests.property.oracle import ViolationError
-from tests.property.publicface import JWKS_PATH
-from tests.property.world import DAY, HOUR, MINUTE, SECOND, World, started
+from tests.simulation.keypool import public_key
+from tests.simulation.operatorprocess import Crash, serial_of
+from tests.simulation.oracle import ViolationError
+from tests.simulation.publicface import JWKS_PATH
+from tests.simulation.world import DAY, HOUR, MINUTE, SECOND, World, started
 
 EVIL = public_key(1_000_000)
 #: No fault lasts longer than this, and a key is safe 49 h after the last one: waiting longer than that is a failure.
@@ -37,7 +38,7 @@ class Soak:
     tell: Tell = lambda _: None
     world: World = field(init=False)
     version: int = 1
-    backup: Status | None = None
+    backup: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
         self._random = random.Random(self.seed)  # noqa: S311 - a simulation, not a secret
@@ -179,12 +180,12 @@ class Soak:
 
     def _lost_status(self) -> None:
         self._mend()
-        self.world.set_status(Status())
+        self.world.set_status({})
 
     def _restored_status(self) -> None:
         self._mend()
         status = self.world.operator.status
-        if self.backup is not None and self.backup.ledger.serial < status.ledger.serial:
+        if self.backup is not None and serial_of(self.backup) < serial_of(status):
             self.world.set_status(self.backup)
         self.backup = status
 
@@ -206,7 +207,7 @@ class Soak:
     def _rewrite(self, *, strip: bool, drop: bool, evil: bool) -> None:
         world = self.world
         stored, era = world.bucket.documents[JWKS_PATH], world.bucket.era
-        if era is None or not world.operator.status.known_place:
+        if era is None or not world.operator.known_place:
             return
         needed = {*world.oracle.live_keys(world.now), *world.cluster.signers}
         spare = sorted(era.keys - needed, key=lambda key: key.key_id)

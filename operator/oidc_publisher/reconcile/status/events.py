@@ -7,7 +7,7 @@ import logging
 import structlog
 
 from oidc_publisher.api import OIDCIssuer, OIDCIssuerStatus, StatusCondition
-from oidc_publisher.cluster import ClusterClient, post_event
+from oidc_publisher.cluster import ClusterAPI, post_event
 from oidc_publisher.errors import ClusterError
 from oidc_publisher.findings import CONDITION_ORDER, ConditionType, Finding, Severity
 from oidc_publisher.timing.clock import Clock
@@ -15,10 +15,10 @@ from oidc_publisher.timing.clock import Clock
 log = structlog.stdlib.get_logger(__name__)
 
 
-class Teller:
+class EventRecorder:
     """Tells people what has happened to an issuer; nothing depends on whether it was heard."""
 
-    def __init__(self, client: ClusterClient, clock: Clock) -> None:
+    def __init__(self, client: ClusterAPI, clock: Clock) -> None:
         self._client = client
         self._clock = clock
         self._refused = False

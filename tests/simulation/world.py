@@ -16,18 +16,23 @@ What the model leaves out, because no rule can save it or because the contract g
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from oidc_publisher.api import OIDCIssuerSpec
+from oidc_publisher.documents import DISCOVERY_PATH
+from oidc_publisher.errors import FetchError
+from oidc_publisher.findings import Reason
 from oidc_publisher.keys import PublicKey
-from oidc_publisher.rotation import ClockReading, LedgerKey, WireReading
-from tests.property.cluster import Cluster, NamedSource, Server
-from tests.property.keypool import public_key
-from tests.property.operatormodel import Look, Operator, Status
-from tests.property.oracle import Oracle, ViolationError
-from tests.property.publicface import HABITS, Bucket, Edge, Era, Verifier
+from oidc_publisher.probe.wire.port import Fetched
+from oidc_publisher.rotation import LedgerKey
+from tests.simulation.cluster import Cluster, NamedSource, Server
+from tests.simulation.keypool import public_key
+from tests.simulation.operatorprocess import Operator
+from tests.simulation.oracle import Oracle, ViolationError
+from tests.simulation.publicface import HABITS, JWKS_PATH, Bucket, Edge, Era, Verifier
 
 T0 = datetime(2026, 1, 1, tzinfo=UTC)
 SECOND, MINUTE, HOUR, DAY = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -37,7 +42,12 @@ EDGES = 3
 def issuer_spec() -> OIDCIssuerSpec:
     """The defaults of the contract: prePublish 24 h, lifetime 24 h, max-age 5 min, skew 5 min."""
     return OIDCIssuerSpec.model_validate(
-        {"issuerURL": "https://oidc.example.com/prod", "store": {"s3": {"bucket": "example", "region": "eu-west-1"}}}
+        {
+            "issuerURL": "https://oidc.example.com/prod",
+            "store": {"s3": {"bucket": "example", "region": "eu-west-1"}},
+            # Longer than any wait for a deadline: the simulation itself knows when the next pass is due.
+            "interval": "24h",
+        }
     )
 
 
@@ -70,7 +80,7 @@ class World:
     def __post_init__(self) -> None:
         self.edges = [Edge(self.bucket) for _ in range(EDGES)]
         self.verifiers = [Verifier(habit, self.edges[place % EDGES]) for place, habit in enumerate(HABITS)]
-        self.operator = Operator(self.bucket, issuer_spec())
+        self.operator = Operator(self, issuer_spec())
         self.oracle = Oracle(self.bucket, forgiving=self.forgiving)
         self.bucket.on_write = self._written
 
@@ -96,21 +106,19 @@ class World:
         if self.suspended:
             self.next_pass = self.now + self.interval
             return
-        lifetime, look = self.operator.spec.rotation.max_token_lifetime, self._look()
-        self._leaving = {entry.key for entry in self.operator.status.ledger.keys if entry.leaving}
-        if self.operator.run(look, self._read_wire, self.now):
-            listed = {listing.key for source in look.sources for listing in source.listings}
-            minted = {mint.endpoint for mint in look.mints.minted}
+        lifetime = self.operator.spec.rotation.max_token_lifetime
+        self._leaving = {entry.key for entry in self.operator.ledger.keys if entry.leaving}
+        if self.operator.run():
+            listed = {listing.key for source in self.cluster.read_sources() for listing in source.listings}
+            minted = {mint.endpoint for mint in self.cluster.read_mints().minted}
             self.oracle.seen(listed | {self.cluster.servers[address].signer for address in minted}, self.now)
             self._note_read()
             self.reported, self.restored = self.now, False
-            wake = self.operator.wake_after or self.interval
-            self.next_pass = self.now + min(self.interval, wake)
+            self.next_pass = self.now + min(self.interval, max(self.operator.wake_after, SECOND))
             if self.bucket.up:
                 # From now on the owner mark knows a raised lifetime, so the cluster may use it.
                 self.token_lifetime = lifetime
         else:
-            self.operator.restart()
             self.next_pass = self.now + MINUTE
         self.bucket.forget_unusable(self.now)
         self.oracle.forget(self.now)
@@ -145,33 +153,44 @@ class World:
                 self.run_pass()
             self.settle()
 
-    def _look(self) -> Look:
-        offset = -self.clock_error
-        servers = (offset,) if any(server.up for server in self.cluster.servers.values()) else ()
-        clock = ClockReading(
-            servers, (offset,) if self.bucket.up else (), (offset,) if self.wire_up and self.bucket.era else ()
-        )
-        return Look(self.cluster.read_sources(), self.cluster.read_mints(), clock, self.now + self.clock_error)
+    # What the operator sees
 
-    def _read_wire(self) -> WireReading | None:
+    @property
+    def clock_offset(self) -> timedelta:
+        """Every other clock minus the operator's."""
+        return -self.clock_error
+
+    @property
+    def operator_now(self) -> datetime:
+        """What the operator's clock shows."""
+        return self.now + self.clock_error
+
+    def answer(self, url: str, visit: int) -> Fetched:
+        """What the public URL answers: the key set from the edge that this visit meets, the other from the origin."""
         if not self.wire_up:
-            return None
-        copies = [self.edges[place].get(self.now) for place in self.meets]
-        shown = [copy for copy in copies if copy is not None]
-        if not shown:
-            return WireReading(absent=True)
-        stated = all(copy.stated for copy in shown)
-        return WireReading(
-            tuple(copy.keys for copy in shown),
-            max_age=max(copy.age for copy in shown) if stated else None,
-            whole=len(shown) == len(copies),
+            raise FetchError(Reason.ConnectionFailed, "Nobody answers", retryable=True)
+        if url.endswith(JWKS_PATH):
+            copy = self.edges[self.meets[visit]].get(self.now)
+            document = copy.document if copy else None
+        else:
+            stored = self.bucket.documents.get(DISCOVERY_PATH)
+            document = stored.document if stored else None
+        if document is None:
+            return Fetched(url, 404, date_offset=self.clock_offset)
+        return Fetched(
+            url,
+            200,
+            document.body,
+            content_type=document.content_type,
+            cache_control=document.cache_control,
+            date_offset=self.clock_offset,
         )
 
     # What the rotator goes by
 
     def entry(self, key: PublicKey) -> LedgerKey | None:
         """The status's word on a key."""
-        found = self.operator.status.ledger.get(key.key_id)
+        found = self.operator.ledger.get(key.key_id)
         return found if found is not None and found.key == key else None
 
     def may_sign(self, key: PublicKey) -> bool:
@@ -191,9 +210,9 @@ class World:
         self.set_spec(rotation=self.operator.spec.rotation.model_copy(update=changes))
         self.token_lifetime = min(self.token_lifetime, self.operator.spec.rotation.max_token_lifetime)
 
-    def set_status(self, status: Status) -> None:
+    def set_status(self, status: Mapping[str, Any]) -> None:
         """Somebody wipes the status or puts an old one back."""
-        self.operator.status = replace(status, observed=None)
+        self.operator.set_status(status)
         self.reported, self.restored = None, True
         self._read.clear()
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from oidc_publisher.keys import PublicKey
-from tests.property.publicface import Bucket, Era
+from tests.simulation.publicface import Bucket, Era
 
 #: Longer than every lifetime of the simulation.
 _LONGEST_MEMORY = timedelta(days=10)

@@ -42,6 +42,7 @@ class Era:
     stated: bool
     since: datetime
     until: datetime | None = None
+    document: Document | None = field(default=None, compare=False, repr=False)
 
     def usable_at(self, time: datetime) -> bool:
         """Whether some verifier may still use a copy of it: an edge's, taken at the last moment, kept by a client."""
@@ -58,7 +59,7 @@ def era_of(document: Document, since: datetime) -> Era:
     """The era that begins with the writing of `document`."""
     stated = _MAX_AGE.search(document.cache_control)
     age = timedelta(seconds=int(stated[1])) if stated else HEURISTIC_AGE
-    return Era(keys_in(document.body), age, stated is not None, since)
+    return Era(keys_in(document.body), age, stated is not None, since, document=document)
 
 
 @dataclass

@@ -1,0 +1,43 @@
+"""The port to a cluster: requests to its API servers, and streams of changes."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Mapping
+from datetime import timedelta
+from typing import Any, Protocol
+
+from oidc_publisher.cluster.answer import Answer
+
+
+class ClusterAPI(Protocol):
+    """The API servers of one cluster; every failure is a ClusterError."""
+
+    @property
+    def host_port(self) -> str:
+        """HOST:PORT of the API server that is asked when no endpoint is named."""
+        ...
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        endpoint: str | None = None,
+        body: Mapping[str, Any] | None = None,
+        content_type: str = "application/json",
+        params: Mapping[str, str] | None = None,
+        timeout_s: float = 10.0,
+        repeatable: bool = False,
+    ) -> Answer:
+        """Send one request to the API server at `endpoint` and return its success (2xx)."""
+        ...
+
+    def stream(
+        self, path: str, *, params: Mapping[str, str] | None = None, accept: str, timeout_s: float
+    ) -> AsyncGenerator[dict[str, Any], None]:
+        """Yield the JSON objects of a watch until the server or `timeout_s` ends it."""
+        ...
+
+    def clock_offsets(self, since_s: float) -> Mapping[str, timedelta]:
+        """Return the offset of each API server's clock from ours, by HOST:PORT, of answers since `since_s` (R13)."""
+        ...

@@ -1,0 +1,64 @@
+"""status.publication: what is stored where, and the move from one place to another. Pure."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from oidc_publisher.api import OIDCIssuerStatus, StatusPublication
+from oidc_publisher.documents import digest
+from oidc_publisher.findings import ConditionType, Finding, Reason
+from oidc_publisher.reconcile.ownership import Place, Standing, StoredDocuments, former_place, standing
+from oidc_publisher.rotation import Advance, Ledger
+
+
+def saved_publication(known: StatusPublication | None, ledger: Ledger) -> StatusPublication:
+    """status.publication with the ledger's serial, and nothing said of what is stored or where."""
+    update = {"serial": ledger.serial, "jwks_digest": ledger.jwks_digest}
+    return (known or StatusPublication()).model_copy(update=update)
+
+
+def publication_of(
+    known: StatusPublication | None,
+    place: Place,
+    plan: Advance,
+    ledger: Ledger,
+    stored: StoredDocuments,
+    *,
+    changed_at: datetime | None,
+) -> StatusPublication | None:
+    """status.publication after a pass: what the store holds now, where it could be read and is ours."""
+    known = saved_publication(known, ledger) if known or ledger.serial else None
+    ours = place.known and standing(place, stored) is Standing.OURS
+    if not ours or stored.error is not None or stored.jwks is None:
+        return known
+    known = known or StatusPublication()
+    moved = known.location is not None and not place.is_at(known.location, known.endpoint_url)
+    return StatusPublication(
+        location=place.location,
+        endpoint_url=place.endpoint_url,
+        key_count=len(plan.publish),
+        jwks_digest=ledger.jwks_digest or digest(stored.jwks.document.body),
+        discovery_digest=digest(stored.discovery.document.body) if stored.discovery else None,
+        serial=ledger.serial,
+        last_change_time=changed_at or known.last_change_time,
+        former_location=known.location if moved else known.former_location,
+        former_endpoint_url=known.endpoint_url if moved else known.former_endpoint_url,
+        moved_time=None if moved else known.moved_time,
+    )
+
+
+def move_noted(status: OIDCIssuerStatus, now: datetime) -> tuple[OIDCIssuerStatus, tuple[Finding, ...]]:
+    """The status once documents that moved are published and served at their new place, and the event that says so.
+
+    Before that nothing is said of the former place: whatever goes wrong on the way, it is what people still have.
+    """
+    publication = status.publication
+    if publication is None or publication.former_location is None or publication.moved_time is not None:
+        return status, ()
+    good = {condition.type for condition in status.conditions if condition.status == "True"}
+    if not {ConditionType.PUBLISHED, ConditionType.SERVED} <= good:
+        return status, ()
+    former = former_place(publication.former_location, publication.former_endpoint_url, publication.location)
+    message = f"{publication.location} is published and served; the documents at {former} are left as they are"
+    moved = publication.model_copy(update={"moved_time": now})
+    return status.model_copy(update={"publication": moved}), (Finding.of(Reason.StoreChanged, message),)

@@ -1,0 +1,296 @@
+"""The operator of the simulation: the program's own pass over memory ports, and nothing of it written a second time.
+
+The cluster answers from `Cluster`, the store is `Bucket`, the public URL is answered by the edges of the CDN, and the
+clock is the simulation's. What an issuer's status keeps is what a MemoryCluster holds of it. A crash is an exception
+that a port raises and that nothing catches: the process is gone, and the next pass is another one's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import Enum, auto
+from typing import Any, Protocol
+
+from oidc_publisher.api import OIDCIssuer, OIDCIssuerSpec, read_issuer
+from oidc_publisher.cluster import ObjectReference
+from oidc_publisher.cluster.memory import MemoryCluster
+from oidc_publisher.documents import Document, StoredDocument, owner_of
+from oidc_publisher.errors import StoreError
+from oidc_publisher.findings import Reason
+from oidc_publisher.probe.token.limits import TokenLimits
+from oidc_publisher.probe.wire.memory import MemoryWire
+from oidc_publisher.probe.wire.port import Fetched
+from oidc_publisher.reconcile.passes import Outcome
+from oidc_publisher.reconcile.ports import Ports, target_of
+from oidc_publisher.reconcile.reconciler import Reconciler
+from oidc_publisher.reconcile.status.ledger import read_ledger
+from oidc_publisher.rotation import Ledger
+from oidc_publisher.sources.port import SourceResult
+from oidc_publisher.stores.refusals import lost_race
+from tests.simulation.cluster import Cluster
+from tests.simulation.keypool import sign
+from tests.simulation.publicface import Bucket, PreconditionError, StoreDownError
+
+NAME = "simulated"
+_BARE = {
+    "metadata": {"name": NAME},
+    "spec": {"issuerURL": "https://oidc.example.com/prod", "store": {"gcs": {"bucket": "example"}}},
+}
+MEMORY = MemoryCluster()
+OWNER = owner_of(MEMORY.uid, NAME)
+ACCOUNT = ("default", "probe")
+#: One for all simulations of a run: each would cost two sockets.
+_LOOP = asyncio.new_event_loop()
+atexit.register(_LOOP.close)
+
+
+class Crash(Enum):
+    """Where the operator dies in its next pass."""
+
+    BEFORE_WRITE = auto()
+    BETWEEN_WRITES = auto()
+    AFTER_WRITE = auto()
+    BEFORE_REPORT = auto()
+
+
+def serial_of(status: Mapping[str, Any]) -> int:
+    """The serial of the ledger in a status."""
+    return read_ledger(read_issuer({**_BARE, "status": status}).status).serial
+
+
+class CrashError(BaseException):
+    """The end of the process: no handler of the program sees it."""
+
+
+class Surroundings(Protocol):
+    """What the operator sees of the simulation."""
+
+    cluster: Cluster
+    bucket: Bucket
+
+    @property
+    def clock_offset(self) -> timedelta:
+        """Every other clock minus the operator's."""
+        ...
+
+    @property
+    def operator_now(self) -> datetime:
+        """What the operator's clock shows."""
+        ...
+
+    def answer(self, url: str, visit: int) -> Fetched:
+        """What the public URL answers; raises FetchError where nothing does."""
+        ...
+
+
+@dataclass
+class Operator:
+    """The operator's process and the object that it works on. `before_write` is a rival that is faster than our PUT."""
+
+    world: Surroundings
+    spec: OIDCIssuerSpec
+    crash: Crash | None = None
+    before_write: Callable[[], None] | None = None
+    outcome: Outcome | None = None
+    passes: int = 0
+    observed: datetime | None = None
+    hub: MemoryCluster = field(init=False)
+    _writes: int = 0
+    _read: tuple[str, OIDCIssuer] | None = None
+
+    def __post_init__(self) -> None:
+        self.hub = MemoryCluster(mint=self._mint, review=self._review, before=self._before, offsets=self._offsets)
+        self.hub.apply(NAME, self._wanted())
+        self.restart()
+
+    def restart(self) -> None:
+        """A new process: whatever the status does not carry is forgotten."""
+        self._reconciler = Reconciler(self.hub, self._open, clock=self)
+
+    def run(self) -> bool:
+        """One pass; False when it died on the way or was reported by nobody."""
+        self.passes += 1
+        self._writes = 0
+        self.hub.apply(NAME, self._wanted())
+        at = self.world.operator_now
+        try:
+            outcome = _LOOP.run_until_complete(self._reconciler.reconcile(NAME))
+        except CrashError:
+            self.crash = None
+            self.restart()
+            return False
+        self.crash = None
+        assert isinstance(outcome, Outcome)
+        assert Reason.InternalError not in {finding.reason for finding in self.issuer.status.findings}
+        self.outcome, self.observed = outcome, at
+        return True
+
+    def _wanted(self) -> dict[str, Any]:
+        """The spec as the admin has it now, with the key sources that the cluster has."""
+        sources: list[dict[str, Any]] = [{"name": "api", "apiServer": {}}]
+        named = self.world.cluster.named
+        if named is not None:
+            reference = {"namespace": "keys", "name": f"edition-{named.edition}"}
+            sources.append({"name": "configmap", "configMap": {**reference, "entryPattern": ".*"}})
+        return {**self.spec.model_dump(mode="json", by_alias=True, exclude_none=True), "keySources": sources}
+
+    # The status
+
+    @property
+    def issuer(self) -> OIDCIssuer:
+        """The object as the API server has it."""
+        found = self.hub.issuers[NAME]
+        version = found["metadata"]["resourceVersion"]
+        if self._read is None or self._read[0] != version:
+            self._read = version, read_issuer(found)
+        return self._read[1]
+
+    @property
+    def ledger(self) -> Ledger:
+        """The ledger in the status."""
+        return read_ledger(self.issuer.status)
+
+    @property
+    def wake_after(self) -> timedelta:
+        """How long until the answer changes by the clock alone, or the interval is over."""
+        return (self.outcome and self.outcome.wake_after) or self.spec.interval
+
+    @property
+    def known_place(self) -> bool:
+        """Whether the status says that the documents are ours."""
+        publication = self.issuer.status.publication
+        return publication is not None and publication.location is not None
+
+    @property
+    def status(self) -> Mapping[str, Any]:
+        """The status as JSON, for a backup."""
+        status: Mapping[str, Any] = self.hub.issuers[NAME]["status"]
+        return status
+
+    def set_status(self, status: Mapping[str, Any]) -> None:
+        """Somebody wipes the status or puts an old one back."""
+        self.hub.set_status(NAME, status)
+        self.observed = None
+
+    # The clock
+
+    def monotonic(self) -> float:
+        """Seconds that never go back."""
+        return float(self.passes)
+
+    def now(self) -> datetime:
+        """The operator's wall clock."""
+        return self.world.operator_now
+
+    # The ports
+
+    async def _open(self, issuer: OIDCIssuer) -> Ports:
+        spec = issuer.spec
+        return Ports(
+            spec=spec,
+            owner=OWNER,
+            cluster=self.hub,
+            sources=tuple(_Source(self.world, number) for number in range(len(self.world.cluster.read_sources()))),
+            store=_Store(self),
+            invalidator=None,
+            target=target_of(spec),
+            wire=MemoryWire(self.world.answer),
+            probe_account=ACCOUNT,
+            limits=TokenLimits(ACCOUNT, spec.rotation.max_token_lifetime),
+        )
+
+    def _before(self, method: str, path: str) -> None:
+        if method == "PATCH" and self._writes and self.crash is Crash.BEFORE_REPORT:
+            raise CrashError
+        del path
+
+    def _mint(self, endpoint: str, audience: str, lifetime_s: int) -> str | None:
+        server = self.world.cluster.servers[endpoint]
+        if not server.up:
+            return None
+        # The granted life is the usual one: what exceeds the policy is another test's subject.
+        now = int((self.world.operator_now + self.world.clock_offset).timestamp())
+        claims = {"iss": self.spec.issuer_url, "aud": [audience], "iat": now, "exp": now + min(lifetime_s, 600)}
+        return sign(server.signer, claims)
+
+    def _review(self, endpoint: str, token: str, audiences: tuple[str, ...]) -> Mapping[str, Any] | None:
+        server = self.world.cluster.servers[endpoint]
+        if not server.up:
+            return None
+        del token
+        return {"authenticated": bool(audiences)}
+
+    def _offsets(self) -> Mapping[str, timedelta]:
+        present = self.world.cluster.servers.items()
+        return {endpoint: self.world.clock_offset for endpoint, server in present if server.up}
+
+
+@dataclass
+class _Source:
+    """One source of the spec, as the cluster of the simulation states it now."""
+
+    world: Surroundings
+    number: int
+
+    @property
+    def watches(self) -> tuple[ObjectReference, ...]:
+        return ()
+
+    async def read(self) -> SourceResult:
+        reading = self.world.cluster.read_sources()[self.number]
+        endpoints = self.world.cluster.read_mints().endpoints if reading.from_api_server else ()
+        return SourceResult(reading, endpoints=endpoints)
+
+
+@dataclass
+class _Store:
+    """The bucket as a store, with the places where the process may die."""
+
+    operator: Operator
+    location: str = "memory://simulated"
+    endpoint_url: str | None = None
+
+    @property
+    def clock_offsets(self) -> tuple[timedelta, ...]:
+        world = self.operator.world
+        return (world.clock_offset,) if world.bucket.up else ()
+
+    async def read(self, path: str) -> StoredDocument | None:
+        try:
+            return self.operator.world.bucket.read(path)
+        except StoreDownError:
+            raise _down() from None
+
+    async def write(self, path: str, document: Document, *, expected: str | None) -> StoredDocument:
+        operator, world = self.operator, self.operator.world
+        self._dies(Crash.BEFORE_WRITE, Crash.BETWEEN_WRITES if operator._writes else None)
+        rival, operator.before_write = operator.before_write, None
+        if rival is not None:
+            rival()
+        try:
+            stored = world.bucket.write(path, document, expected, world.operator_now + world.clock_offset)
+        except PreconditionError:
+            raise lost_race(f"{self.location}/{path}") from None
+        except StoreDownError:
+            raise _down() from None
+        operator._writes += 1
+        self._dies(Crash.AFTER_WRITE)
+        return stored
+
+    async def delete(self, path: str, *, expected: str) -> None:
+        raise NotImplementedError
+
+    async def aclose(self) -> None:
+        """Hold nothing."""
+
+    def _dies(self, *where: Crash | None) -> None:
+        if self.operator.crash is not None and self.operator.crash in where:
+            raise CrashError
+
+
+def _down() -> StoreError:
+    return StoreError(Reason.StoreUnavailable, "The store is down", retryable=True)
