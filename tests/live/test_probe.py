@@ -20,6 +20,7 @@ from oidc_publisher.probe import (
     HTTPSWire,
     Judgement,
     Target,
+    Wire,
     judge,
     judge_review,
     judge_token,
@@ -67,7 +68,7 @@ class Issuer:
             keys=self.keys,
             algorithms=frozenset({"RS256", "ES256"}),
             cache_max_age=dt.timedelta(minutes=5),
-            relying_parties=(RelyingParty.AWS, RelyingParty.KUBERNETES, RelyingParty.VAULT),
+            relying_parties=(RelyingParty.KUBERNETES, RelyingParty.VAULT),
         )
 
     def publish(self, *keys: PublicKey) -> None:
@@ -78,12 +79,19 @@ class Issuer:
             self.bucket, "prod/.well-known/openid-configuration", discovery_document(self.url, uri, []), **HEADERS
         )
 
-    async def proven(self, *, timeout: dt.timedelta = dt.timedelta(seconds=5), **settings: Any) -> Judgement:  # noqa: ASYNC109
+    async def proven(
+        self,
+        *,
+        timeout: dt.timedelta = dt.timedelta(seconds=5),  # noqa: ASYNC109 - the probe's
+        stranger: Wire | None = None,
+        expected: Expected | None = None,
+        **settings: Any,
+    ) -> Judgement:
         """Look at it and judge."""
         ca = self.s3.pki.ca_pem.decode()
         wire = HTTPSWire(**{"certificate_authority": ca, "allow_private_address": True, **settings})
         target = Target(self.url, jwks_uri(self.url, "openid/v1/jwks"), timeout)
-        return judge(await look(target, wire), self.expected)
+        return judge(await look(target, wire, stranger=stranger), self.expected if expected is None else expected)
 
     async def reasons(self, **settings: Any) -> list[str]:
         """Look at it and name what is wrong."""
@@ -113,6 +121,18 @@ async def test_a_published_issuer_is_proven(issuer: Issuer) -> None:
     assert judgement.wire.max_age == dt.timedelta(minutes=5)
     assert issuer.edge.count("GET") == 4
     assert issuer.edge.count() == 4
+
+
+async def test_what_the_operator_alone_can_read_is_no_issuer_for_a_cloud(issuer: Issuer) -> None:
+    """A loopback address and a CA of our own, allowed both: good for a cluster next door, named for AWS."""
+    parties = (RelyingParty.AWS, RelyingParty.KUBERNETES)
+    expected = dataclasses.replace(issuer.expected, relying_parties=parties)
+    judgement = await issuer.proven(stranger=HTTPSWire(allow_private_address=True), expected=expected)
+    broken = [f for f in judgement.findings if f.reason is Reason.RelyingPartyRuleBroken]
+    assert {f.subject for f in broken} == {"AWS"}
+    assert any("private address 127.0.0.1" in f.message for f in broken)
+    assert any("which is no trusted root" in f.message for f in broken)
+    assert not judgement.achieved
 
 
 FAULTS: dict[str, tuple[str, Fault, list[str]]] = {

@@ -199,6 +199,7 @@ class Operator:
             invalidator=None,
             target=target_of(spec),
             wire=MemoryWire(self.world.answer),
+            stranger=None,
             probe_account=ACCOUNT,
             limits=TokenLimits(ACCOUNT, spec.rotation.max_token_lifetime),
         )

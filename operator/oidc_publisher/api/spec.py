@@ -91,10 +91,11 @@ class ProbeSpec(APIModel):
     """Who has to be able to use the issuer. The rules of each party named here are checked; one that is broken makes
     the issuer not Ready."""
     allow_private_address: Flag = False
-    """Whether the issuer's host name may resolve to a private address. Only for issuers that no cloud has to reach."""
+    """Whether the issuer's host name may resolve to a private address. Only for issuers that no cloud has to reach:
+    while AWS, GCP or Azure is among relyingParties, an issuer at a private address is not Ready."""
     certificate_authority: CertificateAuthority | None = None
     """PEM certificates to trust beside the system's when the issuer URL is read. Every relying party has to be told to
-    trust them as well; clouds cannot."""
+    trust them as well; clouds cannot, so while AWS, GCP or Azure is among relyingParties the system's have to do."""
 
 
 class OIDCIssuerSpec(APIModel):

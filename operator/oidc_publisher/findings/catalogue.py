@@ -445,7 +445,8 @@ CATALOGUE: Mapping[Reason, Entry] = {
         _SERVED,
         _C,
         "The issuer resolves to a private address, which clouds cannot reach.",
-        "Publish on a public address, or set probe.allowPrivateAddress for a private set-up.",
+        "Publish on a public address, or set probe.allowPrivateAddress for a private set-up whose probe.relyingParties are "
+        "no clouds.",
     ),
     Reason.ConnectionFailed: Entry(
         _SERVED,
@@ -481,7 +482,8 @@ CATALOGUE: Mapping[Reason, Entry] = {
         _SERVED,
         _C,
         "The host's certificate comes from a CA that relying parties do not trust.",
-        "Use a public CA, or name the private one in probe.certificateAuthority and register it with the relying parties.",
+        "Use a public CA, or name the private one in probe.certificateAuthority and register it with the relying parties "
+        "(no cloud takes one).",
     ),
     Reason.CertificateExpiring: Entry(
         _SERVED,

@@ -28,6 +28,9 @@ from oidc_publisher.probe.wirereading import wire_reading
 from oidc_publisher.relyingparties import ServedIssuer, broken_library_rules, broken_rules
 from oidc_publisher.rotation import WireReading
 
+#: What a certificate authority that only some have been told of looks like to the others.
+_UNTRUSTED = frozenset({Reason.CertificateUntrusted, Reason.CertificateChainIncomplete})
+
 #: STS gives up after 5 s; a host that takes more than this has no reserve (relying-parties.md).
 SLOW = timedelta(seconds=2)
 
@@ -77,7 +80,8 @@ def judge(look: Look, expected: Expected) -> Judgement:
     found.extend(_of_the_host(look, expected))
     found.extend(_of_discovery(discoveries, expected, _algorithms(key_sets, expected)))
     found.extend(judge_key_sets(key_sets, expected.keys, expected.former_key_ids, _severity(expected)))
-    found.extend(_of_parties(discoveries, key_sets, expected))
+    found.extend(_of_parties(discoveries, key_sets, look, expected))
+    found.extend(_of_the_stranger(look))
     findings = sorted_findings(found)
     discovery = next((a.document for a in discoveries if a.document), None)
     good = discovery is not None and not any(f.unknown or f.severity is Severity.CRITICAL for f in findings)
@@ -156,20 +160,43 @@ def _meaning(answer: Answer[Discovery]) -> object:
 
 
 def _of_parties(
-    discoveries: list[Answer[Discovery]], key_sets: list[Answer[KeySet]], expected: Expected
+    discoveries: list[Answer[Discovery]], key_sets: list[Answer[KeySet]], look: Look, expected: Expected
 ) -> Iterator[Finding]:
     for discovery, key_set in zip(discoveries, key_sets, strict=False):
         if discovery.document is None or key_set.document is None:
             continue
         members = key_members(key_set.fetched.body, max_bytes=BODY_LIMIT_BYTES)
         keys = tuple(member for member in members if isinstance(member, dict))
-        size = len(key_set.fetched.body)
-        facts = ServedIssuer(expected.issuer_url, discovery.document.members, keys, size)
+        facts = ServedIssuer(
+            expected.issuer_url,
+            discovery.document.members,
+            keys,
+            jwks_size_bytes=len(key_set.fetched.body),
+            private_address=_private_address(look),
+            untrusted=look.stranger.message if look.stranger and look.stranger.reason in _UNTRUSTED else "",
+        )
         asked = (rule for party in expected.relying_parties for rule in broken_rules(party, facts))
         for rule in (*asked, *broken_library_rules(facts)):
             severity = None if rule.certain else Severity.WARNING
-            yield Finding.of(Reason.RelyingPartyRuleBroken, rule.sentence, subject=rule.party, severity=severity)
+            yield Finding.of(
+                Reason.RelyingPartyRuleBroken,
+                rule.sentence,
+                subject=rule.party,
+                hint=rule.hint or None,
+                severity=severity,
+            )
         return  # repeated reads that differ are reported as such
+
+
+def _of_the_stranger(look: Look) -> Iterator[Finding]:
+    """What keeps a stranger out and is no matter of trust: a visit that failed like any other."""
+    if look.stranger is not None and look.stranger.reason not in _UNTRUSTED:
+        yield look.stranger.finding()
+
+
+def _private_address(look: Look) -> str:
+    answers = (answer for read in look.reads for answer in (read.discovery, read.jwks))
+    return next((a.private_address for a in answers if isinstance(a, Fetched) and a.private_address), "")
 
 
 def _severity(expected: Expected) -> Severity:

@@ -54,18 +54,28 @@ class Read:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """Everything that was read, and when; aware UTC."""
+    """Everything that was read, and when; aware UTC.
+
+    `stranger` is why somebody who trusts the public certificate authorities alone cannot read what was read; None where
+    he can, or where that was not asked.
+    """
 
     reads: tuple[Read, ...]
     at: datetime
+    stranger: FetchError | None = None
 
 
-async def look(target: Target, wire: Wire, *, clock: Clock | None = None, reads: int = 2) -> Look:
+async def look(
+    target: Target, wire: Wire, *, stranger: Wire | None = None, clock: Clock | None = None, reads: int = 2
+) -> Look:
     """Read both documents `reads` times, each time over a new connection, so that edges which differ show.
 
     The first visit that fails, in whatever way, is repeated at once, and only the second try counts; one such repetition
     for each look. A host that does not answer is not asked again after that, so a look takes at most twice the timeout
     there. Two reads cost about as much CPU as two bare requests over new TLS connections.
+
+    `stranger` is a wire without the issuer's own certificate authority. Where it is given, what was read whole is read
+    once more over it.
     """
     done: list[Read] = []
     repeated = False
@@ -77,7 +87,25 @@ async def look(target: Target, wire: Wire, *, clock: Clock | None = None, reads:
         done.append(read)
         if read.futile:
             break
-    return Look(tuple(done), (clock or SystemClock()).now())
+    refused = await _refused(target, stranger, len(done)) if stranger and any(read.whole for read in done) else None
+    return Look(tuple(done), (clock or SystemClock()).now(), refused)
+
+
+async def _refused(target: Target, stranger: Wire, visits: int) -> FetchError | None:
+    """The first failure of the stranger that a second try confirms; None where every visit gets an answer."""
+    for number in range(visits):
+        if await _failure(target, stranger, number) and (confirmed := await _failure(target, stranger, number)):
+            return confirmed
+    return None
+
+
+async def _failure(target: Target, stranger: Wire, number: int) -> FetchError | None:
+    try:
+        async with stranger.visit(number) as visit:
+            await visit.get(target.discovery_url, Deadline.after(target.timeout))
+    except FetchError as error:
+        return error
+    return None
 
 
 async def _read(target: Target, wire: Wire, number: int) -> Read:

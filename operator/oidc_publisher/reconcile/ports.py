@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from oidc_publisher.api import OIDCIssuer, OIDCIssuerSpec
+from oidc_publisher.api import OIDCIssuer, OIDCIssuerSpec, ProbeSpec
 from oidc_publisher.cluster import ClusterAPI, kube_system_uid
 from oidc_publisher.documents import jwks_uri, owner_of
 from oidc_publisher.probe import HTTPSWire, Target, Wire
@@ -14,6 +14,7 @@ from oidc_publisher.probe.token.limits import TokenLimits
 from oidc_publisher.reconcile.cdn.invalidator import Invalidator
 from oidc_publisher.reconcile.cdn.schedule import viewer_paths
 from oidc_publisher.reconcile.ownership import Place, place_of
+from oidc_publisher.relyingparties import DEMANDS
 from oidc_publisher.sources import Source, open_sources
 from oidc_publisher.stores import Store
 from oidc_publisher.stores.factory import open_distribution, open_store
@@ -24,7 +25,8 @@ class Ports:
     """The open ports of one generation of an issuer, whose `spec` they were opened for.
 
     `cluster` is the one whose keys and tokens are published; the object itself is the recorder's. `owner` is who writes
-    the documents: `<UID of namespace kube-system>/<issuer name>`. `probe_account` is the (namespace, name) of the
+    the documents: `<UID of namespace kube-system>/<issuer name>`. `stranger` is the way of a relying party that knows no
+    CA of ours, None where nobody is one or the issuer has none. `probe_account` is the (namespace, name) of the
     ServiceAccount for which tokens are minted, None when the operator was given none. `invalidator` drops the copies at
     the distribution before the store, None without one; `limits` remembers what API servers grant beyond the policy.
     """
@@ -37,6 +39,7 @@ class Ports:
     invalidator: Invalidator | None
     target: Target
     wire: Wire
+    stranger: Wire | None
     probe_account: tuple[str, str] | None
     limits: TokenLimits
 
@@ -86,9 +89,16 @@ class PortOpener:
                 certificate_authority=spec.probe.certificate_authority or "",
                 allow_private_address=spec.probe.allow_private_address,
             ),
+            stranger=_stranger(spec.probe),
             probe_account=self._probe_account,
             limits=TokenLimits(self._probe_account, spec.rotation.max_token_lifetime),
         )
+
+
+def _stranger(probe: ProbeSpec) -> Wire | None:
+    if probe.certificate_authority and any(DEMANDS[party].public for party in probe.relying_parties):
+        return HTTPSWire(allow_private_address=probe.allow_private_address)
+    return None
 
 
 class OpenedPorts:

@@ -50,7 +50,7 @@ async def read_all(ports: Ports, clock: Clock) -> Readings:
     """Read everything once. What fails is an incomplete reading with findings; nothing is raised for the world's faults."""
     began = time.monotonic()
     (sources, tokens, token_findings), stored, seen = await asyncio.gather(
-        _sources_and_tokens(ports), read_stored(ports), look(ports.target, ports.wire, clock=clock)
+        _sources_and_tokens(ports), read_stored(ports), _look(ports, clock)
     )
     findings = (*(f for result in sources for f in result.findings), *token_findings)
     offsets = ClockReading(
@@ -60,6 +60,10 @@ async def read_all(ports: Ports, clock: Clock) -> Readings:
     )
     # The instant of a pass is when everything had been read: what was observed is never dated too early.
     return Readings(sources, tokens, stored, seen, offsets, clock.now(), findings)
+
+
+async def _look(ports: Ports, clock: Clock) -> Look:
+    return await look(ports.target, ports.wire, stranger=ports.stranger, clock=clock)
 
 
 async def read_stored(ports: Ports) -> StoredDocuments:
@@ -110,7 +114,7 @@ async def read_after_write(
     if any(entry.leaving for entry in ledger.keys):
         # R12: an entry is deleted only after the stored document was read without it, not on the word of a write.
         stored = await read_stored(ports)
-    seen = await look(ports.target, ports.wire, clock=clock)
+    seen = await _look(ports, clock)
     return replace(readings, stored=stored, look=seen, instant=clock.now())
 
 

@@ -23,20 +23,24 @@ class ServedIssuer:
     """What a relying party gets to see of an issuer.
 
     `discovery` and `keys` are the members of the discovery document and of each JWK as they were served,
-    `jwks_size_bytes` is the size of the key set's document.
+    `jwks_size_bytes` is the size of the key set's document. `private_address` is an address of the host that the public
+    cannot reach, and `untrusted` the sentence about a certificate that the public certificate authorities do not vouch
+    for; both are empty where all is well.
     """
 
     issuer_url: str
     discovery: Mapping[str, Any]
     keys: tuple[Mapping[str, Any], ...]
     jwks_size_bytes: int
+    private_address: str = ""
+    untrusted: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class BrokenRule:
     """A rule that a served issuer breaks: `sentence` says so in the name of `party`.
 
-    `certain` is False where the party's documentation says so but it may accept it all the same, and for libraries,
+    `hint` is what to do, empty where the sentence says it. `certain` is False where the party's documentation says so but it may accept it all the same, and for libraries,
     which nobody asked for.
     """
 
@@ -44,6 +48,7 @@ class BrokenRule:
     rule: str
     sentence: str
     certain: bool = True
+    hint: str = ""
 
 
 Check = Callable[[Demands, ServedIssuer], Iterator[str]]
@@ -53,7 +58,13 @@ def broken_rules(party: RelyingParty, facts: ServedIssuer) -> list[BrokenRule]:
     """The rules of `party` that the issuer breaks, none where it keeps them all."""
     demands = DEMANDS[party]
     return [
-        BrokenRule(party.value, name, f"{party.value} {sentence}", certain=name not in _uncertain(demands))
+        BrokenRule(
+            party.value,
+            name,
+            f"{party.value} {sentence}",
+            certain=name not in _uncertain(demands),
+            hint=_HINTS.get(name, "").format(party=party.value),
+        )
         for name, check in _CHECKS.items()
         for sentence in check(demands, facts)
     ]
@@ -74,6 +85,17 @@ def broken_library_rules(facts: ServedIssuer) -> list[BrokenRule]:
 
 def _uncertain(demands: Demands) -> frozenset[str]:
     return frozenset() if demands.algorithms_certain else frozenset({"Algorithms"})
+
+
+def _public_address(demands: Demands, facts: ServedIssuer) -> Iterator[str]:
+    if demands.public and facts.private_address:
+        host = urlsplit(facts.issuer_url).hostname
+        yield f"comes from the internet, and {host} is at the private address {facts.private_address}"
+
+
+def _public_trust(demands: Demands, facts: ServedIssuer) -> Iterator[str]:
+    if demands.public and facts.untrusted:
+        yield f"trusts public certificate authorities, not probe.certificateAuthority: {facts.untrusted}"
 
 
 def _issuer_length(demands: Demands, facts: ServedIssuer) -> Iterator[str]:
@@ -130,12 +152,24 @@ def _key_types(demands: Demands, facts: ServedIssuer) -> Iterator[str]:
 
 
 _CHECKS: Mapping[str, Check] = {
+    "PublicAddress": _public_address,
+    "PublicTrust": _public_trust,
     "IssuerLength": _issuer_length,
     "IssuerPort": _issuer_port,
     "KeyCount": _key_count,
     "Algorithms": _algorithms,
     "JWKMembers": _jwk_members,
     "KeyTypes": _key_types,
+}
+
+
+_UNLESS_TOLD = (
+    "or take {party} out of probe.relyingParties, where it has the keys in another way (AWS by a thumbprint of the CA, GCP"
+    " by an uploaded key set) or does not use the issuer."
+)
+_HINTS: Mapping[str, str] = {
+    "PublicAddress": f"Publish on a public address, {_UNLESS_TOLD}",
+    "PublicTrust": f"Use a certificate of a public CA, {_UNLESS_TOLD}",
 }
 
 

@@ -226,6 +226,30 @@ def test_a_failed_fetch_says_nothing_about_the_keys() -> None:
     assert judgement.jwks is None
 
 
+def test_clouds_that_cannot_come_are_named_whatever_the_probe_allows() -> None:
+    """Ready would be a false yes: nobody but the operator gets to what it reads."""
+    discovery = dataclasses.replace(DISCOVERY, private_address="10.1.2.3")
+    untrusted = FetchError(
+        Reason.CertificateUntrusted, "The certificate of issuer.example.test is private", subject=ISSUER
+    )
+    look = Look((Read(discovery, JWKS),), NOW, untrusted)
+    judgement = judge(look, expected())  # of AWS, GCP and Kubernetes
+    broken = [(f.reason, f.severity, f.subject) for f in judgement.findings]
+    assert broken == [
+        (Reason.RelyingPartyRuleBroken, Severity.CRITICAL, party) for party in ("AWS", "AWS", "GCP", "GCP")
+    ]
+    assert not judgement.achieved
+    own = dataclasses.replace(expected(), relying_parties=(RelyingParty.KUBERNETES, RelyingParty.VAULT))
+    assert judge(look, own).findings == ()
+
+
+def test_a_stranger_who_fails_otherwise_is_a_reader_like_any_other() -> None:
+    """Nothing is concluded about the certificate authority."""
+    error = FetchError(Reason.TooSlow, "not read within 5s", subject=DISCOVERY_URL)
+    judgement = judge(Look((Read(DISCOVERY, JWKS),), NOW, error), expected())
+    assert reasons(judgement.findings) == ["TooSlow"]
+
+
 def test_many_defects_are_one_finding() -> None:
     """status.findings holds 32."""
     members = ",".join(f'{{"kty":"oct","kid":"{number}","k":"AA"}}' for number in range(200))

@@ -55,6 +55,39 @@ async def test_a_status_is_confirmed_too() -> None:
     assert all(read.whole for read in (await look(TARGET, wire)).reads)
 
 
+async def test_a_stranger_reads_discovery_by_the_same_ways() -> None:
+    """Once for each visit, and his failure counts when the second try confirms it."""
+    stranger = MemoryWire(GOOD)
+    seen = await look(TARGET, MemoryWire(GOOD), stranger=stranger)
+    assert seen.stranger is None
+    assert stranger.requests == [(0, DISCOVERY_URL), (1, DISCOVERY_URL)]
+    once = MemoryWire(failing(Reason.CertificateUntrusted, times=1))
+    assert (await look(TARGET, MemoryWire(GOOD), stranger=once)).stranger is None
+    never = MemoryWire(failing(Reason.CertificateUntrusted, times=9))
+    refused = (await look(TARGET, MemoryWire(GOOD), stranger=never)).stranger
+    assert refused is not None
+    assert refused.reason is Reason.CertificateUntrusted
+    assert len(never.requests) == 2
+
+
+async def test_an_edge_that_only_some_trust_is_seen_whichever_it_is() -> None:
+    """The second address of the host has a certificate of another CA."""
+
+    def handler(url: str, number: int) -> Fetched:
+        if number == 1:
+            raise FetchError(Reason.CertificateUntrusted, "made by the test", subject=url)
+        return GOOD(url, number)
+
+    assert (await look(TARGET, MemoryWire(GOOD), stranger=MemoryWire(handler))).stranger is not None
+
+
+async def test_no_stranger_is_sent_where_nothing_was_read() -> None:
+    """The failure that is known says it all."""
+    stranger = MemoryWire(GOOD)
+    await look(TARGET, MemoryWire(failing(Reason.TooSlow, times=9)), stranger=stranger)
+    assert stranger.requests == []
+
+
 async def test_a_confirmed_failure_ends_the_look() -> None:
     """A host that does not answer is asked twice, not four times."""
     wire = MemoryWire(failing(Reason.TooSlow, times=9))

@@ -71,6 +71,14 @@ CASES: dict[str, tuple[ServedIssuer, dict[str, list[str]]]] = {
     "port 443": (served(RSA, issuer="https://oidc.example.test:443"), {"AWS": ["IssuerPort"]}),
     "IPv6": (served(RSA, issuer="https://[2001:db8::1]/prod"), {}),
     "a colon in the path": (served(RSA, issuer="https://oidc.example.test/a:b"), {}),
+    "a private address": (
+        dataclasses.replace(served(RSA), private_address="10.1.2.3"),
+        {"AWS": ["PublicAddress"], "GCP": ["PublicAddress"], "Azure": ["PublicAddress"]},
+    ),
+    "a private CA": (
+        dataclasses.replace(served(RSA), untrusted="The certificate comes from a root that is not trusted"),
+        {"AWS": ["PublicTrust"], "GCP": ["PublicTrust"], "Azure": ["PublicTrust"]},
+    ),
 }
 
 
@@ -86,6 +94,21 @@ def test_a_sentence_names_the_party_the_rule_and_the_key() -> None:
     (rule,) = broken_rules(RelyingParty.GCP, served(RSA, ES384))
     assert rule.sentence == 'GCP accepts ES256, RS256, and the key "e384" signs with ES384'
     assert rule.certain
+
+
+def test_a_cloud_that_cannot_come_is_told_of_with_what_to_do() -> None:
+    """Certain, for no setting of ours brings it here; the advice names the party."""
+    facts = dataclasses.replace(served(RSA), private_address="10.1.2.3", untrusted="No CA vouches for it")
+    address, trust = broken_rules(RelyingParty.AWS, facts)
+    assert address.sentence == "AWS comes from the internet, and oidc.example.test is at the private address 10.1.2.3"
+    assert (
+        trust.sentence
+        == "AWS trusts public certificate authorities, not probe.certificateAuthority: No CA vouches for it"
+    )
+    assert address.certain
+    assert trust.certain
+    assert "take AWS out of probe.relyingParties" in address.hint
+    assert "Use a certificate of a public CA" in trust.hint
 
 
 def test_what_is_only_documented_is_not_certain() -> None:

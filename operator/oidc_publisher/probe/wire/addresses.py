@@ -63,6 +63,7 @@ class Gate(AbstractResolver):
     number: int
     allow_private: bool
     resolved: bool = False  # tells what a visit that ran out of time was waiting for
+    private: str = ""  # the first private address that was let pass
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
@@ -87,8 +88,11 @@ class Gate(AbstractResolver):
         """Nothing is held."""
 
     def _check(self, address: str) -> None:
-        if not self.allow_private and not is_public(address):
+        if is_public(address):
+            return
+        if not self.allow_private:
             raise PrivateAddressError(errno.EACCES, address)
+        self.private = self.private or address
 
     def _choose(self, addresses: Sequence[tuple[int, str]], port: int) -> tuple[int, str]:
         problem: OSError = OSError(errno.EADDRNOTAVAIL, "no address")

@@ -138,6 +138,7 @@ class _HTTPSVisit:
             date_offset=_date_offset(headers.get("Date", ""), headers.get("Age", ""), datetime.now(UTC)),
             elapsed=timedelta(seconds=asyncio.get_running_loop().time() - began),
             certificate=self._validity(),
+            private_address=self._gate.private,
         )
 
     def _validity(self) -> Validity | None:

@@ -27,7 +27,8 @@ class Fetched:
     Headers are empty strings where the host sent none; several of one name are joined by ", ". `oversized` says that
     the body was longer than BODY_LIMIT_BYTES and was cut. `date_offset` is the host's clock (Date) minus ours on
     receipt, None where it stated none or the answer came from a cache. `elapsed` counts from the request until the
-    end of the body, with name resolution and handshake for the first request of a connection.
+    end of the body, with name resolution and handshake for the first request of a connection. `private_address` is an
+    address of the host that the public cannot reach, empty where all of them are public.
     """
 
     url: str
@@ -41,6 +42,7 @@ class Fetched:
     date_offset: timedelta | None = None
     elapsed: timedelta = timedelta(0)
     certificate: Validity | None = None
+    private_address: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -365,6 +365,15 @@ async def test_a_private_address_is_refused_by_name_and_as_a_literal(address: st
     assert caught.value.reason is Reason.PrivateAddress
 
 
+async def test_a_private_address_that_is_allowed_is_noted(pki: PKI, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever comes from outside has to be told of it, by name and as a literal."""
+    with Host(pki.serving("localhost", "127.0.0.1").server_context()) as host:
+        for url in (host.url, host.url.replace("localhost", "127.0.0.1")):
+            assert (await fetch(pki, url)).private_address == "127.0.0.1"
+        monkeypatch.setattr(addresses, "is_public", lambda _: True)
+        assert (await fetch(pki, host.url)).private_address == ""
+
+
 async def test_a_name_that_is_rebound_after_the_check_is_stopped_at_the_socket(
     pki: PKI, monkeypatch: pytest.MonkeyPatch
 ) -> None:
