@@ -1,10 +1,9 @@
-"""Which addresses the probe may look at, and which one of a host's it takes."""
+"""Which of a host's addresses a visit takes, and that it is one the probe may look at."""
 
 from __future__ import annotations
 
 import asyncio
 import errno
-import ipaddress
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from dataclasses import dataclass
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.connector import AddrInfoType
 
-_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052: DNS64 writes a public IPv4 address into its last 32 bits
+from oidc_publisher.probe.publicaddresses import is_public
 
 # What the kernel answers at once, from its own tables, without having sent anything.
 LOCAL_ERRNOS = frozenset(
@@ -33,23 +32,6 @@ LOCAL_ERRNOS = frozenset(
 
 class PrivateAddressError(OSError):
     """The host is at an address that the public cannot reach."""
-
-
-def is_public(address: str) -> bool:
-    """Whether relying parties anywhere can reach this address.
-
-    Private, shared (100.64.0.0/10), loopback, link-local (with the clouds' metadata service), documentation and
-    multicast addresses are not public, and neither are IPv6 forms of them.
-    """
-    parsed = ipaddress.ip_address(address.partition("%")[0])
-    if isinstance(parsed, ipaddress.IPv6Address):
-        if parsed.ipv4_mapped:
-            parsed = parsed.ipv4_mapped
-        elif parsed.sixtofour:
-            parsed = parsed.sixtofour
-        elif parsed in _NAT64:
-            parsed = ipaddress.IPv4Address(int(parsed) & 0xFFFF_FFFF)
-    return parsed.is_global and not parsed.is_multicast
 
 
 @dataclass(slots=True)
