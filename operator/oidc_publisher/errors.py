@@ -28,6 +28,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from oidc_publisher.harmless import harmless
+
 if TYPE_CHECKING:
     from oidc_publisher.findings import Finding, Reason
 
@@ -36,16 +38,16 @@ class PublisherError(Exception):
     """What went wrong, in the catalogue's words.
 
     `reason` is a reason of the catalogue, `hint` what an admin does next, `retryable` whether the same call may
-    succeed later without a person.
+    succeed later without a person. Message and hint are harmless, whatever somebody outside has put into them.
     """
 
     def __init__(
         self, reason: Reason, message: str, *, hint: str = "", retryable: bool = False, subject: str = ""
     ) -> None:
-        super().__init__(message)
         self.reason = reason
-        self.message = message
-        self.hint = hint
+        self.message = harmless(message)
+        self.hint = harmless(hint)
+        super().__init__(self.message)
         self.retryable = retryable
         self.subject = subject
 

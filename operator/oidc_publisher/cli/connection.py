@@ -14,6 +14,7 @@ from oidc_publisher.cli.wait.verdict import Request
 from oidc_publisher.cluster import ClusterClient, CredentialsError, get_issuer, load_credentials
 from oidc_publisher.cluster.failures import ObjectMissingError
 from oidc_publisher.errors import AnswerError, ClusterError
+from oidc_publisher.harmless import harmless
 
 _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND = 401, 403, 404
 #: Events of a cluster-scoped object are kept here.
@@ -23,6 +24,9 @@ _EVENTS_ASKED = "500"
 
 class NoAnswerError(click.ClickException):
     """The question could not be answered; printed as one line."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(harmless(message))
 
 
 @asynccontextmanager

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from oidc_publisher.findings.catalogue import CATALOGUE, CONDITION_ORDER, ConditionType, Reason, Severity
 from oidc_publisher.findings.finding import Finding, most_important
+from oidc_publisher.harmless import harmless
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -27,7 +28,7 @@ class ConditionStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """A standard Kubernetes condition; the time is aware UTC in whole seconds."""
+    """A standard Kubernetes condition; the time is aware UTC in whole seconds, the message is harmless."""
 
     type: ConditionType
     status: ConditionStatus
@@ -35,6 +36,10 @@ class Condition:
     message: str
     observed_generation: int
     last_transition_time: datetime
+
+    def __post_init__(self) -> None:
+        """Make the message harmless: the sentences of what was achieved name key IDs and places."""
+        object.__setattr__(self, "message", harmless(self.message))
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from oidc_publisher.findings.catalogue import CATALOGUE, ConditionType, Reason, Severity
+from oidc_publisher.harmless import harmless
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,7 +19,8 @@ _SEVERITY_ORDER = {severity: place for place, severity in enumerate(Severity)}
 class Finding:
     """One failed check: what is wrong with `subject`, and what to do.
 
-    `message` is stable: no request ids, no timings, for each new text would be a PATCH. `severity` is the catalogue's
+    `message` is stable: no request ids, no timings, for each new text would be a PATCH. It is harmless, whatever stands
+    in it: conditions, events and logs take it from here. `subject` is as it is, for it is compared. `severity` is the catalogue's
     unless a check says otherwise (TooManyKeys is a warning above 10 and critical at 100).
     """
 
@@ -26,6 +28,10 @@ class Finding:
     severity: Severity
     subject: str
     message: str
+
+    def __post_init__(self) -> None:
+        """Make the message harmless."""
+        object.__setattr__(self, "message", harmless(self.message))
 
     @classmethod
     def of(

@@ -1,7 +1,7 @@
-"""Which addresses the public can reach, by IANA's registries and not by those of one Python: `is_global` of ipaddress
-differs from release to release, and 3.11 knows neither 192.0.0.192 nor 3fff::/20.
+"""Which addresses the public can reach, by IANA's registries.
 
-Sources, as of 2026-11: iana.org/assignments/iana-ipv4-special-registry, iana-ipv6-special-registry and ipv6-address-space.
+Not by `is_global` of ipaddress, which follows the registries of the day its Python was released: releases differ, and
+none knows 192.0.0.192 and fec0::/10 for what they are. Sources, as of 2026-11: iana.org/assignments/iana-ipv4-special-registry, iana-ipv6-special-registry and ipv6-address-space.
 """
 
 from __future__ import annotations

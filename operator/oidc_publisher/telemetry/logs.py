@@ -1,20 +1,23 @@
 """Logs: our own by structlog, the libraries' by the standard library, all through one handler to stderr.
 
 Times are UTC. No secret is printed: `masked` is applied to the finished line, so it covers tracebacks and the
-libraries' messages too.
+libraries' messages too. A line is a line: what others have put into a message or a value can neither begin a new one nor
+steer a terminal, and the lines of a traceback are indented.
 """
 
 from __future__ import annotations
 
+import io
 import logging
 import re
 import sys
 import time
 from collections.abc import Mapping
-from typing import TextIO
+from typing import Any, TextIO
 
 import structlog
 
+from oidc_publisher.harmless import harmless
 from oidc_publisher.telemetry.levels import LogFormat, LogLevel
 
 #: A level per logger that says less than the rest. kopf logs each failed attempt and each restart as an error with a
@@ -42,12 +45,15 @@ _QUIET_EVEN_IN_DEBUG = ("botocore", "boto3", "google", "urllib3", "s3transfer", 
 _SECRETS = (
     # a JWT in compact form: header and payload are JSON objects, which begin with eyJ in base64url
     (re.compile(r"eyJ[A-Za-z0-9_-]{5,}\.eyJ[A-Za-z0-9_-]{5,}(?:\.[A-Za-z0-9_-]*)?"), "<token>"),
-    (re.compile(r"(?i)\b(bearer|basic)(\s+)(?!<)(?=\S*\d)[A-Za-z0-9._~+/=-]{12,}"), r"\1\2<hidden>"),
+    (re.compile(r"(?i)\b(bearer|basic)((?:\s|\\[nrt])+)(?!<)(?=\S*\d)[A-Za-z0-9._~+/=-]{12,}"), r"\1\2<hidden>"),
     (
         re.compile(r"-----BEGIN ([A-Z ]*)PRIVATE KEY-----.*?(?:-----END \1PRIVATE KEY-----|\Z)", re.DOTALL),
         "<private key>",
     ),
 )
+
+#: Members of an event that have several lines by right.
+_TRACES = frozenset({"exception", "stack"})
 
 Event = structlog.typing.EventDict
 
@@ -99,11 +105,27 @@ def _renderers(*, text: bool, colours: bool) -> list[structlog.typing.Processor]
     drop = structlog.stdlib.ProcessorFormatter.remove_processors_meta
     if text:
         # The plain traceback: the pretty one prints local variables, and tokens are among them.
-        console = structlog.dev.ConsoleRenderer(
-            colors=colours, pad_event_to=0, exception_formatter=structlog.dev.plain_traceback
-        )
-        return [drop, console]
-    return [drop, structlog.processors.format_exc_info, _ordered, structlog.processors.JSONRenderer(default=str)]
+        console = structlog.dev.ConsoleRenderer(colors=colours, pad_event_to=0, exception_formatter=_write_traceback)
+        return [drop, _harmless, console]
+    json = structlog.processors.JSONRenderer(default=str)
+    return [drop, structlog.processors.format_exc_info, _harmless, _ordered, json]
+
+
+def _harmless(_logger: object, _method: str, event: Event) -> Event:
+    """Make every text of an event harmless; what is no text is printed as repr or JSON, which escape it."""
+    texts = {name: value for name, value in event.items() if isinstance(value, str)}
+    return {**event, **{name: _lines(value) if name in _TRACES else harmless(value) for name, value in texts.items()}}
+
+
+def _lines(trace: str) -> str:
+    """A trace whose lines are indented: the text of an exception cannot pass for a line of the log."""
+    return "\n".join(f"  {harmless(line)}" for line in trace.rstrip("\n").split("\n"))
+
+
+def _write_traceback(out: TextIO, error: Any) -> None:
+    plain = io.StringIO()
+    structlog.dev.plain_traceback(plain, error)
+    out.write(f"\n{_lines(plain.getvalue().lstrip())}")
 
 
 def _utc_timestamp(_logger: object, _method: str, event: Event) -> Event:

@@ -172,6 +172,41 @@ def test_no_secret_is_logged_from_wherever_it_comes(log_format: LogFormat, secre
         json_lines(stream)
 
 
+FORGED = "key-1\n2026-11-26T12:00:00.000Z [info     ] Proven. issuer=prod\r\x1b[2J\u202e\x9b1m"
+
+
+@pytest.mark.parametrize("log_format", [LogFormat.JSON, LogFormat.TEXT])
+def test_nobody_forges_a_line(log_format: LogFormat) -> None:
+    """With a key ID in the sentence, in a value, in a library's arguments, in the text of an exception."""
+    stream = io.StringIO()
+    configure(log_format, stream=stream)
+    ours = structlog.stdlib.get_logger("oidc_publisher.x")
+    ours.info(f"Key {FORGED} is withdrawn.")
+    ours.info("Key.", key_id=FORGED, key_ids=[FORGED])
+    logging.getLogger("aiohttp").error("got %s", FORGED)
+    try:
+        fail(FORGED)
+    except ValueError:
+        ours.exception("failed")
+    logged = stream.getvalue()
+    assert logged.replace("\n", "").isprintable()
+    lines = [line for line in logged.split("\n") if line and not line.startswith("  ")]
+    assert len(lines) == 4
+    assert not any(line.startswith("2026-11-26T12:00:00.000Z") for line in lines)
+    if log_format is LogFormat.JSON:
+        for line in json_lines(stream):
+            assert all(str(line[name]).isprintable() for name in ("message", "key_id") if name in line)
+            assert all(part.startswith("  ") for part in line.get("exception", "").splitlines())
+
+
+def test_a_secret_behind_a_line_break_is_masked_too() -> None:
+    """A header that was folded, or a value that begins a line."""
+    stream = io.StringIO()
+    configure(LogFormat.TEXT, stream=stream)
+    structlog.stdlib.get_logger("x").info("Bearer\nabcdef0123456789abcdef")
+    assert "abcdef0123456789abcdef" not in stream.getvalue()
+
+
 @pytest.mark.parametrize(
     "harmless",
     [

@@ -13,6 +13,7 @@ import click
 from oidc_publisher.cli.exitcodes import ExitCode
 from oidc_publisher.cli.options import Asking, Output, common_options, taken
 from oidc_publisher.cli.parameters import namespaced_name, parsed, timeout
+from oidc_publisher.harmless import harmless
 
 if TYPE_CHECKING:
     from oidc_publisher.api import OIDCIssuer
@@ -126,7 +127,7 @@ def _say(preview: Preview, asking: Asking) -> int:
     if not asking.quiet:
         _write(preview, asking)
     elif code is ExitCode.NO_ANSWER:
-        click.echo(f"Error: {preview.sentence}", err=True)
+        click.echo(f"Error: {harmless(preview.sentence)}", err=True)
     return code
 
 

@@ -68,9 +68,18 @@ def _write(page: Page, asking: Asking) -> None:
 
 
 def written(value: object, output: Output) -> str:
-    """A value as JSON or YAML, its members in the order they have."""
-    if output is Output.JSON:
-        return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+    """A value as JSON or YAML, its members in the order they have; what could steer a terminal is escaped in it."""
+    dump = _as_json if output is Output.JSON else _as_yaml
+    text = dump(value, ascii_only=False)
+    # Both escape control characters of ASCII, and neither those beyond: 8-bit escapes, and marks of direction.
+    return text if text.replace("\n", "").isprintable() else dump(value, ascii_only=True)
+
+
+def _as_json(value: object, *, ascii_only: bool) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=ascii_only) + "\n"
+
+
+def _as_yaml(value: object, *, ascii_only: bool) -> str:
     import yaml  # noqa: PLC0415
 
-    return str(yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=120))
+    return str(yaml.safe_dump(value, sort_keys=False, allow_unicode=not ascii_only, width=120))

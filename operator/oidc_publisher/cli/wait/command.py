@@ -12,6 +12,7 @@ import click
 from oidc_publisher.cli.exitcodes import ExitCode
 from oidc_publisher.cli.options import Asking, Output, asking_options, taken
 from oidc_publisher.cli.parameters import parsed, timeout
+from oidc_publisher.harmless import harmless
 
 if TYPE_CHECKING:
     from oidc_publisher.cli.wait.verdict import Verdict
@@ -66,7 +67,7 @@ async def _wait(asking: Asking, key_id: str | None, limit: timedelta) -> Verdict
 
     def tell(line: str) -> None:
         if not asking.quiet:
-            click.secho(line, err=True, dim=sys.stderr.isatty(), color=False if asking.no_color else None)
+            click.secho(harmless(line), err=True, dim=sys.stderr.isatty(), color=False if asking.no_color else None)
 
     judge: Judge = verdict.judge_ready
     if key_id is not None:
@@ -91,5 +92,5 @@ def _say(asking: Asking, key_id: str | None, verdict: Verdict) -> int:
         if not asking.quiet:
             click.echo(written(result, asking.output), nl=False)
     elif not asking.quiet:
-        click.echo(verdict.sentence)
+        click.echo(harmless(verdict.sentence))
     return ExitCode.YES if yes else ExitCode.NO

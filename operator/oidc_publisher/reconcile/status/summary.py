@@ -25,6 +25,7 @@ from oidc_publisher.findings import (
     conditions,
     sorted_findings,
 )
+from oidc_publisher.harmless import harmless
 from oidc_publisher.reconcile.status.ledger import keys_of, ledger_of
 from oidc_publisher.rotation import Advance, Ledger, coarse, signing_key_ids, whole_second
 
@@ -173,9 +174,9 @@ def _findings(found: tuple[Finding, ...], known: tuple[StatusFinding, ...], now:
         StatusFinding(
             reason=str(finding.reason),
             severity=str(finding.severity),
-            subject=finding.subject or None,
+            subject=harmless(finding.subject) or None,
             message=finding.message,
-            since_time=since.get((str(finding.reason), finding.subject)) or now.replace(microsecond=0),
+            since_time=since.get((str(finding.reason), harmless(finding.subject))) or now.replace(microsecond=0),
         )
         for finding in found[:MAX_FINDINGS]
     )

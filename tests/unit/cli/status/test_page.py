@@ -7,15 +7,19 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import yaml
 from rich.console import Console
 
 from oidc_publisher.api import OIDCIssuer
+from oidc_publisher.cli.connection import NoAnswerError
+from oidc_publisher.cli.options import Output
+from oidc_publisher.cli.status.command import written
 from oidc_publisher.cli.status.page import Page, page_of, to_json
 from oidc_publisher.cli.status.text import print_page
 from oidc_publisher.cli.text.console import console_for
 from oidc_publisher.cli.text.keyids import shortened
 from oidc_publisher.cli.text.times import away, both, length
-from tests.support.statuses import GONE, HOUR, MINUTE, NEW, NOW, OLD, SECOND, ago, condition, issuer
+from tests.support.statuses import GONE, HOUR, MINUTE, NEW, NOW, OLD, SECOND, ago, condition, issuer, key
 
 BLOCKED = "https://example.com answers 403. Allow anonymous GET of both documents."
 EVENT = {"type": "Normal", "reason": "KeySafe", "note": "Key x is safe.", "eventTime": "2026-02-01T10:00:47.123456Z"}
@@ -159,6 +163,23 @@ def test_what_others_wrote_cannot_steer_a_terminal() -> None:
     lines = text(page(issuer(), {**EVENT, "note": "\x1b[2Jred\nnext\u202e"}))
     assert "\x1b" not in "".join(lines)
     assert lines[-1].rstrip().endswith("[2Jred next")
+
+
+HOSTILE = "a\nb\x1b[2J\x9bc\u202e\u2028d"
+
+
+@pytest.mark.parametrize("output", [Output.JSON, Output.YAML])
+def test_a_key_id_cannot_steer_a_terminal_in_a_page_for_programs_either(output: Output) -> None:
+    """A program reads it as it is; on the way through a terminal it is escaped."""
+    made = written(to_json(page(issuer(keys=[key(HOSTILE, "Served")]))), output)
+    assert made.replace("\n", "").isprintable()
+    assert yaml.safe_load(made)["keys"][0]["keyID"] == HOSTILE
+    assert "schön" in written({"message": "schön"}, output)
+
+
+def test_a_command_that_fails_says_so_on_one_line() -> None:
+    """Whatever the API server or the manifest has put into the sentence."""
+    assert NoAnswerError(f"There is no key {HOSTILE}.").format_message().isprintable()
 
 
 def test_the_page_for_programs_is_stable() -> None:
