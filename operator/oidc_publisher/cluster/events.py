@@ -12,8 +12,8 @@ from oidc_publisher.cluster.port import ClusterAPI
 _CONTROLLER = "oidc-publisher.io/operator"
 #: Events of cluster-scoped objects are kept in this namespace: where kubectl looks for them.
 _NAMESPACE = "default"
-#: Limits of the API (k8s.io/api/events/v1).
-_NOTE_LENGTH = 1024
+#: Limit of the API (k8s.io/api/events/v1), in bytes: a longer note is refused with its event.
+_NOTE_LENGTH_BYTES = 1024
 
 
 async def post_event(
@@ -41,7 +41,12 @@ async def post_event(
         "action": action,
         "reason": reason,
         "type": "Warning" if warning else "Normal",
-        "note": note[:_NOTE_LENGTH],
+        "note": shortened(note),
         "regarding": {"apiVersion": API_VERSION, "kind": KIND, "name": issuer["name"], "uid": issuer["uid"]},
     }
     await client.request("POST", f"/apis/events.k8s.io/v1/namespaces/{_NAMESPACE}/events", body=body, timeout_s=5.0)
+
+
+def shortened(note: str) -> str:
+    """A note as long as the API takes it, cut between two characters."""
+    return note.encode()[:_NOTE_LENGTH_BYTES].decode(errors="ignore")

@@ -6,6 +6,8 @@ what happened                         what aiohttp raises          reason
 no such name                          ClientConnectorDNSError      NameNotResolved
 the resolver does not answer          the same, EAI_AGAIN          ProbeUnavailable, or NameNotResolved where it
                                                                    answers for the top-level domain
+the same two where a proxy is to be   the same                     ProbeUnavailable
+asked for the host
 a private address                     either connector error       PrivateAddress
 the kernel has no way out             ClientConnectorError         ProbeUnavailable (it has sent nothing)
 refused, unreachable, reset           ClientConnectorError         ConnectionFailed
@@ -18,7 +20,7 @@ no TLS, no HTTP, a broken transfer    several                      ConnectionFai
 ====================================  ===========================  ==================================================
 
 A network policy or firewall that drops the operator's packets cannot be told from a host that is down: it is
-ConnectionFailed, whose text says so.
+ConnectionFailed, whose text says so, and names the proxy that the environment has for the host.
 """
 
 from __future__ import annotations
@@ -31,6 +33,7 @@ import aiohttp
 
 from oidc_publisher.errors import FetchError
 from oidc_publisher.findings import Reason
+from oidc_publisher.probe.proxies import proxy_variable
 from oidc_publisher.probe.text import host_of, spoken
 from oidc_publisher.probe.wire.addresses import LOCAL_ERRNOS, Gate, PrivateAddressError
 from oidc_publisher.probe.wire.port import Deadline
@@ -49,6 +52,11 @@ CHAIN_CODES = frozenset({2, 20, 21})
 
 _NO_COMMON_TLS = ("PROTOCOL_VERSION", "UNSUPPORTED_PROTOCOL", "HANDSHAKE_FAILURE", "NO_SHARED_CIPHER")
 _NO_TLS = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE")
+
+_WITHOUT_PROXY = (
+    "Give the operator DNS and egress to the issuer's host, and name the host in NO_PROXY; nothing is said about the issuer"
+    " until then."
+)
 
 _SILENT_RESOLVER = frozenset({socket.EAI_AGAIN, socket.EAI_FAIL, socket.EAI_SYSTEM})
 
@@ -84,11 +92,20 @@ def silent_resolver(url: str) -> FetchError:
     return FetchError(Reason.ProbeUnavailable, message, retryable=True, subject=url)
 
 
+def no_name(url: str, message: str, *, hint: str = "") -> FetchError:
+    """The error for a name without an address: the issuer's, or the operator's where a proxy resolves names for it."""
+    proxy = proxy_variable(host_of(url))
+    if proxy is None:
+        return FetchError(Reason.NameNotResolved, message, hint=hint, retryable=True, subject=url)
+    said = f"The operator's own resolver has no address for {host_of(url)}, and the probe does not go by the proxy of {proxy}"
+    return FetchError(Reason.ProbeUnavailable, said, hint=_WITHOUT_PROXY, retryable=True, subject=url)
+
+
 def broken_zone(url: str) -> FetchError:
     """The error for a name whose own name servers do not answer, though the resolver does."""
     message = f"The name servers of {host_of(url)} do not answer"
     hint = "Look at the delegation and the name servers of its zone (and DNSSEC)."
-    return FetchError(Reason.NameNotResolved, message, hint=hint, retryable=True, subject=url)
+    return no_name(url, message, hint=hint)
 
 
 def failure_of(error: Exception, url: str) -> FetchError:
@@ -111,7 +128,7 @@ def _connection(error: aiohttp.ClientConnectorError, url: str) -> FetchError:
     if isinstance(cause, PrivateAddressError):
         return _private(cause, url)
     if isinstance(cause, socket.gaierror):
-        return FetchError(Reason.NameNotResolved, f"{host} does not resolve", retryable=True, subject=url)
+        return no_name(url, f"{host} does not resolve")
     if cause.errno in LOCAL_ERRNOS:
         message = f"The operator has no way to {host}: {cause.strerror}"
         return FetchError(Reason.ProbeUnavailable, message, retryable=True, subject=url)
@@ -125,6 +142,8 @@ def _no_connection(url: str, message: str) -> FetchError:
         "Look whether every address of the host is up and open to the world, and whether the operator's network policy "
         "lets it out."
     )
+    if proxy := proxy_variable(host_of(url)):
+        hint += f" The probe does not go by the proxy of {proxy}."
     return FetchError(Reason.ConnectionFailed, message, hint=hint, retryable=True, subject=url)
 
 
