@@ -14,7 +14,7 @@ from oidc_publisher.errors import DocumentInvalidError, FetchError
 from oidc_publisher.findings import Finding, Reason
 from oidc_publisher.probe import cachecontrol
 from oidc_publisher.probe.look import OK
-from oidc_publisher.probe.storeerrors import advice_for, code_of
+from oidc_publisher.probe.storeerrors import advice_for, advice_for_refusal, code_of, endpoint_of
 from oidc_publisher.probe.text import host_of, shown, without_query
 from oidc_publisher.probe.wire.port import BODY_LIMIT_BYTES, Fetched, Validity
 
@@ -82,9 +82,11 @@ def _status(answer: Fetched) -> Finding:
     said = f"{url} answers {status}" + (f" ({code})" if code else "")
     if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
         to = f" and points to {shown(without_query(answer.location))}" if answer.location else ""
-        return Finding.of(Reason.Redirected, said + to, subject=url)
+        endpoint = endpoint_of(answer.body)
+        at = f", for S3 serves the bucket at {endpoint}" if endpoint else ""
+        return Finding.of(Reason.Redirected, said + to + at, subject=url, hint=hint)
     if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
-        return Finding.of(Reason.AccessBlocked, said, subject=url, hint=hint)
+        return Finding.of(Reason.AccessBlocked, said, subject=url, hint=advice_for_refusal(answer.body))
     if status == HTTPStatus.NOT_FOUND:
         return Finding.of(Reason.DocumentNotFound, said, subject=url, hint=hint)
     return Finding.of(Reason.UnexpectedStatus, said, subject=url, hint=hint)
