@@ -35,6 +35,14 @@ _CONFLICT, _TOO_MANY_REQUESTS, _SERVER_ERROR = 409, 429, 500
 
 #: X509_V_ERR_HOSTNAME_MISMATCH and X509_V_ERR_IP_ADDRESS_MISMATCH of OpenSSL: the chain was good.
 _NAME_MISMATCH = frozenset({62, 64})
+#: X509_V_ERR_CERT_NOT_YET_VALID and X509_V_ERR_CERT_HAS_EXPIRED.
+_NOT_NOW = frozenset({9, 10})
+#: In these cases the CA is the right one, and to compare it would be in vain.
+_HINT_NAME = (
+    "The CA is the right one; the name is missing. Add it to the API server's certificate (kubeadm: certSANs), name one that"
+    " the certificate has (tls-server-name in the kubeconfig), or look who listens there."
+)
+_HINT_VALIDITY = "Renew the API server's certificate (kubeadm certs renew), or mend the clock that is wrong."
 _MESSAGE_LENGTH = 300
 
 
@@ -154,11 +162,13 @@ def _certificate_failure(error: Exception, asked: str) -> CertificateError:
     code = error.verify_code if isinstance(error, ssl.SSLCertVerificationError) else 0
     why = error.verify_message if isinstance(error, ssl.SSLCertVerificationError) else "not verified"
     kind = NameMismatchError if code in _NAME_MISMATCH else CertificateError
+    hint = _HINT_NAME if code in _NAME_MISMATCH else _HINT_VALIDITY if code in _NOT_NOW else ""
     # OpenSSL's message repeats the name asked for; the sentence has it already.
     why = "for another name" if code in _NAME_MISMATCH else why
     return kind(
         Reason.APIServerCertificateInvalid,
         f"{asked} has a certificate that the cluster's CA did not issue for it ({why})",
+        hint=hint,
         retryable=True,
         subject=asked,
     )

@@ -606,7 +606,8 @@ CATALOGUE: Mapping[Reason, Entry] = {
         _TOKEN,
         _C,
         "The cluster's tokens carry another issuer.",
-        "Set --service-account-issuer of every API server to spec.issuerURL, byte for byte.",
+        "Set --service-account-issuer of every API server to spec.issuerURL, byte for byte. Where it is given several times, "
+        "make this one the first: tokens carry the first, and the others are merely accepted.",
         stalled=True,
     ),
     Reason.SigningKeyNotServed: Entry(

@@ -82,7 +82,9 @@ async def test_an_authority_that_nobody_trusts(gcs_bucket: GCSBucket, monkeypatc
 async def test_a_certificate_for_another_name(gcs_bucket: GCSBucket, gcs_edge: Edge, pki: PKI) -> None:
     """Trusted, but not this server's."""
     gcs_edge.serve_with(pki.serving("elsewhere.example.com"))
-    assert "is not trusted: Hostname mismatch" in str(await failure(gcs_bucket))
+    error = await failure(gcs_bucket)
+    assert "is not trusted: Hostname mismatch" in str(error)
+    assert "REQUESTS_CA_BUNDLE" not in error.hint
 
 
 async def test_plain_http_where_tls_was_expected(gcs_bucket: GCSBucket, gcs_edge: Edge) -> None:

@@ -153,6 +153,8 @@ async def test_a_certificate_for_another_name(bucket: Bucket, edge: Edge, pki: P
     endpoint = dataclasses.replace(bucket.endpoint, endpoint_url=edge.url)
     error = await failure(S3Store(S3Place(bucket.name), endpoint, S3Clients()))
     assert "is not trusted: Hostname mismatch" in str(error)
+    assert "certificateAuthority" not in error.hint
+    assert "correct the host of endpointURL" in error.hint
 
 
 @pytest.mark.usefixtures("credentials")

@@ -192,6 +192,7 @@ class TestCertificates:
             f"{stub.address} has a certificate that the cluster's CA did not issue for it ("
         )
         assert stub.seen == []  # no token was shown to it
+        assert ("Renew" if kind == "expired" else "Compare the CA") in error.finding().message
 
     async def test_an_endpoint_is_known_by_the_cluster_name(self, pki: PKI) -> None:
         """A single API server is asked by its address and known as kubernetes.default.svc."""
@@ -224,6 +225,8 @@ class TestCertificates:
             error = await failure_of(client, endpoint=stub.address)
         assert isinstance(error, CertificateError)
         assert error.message.endswith("(for another name)")
+        assert "Compare the CA" not in error.finding().message
+        assert "certSANs" in error.hint
 
     async def test_tls_server_name(self, pki: PKI) -> None:
         """The kubeconfig may say under which name the server is to be known."""

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from oidc_publisher.errors import StoreError
 from oidc_publisher.findings import Reason
-from oidc_publisher.stores.causes import cause
+from oidc_publisher.stores.causes import cause, certificate_advice
 from oidc_publisher.stores.refusals import AnswerLostError, RefusedCredentialsError
 from oidc_publisher.stores.timeouts import CONNECT_TIMEOUT_S, READ_TIMEOUT_S
 
@@ -116,7 +116,11 @@ def _tls(call: Call, origin: str, error: Exception) -> StoreError:
         return unavailable(
             call,
             f"the certificate of {origin} is not trusted: {refused.verify_message.rstrip('.')}",
-            hint="Put its authority into the file that REQUESTS_CA_BUNDLE of the operator names.",
+            hint=certificate_advice(
+                refused,
+                name="Its authority is trusted: look who answers in its place.",
+                authority="Put its authority into the file that REQUESTS_CA_BUNDLE of the operator names.",
+            ),
         )
     failed = cause(error, ssl.SSLError)
     return unavailable(call, f"TLS with {origin} fails ({failed.reason if failed else 'no reason given'})")

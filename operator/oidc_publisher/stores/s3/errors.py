@@ -24,7 +24,7 @@ from urllib.parse import urlsplit
 
 from oidc_publisher.errors import StoreError
 from oidc_publisher.findings import Reason
-from oidc_publisher.stores.causes import cause
+from oidc_publisher.stores.causes import cause, certificate_advice
 from oidc_publisher.stores.refusals import AnswerLostError, RefusedCredentialsError, lost_race
 from oidc_publisher.stores.s3.clients import S3Endpoint, wrong_region
 from oidc_publisher.stores.timeouts import CONNECT_TIMEOUT_S, READ_TIMEOUT_S
@@ -235,7 +235,11 @@ def _tls(call: Call, origin: str, error: Exception) -> StoreError:
         return _unavailable(
             call,
             f"the certificate of {origin} is not trusted: {refused.verify_message.rstrip('.')}",
-            hint="Put its authority into spec.store.s3.certificateAuthority, or correct endpointURL.",
+            hint=certificate_advice(
+                refused,
+                name="Its authority is trusted: correct the host of endpointURL, or take addressingStyle Path.",
+                authority="Put its authority into spec.store.s3.certificateAuthority, or correct endpointURL.",
+            ),
         )
     failed = cause(error, ssl.SSLError)
     return _unavailable(call, f"TLS with {origin} fails ({failed.reason if failed else 'no reason given'})")

@@ -95,6 +95,8 @@ def test_a_wrong_issuer_names_both_strings() -> None:
     findings = judged(mint(key, iss=f"{ISSUER}/"), jwks_document([public(key)]))
     assert reasons(findings) == [Reason.WrongIssuerInToken]
     assert f'"{ISSUER}/", not "{ISSUER}"' in findings[0].message
+    # Where ours is the second --service-account-issuer, "set it" is what the admin has done.
+    assert "make this one the first" in findings[0].message
 
 
 def test_a_key_that_is_not_served_is_named() -> None:
