@@ -19,7 +19,7 @@ from oidc_publisher.probe.wire import failures
 from oidc_publisher.probe.wire.addresses import Gate, resolver_answers
 from oidc_publisher.probe.wire.chain import judge_chain, sent_chain
 from oidc_publisher.probe.wire.port import BODY_LIMIT_BYTES, Deadline, Fetched, Validity, Visit
-from oidc_publisher.probe.wire.trust import Trust
+from oidc_publisher.probe.wire.trust import Trust, roots_state
 
 #: "identity": what is judged is the stored bytes. A stranger's name: some firewalls refuse clients of known libraries.
 _HEADERS = {"Accept-Encoding": "identity", "User-Agent": "oidc-publisher"}
@@ -42,14 +42,15 @@ class HTTPSWire:
     @asynccontextmanager
     async def visit(self, number: int) -> AsyncIterator[Visit]:
         """A visit whose connection is closed at its end (see Wire.visit)."""
-        if self._trust is None:
-            self._trust = await asyncio.to_thread(Trust.of, self._certificate_authority)
-        context = self._trust.tls12 if number == 0 else self._trust.current
+        trust = self._trust
+        if trust is None or trust.roots != roots_state():
+            trust = self._trust = await asyncio.to_thread(Trust.of, self._certificate_authority)
+        context = trust.tls12 if number == 0 else trust.current
         gate = Gate(number, allow_private=self._allow_private_address)
         connector = _Connector(gate, context)
         async with _session(connector) as session:
             try:
-                yield _HTTPSVisit(session, connector, gate, self._trust)
+                yield _HTTPSVisit(session, connector, gate, trust)
             finally:
                 connector.hang_up()
 

@@ -120,6 +120,30 @@ async def test_the_system_s_roots_alone_do_not_trust_a_private_ca(pki: PKI) -> N
         assert (await failure(pki, host.url, certificate_authority="")).reason is Reason.CertificateUntrusted
 
 
+async def test_the_system_s_roots_are_read_again_when_they_were_replaced(
+    pki: PKI, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An operator runs for months: a CA that was added counts, and one that was taken out does not."""
+    roots, other = tmp_path / "roots.pem", PublicAuthority(tmp_path).root_pem
+    roots.write_text(other)
+    monkeypatch.setenv("SSL_CERT_FILE", str(roots))
+    way = HTTPSWire(allow_private_address=True)
+
+    async def visited(host: Host) -> int:
+        async with way.visit(0) as visit:
+            return (await visit.get(host.url, Deadline.after(TIMEOUT))).status
+
+    with Host(pki.serving().server_context()) as host:
+        with pytest.raises(FetchError):
+            await visited(host)
+        roots.write_text(other + pki.ca_pem.decode())
+        assert await visited(host) == 200
+        (tmp_path / "new.pem").write_text(other)
+        (tmp_path / "new.pem").rename(roots)  # as update-ca-certificates does, and a volume that is mounted anew
+        with pytest.raises(FetchError):
+            await visited(host)
+
+
 async def test_an_unreadable_certificate_authority_says_nothing_about_the_issuer(pki: PKI) -> None:
     """The cause is in the spec, and no host is asked."""
     pem = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
