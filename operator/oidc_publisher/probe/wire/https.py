@@ -166,15 +166,16 @@ class _HTTPSVisit:
         gate = Gate(self._gate.number, allow_private=self._gate.allow_private)
         connector = _Connector(gate, self._trust.unverified)
         async with _session(connector) as session:
-            with suppress(aiohttp.ClientError, OSError):
-                async with (
-                    asyncio.timeout(_DIAGNOSIS_TIMEOUT.total_seconds()),
-                    session.head(_parsed(url), allow_redirects=False),
-                ):
-                    pass
-            chain = sent_chain(connector.tls) if connector.tls else ()
-            connector.hang_up()
-            return chain
+            try:
+                with suppress(aiohttp.ClientError, OSError):
+                    async with (
+                        asyncio.timeout(_DIAGNOSIS_TIMEOUT.total_seconds()),
+                        session.head(_parsed(url), allow_redirects=False),
+                    ):
+                        pass
+                return sent_chain(connector.tls) if connector.tls else ()
+            finally:  # also where the pass has run out of time
+                connector.hang_up()
 
 
 def _parsed(url: str) -> yarl.URL:

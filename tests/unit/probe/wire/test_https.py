@@ -16,8 +16,7 @@ import pytest
 
 from oidc_publisher.errors import FetchError
 from oidc_publisher.findings import Reason
-from oidc_publisher.probe import BODY_LIMIT_BYTES, Deadline, Fetched, HTTPSWire, Visit
-from oidc_publisher.probe.wire import addresses
+from oidc_publisher.probe import BODY_LIMIT_BYTES, Deadline, Fetched, HTTPSWire, Target, Visit, addresses, look
 from oidc_publisher.probe.wire.addresses import Gate
 from tests.support.certificates import PublicAuthority
 from tests.support.hosts import GOOD, Connection, Host, Script, saying
@@ -294,6 +293,69 @@ async def test_a_body_that_trickles_is_too_slow(pki: PKI) -> None:
     with Host(pki.serving().server_context(), trickling) as host:
         error = await failure(pki, host.url, timeout=SHORT)
     assert error.reason is Reason.TooSlow
+
+
+def endless(head: bytes, piece: bytes) -> Script:
+    """Return a script that sends pieces, each in time, until the reader has gone or a minute is over."""
+
+    def script(connection: Connection, _: bytes) -> None:
+        with contextlib.suppress(OSError):
+            connection.raw.sendall(head)
+            for _ in range(3000):
+                connection.raw.sendall(piece)
+                time.sleep(0.02)
+
+    return script
+
+
+TRICKLES: dict[str, tuple[Script, bool, Reason]] = {
+    "the body": (endless(GOOD.replace(b"Length: 2", b"Length: 60000")[:-2], b" "), True, Reason.TooSlow),
+    "chunks": (endless(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\n \r\n"), True, Reason.TooSlow),
+    "a header": (endless(b"HTTP/1.1 200 OK\r\nX: ", b"x"), True, Reason.TooSlow),
+    "answers before the answer": (endless(b"", b"HTTP/1.1 100 Continue\r\n\r\n"), True, Reason.TooSlow),
+    "a record of the handshake": (
+        endless(b"\x16\x03\x03\x40\x00\x02\x00\x3f\xf0", b"x"),
+        False,
+        Reason.ConnectionFailed,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", TRICKLES)
+async def test_a_look_at_a_host_that_trickles_ends_in_time(name: str, pki: PKI) -> None:
+    """Whatever it trickles, and whatever each read gets: twice the timeout, and not the minute that it goes on."""
+    script, encrypted, reason = TRICKLES[name]
+    with Host(pki.serving().server_context() if encrypted else None, script) as host:
+        began = time.monotonic()
+        seen = await look(Target(host.url, f"{host.url}/jwks", SHORT), wire(pki))
+        took = time.monotonic() - began
+    assert took < 15
+    assert host.connections == 2
+    (read,) = seen.reads
+    assert isinstance(read.discovery, FetchError)
+    assert read.discovery.reason is reason
+
+
+@pytest.mark.parametrize("second", ["hangs", "trickles"])
+async def test_the_question_after_a_failure_has_a_deadline_too(second: str, pki: PKI) -> None:
+    """A host may show its chain once, and nothing to whoever asks for it again."""
+    context, shown = pki.untrusted().server_context(), []
+    slow: dict[str, Script] = {"hangs": hanging, "trickles": endless(b"\x16\x03\x03\x40\x00\x02\x00\x3f\xf0", b"x")}
+
+    def once(connection: Connection, head: bytes) -> None:
+        shown.append(head)
+        if len(shown) > 1:
+            slow[second](connection, head)
+            return
+        with contextlib.suppress(OSError), context.wrap_socket(connection.raw, server_side=True) as encrypted:
+            Connection(encrypted).wait_for_end()
+
+    with Host(None, once) as host:
+        began = time.monotonic()
+        error = await failure(pki, host.url, timeout=SHORT)
+        assert time.monotonic() - began < 15
+    assert error.reason is Reason.CertificateUntrusted
+    assert len(shown) == 2
 
 
 async def test_both_documents_have_one_deadline(pki: PKI) -> None:
