@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from urllib.request import proxy_bypass_environment
+from urllib.request import proxy_bypass
 
 #: As curl, requests and botocore read them for https URLs, in this order.
 _VARIABLES = ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
@@ -16,4 +16,4 @@ def proxy_variable(host: str) -> str | None:
     below HTTP is then no fault of the issuer.
     """
     named = next((name for name in _VARIABLES if os.environ.get(name)), None)
-    return named if named and not proxy_bypass_environment(host) else None
+    return named if named and not proxy_bypass(host) else None

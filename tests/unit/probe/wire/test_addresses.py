@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oidc_publisher.probe.wire.addresses import is_public
+from oidc_publisher.probe.publicaddresses import is_public
 
 ADDRESSES = {
     "8.8.8.8": True,

@@ -298,7 +298,8 @@ async def test_a_body_that_trickles_is_too_slow(pki: PKI) -> None:
 def endless(head: bytes, piece: bytes) -> Script:
     """Return a script that sends pieces, each in time, until the reader has gone or a minute is over."""
 
-    def script(connection: Connection, _: bytes) -> None:
+    def script(connection: Connection, asked: bytes) -> None:
+        del asked
         with contextlib.suppress(OSError):
             connection.raw.sendall(head)
             for _ in range(3000):
