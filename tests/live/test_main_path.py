@@ -234,6 +234,23 @@ def test_suspend_makes_no_claim_and_touches_nothing(stage: Stage) -> None:
         stage.apply(stage.issuer())
 
 
+@pytest.mark.parametrize("party", ["GCP", "Azure"])
+def test_a_cloud_that_cannot_come_keeps_the_issuer_from_being_ready(stage: Stage, party: str) -> None:
+    """The operator may read a loopback address under a CA of our own; nobody says Ready for a cloud that may not."""
+    probe = stage.issuer()["spec"]["probe"]
+    stage.apply(stage.issuer(probe={**probe, "relyingParties": ["Kubernetes", party]}))
+    try:
+        found = stage.wait_for_reason("RelyingPartyRuleBroken", timeout_s=15)
+        assert condition(found["status"], "Ready") == "False"
+        broken = [f for f in found["status"]["findings"] if f["reason"] == "RelyingPartyRuleBroken"]
+        assert {f["subject"] for f in broken} == {party}
+        said = " ".join(f["message"] for f in broken)
+        assert "private address 127.0.0.1" in said
+        assert "probe.certificateAuthority" in said
+    finally:
+        stage.apply(stage.issuer())
+
+
 def test_a_requested_reconcile_is_answered(stage: Stage) -> None:
     """The annotation's value comes back in status.lastHandledReconcileAt."""
     stage.apply(stage.issuer(interval="1h"))
