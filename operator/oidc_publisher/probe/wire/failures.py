@@ -88,17 +88,23 @@ def too_late(url: str, deadline: Deadline, gate: Gate, *, connected: bool) -> Fe
 
 def silent_resolver(url: str) -> FetchError:
     """The error for a resolver that answers nothing."""
-    message = f"The operator's resolver gives no answer for {host_of(url)}"
-    return FetchError(Reason.ProbeUnavailable, message, retryable=True, subject=url)
+    return _no_network(url, f"The operator's resolver gives no answer for {host_of(url)}")
+
+
+def _no_network(url: str, said: str) -> FetchError:
+    """The error for what the operator's own network lacks, with the proxy that it has instead."""
+    proxy = proxy_variable(host_of(url))
+    if proxy is None:
+        return FetchError(Reason.ProbeUnavailable, said, retryable=True, subject=url)
+    message = f"{said}, and the probe does not go by the proxy of {proxy}"
+    return FetchError(Reason.ProbeUnavailable, message, hint=_WITHOUT_PROXY, retryable=True, subject=url)
 
 
 def no_name(url: str, message: str, *, hint: str = "") -> FetchError:
     """The error for a name without an address: the issuer's, or the operator's where a proxy resolves names for it."""
-    proxy = proxy_variable(host_of(url))
-    if proxy is None:
-        return FetchError(Reason.NameNotResolved, message, hint=hint, retryable=True, subject=url)
-    said = f"The operator's own resolver has no address for {host_of(url)}, and the probe does not go by the proxy of {proxy}"
-    return FetchError(Reason.ProbeUnavailable, said, hint=_WITHOUT_PROXY, retryable=True, subject=url)
+    if proxy_variable(host_of(url)):
+        return _no_network(url, f"The operator's resolver has no address for {host_of(url)}")
+    return FetchError(Reason.NameNotResolved, message, hint=hint, retryable=True, subject=url)
 
 
 def broken_zone(url: str) -> FetchError:
@@ -130,8 +136,7 @@ def _connection(error: aiohttp.ClientConnectorError, url: str) -> FetchError:
     if isinstance(cause, socket.gaierror):
         return no_name(url, f"{host} does not resolve")
     if cause.errno in LOCAL_ERRNOS:
-        message = f"The operator has no way to {host}: {cause.strerror}"
-        return FetchError(Reason.ProbeUnavailable, message, retryable=True, subject=url)
+        return _no_network(url, f"The operator has no way to {host}: {cause.strerror}")
     detail = {ConnectionRefusedError: "refuses connections", ConnectionResetError: "resets the connection"}
     said = next((text for kind, text in detail.items() if isinstance(cause, kind)), "accepts no connection")
     return _no_connection(url, f"{host} {said}")

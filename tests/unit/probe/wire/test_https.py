@@ -27,6 +27,14 @@ TIMEOUT = dt.timedelta(seconds=5)
 SHORT = dt.timedelta(seconds=0.3)
 
 
+@pytest.fixture(autouse=True)
+def no_proxy_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever runs the tests may be behind one."""
+    for name in ("HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+
+
 def wire(pki: PKI, **settings: Any) -> HTTPSWire:
     return HTTPSWire(**{"certificate_authority": pki.ca_pem.decode(), "allow_private_address": True, **settings})
 
@@ -437,8 +445,6 @@ async def test_behind_a_proxy_a_name_that_does_not_resolve_is_no_fault_of_the_is
 ) -> None:
     """There the proxy resolves names: nobody need create a record that exists."""
     variables, reason = PROXIES[name]
-    for variable in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy"):
-        monkeypatch.delenv(variable, raising=False)
     for variable, value in variables.items():
         monkeypatch.setenv(variable, value)
     monkeypatch.setattr(socket, "getaddrinfo", resolving(answer))
@@ -451,11 +457,22 @@ async def test_behind_a_proxy_a_name_that_does_not_resolve_is_no_fault_of_the_is
         assert "record" not in error.finding().message
 
 
+async def test_behind_a_proxy_a_resolver_that_is_dead_names_it(pki: PKI, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a cluster whose DNS has no way out."""
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy:3128")
+    dead: dict[str, list[str] | int] = {"oidc.example.test": socket.EAI_AGAIN, "test.": socket.EAI_AGAIN}
+    monkeypatch.setattr(socket, "getaddrinfo", resolving(dead))
+    error = await failure(pki, "https://oidc.example.test/document")
+    assert error.reason is Reason.ProbeUnavailable
+    assert error.message.endswith(
+        "gives no answer for oidc.example.test, and the probe does not go by the proxy of HTTPS_PROXY"
+    )
+
+
 async def test_behind_a_proxy_a_connection_that_fails_names_it(pki: PKI, monkeypatch: pytest.MonkeyPatch) -> None:
     """A host that is down cannot be told from a firewall that lets the proxy alone out."""
     url = f"https://localhost:{free_port()}/document"
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy:3128")
-    monkeypatch.setenv("NO_PROXY", "")
     error = await failure(pki, url)
     assert error.reason is Reason.ConnectionFailed
     assert error.hint.endswith("The probe does not go by the proxy of HTTPS_PROXY.")
