@@ -16,7 +16,8 @@ import pytest
 
 from oidc_publisher.errors import FetchError
 from oidc_publisher.findings import Reason
-from oidc_publisher.probe import BODY_LIMIT_BYTES, Deadline, Fetched, HTTPSWire, Target, Visit, addresses, look
+from oidc_publisher.probe import BODY_LIMIT_BYTES, Deadline, Fetched, HTTPSWire, Target, Visit, look
+from oidc_publisher.probe.wire import addresses
 from oidc_publisher.probe.wire.addresses import Gate
 from tests.support.certificates import PublicAuthority
 from tests.support.hosts import GOOD, Connection, Host, Script, saying
