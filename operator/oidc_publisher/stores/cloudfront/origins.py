@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from oidc_publisher.stores.s3.clients import S3Endpoint
+from oidc_publisher.stores.s3hosts import is_access_point_alias, origin_of
 
 #: So many origins are named in a message; a distribution may have 25.
 _SHOWN = 5
-_DOMAIN = r"(?:amazonaws\.com(?:\.cn)?|amazonaws\.eu)"
-_REGION = r"(?P<region>[a-z]{2,5}(?:-[a-z]+)+-[0-9]+)"
-# With a region, the old form with a dash, dual stack, the website endpoints of either kind; without, the global one.
-_S3 = rf"s3(?:-website)?(?:-fips)?(?:\.dualstack)?(?:[.-]{_REGION})?\.{_DOMAIN}"
-# The alias of an access point does not tell which bucket is behind it (S3 User Guide, access-points-alias).
-_ALIAS = re.compile(rf"[a-z0-9-]+-s3alias\.{_S3}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +43,14 @@ def _may_serve(origin: Origin, bucket: str, endpoint: S3Endpoint) -> bool:
     if not endpoint.is_amazon:
         server = (urlsplit(endpoint.origin).hostname or "").lower()
         return host in {server, f"{bucket}.{server}"}
-    own = re.fullmatch(rf"{re.escape(bucket)}\.{_S3}", host)
-    in_path = re.fullmatch(_S3, host) if origin.path.split("/")[1:2] == [bucket] else None
+    own = origin_of(host, bucket)
+    in_path = origin_of(host) if origin.path.split("/")[1:2] == [bucket] else None
     found = own or in_path
     if found:
         return found["region"] in {None, endpoint.region}
-    return _ALIAS.fullmatch(host) is not None
+    return is_access_point_alias(host)
 
 
 def _region_named(origin: Origin, bucket: str) -> str | None:
-    found = re.fullmatch(rf"{re.escape(bucket)}\.{_S3}", origin.host.lower())
+    found = origin_of(origin.host, bucket)
     return found["region"] if found else None

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
 from oidc_publisher import __version__
+from oidc_publisher.stores.s3hosts import is_amazon_s3, server_of
 from oidc_publisher.stores.timeouts import CONNECT_TIMEOUT_S, READ_TIMEOUT_S
 
 if TYPE_CHECKING:
@@ -32,8 +33,6 @@ _MAX_CLIENTS = 32
 _MAX_CONNECTIONS = 32
 #: How old refused credentials must be before they are looked for again: a search may cost seconds.
 _MIN_CREDENTIAL_AGE_S = 30.0
-#: The domains of Amazon's partitions by the beginning of their regions' names; the first one is that of all others.
-_AMAZON = {"": "amazonaws.com", "cn-": "amazonaws.com.cn", "eusc-": "amazonaws.eu"}
 _REDIRECTS = {"PermanentRedirect", "IllegalLocationConstraintException"}
 
 
@@ -51,9 +50,8 @@ class S3Endpoint:
 
     @property
     def is_amazon(self) -> bool:
-        """Whether Amazon answers there (PrivateLink endpoints included)."""
-        host = urlsplit(self.origin).hostname or ""
-        return any(host.endswith(f".{domain}") for domain in _AMAZON.values())
+        """Whether Amazon's S3 answers there (PrivateLink endpoints included)."""
+        return self.endpoint_url is None or is_amazon_s3(urlsplit(self.endpoint_url).hostname or "")
 
     @property
     def server(self) -> str:
@@ -63,10 +61,7 @@ class S3Endpoint:
     @property
     def origin(self) -> str:
         """The URL of the server, for messages as for people who look it up."""
-        if self.endpoint_url is not None:
-            return self.endpoint_url
-        partition = next((begin for begin in _AMAZON if begin and self.region.startswith(begin)), "")
-        return f"https://s3.{self.region}.{_AMAZON[partition]}"
+        return self.endpoint_url or f"https://{server_of(self.region)}"
 
 
 class ConditionalWrites(Enum):
