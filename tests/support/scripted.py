@@ -92,6 +92,7 @@ class ScriptedServer:
     def __init__(self, script: Script) -> None:
         self.script = script
         self.requests: list[Request] = []
+        self.host = "127.0.0.1"  # a test may give it a name
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -121,7 +122,7 @@ class ScriptedServer:
     @property
     def url(self) -> str:
         """The endpoint URL."""
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
+        return f"http://{self.host}:{self._server.server_address[1]}"
 
     def methods(self) -> list[str]:
         """The methods asked so far."""

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
-from oidc_publisher.cli.parameters import issuer_name, parsed
+from oidc_publisher.cli.parameters import each, issuer_name, parsed, store_endpoint
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -50,6 +50,18 @@ def taken(options: dict[str, Any]) -> Asking:
     """The common options out of a command's own, which stay in `options`."""
     return Asking(**{field: options.pop(field) for field in Asking.__dataclass_fields__})
 
+
+#: Of the commands that write to stores, or show what would be written.
+store_endpoint_option = click.option(
+    "--store-endpoint",
+    "store_endpoints",
+    metavar="URL",
+    multiple=True,
+    envvar="OIDC_PUBLISHER_STORE_ENDPOINT",
+    callback=each(store_endpoint),
+    help="A server that an OIDCIssuer may name as endpointURL, such as https://minio.example.com:9000; may be given several"
+    " times. Once it is, no others may be named but Amazon's. Plain http needs it.",
+)
 
 _NAME = click.argument("name", metavar="NAME", callback=parsed(issuer_name))
 _OPTIONS = (

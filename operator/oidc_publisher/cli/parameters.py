@@ -31,6 +31,16 @@ def parsed(parse: Callable[[str], object]) -> Callback:
     return callback
 
 
+def each(parse: Callable[[str], object]) -> Callable[[click.Context, click.Parameter, tuple[str, ...]], object]:
+    """A callback for an option that may be given several times, as `parsed` is for one."""
+    one = parsed(parse)
+
+    def callback(context: click.Context, parameter: click.Parameter, texts: tuple[str, ...]) -> object:
+        return tuple(one(context, parameter, text) for text in texts)
+
+    return callback
+
+
 def namespaced_name(text: str) -> tuple[str, str]:
     """Read NAMESPACE/NAME.
 
@@ -53,6 +63,18 @@ def issuer_name(text: str) -> str:
     if found is None:
         raise ValueError("must be the name of an OIDCIssuer, such as prod or oidci/prod")
     return found["name"]
+
+
+def store_endpoint(text: str) -> str:
+    """Read the URL of a server.
+
+    Raises:
+        ValueError: it is none, or has a path.
+    """
+    from oidc_publisher.stores.endpoints import Server  # noqa: PLC0415 - cryptography; --help needs none of it
+
+    Server.parse(text)
+    return text
 
 
 def timeout(text: str) -> timedelta:

@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 
 import click
 
+from oidc_publisher.cli.options import store_endpoint_option
 from oidc_publisher.cli.parameters import namespaced_name, parsed
 from oidc_publisher.controller.settings import MAX_CONCURRENT, RunSettings
 from oidc_publisher.controller.shard import Shard
@@ -51,6 +52,7 @@ _CONTEXT = {"auto_envvar_prefix": "OIDC_PUBLISHER", "show_default": True}
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="Folder below which key sources may read files. Without it none may.",
 )
+@store_endpoint_option
 @click.option(
     "--health-address",
     metavar="HOST:PORT",

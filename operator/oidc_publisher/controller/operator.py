@@ -180,5 +180,10 @@ def _the_reconciler(client: ClusterClient, settings: RunSettings) -> Reconciler:
     from oidc_publisher.reconcile.ports import PortOpener  # noqa: PLC0415 - tests of the shell need none of it
     from oidc_publisher.reconcile.reconciler import Reconciler  # noqa: PLC0415 - the same
 
-    opener = PortOpener(client, probe_account=settings.probe_service_account, key_files_root=settings.key_files_root)
+    opener = PortOpener(
+        client,
+        probe_account=settings.probe_service_account,
+        key_files_root=settings.key_files_root,
+        store_endpoints=settings.store_endpoints,
+    )
     return Reconciler(client, opener.open, holds=settings.shard.holds)

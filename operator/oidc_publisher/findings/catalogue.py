@@ -80,6 +80,7 @@ class Reason(StrEnum):
     PrePublishShort = auto()
     # publish → Published
     NoUsableKey = auto()
+    EndpointNotAllowed = auto()
     CredentialsMissing = auto()
     AccessDenied = auto()
     BucketNotFound = auto()
@@ -335,6 +336,13 @@ CATALOGUE: Mapping[Reason, Entry] = {
         _C,
         "There is no key to publish; nothing was written.",
         "Make one key source readable.",
+    ),
+    Reason.EndpointNotAllowed: Entry(
+        _PUBLISH,
+        _C,
+        "The operator may not use the server that endpointURL names; no request was sent there.",
+        "Name another server, or start the operator with --store-endpoint for this one.",
+        stalled=True,
     ),
     Reason.CredentialsMissing: Entry(
         _PUBLISH,

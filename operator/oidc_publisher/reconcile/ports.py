@@ -17,6 +17,7 @@ from oidc_publisher.reconcile.ownership import Place, place_of
 from oidc_publisher.relyingparties import DEMANDS
 from oidc_publisher.sources import Source, open_sources
 from oidc_publisher.stores import Store
+from oidc_publisher.stores.endpoints import StoreEndpoints
 from oidc_publisher.stores.factory import open_distribution, open_store
 
 
@@ -62,11 +63,17 @@ class PortOpener:
     """Opens the ports of a spec in the world: its store, its public URL, and one cluster for all issuers."""
 
     def __init__(
-        self, cluster: ClusterAPI, *, probe_account: tuple[str, str] | None = None, key_files_root: Path | None = None
+        self,
+        cluster: ClusterAPI,
+        *,
+        probe_account: tuple[str, str] | None = None,
+        key_files_root: Path | None = None,
+        store_endpoints: tuple[str, ...] = (),
     ) -> None:
         self._cluster = cluster
         self._probe_account = probe_account
         self._key_files_root = key_files_root
+        self._store_endpoints = StoreEndpoints.listed(store_endpoints)
         self._cluster_uid: str | None = None
 
     async def open(self, issuer: OIDCIssuer) -> Ports:
@@ -82,7 +89,7 @@ class PortOpener:
             owner=owner,
             cluster=self._cluster,
             sources=open_sources(spec.key_sources, self._cluster, key_files_root=self._key_files_root),
-            store=open_store(spec.store),
+            store=open_store(spec.store, self._store_endpoints),
             invalidator=Invalidator(distribution, paths, owner) if distribution else None,
             target=target,
             wire=HTTPSWire(

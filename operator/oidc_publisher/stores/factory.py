@@ -6,16 +6,20 @@ from typing import assert_never
 
 from oidc_publisher.api.store import GCSStoreSpec, S3StoreSpec, StoreSpec
 from oidc_publisher.stores.cloudfront.distribution import CloudFrontDistribution
+from oidc_publisher.stores.endpoints import ClosedStore, StoreEndpoints
 from oidc_publisher.stores.gcs.store import GCSPlace, GCSStore
 from oidc_publisher.stores.port import Distribution, Store
 from oidc_publisher.stores.s3.store import S3Endpoint, S3Place, S3Store
 
 
-def open_store(spec: StoreSpec) -> Store:
-    """The store of `spec.store`; nothing is connected or looked for before its first call."""
+def open_store(spec: StoreSpec, endpoints: StoreEndpoints = StoreEndpoints()) -> Store:  # noqa: B008 - frozen
+    """The store of `spec.store`; nothing is connected or looked for before its first call.
+
+    One at a server that `endpoints` does not allow says so whatever is asked of it.
+    """
     match spec.selected:
         case S3StoreSpec() as s3:
-            return _s3(s3)
+            return _s3(s3, endpoints)
         case GCSStoreSpec() as gcs:
             return GCSStore(GCSPlace(gcs.bucket, gcs.prefix))
         case other:
@@ -30,8 +34,13 @@ def open_distribution(spec: StoreSpec) -> Distribution | None:
     return CloudFrontDistribution(s3.cloud_front.distribution_id, s3.bucket, _endpoint(s3))
 
 
-def _s3(spec: S3StoreSpec) -> S3Store:
-    return S3Store(S3Place(spec.bucket, spec.prefix, spec.expected_bucket_owner), _endpoint(spec))
+def _s3(spec: S3StoreSpec, endpoints: StoreEndpoints) -> Store:
+    place = S3Place(spec.bucket, spec.prefix, spec.expected_bucket_owner)
+    if spec.endpoint_url is not None:
+        why = endpoints.refusal(spec.endpoint_url)
+        if why is not None:
+            return ClosedStore(place.location, spec.endpoint_url, why)
+    return S3Store(place, _endpoint(spec))
 
 
 def _endpoint(spec: S3StoreSpec) -> S3Endpoint:

@@ -12,6 +12,7 @@ import pytest
 from oidc_publisher import __version__
 from oidc_publisher.cli import main
 from oidc_publisher.cli.parameters import issuer_name
+from oidc_publisher.controller.settings import RunSettings
 
 FOLDER = Path(__file__).parents[3]
 UNKNOWN_HOST = """
@@ -88,6 +89,9 @@ def test_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
         (["run", "--probe-service-account", "A/b"], "must be NAMESPACE/NAME"),
         (["run", "--probe-service-account", "a/b/c"], "must be NAMESPACE/NAME"),
         (["run", "--max-concurrent", "0"], "0 is not in the range"),
+        (["run", "--store-endpoint", "minio:9000"], "'minio:9000' must be the URL of a server without a path, such as"),
+        (["run", "--store-endpoint", "https://a", "--store-endpoint", "https://a/b"], "'https://a/b' must be the URL"),
+        (["plan", "-f", "README.md", "--store-endpoint", "x"], "'x' must be the URL of a server"),
         (["run", "--log-format", "xml"], "'xml' is not one of 'auto', 'json', 'text'."),
         (["status"], "Missing argument 'NAME'."),
         (["status", "A"], "'NAME': 'A' must be the name of an OIDCIssuer, such as prod or oidci/prod."),
@@ -113,6 +117,31 @@ def test_wrong_usage_is_one_sentence_and_2(
     said = capsys.readouterr().err
     assert message in said
     assert "Traceback" not in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "expected"),
+    [
+        ([], None, ()),
+        (["--store-endpoint", "https://a", "--store-endpoint=http://b:9000"], None, ("https://a", "http://b:9000")),
+        ([], "https://a http://b:9000", ("https://a", "http://b:9000")),
+    ],
+)
+def test_the_allowed_store_endpoints_arrive(
+    monkeypatch: pytest.MonkeyPatch, arguments: list[str], environment: str | None, expected: tuple[str, ...]
+) -> None:
+    """As options, each of which is also an environment variable; there several are separated by spaces."""
+    seen: list[RunSettings] = []
+
+    def stop(settings: RunSettings) -> int:
+        seen.append(settings)
+        raise SystemExit(0)
+
+    monkeypatch.setattr("oidc_publisher.cli.run._run", stop)
+    if environment is not None:
+        monkeypatch.setenv("OIDC_PUBLISHER_STORE_ENDPOINT", environment)
+    assert call("run", *arguments) == 0
+    assert [settings.store_endpoints for settings in seen] == [expected]
 
 
 @pytest.mark.parametrize(

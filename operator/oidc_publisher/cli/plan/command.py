@@ -11,7 +11,7 @@ from typing import IO, TYPE_CHECKING, Any
 import click
 
 from oidc_publisher.cli.exitcodes import ExitCode
-from oidc_publisher.cli.options import Asking, Output, common_options, taken
+from oidc_publisher.cli.options import Asking, Output, common_options, store_endpoint_option, taken
 from oidc_publisher.cli.parameters import namespaced_name, parsed, timeout
 from oidc_publisher.harmless import harmless
 
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="Folder below which key sources may read files, as `run` has it.",
 )
+@store_endpoint_option
 @click.option(
     "--timeout",
     metavar="DURATION",
@@ -57,6 +58,7 @@ def command(
     manifest: IO[bytes],
     probe_service_account: tuple[str, str] | None,
     key_files_root: Path | None,
+    store_endpoints: tuple[str, ...],
     timeout: timedelta,
     **options: Any,
 ) -> int:
@@ -75,7 +77,9 @@ def command(
 
     wanted = read_manifest(manifest.read(), "The manifest" if manifest.name == "<stdin>" else manifest.name)
     asking = taken({"name": wanted.metadata.name, **options})
-    settings = RunSettings(probe_service_account=probe_service_account, key_files_root=key_files_root)
+    settings = RunSettings(
+        probe_service_account=probe_service_account, key_files_root=key_files_root, store_endpoints=store_endpoints
+    )
     preview = asyncio.run(_look(asking, wanted, settings, timeout))
     return _say(preview, asking)
 

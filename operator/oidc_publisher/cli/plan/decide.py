@@ -48,7 +48,12 @@ async def decide(client: ClusterAPI, basis: Basis, settings: RunSettings, clock:
     Raises:
         NoAnswerError: the cluster's identity could not be read.
     """
-    opener = PortOpener(client, probe_account=settings.probe_service_account, key_files_root=settings.key_files_root)
+    opener = PortOpener(
+        client,
+        probe_account=settings.probe_service_account,
+        key_files_root=settings.key_files_root,
+        store_endpoints=settings.store_endpoints,
+    )
     opened = OpenedPorts(opener.open)
     try:
         ports = await opened.of(basis.issuer)

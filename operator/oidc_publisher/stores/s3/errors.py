@@ -25,6 +25,7 @@ from urllib.parse import urlsplit
 from oidc_publisher.errors import StoreError
 from oidc_publisher.findings import Reason
 from oidc_publisher.stores.causes import cause, certificate_advice
+from oidc_publisher.stores.endpoints import link_local
 from oidc_publisher.stores.refusals import AnswerLostError, RefusedCredentialsError, lost_race
 from oidc_publisher.stores.s3.clients import S3Endpoint, wrong_region
 from oidc_publisher.stores.timeouts import CONNECT_TIMEOUT_S, READ_TIMEOUT_S
@@ -246,7 +247,12 @@ def _tls(call: Call, origin: str, error: Exception) -> StoreError:
 
 
 def _unreachable(call: Call, origin: str, error: Exception) -> StoreError:
+    from oidc_publisher.stores.s3.transport import LinkLocalError  # noqa: PLC0415 - imports botocore
+
     host = urlsplit(origin).hostname
+    refused = cause(error, LinkLocalError)
+    if refused is not None:
+        return link_local(origin, refused.address, call.name)
     if cause(error, socket.gaierror):
         return _unavailable(call, f"the name {host} cannot be resolved", hint="Check the region, endpointURL and DNS.")
     if cause(error, ConnectionRefusedError):

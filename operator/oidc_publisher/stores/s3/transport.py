@@ -1,7 +1,13 @@
-"""HTTP for S3 clients: botocore's own session with one TLS context for its whole life.
+"""HTTP for S3 clients: botocore's own session with one TLS context for its whole life, and no way to link-local addresses.
 
 botocore reads the file of roots anew for every connection, which takes 50 ms of CPU with the 150 roots of a machine;
-many S3 servers close the connection after each answer. This module imports botocore: import it late.
+many S3 servers close the connection after each answer.
+
+Each new connection looks at what the host resolves to, and connects to just those addresses: a name that was harmless
+when an object named it may be moved later, and only the resolver knows what 0xa9fea9fe means. TLS still checks the name.
+Behind a proxy it is the proxy that resolves, and that has to refuse them.
+
+This module imports botocore: import it late.
 """
 
 from __future__ import annotations
@@ -12,10 +18,20 @@ import ssl
 from pathlib import Path
 from typing import Any, cast
 
-from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+from botocore.awsrequest import (
+    AWSHTTPConnection,
+    AWSHTTPConnectionPool,
+    AWSHTTPSConnection,
+    AWSHTTPSConnectionPool,
+    AWSPreparedRequest,
+    AWSResponse,
+)
 from botocore.httpsession import URLLib3Session, create_urllib3_context, get_cert_path
 from botocore.utils import get_environ_proxies
+from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
+from urllib3.util.connection import create_connection
 
+from oidc_publisher.stores.linklocal import is_link_local
 from oidc_publisher.stores.s3.trust import system_roots, trust
 
 # What botocore gives its own session: without it every call waits 40 ms for a delayed ACK.
@@ -42,6 +58,63 @@ def _loaded_context(path: str, written_at: int, extra_pem: str | None) -> ssl.SS
     return context
 
 
+class LinkLocalError(OSError):
+    """A host is at an address of the machine's own surroundings; `address` says which."""
+
+    def __init__(self, address: str) -> None:
+        super().__init__(f"{address} is link-local")
+        self.address = address
+
+
+class _Checked:
+    """A connection of botocore's that goes to no link-local address."""
+
+    def _new_conn(self: Any) -> socket.socket:
+        if self.proxy is not None:  # the operator's environment names it, and it resolves the host
+            return cast("socket.socket", super()._new_conn())  # type: ignore[misc] # the mixin's sibling has it
+        # Errors are put into urllib3's words as its own method does: botocore tells them apart by their class.
+        try:
+            return _connect(self.host, self.port, self.timeout, self.socket_options)
+        except socket.gaierror as error:
+            raise NameResolutionError(self.host, self, error) from error
+        except TimeoutError as error:
+            raise ConnectTimeoutError(self, f"{self.host} does not answer in time") from error
+        except OSError as error:
+            raise NewConnectionError(self, str(error)) from error
+
+
+class _HTTPConnection(_Checked, AWSHTTPConnection):  # type: ignore[misc] # stubs and urllib3 disagree on botocore's own
+    pass
+
+
+class _HTTPSConnection(_Checked, AWSHTTPSConnection):  # type: ignore[misc] # as above
+    pass
+
+
+class _HTTPPool(AWSHTTPConnectionPool):
+    ConnectionCls = _HTTPConnection
+
+
+class _HTTPSPool(AWSHTTPSConnectionPool):
+    ConnectionCls = _HTTPSConnection
+
+
+def _connect(host: str, port: int, timeout_s: float, options: Any) -> socket.socket:
+    """Connect to the first address of a host that answers. Raises OSError, of which LinkLocalError is one."""
+    infos = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)
+    addresses = list(dict.fromkeys(str(info[4][0]) for info in infos))
+    for address in addresses:
+        if is_link_local(address):
+            raise LinkLocalError(address)
+    failure: OSError = socket.gaierror(socket.EAI_NODATA, "no address")
+    for address in addresses:
+        try:
+            return create_connection((address, port), timeout_s, socket_options=options)
+        except OSError as error:
+            failure = error
+    raise failure
+
+
 class Transport(URLLib3Session):
     """Sends what a client has signed; a handler of botocore's event `before-send`, whose answer stands for its own."""
 
@@ -53,6 +126,9 @@ class Transport(URLLib3Session):
             max_pool_connections=connections,
             socket_options=cast("Any", _SOCKET_OPTIONS),
         )
+        # Where botocore keeps its own two; managers of proxies take them from the first.
+        self._pool_classes_by_scheme: dict[str, Any] = {"http": _HTTPPool, "https": _HTTPSPool}
+        self._manager.pool_classes_by_scheme = self._pool_classes_by_scheme  # type: ignore[attr-defined]
 
     def answer(self, request: AWSPreparedRequest, **_: object) -> AWSResponse:
         """The answer to a signed request; raises botocore's errors, as its own session does."""

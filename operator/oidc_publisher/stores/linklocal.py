@@ -1,0 +1,42 @@
+"""Addresses at which a machine's own surroundings answer, its cloud's metadata service among them. Pure.
+
+Nobody publishes documents there, and whoever may name a server must not reach it through the operator.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+
+_NETWORKS = tuple(
+    ipaddress.ip_network(network)
+    for network in (
+        "169.254.0.0/16",  # link-local (RFC 3927): the metadata services of nearly every cloud, ECS's and EKS's agents
+        "fe80::/10",  # link-local (RFC 4291)
+        "fd00:ec2::/32",  # Amazon's instance metadata and EKS Pod Identity over IPv6
+        "fd20:ce::254/128",  # Google's metadata server over IPv6
+        "fd00:42::42/128",  # Scaleway's metadata over IPv6
+        "100.100.100.200/32",  # Alibaba Cloud's metadata
+        "168.63.129.16/32",  # Azure's WireServer
+        "192.0.0.192/32",  # Oracle Cloud Classic's metadata
+    )
+)
+#: IPv6 networks whose addresses hold an IPv4 address in their last 32 bits: compatible and mapped (RFC 4291), translated
+#: (RFC 2765), NAT64 (RFC 6052, RFC 8215).
+_HOLD_IPV4 = tuple(
+    ipaddress.IPv6Network(network)
+    for network in ("::/96", "::ffff:0:0/96", "::ffff:0:0:0/96", "64:ff9b::/96", "64:ff9b:1::/48")
+)
+
+
+def is_link_local(address: str) -> bool:
+    """Whether this IP address, as it is or in an IPv6 form of it, is link-local or a metadata service's."""
+    parsed = ipaddress.ip_address(address.partition("%")[0])
+    if isinstance(parsed, ipaddress.IPv6Address):
+        parsed = _held_by(parsed) or parsed
+    return any(parsed in network for network in _NETWORKS)
+
+
+def _held_by(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
+    if any(address in network for network in _HOLD_IPV4):
+        return ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF)
+    return address.sixtofour

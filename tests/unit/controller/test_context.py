@@ -1,0 +1,39 @@
+"""The ports of one issuer, made as the operator was told."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import pytest
+
+from oidc_publisher.api import read_issuer
+from oidc_publisher.controller.settings import RunSettings
+from oidc_publisher.errors import StoreError
+from oidc_publisher.findings import Reason
+from oidc_publisher.reconcile.ports import Contexts
+from oidc_publisher.stores import Store
+
+S3: dict[str, Any] = {"bucket": "abc", "region": "us-east-1", "endpointURL": "http://minio.example.com:9000"}
+
+
+async def store_of(settings: RunSettings) -> Store:
+    """The store of an issuer whose endpointURL is plain http."""
+    spec = {"issuerURL": "https://oidc.example.com", "store": {"s3": S3}}
+    contexts = Contexts(cast("Any", None), settings)
+    contexts._cluster_uid = "u"
+    return (await contexts.open(read_issuer({"metadata": {"name": "prod"}, "spec": spec}))).store
+
+
+async def test_a_store_that_the_operator_may_not_use_is_closed() -> None:
+    """It is the store that says so, at each call: keys are read and the public URL is proven all the same."""
+    store = await store_of(RunSettings())
+    with pytest.raises(StoreError) as caught:
+        await store.read("openid/v1/jwks")
+    assert caught.value.reason is Reason.EndpointNotAllowed
+    assert (store.location, store.endpoint_url) == ("s3://abc", S3["endpointURL"])
+
+
+async def test_the_operators_flag_opens_it() -> None:
+    """RunSettings.store_endpoints arrives."""
+    store = await store_of(RunSettings(store_endpoints=(S3["endpointURL"],)))
+    assert type(store).__name__ == "S3Store"
