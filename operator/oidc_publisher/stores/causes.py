@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import ssl
 from typing import TypeVar
-
-#: X509_V_ERR_* of OpenSSL (x509_vfy.h): the chain is trusted all the same.
-_NOT_NOW, _OTHER_NAME = frozenset({9, 10}), frozenset({62, 64})
 
 E = TypeVar("E", bound=BaseException)
 
@@ -25,10 +21,3 @@ def cause(error: BaseException, kind: type[E]) -> E | None:
         nested = (getattr(candidate, "kwargs", {}).get("error"), getattr(candidate, "reason", None))
         waiting += [*nested, candidate.__cause__, candidate.__context__, *candidate.args]
     return None
-
-
-def certificate_advice(refused: ssl.SSLCertVerificationError, *, name: str, authority: str) -> str:
-    """What to do about a refused certificate: `name` where it has another one, `authority` where nobody trusts it."""
-    if refused.verify_code in _OTHER_NAME:
-        return name
-    return "Renew the certificate, or mend the clock that is wrong." if refused.verify_code in _NOT_NOW else authority

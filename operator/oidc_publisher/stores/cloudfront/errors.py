@@ -17,9 +17,12 @@ from typing import Any
 
 from oidc_publisher.errors import StoreError
 from oidc_publisher.findings import Reason
+from oidc_publisher.stores.connections import broken
+from oidc_publisher.stores.s3.errors import break_of
 
 _LOG = logging.getLogger("oidc_publisher.stores")
 _MAX_AGE = "until then copies live for their max-age"
+_ENDPOINT = "https://cloudfront.amazonaws.com"  # where an error does not name it
 _OURS = {"CreateInvalidation", "GetInvalidation", "GetDistribution"}
 _THROTTLED = {"Throttling", "ThrottlingException", "RequestLimitExceeded", "TooManyRequestsException"}
 _DENIED = {"AccessDenied", "AccessDeniedException"}
@@ -104,18 +107,12 @@ def _unusual(distribution: str, operation: str, code: str, status: int) -> Store
 def _what_failed(error: Exception) -> str:
     from botocore import exceptions as boto  # noqa: PLC0415 - clouds are imported only when used
 
-    url = getattr(error, "kwargs", {}).get("endpoint_url", "CloudFront")
     match error:
-        case boto.EndpointConnectionError():
-            return f"{url} cannot be reached"
-        case boto.ConnectTimeoutError() | boto.ReadTimeoutError():
-            return f"{url} does not answer in time"
-        case boto.SSLError():
-            return f"TLS with {url} fails"
+        case boto.ConnectionError() | boto.HTTPClientError():
+            url = str(getattr(error, "kwargs", {}).get("endpoint_url") or _ENDPOINT)
+            return broken(break_of(error), url, error).what
         case boto.NoCredentialsError():
             return "the operator has no credentials"
-        case boto.ConnectionError() | boto.HTTPClientError():
-            return f"{url} breaks the connection off"
         case _:
             return f"CloudFront could not be asked ({type(error).__name__})"
 

@@ -24,14 +24,13 @@ from typing import TYPE_CHECKING, Any
 
 from oidc_publisher.errors import StoreError
 from oidc_publisher.findings import Reason
-from oidc_publisher.stores.gcs.failures import Call, clock_off, from_client, from_credentials, unavailable
+from oidc_publisher.stores.calls import Call
+from oidc_publisher.stores.gcs.failures import clock_off, from_client, from_credentials
 from oidc_publisher.stores.httpdate import parsed_date
 from oidc_publisher.stores.refusals import RefusedCredentialsError, lost_race
 
 if TYPE_CHECKING:
     from google.api_core.exceptions import GoogleAPICallError
-
-__all__ = ["Call", "is_absent", "translated"]
 
 _LOG = logging.getLogger("oidc_publisher.stores")
 
@@ -144,7 +143,7 @@ def _from_answer(call: Call, said: _Said) -> StoreError:
             error = _denied(call, said)
         case _:
             what = f"Cloud Storage answers {said.reason or 'an error'} ({said.status})"
-            error = unavailable(call, what, retryable=said.is_transient)
+            error = call.unavailable(what, retryable=said.is_transient)
     return error
 
 

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 
 from oidc_publisher.errors import StoreError
 from oidc_publisher.findings import Reason
+from oidc_publisher.stores.calls import Call
 from oidc_publisher.stores.gcs.clients import GCSClients, SharedSession, client_of
-from oidc_publisher.stores.gcs.errors import Call, is_absent, translated
+from oidc_publisher.stores.gcs.errors import is_absent, translated
 from oidc_publisher.stores.port import Document, StoredDocument
 from oidc_publisher.stores.refusals import RefusedCredentialsError, too_large
 from oidc_publisher.stores.storable import MAX_BODY_BYTES

@@ -15,20 +15,18 @@ from __future__ import annotations
 import contextlib
 import logging
 import re
-import socket
-import ssl
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
 
 from oidc_publisher.errors import StoreError
 from oidc_publisher.findings import Reason
-from oidc_publisher.stores.causes import cause, certificate_advice
+from oidc_publisher.stores.calls import Call
+from oidc_publisher.stores.causes import cause
+from oidc_publisher.stores.connections import Break, Mend, broken, origin_of
 from oidc_publisher.stores.endpoints import link_local
 from oidc_publisher.stores.refusals import AnswerLostError, RefusedCredentialsError, lost_race
 from oidc_publisher.stores.s3.clients import S3Endpoint, wrong_region
-from oidc_publisher.stores.timeouts import CONNECT_TIMEOUT_S, READ_TIMEOUT_S
 
 _LOG = logging.getLogger("oidc_publisher.stores")
 _PRECONDITION_FAILED = 412
@@ -49,23 +47,26 @@ _NOT_IMPLEMENTED, _BAD_GATEWAY_OR_WORSE, _TOO_MANY = 501, 500, 429
 _DENIALS = {401, 403}
 # Since 2024 S3 names the missing permission: "... is not authorized to perform: s3:ListBucket on resource ...".
 _MISSING_PERMISSION = re.compile(r"perform: ((?:s3|kms):\w+)")
+_MENDS = {
+    Mend.NOTHING: "",
+    Mend.NAME: "Check the region, endpointURL and DNS.",
+    Mend.AUTHORITY: "Put its authority into spec.store.s3.certificateAuthority, or correct endpointURL.",
+    Mend.CERTIFICATE_NAME: "Its authority is trusted: correct the host of endpointURL, or take addressingStyle Path.",
+    Mend.VALIDITY: "Renew the certificate, or mend the clock that is wrong.",
+}
 _READ_PERMISSIONS = "s3:GetObject and s3:PutObject on both objects, and s3:ListBucket on the bucket"
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
-    """What was asked of whom, for messages. `permission` is IAM's word for it, `name` is `s3://bucket/key`."""
+class S3Call(Call):
+    """One call to S3, of whose server and bucket's owner messages speak too."""
 
-    permission: str
-    name: str
-    bucket: str
-    endpoint: S3Endpoint
-    expected_owner: str | None = None
-    conditional: bool = False
+    endpoint: S3Endpoint = field(kw_only=True)
+    expected_owner: str | None = field(default=None, kw_only=True)
 
 
 @contextlib.contextmanager
-def translated(call: Call) -> Iterator[None]:
+def translated(call: S3Call) -> Iterator[None]:
     """Turn everything that botocore raises within into StoreError.
 
     RuntimeError is its word for credentials that were fetched anew and have expired all the same.
@@ -82,7 +83,7 @@ def translated(call: Call) -> Iterator[None]:
         raise _from_client(call, error) from error
 
 
-def _from_answer(call: Call, response: Mapping[str, Any], operation: str) -> StoreError:
+def _from_answer(call: S3Call, response: Mapping[str, Any], operation: str) -> StoreError:
     """The meaning of an error that a server answered."""
     error, metadata = response.get("Error", {}), response.get("ResponseMetadata", {})
     code, status = str(error.get("Code", "")), int(metadata.get("HTTPStatusCode", 0))
@@ -109,7 +110,7 @@ def _from_answer(call: Call, response: Mapping[str, Any], operation: str) -> Sto
     return _from_s3(call, code, status)
 
 
-def _from_s3(call: Call, code: str, status: int) -> StoreError:
+def _from_s3(call: S3Call, code: str, status: int) -> StoreError:
     """The meaning of S3's codes."""
     if code in _LOST_RACE or (code == "NoSuchKey" and call.conditional):
         return lost_race(call.name)
@@ -122,7 +123,7 @@ def _from_s3(call: Call, code: str, status: int) -> StoreError:
     if code in _REFUSED_CREDENTIALS:
         return RefusedCredentialsError(
             Reason.AccessDenied,
-            f"{_origin(call)} refuses the operator's credentials for {call.name} ({code})",
+            f"{origin_of(call.endpoint.origin)} refuses the operator's credentials for {call.name} ({code})",
             hint="Correct the operator's access key or cloud identity.",
             retryable=code.startswith("Expired"),
             subject=call.name,
@@ -130,7 +131,7 @@ def _from_s3(call: Call, code: str, status: int) -> StoreError:
     return _unusual(call, code, status)
 
 
-def _wrong_region(call: Call, region: str) -> StoreError:
+def _wrong_region(call: S3Call, region: str) -> StoreError:
     where = f"lies in {region}" if region else "lies in another region"
     return StoreError(
         Reason.WrongRegion,
@@ -140,7 +141,7 @@ def _wrong_region(call: Call, region: str) -> StoreError:
     )
 
 
-def _denied(call: Call, code: str, text: str) -> StoreError:
+def _denied(call: S3Call, code: str, text: str) -> StoreError:
     """A 403: KMS, a permission that S3 names, or one that follows from what was asked."""
     found = _MISSING_PERMISSION.search(text)
     permission = found[1] if found else call.permission
@@ -157,17 +158,19 @@ def _denied(call: Call, code: str, text: str) -> StoreError:
     return StoreError(Reason.AccessDenied, f"{permission} on {call.name} is denied", hint=hint, subject=call.name)
 
 
-def _unusual(call: Call, code: str, status: int) -> StoreError:
+def _unusual(call: S3Call, code: str, status: int) -> StoreError:
     if status == _NOT_IMPLEMENTED and call.conditional:
         return conditions_ignored(call.endpoint, call.name, "does not implement preconditions")
     transient = status >= _BAD_GATEWAY_OR_WORSE or status == _TOO_MANY
-    return _unavailable(call, f"{_origin(call)} answers {code or 'an error'} ({status})", retryable=transient)
+    return call.unavailable(
+        f"{origin_of(call.endpoint.origin)} answers {code or 'an error'} ({status})", retryable=transient
+    )
 
 
-def _from_sts(call: Call, code: str, status: int, operation: str) -> StoreError:
+def _from_sts(call: S3Call, code: str, status: int, operation: str) -> StoreError:
     """The exchange of the operator's identity for credentials failed."""
     if code in {"IDPCommunicationError", "Throttling"} or status >= _BAD_GATEWAY_OR_WORSE:
-        return _unavailable(call, f"STS answers {code} to {operation}")
+        return call.unavailable(f"STS answers {code} to {operation}")
     return RefusedCredentialsError(
         Reason.CredentialsMissing,
         f"STS gives the operator no credentials: {code} to {operation}",
@@ -177,7 +180,7 @@ def _from_sts(call: Call, code: str, status: int, operation: str) -> StoreError:
     )
 
 
-def _from_client(call: Call, error: Exception) -> StoreError:
+def _from_client(call: S3Call, error: Exception) -> StoreError:
     """The meaning of an error that botocore made without an answer."""
     from botocore import exceptions as boto  # noqa: PLC0415 - clouds are imported only when used
     from botocore.parsers import ResponseParserError  # noqa: PLC0415
@@ -187,34 +190,42 @@ def _from_client(call: Call, error: Exception) -> StoreError:
     if isinstance(error, boto.ConnectionError | boto.HTTPClientError | boto.IncompleteReadError):
         return _from_transport(call, error)
     if isinstance(error, ResponseParserError):
-        return _unavailable(call, f"{_origin(call)} answers, but not as S3 does", retryable=False)
+        return call.unavailable(f"{origin_of(call.endpoint.origin)} answers, but not as S3 does", retryable=False)
     return _credentials(call, error)
 
 
-def _from_transport(call: Call, error: Exception) -> StoreError:
+def _from_transport(call: S3Call, error: Exception) -> StoreError:
     """The meaning of a connection that did not come about, or did not last."""
+    from oidc_publisher.stores.s3.transport import LinkLocalError  # noqa: PLC0415 - imports botocore
+
+    url = _asked(call, error)
+    refused = cause(error, LinkLocalError)
+    if refused is not None:
+        return link_local(origin_of(url), refused.address, call.name)
+    found = broken(break_of(error), url, error)
+    return call.unavailable(found.what, AnswerLostError if found.answer_lost else StoreError, hint=_MENDS[found.mend])
+
+
+def break_of(error: Exception) -> Break:
+    """Where a request broke, by botocore's class of error."""
     from botocore import exceptions as boto  # noqa: PLC0415 - clouds are imported only when used
 
-    origin = _origin(call, error)
     match error:
         case boto.SSLError():
-            return _tls(call, origin, error)
+            return Break.TLS
         case boto.EndpointConnectionError():
-            return _unreachable(call, origin, error)
+            return Break.UNREACHABLE
         case boto.ConnectTimeoutError():
-            return _unavailable(call, f"{origin} does not answer within {CONNECT_TIMEOUT_S} s")
+            return Break.CONNECT_TIMEOUT
         case boto.ProxyConnectionError():
-            return _unavailable(call, f"the proxy for {origin} cannot be reached")
+            return Break.PROXY
         case boto.ReadTimeoutError():
-            what = f"does not answer within {READ_TIMEOUT_S} s"
-        case boto.ConnectionClosedError() | boto.ResponseStreamingError() | boto.IncompleteReadError():
-            what = "closes connections before its answer is complete"
+            return Break.READ_TIMEOUT
         case _:
-            what = "breaks the request off"
-    return _unavailable(call, f"{origin} {what}", AnswerLostError)
+            return Break.CLOSED
 
 
-def _credentials(call: Call, error: Exception) -> StoreError:
+def _credentials(call: S3Call, error: Exception) -> StoreError:
     """The chain of credentials ended in an error; every other kind was told apart before."""
     from botocore import exceptions as boto  # noqa: PLC0415 - clouds are imported only when used
 
@@ -230,44 +241,6 @@ def _credentials(call: Call, error: Exception) -> StoreError:
     )
 
 
-def _tls(call: Call, origin: str, error: Exception) -> StoreError:
-    refused = cause(error, ssl.SSLCertVerificationError)
-    if refused is not None:
-        return _unavailable(
-            call,
-            f"the certificate of {origin} is not trusted: {refused.verify_message.rstrip('.')}",
-            hint=certificate_advice(
-                refused,
-                name="Its authority is trusted: correct the host of endpointURL, or take addressingStyle Path.",
-                authority="Put its authority into spec.store.s3.certificateAuthority, or correct endpointURL.",
-            ),
-        )
-    failed = cause(error, ssl.SSLError)
-    return _unavailable(call, f"TLS with {origin} fails ({failed.reason if failed else 'no reason given'})")
-
-
-def _unreachable(call: Call, origin: str, error: Exception) -> StoreError:
-    from oidc_publisher.stores.s3.transport import LinkLocalError  # noqa: PLC0415 - imports botocore
-
-    host = urlsplit(origin).hostname
-    refused = cause(error, LinkLocalError)
-    if refused is not None:
-        return link_local(origin, refused.address, call.name)
-    if cause(error, socket.gaierror):
-        return _unavailable(call, f"the name {host} cannot be resolved", hint="Check the region, endpointURL and DNS.")
-    if cause(error, ConnectionRefusedError):
-        return _unavailable(call, f"{origin} refuses connections")
-    other = cause(error, OSError)
-    return _unavailable(call, f"{origin} cannot be reached: {other.strerror if other else 'no reason given'}")
-
-
-def _unavailable(
-    call: Call, what: str, kind: type[StoreError] = StoreError, *, hint: str = "", retryable: bool = True
-) -> StoreError:
-    message = f"{call.permission} on {call.name}: {what}"
-    return kind(Reason.StoreUnavailable, message, hint=hint, retryable=retryable, subject=call.name)
-
-
 def conditions_ignored(endpoint: S3Endpoint, name: str, what: str = "ignores preconditions") -> StoreError:
     """The error of a server that cannot keep two writers apart."""
     return StoreError(
@@ -278,7 +251,7 @@ def conditions_ignored(endpoint: S3Endpoint, name: str, what: str = "ignores pre
     )
 
 
-def owned_by_another(call: Call) -> StoreError:
+def owned_by_another(call: S3Call) -> StoreError:
     """The error of a bucket that can be read, but not as the expected owner's."""
     return StoreError(
         Reason.BucketOwnedByAnother,
@@ -291,7 +264,6 @@ def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())
 
 
-def _origin(call: Call, error: Exception | None = None) -> str:
-    """The server in question: the one that the error names (it may be STS), or the store's."""
-    parts = urlsplit(str(getattr(error, "kwargs", {}).get("endpoint_url") or call.endpoint.origin))
-    return f"{parts.scheme}://{parts.hostname}{f':{parts.port}' if parts.port else ''}"
+def _asked(call: S3Call, error: Exception) -> str:
+    """The URL of the server in question: the one that the error names (it may be STS), or the store's."""
+    return str(getattr(error, "kwargs", {}).get("endpoint_url") or call.endpoint.origin)

@@ -15,7 +15,7 @@ from oidc_publisher.stores.httpdate import parsed_date
 from oidc_publisher.stores.port import Document, StoredDocument
 from oidc_publisher.stores.refusals import RefusedCredentialsError, too_large
 from oidc_publisher.stores.s3.clients import ConditionalWrites, S3Clients, S3Endpoint, SharedClient
-from oidc_publisher.stores.s3.errors import Call, translated
+from oidc_publisher.stores.s3.errors import S3Call, translated
 from oidc_publisher.stores.storable import MAX_BODY_BYTES
 
 if TYPE_CHECKING:
@@ -87,10 +87,17 @@ class S3Objects:
         """The object as a URL, for messages."""
         return f"{self.place.location}/{path}"
 
-    def call(self, permission: str, path: str, *, conditional: bool = False) -> Call:
+    def call(self, permission: str, path: str, *, conditional: bool = False) -> S3Call:
         """The description of a call for its errors."""
         owner = self.place.expected_bucket_owner
-        return Call(permission, self.name(path), self.place.bucket, self.endpoint, owner, conditional)
+        return S3Call(
+            permission,
+            self.name(path),
+            self.place.bucket,
+            conditional,
+            endpoint=self.endpoint,
+            expected_owner=owner,
+        )
 
     def get(self, path: str, *, known: Fetched | None = None, as_owner: bool = True) -> Fetched | None:
         """Fetch an object, None when there is none; `known` itself when it has not been written since."""
@@ -135,7 +142,7 @@ class S3Objects:
             self._note_clock(shared.client.delete_object(**self._arguments(path, condition)))
 
     @contextlib.contextmanager
-    def _calling(self, call: Call) -> Iterator[SharedClient]:
+    def _calling(self, call: S3Call) -> Iterator[SharedClient]:
         try:
             with translated(call):
                 self._shared = shared = self._shared or self._clients.get(self.endpoint)

@@ -140,7 +140,7 @@ async def test_a_server_without_conditional_deletion_deletes(serve: Serve, store
 async def test_no_answer_ends_in_time(serve: Serve, store_of: StoreOf, monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that hangs holds a thread for two attempts, not for minutes."""
     monkeypatch.setattr("oidc_publisher.stores.s3.clients.READ_TIMEOUT_S", 0.2)
-    monkeypatch.setattr("oidc_publisher.stores.s3.errors.READ_TIMEOUT_S", 0.2)
+    monkeypatch.setattr("oidc_publisher.stores.connections.READ_TIMEOUT_S", 0.2)
     release = asyncio.Event()
     loop = asyncio.get_running_loop()
 
