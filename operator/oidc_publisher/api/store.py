@@ -19,6 +19,13 @@ class AddressingStyle(StrEnum):
     VIRTUAL = "Virtual"
 
 
+class ServerSideEncryption(StrEnum):
+    """How a bucket's server encrypts an object, in the words of S3's header."""
+
+    AES256 = "AES256"
+    KMS = "aws:kms"
+
+
 class CloudFrontSpec(APIModel):
     """A CloudFront distribution that serves the bucket."""
 
@@ -39,6 +46,12 @@ class S3StoreSpec(APIModel):
             "certificateAuthority needs endpointURL",
             lambda s: s.certificate_authority is None or s.endpoint_url is not None,
             field_path=".certificateAuthority",
+        ),
+        Rule(
+            "!has(self.kmsKeyID) || (has(self.serverSideEncryption) && self.serverSideEncryption == 'aws:kms')",
+            "kmsKeyID needs serverSideEncryption: aws:kms",
+            lambda s: s.kms_key_id is None or s.server_side_encryption is ServerSideEncryption.KMS,
+            field_path=".kmsKeyID",
         ),
     )
 
@@ -82,6 +95,18 @@ class S3StoreSpec(APIModel):
     need), Auto leaves it to the client."""
     certificate_authority: CertificateAuthority | None = None
     """PEM certificates to trust beside the system's when talking to endpointURL."""
+    server_side_encryption: ServerSideEncryption | None = None
+    """Encryption to ask for with every write: AES256 or aws:kms. Only for buckets whose policy demands it; else the
+    bucket's own setting holds. Strangers cannot read what is encrypted with aws:kms, unless a CDN reads it for them."""
+    kms_key_id: (
+        Annotated[
+            str,
+            Field(min_length=1, max_length=2048),
+            matches("^[A-Za-z0-9:/_-]+$", "must be the ARN, the ID or the alias of a KMS key"),
+        ]
+        | None
+    ) = None
+    """The KMS key to encrypt with, for aws:kms. When absent S3 takes the account's own key for S3, which no CDN may use."""
     cloud_front: CloudFrontSpec | None = None
     """The distribution that serves this bucket to the public. Documents that changed are invalidated there; they count
     as published when the public URL shows them, not before."""

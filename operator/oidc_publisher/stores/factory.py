@@ -35,7 +35,8 @@ def open_distribution(spec: StoreSpec) -> Distribution | None:
 
 
 def _s3(spec: S3StoreSpec, endpoints: StoreEndpoints) -> Store:
-    place = S3Place(spec.bucket, spec.prefix, spec.expected_bucket_owner)
+    encryption = spec.server_side_encryption.value if spec.server_side_encryption else None
+    place = S3Place(spec.bucket, spec.prefix, spec.expected_bucket_owner, encryption, spec.kms_key_id)
     if spec.endpoint_url is not None:
         why = endpoints.refusal(spec.endpoint_url)
         if why is not None:

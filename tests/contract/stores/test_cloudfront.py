@@ -17,7 +17,8 @@ from oidc_publisher.stores import Distribution
 from oidc_publisher.stores.cloudfront.distribution import CloudFrontClients, CloudFrontDistribution
 from oidc_publisher.stores.cloudfront.memory import MemoryDistribution
 from oidc_publisher.stores.cloudfront.origins import Origin, mismatch
-from oidc_publisher.stores.s3.clients import S3Clients, S3Endpoint
+from oidc_publisher.stores.s3.clients import S3Clients
+from oidc_publisher.stores.s3endpoint import S3Endpoint
 from tests.support.cloudfrontapi import CloudFrontAPI
 from tests.support.motoserver import MotoServer
 from tests.support.processes import free_port
@@ -271,6 +272,34 @@ async def test_a_missing_right_is_a_warning_that_names_it(
     assert (finding.reason, finding.severity, finding.unknown) == (Reason.InvalidationDenied, Severity.WARNING, False)
     assert finding.message == expected
     assert not caught.value.retryable
+
+
+async def test_an_explicit_deny_is_not_answered_with_an_allow(make: Make) -> None:
+    """The policy that denies is named."""
+    distribution = make("E1ABCDEF")
+    text = "User: x is not authorized to perform: cloudfront:CreateInvalidation with an explicit deny in an identity-based policy"
+    with Stubber(distribution._client) as stub:
+        stub.add_client_error("create_invalidation", **_refused("AccessDenied", 403) | {"service_message": text})
+        with pytest.raises(StoreError) as caught:
+            await distribution.invalidate(PATHS, "a")
+    assert caught.value.message.endswith("E1ABCDEF is denied explicitly by an identity-based policy")
+    assert caught.value.hint == (
+        "No allow mends an explicit deny: look for it in the policies of the role; until then copies live for their max-age."
+    )
+
+
+@pytest.mark.parametrize("config", [{}, {"Origins": {}}, {"Origins": {"Quantity": 0}}, {"Origins": {"Items": []}}])
+async def test_a_distribution_without_origins_is_a_mismatch(
+    make: Make, monkeypatch: pytest.MonkeyPatch, config: dict[str, Any]
+) -> None:
+    """Some that speak CloudFront's API leave the list out where it is empty."""
+    distribution = make("E1ABCDEF")
+    answer = {"Distribution": {"DistributionConfig": config}}
+    monkeypatch.setattr(distribution._client, "get_distribution", lambda **_: answer)
+    with pytest.raises(StoreError) as caught:
+        await distribution.check()
+    assert caught.value.reason is Reason.DistributionMismatch
+    assert caught.value.message == f"Distribution E1ABCDEF has no origin, so it does not serve the bucket {BUCKET}"
 
 
 @pytest.mark.parametrize(

@@ -51,10 +51,16 @@ def serve(
 def store_of(warm_clients: S3Clients) -> Callable[..., S3Store]:
     """A store in eu-central-1 before a server, which is known to honour preconditions unless said otherwise."""
 
-    def make(server: ScriptedServer, *, proven: bool = True, owner: str | None = None) -> S3Store:
+    def make(
+        server: ScriptedServer,
+        *,
+        proven: bool = True,
+        owner: str | None = None,
+        encryption: tuple[str | None, str | None] = (None, None),
+    ) -> S3Store:
         endpoint = S3Endpoint("eu-central-1", server.url, "Path")
         if proven:
             warm_clients.get(endpoint).conditional_writes = ConditionalWrites.HONOURED
-        return S3Store(S3Place("bucket", "prod", owner), endpoint, warm_clients)
+        return S3Store(S3Place("bucket", "prod", owner, *encryption), endpoint, warm_clients)
 
     return make

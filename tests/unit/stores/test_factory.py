@@ -10,7 +10,7 @@ from oidc_publisher.api.store import StoreSpec
 from oidc_publisher.stores.cloudfront.distribution import CloudFrontDistribution
 from oidc_publisher.stores.factory import open_distribution, open_store
 from oidc_publisher.stores.gcs.store import GCSStore
-from oidc_publisher.stores.s3.store import S3Endpoint, S3Store
+from oidc_publisher.stores.s3.store import S3Endpoint, S3Place, S3Store
 
 PEM = "-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n"
 
@@ -31,12 +31,15 @@ def test_every_member_of_s3_arrives() -> None:
                 "endpointURL": "https://minio.example.com",
                 "addressingStyle": "Path",
                 "certificateAuthority": PEM,
+                "serverSideEncryption": "aws:kms",
+                "kmsKeyID": "alias/oidc",
             }
         )
     )
     assert isinstance(store, S3Store)
     assert store.location == "s3://example-oidc/clusters/prod"
-    assert store._objects.place.expected_bucket_owner == "123456789012"
+    place = S3Place("example-oidc", "clusters/prod", "123456789012", "aws:kms", "alias/oidc")
+    assert store._objects.place == place
     assert store._objects.endpoint == S3Endpoint("eu-central-1", "https://minio.example.com", "Path", PEM)
 
 

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from oidc_publisher.stores.cloudfront.errors import NoSuchInvalidationError, mismatched, translated
 from oidc_publisher.stores.cloudfront.origins import Origin, mismatch
-from oidc_publisher.stores.s3.clients import SHARED_CLIENTS, S3Clients, S3Endpoint, transport_to
+from oidc_publisher.stores.s3.clients import SHARED_CLIENTS, S3Clients, transport_to
+from oidc_publisher.stores.s3endpoint import S3Endpoint
 
 if TYPE_CHECKING:
     from botocore.session import Session
@@ -97,7 +98,7 @@ class CloudFrontDistribution:
     def _check(self) -> None:
         with translated(self.name, "GetDistribution"):
             answer = self._client.get_distribution(Id=self.name)
-            items = answer["Distribution"]["DistributionConfig"]["Origins"]["Items"]
+            items = answer["Distribution"]["DistributionConfig"].get("Origins", {}).get("Items", [])
         origins = [Origin(item["DomainName"], item.get("OriginPath", "")) for item in items]
         sentence = mismatch(self.name, origins, self._bucket, self._endpoint)
         if sentence is not None:

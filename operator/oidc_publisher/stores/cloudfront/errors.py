@@ -17,6 +17,7 @@ from typing import Any
 
 from oidc_publisher.errors import StoreError
 from oidc_publisher.findings import Reason
+from oidc_publisher.stores.awspolicies import Denial
 from oidc_publisher.stores.connections import broken
 from oidc_publisher.stores.s3.errors import break_of
 
@@ -90,8 +91,11 @@ def _from_answer(distribution: str, response: Mapping[str, Any], operation: str)
     if code == "NoSuchInvalidation":
         return NoSuchInvalidationError(Reason.InvalidationDenied, "The invalidation is unknown", subject=distribution)
     if code in _DENIED:
-        message = f"cloudfront:{operation} on distribution {distribution} is denied"
+        denial = Denial.read(str(error.get("Message", "")))
+        message = f"cloudfront:{operation} on distribution {distribution} is denied{denial.sentence}"
         hint = f"Allow the operator cloudfront:{operation} on it; {_WITHOUT[operation]}."
+        if denial.explicit:
+            hint = f"No allow mends an explicit deny: look for it in {denial.place}; {_WITHOUT[operation]}."
         return StoreError(Reason.InvalidationDenied, message, hint=hint, subject=distribution)
     return _unusual(distribution, operation, code, status)
 

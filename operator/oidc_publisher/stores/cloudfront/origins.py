@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from oidc_publisher.stores.s3.clients import S3Endpoint
+from oidc_publisher.stores.s3endpoint import S3Endpoint
 from oidc_publisher.stores.s3hosts import is_access_point_alias, origin_of
 
 #: So many origins are named in a message; a distribution may have 25.
@@ -33,6 +33,8 @@ def mismatch(distribution: str, origins: Sequence[Origin], bucket: str, endpoint
         return (
             f"The origin of distribution {distribution} has bucket {bucket} in {astray}; it lies in {endpoint.region}"
         )
+    if not origins:
+        return f"Distribution {distribution} has no origin, so it does not serve the bucket {bucket}"
     hosts = sorted({origin.host for origin in origins})
     more = ", ..." if len(hosts) > _SHOWN else ""
     return f"Distribution {distribution} serves {', '.join(hosts[:_SHOWN])}{more}, not the bucket {bucket}"

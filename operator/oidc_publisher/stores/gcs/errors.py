@@ -63,6 +63,12 @@ _OTHER_CAUSES = {
         "Remove it: documents that cannot be replaced cannot follow the cluster's keys.",
     ),
 }
+#: Reasons that say no more than "denied", none at all among them.
+_SIMPLY_DENIED = {"", "forbidden", "required", "authError"}
+_LOOK_IT_UP = (
+    "This is no missing permission: see cloud.google.com/storage/docs/json_api/v1/status-codes. Its own words are in the"
+    " operator's log."
+)
 _PERIMETER = (
     "the organization's policy prohibits it",
     "Let the operator through the perimeter of VPC Service Controls, or move the bucket out of it.",
@@ -181,6 +187,8 @@ def _denied(call: Call, said: _Said) -> StoreError:
     permission = found[0] if found else call.permission
     prohibited = "organization's policy" in said.message
     what, hint = _PERIMETER if prohibited else _OTHER_CAUSES.get(said.reason, ("", ""))
+    if not what and said.reason not in _SIMPLY_DENIED:
+        what, hint = f"Cloud Storage says {said.reason}", _LOOK_IT_UP
     return StoreError(
         Reason.AccessDenied,
         f"{permission} on {call.name} is denied" + (f": {what}" if what else ""),

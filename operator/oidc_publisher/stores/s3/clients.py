@@ -11,13 +11,12 @@ import time
 import weakref
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Any, cast
-from urllib.parse import urlsplit
 
 from oidc_publisher import __version__
-from oidc_publisher.stores.s3hosts import is_amazon_s3, server_of
+from oidc_publisher.stores.s3endpoint import S3Endpoint
 from oidc_publisher.stores.timeouts import CONNECT_TIMEOUT_S, READ_TIMEOUT_S
 
 if TYPE_CHECKING:
@@ -34,34 +33,6 @@ _MAX_CONNECTIONS = 32
 #: How old refused credentials must be before they are looked for again: a search may cost seconds.
 _MIN_CREDENTIAL_AGE_S = 30.0
 _REDIRECTS = {"PermanentRedirect", "IllegalLocationConstraintException"}
-
-
-@dataclass(frozen=True, slots=True)
-class S3Endpoint:
-    """Whom to talk to: what two stores must have in common to share a client.
-
-    `addressing_style` is Auto, Path or Virtual; `certificate_authority` is PEM, trusted beside the machine's roots.
-    """
-
-    region: str
-    endpoint_url: str | None = None
-    addressing_style: str = "Auto"
-    certificate_authority: str | None = None
-
-    @property
-    def is_amazon(self) -> bool:
-        """Whether Amazon's S3 answers there (PrivateLink endpoints included)."""
-        return self.endpoint_url is None or is_amazon_s3(urlsplit(self.endpoint_url).hostname or "")
-
-    @property
-    def server(self) -> str:
-        """Whose buckets are meant: each of Amazon's endpoints leads to those of the region, where a bucket stays for good."""
-        return replace(self, endpoint_url=None).origin if self.is_amazon else self.origin
-
-    @property
-    def origin(self) -> str:
-        """The URL of the server, for messages as for people who look it up."""
-        return self.endpoint_url or f"https://{server_of(self.region)}"
 
 
 class ConditionalWrites(Enum):

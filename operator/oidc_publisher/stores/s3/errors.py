@@ -14,19 +14,18 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from oidc_publisher.errors import StoreError
 from oidc_publisher.findings import Reason
-from oidc_publisher.stores.calls import Call
 from oidc_publisher.stores.causes import cause
 from oidc_publisher.stores.connections import Break, Mend, broken, origin_of
 from oidc_publisher.stores.endpoints import link_local
 from oidc_publisher.stores.refusals import AnswerLostError, RefusedCredentialsError, lost_race
-from oidc_publisher.stores.s3.clients import S3Endpoint, wrong_region
+from oidc_publisher.stores.s3.clients import wrong_region
+from oidc_publisher.stores.s3denials import LOOK_IT_UP, denied
+from oidc_publisher.stores.s3endpoint import S3Call, S3Endpoint
 
 _LOG = logging.getLogger("oidc_publisher.stores")
 _PRECONDITION_FAILED = 412
@@ -44,9 +43,6 @@ _REFUSED_CREDENTIALS = {
 }
 _CLOCK = {"RequestTimeTooSkewed", "RequestExpired", "RequestInTheFuture"}
 _NOT_IMPLEMENTED, _BAD_GATEWAY_OR_WORSE, _TOO_MANY = 501, 500, 429
-_DENIALS = {401, 403}
-# Since 2024 S3 names the missing permission: "... is not authorized to perform: s3:ListBucket on resource ...".
-_MISSING_PERMISSION = re.compile(r"perform: ((?:s3|kms):\w+)")
 _MENDS = {
     Mend.NOTHING: "",
     Mend.NAME: "Check the region, endpointURL and DNS.",
@@ -54,15 +50,6 @@ _MENDS = {
     Mend.CERTIFICATE_NAME: "Its authority is trusted: correct the host of endpointURL, or take addressingStyle Path.",
     Mend.VALIDITY: "Renew the certificate, or mend the clock that is wrong.",
 }
-_READ_PERMISSIONS = "s3:GetObject and s3:PutObject on both objects, and s3:ListBucket on the bucket"
-
-
-@dataclass(frozen=True, slots=True)
-class S3Call(Call):
-    """One call to S3, of whose server and bucket's owner messages speak too."""
-
-    endpoint: S3Endpoint = field(kw_only=True)
-    expected_owner: str | None = field(default=None, kw_only=True)
 
 
 @contextlib.contextmanager
@@ -105,9 +92,10 @@ def _from_answer(call: S3Call, response: Mapping[str, Any], operation: str) -> S
     region = wrong_region(response, call.endpoint.region)
     if region is not None:
         return _wrong_region(call, region)
-    if (status in _DENIALS and code not in _CLOCK | _REFUSED_CREDENTIALS) or code.startswith("KMS."):
-        return _denied(call, code, str(error.get("Message", "")))
-    return _from_s3(call, code, status)
+    refused = None
+    if code not in _CLOCK | _REFUSED_CREDENTIALS:
+        refused = denied(call, code, status, str(error.get("Message", "")))
+    return refused or _from_s3(call, code, status)
 
 
 def _from_s3(call: S3Call, code: str, status: int) -> StoreError:
@@ -141,30 +129,12 @@ def _wrong_region(call: S3Call, region: str) -> StoreError:
     )
 
 
-def _denied(call: S3Call, code: str, text: str) -> StoreError:
-    """A 403: KMS, a permission that S3 names, or one that follows from what was asked."""
-    found = _MISSING_PERMISSION.search(text)
-    permission = found[1] if found else call.permission
-    if permission.startswith("kms:") or code.startswith("KMS."):
-        what = f"{permission} is denied" if found else f"its KMS key cannot be used ({code})"
-        return StoreError(Reason.KMSDenied, f"{call.name}: {what}", subject=call.name)
-    hint = f"Allow the operator {permission}."
-    if permission == "s3:ListBucket":
-        hint = "Allow the operator s3:ListBucket on the bucket: without it S3 denies reading what does not exist yet."
-    elif permission == "s3:GetObject":
-        hint = f"Allow the operator {_READ_PERMISSIONS}: without that, S3 denies reading what does not exist yet."
-    if call.expected_owner:
-        hint += f" If account {call.expected_owner} does not own the bucket, correct expectedBucketOwner."
-    return StoreError(Reason.AccessDenied, f"{permission} on {call.name} is denied", hint=hint, subject=call.name)
-
-
 def _unusual(call: S3Call, code: str, status: int) -> StoreError:
     if status == _NOT_IMPLEMENTED and call.conditional:
         return conditions_ignored(call.endpoint, call.name, "does not implement preconditions")
     transient = status >= _BAD_GATEWAY_OR_WORSE or status == _TOO_MANY
-    return call.unavailable(
-        f"{origin_of(call.endpoint.origin)} answers {code or 'an error'} ({status})", retryable=transient
-    )
+    what = f"{origin_of(call.endpoint.origin)} answers {code or 'an error'} ({status})"
+    return call.unavailable(what, hint="" if transient else LOOK_IT_UP, retryable=transient)
 
 
 def _from_sts(call: S3Call, code: str, status: int, operation: str) -> StoreError:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+from base64 import b64encode
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from hashlib import md5
 from typing import TYPE_CHECKING, Any
 
 from oidc_publisher.errors import StoreError
@@ -14,8 +16,9 @@ from oidc_publisher.findings import Reason
 from oidc_publisher.stores.httpdate import parsed_date
 from oidc_publisher.stores.port import Document, StoredDocument
 from oidc_publisher.stores.refusals import RefusedCredentialsError, too_large
-from oidc_publisher.stores.s3.clients import ConditionalWrites, S3Clients, S3Endpoint, SharedClient
-from oidc_publisher.stores.s3.errors import S3Call, translated
+from oidc_publisher.stores.s3.clients import ConditionalWrites, S3Clients, SharedClient
+from oidc_publisher.stores.s3.errors import translated
+from oidc_publisher.stores.s3endpoint import S3Call, S3Endpoint
 from oidc_publisher.stores.storable import MAX_BODY_BYTES
 
 if TYPE_CHECKING:
@@ -28,11 +31,17 @@ _SETTLED_AFTER = timedelta(seconds=2)
 
 @dataclass(frozen=True, slots=True)
 class S3Place:
-    """A folder in a bucket. `expected_bucket_owner` is an account of 12 digits."""
+    """A folder in a bucket, and what must be said to write there.
+
+    `expected_bucket_owner` is an account of 12 digits; `server_side_encryption` is AES256 or aws:kms, and `kms_key_id` the
+    key for the latter.
+    """
 
     bucket: str
     prefix: str | None = None
     expected_bucket_owner: str | None = None
+    server_side_encryption: str | None = None
+    kms_key_id: str | None = None
 
     @property
     def location(self) -> str:
@@ -126,7 +135,10 @@ class S3Objects:
         with self._calling(self.call("s3:PutObject", path, conditional=True)) as shared:
             answer = shared.client.put_object(
                 **self._arguments(path, condition),
+                **self._encryption(),
                 Body=document.body,
+                # As a plain header: buckets with Object Lock take no write without a checksum. All servers know this one.
+                ContentMD5=b64encode(md5(document.body, usedforsecurity=False).digest()).decode(),
                 ContentType=document.content_type,
                 CacheControl=document.cache_control,
                 Metadata=dict(document.metadata),
@@ -161,6 +173,10 @@ class S3Objects:
         prefix, owner = self.place.prefix, self.place.expected_bucket_owner
         arguments = {"Bucket": self.place.bucket, "Key": f"{prefix}/{path}" if prefix else path, **condition}
         return arguments | {"ExpectedBucketOwner": owner} if owner and as_owner else arguments
+
+    def _encryption(self) -> dict[str, Any]:
+        asked = {"ServerSideEncryption": self.place.server_side_encryption, "SSEKMSKeyId": self.place.kms_key_id}
+        return {name: value for name, value in asked.items() if value is not None}
 
     def _fetched(self, path: str, answer: GetObjectOutputTypeDef) -> Fetched:
         headers = self._note_clock(answer)

@@ -52,6 +52,13 @@ READS: dict[str, tuple[Answer, Reason, str, bool, str]] = {
         False,
         "",
     ),
+    "quota": (
+        gcs_error(403, "quotaExceeded", "The quota is used up."),
+        Reason.AccessDenied,
+        f"storage.objects.get on {NAME} is denied: Cloud Storage says quotaExceeded",
+        False,
+        "no missing permission",
+    ),
     "may-not-read": (
         denied("storage.objects.get"),
         Reason.AccessDenied,

@@ -212,7 +212,7 @@ async def test_a_denied_write_names_its_permission(serve: Serve, store_of: Store
     server = serve(lambda _: s3_error(403, "AccessDenied"))
     with pytest.raises(StoreError, match=f"s3:PutObject on {NAME} is denied") as caught:
         await store_of(server).write(JWKS, DOCUMENT, expected=None)
-    assert caught.value.hint == "Allow the operator s3:PutObject."
+    assert caught.value.hint.startswith("Allow the operator s3:PutObject. ")
     assert server.methods() == ["PUT"]
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
+import hashlib
 from collections.abc import Callable
 
 import pytest
@@ -47,7 +49,7 @@ def test_every_call_names_the_expected_owner(life: list[Request]) -> None:
     assert [request.headers.get("x-amz-expected-bucket-owner") for request in life] == [OWNER] * len(life)
 
 
-def test_no_call_carries_an_acl_or_a_checksum(life: list[Request]) -> None:
+def test_no_call_carries_an_acl_or_a_checksum_of_the_sdk(life: list[Request]) -> None:
     """Buckets refuse ACLs since 2023, and a checksum's trailer would make the object aws-chunked for strangers."""
     forbidden = ("acl", "grant", "checksum", "trailer", "content-encoding", "transfer-encoding")
     names = {name.lower() for request in life for name in request.headers}
@@ -70,6 +72,8 @@ def test_every_write_carries_headers_and_mark(life: list[Request]) -> None:
         assert headers["cache-control"] == DOCUMENT.cache_control
         assert headers["x-amz-meta-owner"] == DOCUMENT.metadata["owner"]
         assert int(headers["content-length"]) == len(request.body) == len(request.body.strip())
+        digest = hashlib.md5(request.body, usedforsecurity=False).digest()
+        assert headers["content-md5"] == base64.b64encode(digest).decode(), "Object Lock takes no write without"
 
 
 def test_an_unchanged_document_is_asked_for_by_its_version(life: list[Request]) -> None:

@@ -1,0 +1,45 @@
+"""Whom to talk to about S3, and what was asked there. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from urllib.parse import urlsplit
+
+from oidc_publisher.stores.calls import Call
+from oidc_publisher.stores.s3hosts import is_amazon_s3, server_of
+
+
+@dataclass(frozen=True, slots=True)
+class S3Endpoint:
+    """Whom to talk to: what two stores must have in common to share a client.
+
+    `addressing_style` is Auto, Path or Virtual; `certificate_authority` is PEM, trusted beside the machine's roots.
+    """
+
+    region: str
+    endpoint_url: str | None = None
+    addressing_style: str = "Auto"
+    certificate_authority: str | None = None
+
+    @property
+    def is_amazon(self) -> bool:
+        """Whether Amazon's S3 answers there (PrivateLink endpoints included)."""
+        return self.endpoint_url is None or is_amazon_s3(urlsplit(self.endpoint_url).hostname or "")
+
+    @property
+    def server(self) -> str:
+        """Whose buckets are meant: each of Amazon's endpoints leads to those of the region, where a bucket stays for good."""
+        return replace(self, endpoint_url=None).origin if self.is_amazon else self.origin
+
+    @property
+    def origin(self) -> str:
+        """The URL of the server, for messages as for people who look it up."""
+        return self.endpoint_url or f"https://{server_of(self.region)}"
+
+
+@dataclass(frozen=True, slots=True)
+class S3Call(Call):
+    """One call, for the errors about it: they speak of the server and of the bucket's owner, too."""
+
+    endpoint: S3Endpoint = field(kw_only=True)
+    expected_owner: str | None = field(default=None, kw_only=True)
