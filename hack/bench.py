@@ -18,6 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from hack.benchmark import (  # noqa: E402
+    awsclients,
     calls,
     cdn,
     console,
@@ -49,7 +50,12 @@ ON_PARTS: dict[str, Callable[[Parts, Amount], Chapter]] = {
     "calls": calls.measure,
     "steps": steps.measure,
 }
-ALONE: dict[str, Callable[[Amount], Chapter]] = {"cdn": cdn.measure, "gcs": gcs.measure, "imports": imports.measure}
+ALONE: dict[str, Callable[[Amount], Chapter]] = {
+    "cdn": cdn.measure,
+    "gcs": gcs.measure,
+    "boto3": awsclients.measure,
+    "imports": imports.measure,
+}
 
 
 def main() -> int:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from hack.testbed import build
 
-_LIBRARIES = ("kopf", "kubernetes", "aiohttp", "botocore", "pydantic", "cryptography", "joserfc", "structlog")
+_LIBRARIES = ("kopf", "kubernetes", "aiohttp", "boto3", "pydantic", "cryptography", "joserfc", "structlog")
 
 
 def facts() -> dict[str, str]:

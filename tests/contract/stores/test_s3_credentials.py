@@ -154,7 +154,7 @@ async def test_a_web_identity(
     endpoint, clients = S3Endpoint("eu-central-1", moto.endpoint_url, "Path"), S3Clients()
     bucket = moto.create_bucket(f"b-{secrets.token_hex(6)}")
     await works(S3Store(S3Place(bucket, "prod"), endpoint, clients), discovery)
-    found = clients._session.get_credentials() if clients._session else None
+    found = clients._session.boto.get_credentials() if clients._session else None
     assert found is not None
     assert found.method == "assume-role-with-web-identity"
     assert str(found.get_frozen_credentials().access_key).startswith("ASIA")

@@ -1,6 +1,6 @@
 """A CloudFront distribution before an S3 bucket.
 
-CloudFront has one API endpoint in each partition, which botocore finds from the bucket's region; AWS_ENDPOINT_URL_CLOUDFRONT
+CloudFront has one API endpoint in each partition, which boto3 finds from the bucket's region; AWS_ENDPOINT_URL_CLOUDFRONT
 names another, as for every AWS tool. Credentials are those of the store's clients. Calls block, so each runs in one of
 asyncio's threads.
 """
@@ -10,15 +10,14 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
 from oidc_publisher.stores.cloudfront.errors import NoSuchInvalidationError, mismatched, translated
 from oidc_publisher.stores.cloudfront.origins import Origin, mismatch
-from oidc_publisher.stores.s3.clients import SHARED_CLIENTS, S3Clients, transport_to
+from oidc_publisher.stores.s3.clients import SHARED_CLIENTS, AWSSession, S3Clients, transport_to
 from oidc_publisher.stores.s3endpoint import S3Endpoint
 
 if TYPE_CHECKING:
-    from botocore.session import Session
     from types_boto3_cloudfront import CloudFrontClient
 
 __all__ = ["SHARED_CLOUDFRONT", "CloudFrontClients", "CloudFrontDistribution"]
@@ -30,7 +29,7 @@ class CloudFrontClients:
     def __init__(self, stores: S3Clients) -> None:
         self._stores = stores
         self._lock = threading.Lock()
-        self._built: dict[str, tuple[Session, CloudFrontClient]] = {}
+        self._built: dict[str, tuple[AWSSession, CloudFrontClient]] = {}
 
     def get(self, region: str) -> CloudFrontClient:
         """The client for the partition of `region`, built anew when the stores had to look for other credentials."""
@@ -41,11 +40,11 @@ class CloudFrontClients:
                 known = self._built[region] = (session, self._build(session, region))
             return known[1]
 
-    def _build(self, session: Session, region: str) -> CloudFrontClient:
-        client: Any = session.create_client("cloudfront", region_name=region)  # types-boto3 knows boto3's sessions only
+    def _build(self, session: AWSSession, region: str) -> CloudFrontClient:
+        client = session.boto.client("cloudfront", region_name=region)
         transport = transport_to(client.meta.endpoint_url, session)
-        client.meta.events.register("before-send.cloudfront", transport.answer)
-        return cast("CloudFrontClient", client)
+        transport.serve(client, "cloudfront")
+        return client
 
 
 #: The clients that distributions share unless they are given others.

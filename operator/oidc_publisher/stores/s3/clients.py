@@ -1,7 +1,7 @@
 """S3 clients, built late, in threads, and shared by every store that needs the same one.
 
-They are botocore's, as boto3's are: boto3's own half (transfers, resources) costs 4 MiB and 100 ms more and is not
-used. botocore is imported when the first client is built; further clients cost about 10 ms.
+boto3 is imported when the first client is built; what that costs is in docs/reference/performance.md. Further clients
+cost about 10 ms.
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ from oidc_publisher.stores.s3endpoint import S3Endpoint
 from oidc_publisher.stores.timeouts import CONNECT_TIMEOUT_S, READ_TIMEOUT_S
 
 if TYPE_CHECKING:
+    import boto3.session
+    import botocore.session
     from botocore.config import Config
-    from botocore.session import Session
     from types_boto3_s3 import S3Client
 
     from oidc_publisher.stores.s3.transport import Transport
@@ -53,12 +54,20 @@ class SharedClient:
     built_at: float = field(default_factory=time.monotonic)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class AWSSession:
+    """Where clients come from: boto3's session, and botocore's beneath it, which alone tells the process's settings."""
+
+    boto: boto3.session.Session
+    core: botocore.session.Session
+
+
 class S3Clients:
     """The clients of this process, one per endpoint. Every method blocks: call it in a thread."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._session: Session | None = None
+        self._session: AWSSession | None = None
         self._shared: OrderedDict[S3Endpoint, SharedClient] = OrderedDict()
 
     def get(self, endpoint: S3Endpoint) -> SharedClient:
@@ -74,7 +83,7 @@ class S3Clients:
                 self._shared.popitem(last=False)
             return shared
 
-    def session(self) -> Session:
+    def session(self) -> AWSSession:
         """The session whose credentials all clients share; another one after credentials were refused."""
         with self._lock:
             return self._loaded_session()
@@ -96,26 +105,28 @@ class S3Clients:
 
     def _build(self, endpoint: S3Endpoint) -> SharedClient:
         session = self._loaded_session()
-        client: Any = session.create_client(  # types-boto3 knows boto3's sessions only
+        client = session.boto.client(
             "s3",
             region_name=endpoint.region,
             endpoint_url=endpoint.endpoint_url,
             config=_config({"s3": {"addressing_style": endpoint.addressing_style.lower()}}),
         )
         transport = transport_to(client.meta.endpoint_url, session, endpoint.certificate_authority)
-        client.meta.events.register("before-send.s3", transport.answer)
+        transport.serve(client, "s3")
         client.meta.events.register_first("needs-retry.s3", _RefuseRedirects(endpoint.region))
         proven = ConditionalWrites.HONOURED if endpoint.is_amazon else ConditionalWrites.UNPROVEN
         shared = SharedClient(client, proven)
         weakref.finalize(shared, transport.close)
         return shared
 
-    def _loaded_session(self) -> Session:
+    def _loaded_session(self) -> AWSSession:
         if self._session is None:
-            import botocore.session  # noqa: PLC0415 - clouds are imported only when used
+            import boto3.session  # noqa: PLC0415 - clouds are imported only when used
+            import botocore.session  # noqa: PLC0415
 
-            self._session = botocore.session.get_session()
-            self._session.set_default_client_config(_timeouts())  # for STS, which would wait for minutes otherwise
+            core = botocore.session.get_session()
+            core.set_default_client_config(_timeouts())  # for STS, which would wait for minutes otherwise
+            self._session = AWSSession(boto3.session.Session(botocore_session=core), core)
         return self._session
 
 
@@ -146,12 +157,12 @@ def wrong_region(parsed: Mapping[str, Any], region: str) -> str | None:
     return None
 
 
-def transport_to(url: str, session: Session, certificate_authority: str | None = None) -> Transport:
+def transport_to(url: str, session: AWSSession, certificate_authority: str | None = None) -> Transport:
     """HTTP to `url`, with the machine's roots (or those the session names) and PEM certificates beside them."""
     from oidc_publisher.stores.s3.transport import Transport, tls_context  # noqa: PLC0415 - imports botocore
 
     # AWS_CA_BUNDLE stands in place of the machine's roots, as with every AWS tool.
-    context = tls_context(session.get_config_variable("ca_bundle"), certificate_authority)
+    context = tls_context(session.core.get_config_variable("ca_bundle"), certificate_authority)
     return Transport(context, url, (CONNECT_TIMEOUT_S, READ_TIMEOUT_S), _MAX_CONNECTIONS)
 
 

@@ -26,6 +26,7 @@ from botocore.awsrequest import (
     AWSPreparedRequest,
     AWSResponse,
 )
+from botocore.client import BaseClient
 from botocore.httpsession import URLLib3Session, create_urllib3_context, get_cert_path
 from botocore.utils import get_environ_proxies
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
@@ -129,6 +130,12 @@ class Transport(URLLib3Session):
         # Where botocore keeps its own two; managers of proxies take them from the first.
         self._pool_classes_by_scheme: dict[str, Any] = {"http": _HTTPPool, "https": _HTTPSPool}
         self._manager.pool_classes_by_scheme = self._pool_classes_by_scheme  # type: ignore[attr-defined]
+
+    def serve(self, client: BaseClient, service: str) -> None:
+        """Send from now on what a client of this service sends."""
+        client.meta.events.register(
+            f"before-send.{service}", cast("Any", self.answer)
+        )  # its answer is no matter to stubs
 
     def answer(self, request: AWSPreparedRequest, **_: object) -> AWSResponse:
         """The answer to a signed request; raises botocore's errors, as its own session does."""
