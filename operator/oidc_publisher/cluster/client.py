@@ -9,7 +9,6 @@ from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import Any, Self
 
@@ -26,6 +25,7 @@ from oidc_publisher.cluster.failures import (
     unexpected_body,
 )
 from oidc_publisher.errors import AnswerError, CertificateError
+from oidc_publisher.timing.httpdate import parsed_date
 
 #: The name in every API server's certificate: the one pods know it by.
 API_SERVER_NAME = "kubernetes.default.svc"
@@ -265,11 +265,10 @@ class ClusterClient:
 
     def _note_date(self, asked: str, headers: Mapping[str, str]) -> timedelta | None:
         now, now_s = datetime.now(UTC), time.monotonic()
-        try:
-            stated = parsedate_to_datetime(headers.get("date", ""))
-        except ValueError:
+        stated = parsed_date(headers.get("date"))
+        if stated is None:
             return None
-        offset = (stated if stated.tzinfo else stated.replace(tzinfo=UTC)) - now
+        offset = stated - now
         self._offsets = {k: v for k, v in self._offsets.items() if now_s - v[0] < _OFFSETS_KEPT_S}
         self._offsets[asked] = (now_s, offset)
         return offset

@@ -1,1 +1,1 @@
-"""The clock, and how long to wait before trying again."""
+"""Time as others state it."""

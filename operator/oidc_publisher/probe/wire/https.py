@@ -7,7 +7,6 @@ import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 import aiohttp
@@ -20,6 +19,7 @@ from oidc_publisher.probe.wire.addresses import Gate, resolver_answers
 from oidc_publisher.probe.wire.chain import judge_chain, sent_chain
 from oidc_publisher.probe.wire.port import BODY_LIMIT_BYTES, Deadline, Fetched, Validity, Visit
 from oidc_publisher.probe.wire.trust import Trust, roots_state
+from oidc_publisher.timing.httpdate import parsed_date
 
 #: "identity": what is judged is the stored bytes. A stranger's name: some firewalls refuse clients of known libraries.
 _HEADERS = {"Accept-Encoding": "identity", "User-Agent": "oidc-publisher"}
@@ -198,10 +198,5 @@ async def _read(answer: aiohttp.ClientResponse) -> tuple[bytes, bool]:
 
 def _date_offset(date: str, age: str, received: datetime) -> timedelta | None:
     """The host's clock minus ours. A cached answer's Date is when it was made or passed on, which no CDN says: None."""
-    if not date or age.strip() not in ("", "0"):
-        return None
-    try:
-        stated = parsedate_to_datetime(date)
-    except ValueError:
-        return None
-    return (stated if stated.tzinfo else stated.replace(tzinfo=UTC)) - received
+    stated = parsed_date(date) if age.strip() in ("", "0") else None
+    return stated - received if stated else None

@@ -26,8 +26,8 @@ from oidc_publisher.errors import StoreError
 from oidc_publisher.findings import Reason
 from oidc_publisher.stores.calls import Call
 from oidc_publisher.stores.gcs.failures import clock_off, from_client, from_credentials
-from oidc_publisher.stores.httpdate import parsed_date
 from oidc_publisher.stores.refusals import RefusedCredentialsError, lost_race
+from oidc_publisher.timing.httpdate import parsed_date
 
 if TYPE_CHECKING:
     from google.api_core.exceptions import GoogleAPICallError

@@ -21,8 +21,8 @@ from google.auth.credentials import AnonymousCredentials
 from google.auth.transport.requests import AuthorizedSession, Request
 from requests.adapters import HTTPAdapter
 
-from oidc_publisher.stores.httpdate import parsed_date
 from oidc_publisher.stores.timeouts import CONNECT_TIMEOUT_S, READ_TIMEOUT_S
+from oidc_publisher.timing.httpdate import parsed_date
 
 if TYPE_CHECKING:
     from google.auth.credentials import Credentials
