@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
 
@@ -16,7 +17,6 @@ from oidc_publisher.cluster.failures import ObjectMissingError
 from oidc_publisher.errors import AnswerError, ClusterError
 from oidc_publisher.harmless import harmless
 
-_UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND = 401, 403, 404
 #: Events of a cluster-scoped object are kept here.
 _EVENTS = "/apis/events.k8s.io/v1/namespaces/default/events"
 _EVENTS_ASKED = "500"
@@ -98,7 +98,7 @@ async def events_about(client: ClusterClient, issuer: OIDCIssuer) -> list[dict[s
 
 def sentence(error: ClusterError) -> str:
     """An error in words for somebody at a terminal, on one line."""
-    if isinstance(error, AnswerError) and error.status == _UNAUTHORIZED:
+    if isinstance(error, AnswerError) and error.status == HTTPStatus.UNAUTHORIZED:
         return "The API server does not accept your credentials. Try `kubectl auth whoami` with the same kubeconfig."
     said = f"{error.message.rstrip('. ')}."
     return f"{said} {error.hint}" if error.hint else said
@@ -106,8 +106,8 @@ def sentence(error: ClusterError) -> str:
 
 def _refusal(error: AnswerError, may_not: str) -> ClusterError | NoAnswerError:
     """What an admin has to mend is said at once; the rest may pass."""
-    if error.status == _FORBIDDEN:
+    if error.status == HTTPStatus.FORBIDDEN:
         return NoAnswerError(f"{may_not}.")
-    if error.status == _NOT_FOUND:
+    if error.status == HTTPStatus.NOT_FOUND:
         return NoAnswerError("This cluster has no OIDCIssuers: its CustomResourceDefinition is not installed.")
     return error if error.retryable else NoAnswerError(sentence(error))

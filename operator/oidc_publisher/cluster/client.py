@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
 from types import TracebackType
 from typing import Any, Self
 
@@ -38,8 +39,6 @@ _KEEP_IDLE_S = 80.0
 _BUSY_RETRIES = 3
 _BUSY_PAUSE_S = 2.0
 _OFFSETS_KEPT_S = 600.0
-_SUCCESS, _REDIRECT = 200, 300
-_UNAUTHORIZED, _TOO_MANY_REQUESTS = 401, 429
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +131,7 @@ class ClusterClient:
             if not await self.credentials.renew_trust():
                 raise
         except AnswerError as error:
-            if error.status != _UNAUTHORIZED or not await self.credentials.renew():
+            if error.status != HTTPStatus.UNAUTHORIZED or not await self.credentials.renew():
                 raise
         return await self._patiently(replace(call, deadline_s=time.monotonic() + timeout_s))
 
@@ -154,7 +153,7 @@ class ClusterClient:
             await self.credentials.renew_trust()
             raise
         except AnswerError as error:
-            if error.status == _UNAUTHORIZED:
+            if error.status == HTTPStatus.UNAUTHORIZED:
                 await self.credentials.renew()
             raise
 
@@ -171,7 +170,7 @@ class ClusterClient:
                 proxy=self.credentials.proxy,
                 timeout=aiohttp.ClientTimeout(total=timeout_s, sock_connect=CONNECT_TIMEOUT_S),
             ) as response:
-                if not _SUCCESS <= response.status < _REDIRECT:
+                if not HTTPStatus.OK <= response.status < HTTPStatus.MULTIPLE_CHOICES:
                     body = await response.content.read(BODY_LIMIT)
                     raise answer_failure(response.status, body, request=f"GET {url.path}", asked=asked)
                 async for line in _lines(response):
@@ -199,12 +198,12 @@ class ClusterClient:
         """Send, and send again while the API server says that it is too busy and for how long (429)."""
         for left in reversed(range(_BUSY_RETRIES + 1)):
             status, headers, body = await self._by_name(call)
-            pause_s = _retry_after_s(headers) if status == _TOO_MANY_REQUESTS else None
+            pause_s = _retry_after_s(headers) if status == HTTPStatus.TOO_MANY_REQUESTS else None
             if pause_s is None or not left or time.monotonic() + pause_s >= call.deadline_s:
                 break
             await asyncio.sleep(pause_s)
         offset = self._note_date(call.asked, headers)
-        if not _SUCCESS <= status < _REDIRECT:
+        if not HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
             raise answer_failure(status, body, request=call.request, asked=call.asked)
         return Answer(status, headers, body, call.asked, call.request, offset)
 

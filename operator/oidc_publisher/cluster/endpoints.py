@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from http import HTTPStatus
 from typing import Any
 
 from oidc_publisher.cluster.failures import with_reason
@@ -12,7 +13,6 @@ from oidc_publisher.findings import Reason
 
 _PATH = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices"
 _OF_SERVICE = {"labelSelector": "kubernetes.io/service-name=kubernetes"}
-_FORBIDDEN = 403
 
 
 async def api_server_endpoints(client: ClusterAPI, *, timeout_s: float = 5.0) -> tuple[str, ...]:
@@ -28,7 +28,7 @@ async def api_server_endpoints(client: ClusterAPI, *, timeout_s: float = 5.0) ->
     try:
         answer = await client.request("GET", _PATH, params=_OF_SERVICE, timeout_s=timeout_s)
     except AnswerError as error:
-        if error.status != _FORBIDDEN:
+        if error.status != HTTPStatus.FORBIDDEN:
             raise
         raise with_reason(
             error,

@@ -23,15 +23,13 @@ import os
 import re
 import ssl
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Any
 
 import aiohttp
 
 from oidc_publisher.errors import AnswerError, CertificateError, ClusterError, UnreachableError
 from oidc_publisher.findings import Reason
-
-_BAD_REQUEST, _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND = 400, 401, 403, 404
-_CONFLICT, _TOO_MANY_REQUESTS, _SERVER_ERROR = 409, 429, 500
 
 #: X509_V_ERR_HOSTNAME_MISMATCH and X509_V_ERR_IP_ADDRESS_MISMATCH of OpenSSL: the chain was good.
 _NAME_MISMATCH = frozenset({62, 64})
@@ -90,13 +88,14 @@ def answer_failure(status: int, body: bytes, *, request: str, asked: str) -> Ans
     """Translate a status that is not success; `request` is the method and the path."""
     kind = _kind_of(status, body)
     reason, hint = _reason_of(status)
-    said = status_message(body) if status < _SERVER_ERROR else ""
+    said = status_message(body) if status < HTTPStatus.INTERNAL_SERVER_ERROR else ""
     return kind(
         reason,
         f"{asked} answered {status} to {request}" + (f": {said}" if said else ""),
         status=status,
         hint=hint,
-        retryable=status in {_CONFLICT, _TOO_MANY_REQUESTS} or status >= _SERVER_ERROR,
+        retryable=status in {HTTPStatus.CONFLICT, HTTPStatus.TOO_MANY_REQUESTS}
+        or status >= HTTPStatus.INTERNAL_SERVER_ERROR,
         subject=asked,
     )
 
@@ -136,24 +135,24 @@ def status_message(body: bytes) -> str:
 
 
 def _kind_of(status: int, body: bytes) -> type[AnswerError]:
-    if status == _CONFLICT:
+    if status == HTTPStatus.CONFLICT:
         return ConflictError
     # A bare 404 comes from a resource that is not served, or from a proxy; it says nothing of the object.
     named = status_of(body).get("reason") == "NotFound"
-    return ObjectMissingError if status == _NOT_FOUND and named else AnswerError
+    return ObjectMissingError if status == HTTPStatus.NOT_FOUND and named else AnswerError
 
 
 def _reason_of(status: int) -> tuple[Reason, str]:
-    if status == _UNAUTHORIZED:
+    if status == HTTPStatus.UNAUTHORIZED:
         return Reason.SourceForbidden, (
             "The API server does not accept the operator's credentials. If a key was just removed from it, restart "
             "the operator for a new token; else compare its kubeconfig with the cluster."
         )
-    if status == _FORBIDDEN:
+    if status == HTTPStatus.FORBIDDEN:
         return Reason.SourceForbidden, ""
-    if status == _NOT_FOUND:
+    if status == HTTPStatus.NOT_FOUND:
         return Reason.SourceNotFound, ""
-    if status in {_CONFLICT, _TOO_MANY_REQUESTS} or status >= _SERVER_ERROR:
+    if status in {HTTPStatus.CONFLICT, HTTPStatus.TOO_MANY_REQUESTS} or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return Reason.APIServerUnreachable, ""
     return Reason.InternalError, ""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
 
@@ -15,7 +16,6 @@ from oidc_publisher.findings import Reason
 _COLLECTION = f"/apis/{GROUP}/{VERSION}/{PLURAL}"
 #: A full ledger makes an object of 412 kB; 32 of them stay below the client's limit of 16 MiB.
 _PAGE = "32"
-_FORBIDDEN, _GONE = 403, 410
 
 Object = dict[str, Any]
 
@@ -70,7 +70,7 @@ async def kube_system_uid(client: ClusterAPI) -> str:
     try:
         answer = await client.request("GET", "/api/v1/namespaces/kube-system")
     except AnswerError as error:
-        if error.status != _FORBIDDEN:
+        if error.status != HTTPStatus.FORBIDDEN:
             raise
         raise with_reason(
             error,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any, Literal
 
 from oidc_publisher.cluster.failures import ObjectMissingError, with_reason
@@ -12,7 +13,6 @@ from oidc_publisher.cluster.port import ClusterAPI
 from oidc_publisher.errors import AnswerError
 from oidc_publisher.findings import Reason
 
-_FORBIDDEN = 403
 #: The API server ends a watch after this time; the next one begins where it ended.
 _WATCH_S = 300
 _METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
@@ -54,7 +54,7 @@ async def get_object(client: ClusterAPI, reference: ObjectReference, *, timeout_
             hint="Create it, or correct spec.keySources; its keys stay published meanwhile.",
         ) from error
     except AnswerError as error:
-        if error.status != _FORBIDDEN:
+        if error.status != HTTPStatus.FORBIDDEN:
             raise
         raise _forbidden(error, reference, "read") from error
 
@@ -80,7 +80,7 @@ async def watch_object(client: ClusterAPI, reference: ObjectReference) -> AsyncG
                 if version is not None:
                     yield version
         except AnswerError as error:
-            if error.status != _FORBIDDEN:
+            if error.status != HTTPStatus.FORBIDDEN:
                 raise
             raise _forbidden(error, reference, "watch") from error
 

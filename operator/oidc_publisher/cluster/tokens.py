@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 
 from oidc_publisher.cluster.failures import ObjectMissingError, with_reason
 from oidc_publisher.cluster.port import ClusterAPI
@@ -11,7 +12,6 @@ from oidc_publisher.errors import AnswerError
 from oidc_publisher.findings import Reason
 
 _API_VERSION = "authentication.k8s.io/v1"
-_FORBIDDEN = 403
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ async def review_token(
     try:
         answer = await client.request("POST", path, endpoint=endpoint, body=body, timeout_s=timeout_s, repeatable=True)
     except AnswerError as error:
-        if error.status != _FORBIDDEN:
+        if error.status != HTTPStatus.FORBIDDEN:
             raise
         raise with_reason(
             error,
@@ -91,7 +91,7 @@ async def review_token(
 
 def _mint_failure(error: AnswerError, account: str) -> AnswerError:
     namespace, name = account.split("/")
-    if error.status == _FORBIDDEN:
+    if error.status == HTTPStatus.FORBIDDEN:
         return with_reason(
             error,
             Reason.TokenRequestForbidden,

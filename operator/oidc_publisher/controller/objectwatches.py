@@ -7,6 +7,7 @@ import random
 from collections.abc import Callable, Iterable
 from contextlib import aclosing
 from dataclasses import dataclass
+from http import HTTPStatus
 
 import structlog
 
@@ -20,7 +21,6 @@ log = structlog.stdlib.get_logger(__name__)
 _RETRIES = Backoff(base_s=0.5, cap_s=30.0)
 #: A watch that lived this long did not fail.
 _STEADY_S = 30.0
-_FORBIDDEN = 403
 #: An API server that has just started refuses for a moment, until it has read its RBAC rules.
 _REFUSALS_TOLD = 2
 
@@ -37,7 +37,7 @@ class _Watched:
 
     def report(self, error: ClusterError) -> None:
         """Say it once where the object may be read but not watched, for no finding does; else the next pass speaks."""
-        refused = isinstance(error, AnswerError) and error.status == _FORBIDDEN
+        refused = isinstance(error, AnswerError) and error.status == HTTPStatus.FORBIDDEN
         self.refusals = self.refusals + 1 if refused else 0
         if self.refusals == _REFUSALS_TOLD:
             log.warning("Its changes are seen at the interval only.", why=error.message, hint=error.hint)

@@ -13,7 +13,6 @@ from oidc_publisher.documents import read_discovery, read_jwks_document
 from oidc_publisher.errors import DocumentInvalidError, FetchError
 from oidc_publisher.findings import Finding, Reason
 from oidc_publisher.probe import cachecontrol
-from oidc_publisher.probe.look import OK
 from oidc_publisher.probe.storeerrors import advice_for, advice_for_refusal, code_of, endpoint_of
 from oidc_publisher.probe.text import host_of, shown, without_query
 from oidc_publisher.probe.wire.port import BODY_LIMIT_BYTES, Fetched, Validity
@@ -53,7 +52,7 @@ def judge_answer(
         return None, (answer.finding(),)
     found: list[Finding] = []
     document: T | None = None
-    if answer.status != OK:
+    if answer.status != HTTPStatus.OK:
         found.append(_status(answer))
     elif answer.oversized:
         found.append(_invalid(answer, f"is larger than {BODY_LIMIT_BYTES // 1024} KiB"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from http import HTTPStatus
 
 from oidc_publisher.api import RelyingParty
 from oidc_publisher.documents import Discovery, KeySet
@@ -21,7 +22,7 @@ from oidc_publisher.probe.answers import (
     parsed_jwks,
 )
 from oidc_publisher.probe.keysets import disagreement, judge_key_sets
-from oidc_publisher.probe.look import OK, Look, Read
+from oidc_publisher.probe.look import Look, Read
 from oidc_publisher.probe.text import host_of, shown, spoken
 from oidc_publisher.probe.wire.port import BODY_LIMIT_BYTES, Fetched
 from oidc_publisher.probe.wirereading import wire_reading
@@ -155,7 +156,7 @@ def _of_discovery(
 def _meaning(answer: Answer[Discovery]) -> object:
     discovery = answer.document
     if discovery is None:
-        return answer.fetched.status if answer.fetched.status != OK else "invalid"
+        return answer.fetched.status if answer.fetched.status != HTTPStatus.OK else "invalid"
     return discovery.issuer, discovery.jwks_uri, frozenset(discovery.algorithms)
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from http import HTTPStatus
 
 from oidc_publisher.documents import KeySet
 from oidc_publisher.findings import Finding, Reason, Severity
 from oidc_publisher.keys import PublicKey
 from oidc_publisher.keys.strictjson import quoted
 from oidc_publisher.probe.answers import Answer
-from oidc_publisher.probe.look import OK
 
 _NAMED = 5  # of many keys or defects, the first ones: a message is read by people
 
@@ -54,7 +54,7 @@ def disagreement(meanings: Sequence[object]) -> bool:
 
 def _meaning(answer: Answer[KeySet]) -> object:
     if answer.document is None:
-        return answer.fetched.status if answer.fetched.status != OK else "invalid"
+        return answer.fetched.status if answer.fetched.status != HTTPStatus.OK else "invalid"
     return frozenset(answer.document.keys)
 
 

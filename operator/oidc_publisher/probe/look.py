@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from http import HTTPStatus
 
 from oidc_publisher.documents import discovery_url
 from oidc_publisher.errors import FetchError
 from oidc_publisher.findings import Reason
 from oidc_publisher.probe.wire.port import Deadline, Fetched, Wire
 from oidc_publisher.timing.clock import Clock, SystemClock
-
-OK = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +41,7 @@ class Read:
     @property
     def whole(self) -> bool:
         """Whether both documents came."""
-        return all(isinstance(a, Fetched) and a.status == OK for a in (self.discovery, self.jwks))
+        return all(isinstance(a, Fetched) and a.status == HTTPStatus.OK for a in (self.discovery, self.jwks))
 
     @property
     def futile(self) -> bool:

@@ -9,7 +9,7 @@ from oidc_publisher.errors import DocumentInvalidError
 from oidc_publisher.keys import PublicKey
 from oidc_publisher.probe import cachecontrol
 from oidc_publisher.probe.answers import parsed_discovery, parsed_jwks
-from oidc_publisher.probe.look import OK, Look
+from oidc_publisher.probe.look import Look
 from oidc_publisher.probe.wire.port import Fetched
 from oidc_publisher.rotation import WireReading
 
@@ -43,7 +43,7 @@ def date_offsets(look: Look) -> tuple[timedelta, ...]:
 
 
 def _keys(answer: object) -> frozenset[PublicKey] | None:
-    if not isinstance(answer, Fetched) or answer.status != OK or answer.oversized:
+    if not isinstance(answer, Fetched) or answer.status != HTTPStatus.OK or answer.oversized:
         return None
     try:
         return frozenset(parsed_jwks(answer.body).keys)
@@ -52,7 +52,7 @@ def _keys(answer: object) -> frozenset[PublicKey] | None:
 
 
 def _leads(answer: object, issuer_url: str, jwks_uri: str) -> bool:
-    if not isinstance(answer, Fetched) or answer.status != OK or answer.oversized:
+    if not isinstance(answer, Fetched) or answer.status != HTTPStatus.OK or answer.oversized:
         return False
     try:
         document = parsed_discovery(answer.body)
@@ -67,7 +67,7 @@ def _longest_age(look: Look) -> timedelta | None:
     ages = [
         cachecontrol.longest_age(read.jwks.cache_control)
         for read in look.reads
-        if isinstance(read.jwks, Fetched) and read.jwks.status == OK
+        if isinstance(read.jwks, Fetched) and read.jwks.status == HTTPStatus.OK
     ]
     stated = [age for age in ages if age is not None]
     return max(stated) if stated and len(stated) == len(ages) else None

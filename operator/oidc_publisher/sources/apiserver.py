@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 
 from oidc_publisher.cluster import ClusterAPI, ObjectReference, api_server_endpoints
 from oidc_publisher.errors import AnswerError, ClusterError
@@ -22,7 +23,6 @@ JWKS_PATH = "/openid/v1/jwks"
 ENDPOINT_SLICE = "EndpointSlice default/kubernetes"
 
 _AT_ONCE = 8
-_UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND = 401, 403, 404
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,14 +130,14 @@ def _unread(said: Iterable[_Said]) -> list[str]:
 def _failure(error: ClusterError, asked: str) -> Finding:
     """Why an API server's key set could not be read."""
     status = error.status if isinstance(error, AnswerError) else None
-    if status == _FORBIDDEN:
+    if status == HTTPStatus.FORBIDDEN:
         return Finding.of(
             Reason.SourceForbidden,
             f"The operator may not read the key set of {asked}",
             hint="Bind ClusterRole system:service-account-issuer-discovery to its ServiceAccount or user.",
             subject=asked,
         )
-    if status == _NOT_FOUND:
+    if status == HTTPStatus.NOT_FOUND:
         return Finding.of(
             Reason.ClusterDiscoveryMissing,
             f"{asked} serves no key set (404 for {JWKS_PATH}): its first issuer is no https URL, or one of its keys is "

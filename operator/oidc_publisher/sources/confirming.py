@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from http import HTTPStatus
 from typing import TypeVar
 
 from oidc_publisher.cluster.client import CONNECT_TIMEOUT_S
@@ -13,7 +14,6 @@ from oidc_publisher.errors import AnswerError, ClusterError
 _TOTAL_S = 5.0
 #: An API server that has just started answers 403 for 0.1 s, until it has read its RBAC rules.
 _RBAC_LOADS_S = 0.25
-_FORBIDDEN = 403
 
 T = TypeVar("T")
 
@@ -29,6 +29,6 @@ async def confirmed(call: Callable[[float], Awaitable[T]]) -> T:
     except ClusterError as error:
         if time.monotonic() - start_s >= CONNECT_TIMEOUT_S:
             raise
-        if isinstance(error, AnswerError) and error.status == _FORBIDDEN:
+        if isinstance(error, AnswerError) and error.status == HTTPStatus.FORBIDDEN:
             await asyncio.sleep(_RBAC_LOADS_S)
     return await call(_TOTAL_S - (time.monotonic() - start_s))

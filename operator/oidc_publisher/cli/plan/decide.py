@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
+
 from oidc_publisher.api import OIDCIssuer, read_issuer
 from oidc_publisher.cli.connection import NoAnswerError, sentence
 from oidc_publisher.cli.plan.basis import Basis
@@ -18,7 +20,6 @@ from oidc_publisher.reconcile.status.ledger import read_ledger
 from oidc_publisher.rotation import Advance
 from oidc_publisher.timing.clock import Clock
 
-_FORBIDDEN, _NOT_FOUND = 403, 404
 #: What a write mends: the public URL shows the planned keys only after it.
 _MENDED = frozenset({Reason.SigningKeyNotServed, Reason.SignatureInvalid})
 
@@ -33,9 +34,9 @@ async def living_issuer(client: ClusterAPI, name: str) -> tuple[OIDCIssuer | Non
         found = await get_issuer(client, name)
     except ClusterError as error:
         status = error.status if isinstance(error, AnswerError) else None
-        if status == _NOT_FOUND:
+        if status == HTTPStatus.NOT_FOUND:
             return None, False
-        if status == _FORBIDDEN:
+        if status == HTTPStatus.FORBIDDEN:
             message = f"You may not read OIDCIssuer {name} (verb get on oidcissuers.oidc-publisher.io)."
             raise NoAnswerError(message) from error
         raise NoAnswerError(sentence(error)) from error
@@ -97,7 +98,7 @@ async def _proven(
 
 
 def _unidentified(error: ClusterError) -> NoAnswerError:
-    if isinstance(error, AnswerError) and error.status == _FORBIDDEN:
+    if isinstance(error, AnswerError) and error.status == HTTPStatus.FORBIDDEN:
         what = "namespace kube-system, whose UID marks the documents as this cluster's (verb get on namespaces)"
         return NoAnswerError(f"You may not read {what}.")
     return NoAnswerError(sentence(error))

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from http import HTTPStatus
 
 from oidc_publisher.cli.plan.basis import Basis
 from oidc_publisher.cli.plan.decision import Decided, Refused
@@ -19,7 +20,6 @@ from oidc_publisher.probe import Fetched, Look, key_sets
 from oidc_publisher.reconcile.ownership import former_place
 from oidc_publisher.rotation import Pass
 
-_OK = 200
 _SERIAL_ONLY = "only the serial of its owner mark, which counts the writes of both documents"
 #: What a kubeconfig or a cloud refuses to a person, and perhaps not to the operator.
 _DENIALS = frozenset({Reason.SourceForbidden, Reason.TokenRequestForbidden, Reason.AccessDenied, Reason.KMSDenied})
@@ -213,7 +213,7 @@ def _public(look: Look) -> str:
     for answer in (read.discovery, read.jwks) if read else ():
         if isinstance(answer, FetchError):
             return f"{answer.message} ({answer.reason})"
-        if isinstance(answer, Fetched) and answer.status != _OK:
+        if isinstance(answer, Fetched) and answer.status != HTTPStatus.OK:
             return f"{answer.url} answers {answer.status}"
     seen = key_sets(look)
     if not seen:

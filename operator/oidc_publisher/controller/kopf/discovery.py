@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from enum import Enum, auto
+from http import HTTPStatus
 
 import structlog
 
@@ -21,7 +22,6 @@ log = structlog.stdlib.get_logger(__name__)
 
 COLLECTION = f"/apis/{GROUP}/{VERSION}/{PLURAL}"
 _GROUP_VERSION = f"/apis/{GROUP}/{VERSION}"
-_NOT_FOUND = 404
 
 #: One small request per second costs nothing, and an API server that is back is seen within that time.
 POLL = Backoff(base_s=0.1, cap_s=1.0)
@@ -79,7 +79,7 @@ async def objects_are_served(client: ClusterClient) -> bool:
     try:
         await client.request("GET", COLLECTION, params={"limit": "1"}, timeout_s=_TIMEOUT_S)
     except AnswerError as error:
-        if error.status == _NOT_FOUND:
+        if error.status == HTTPStatus.NOT_FOUND:
             return False
         raise
     return True
@@ -91,7 +91,7 @@ async def _discovered(client: ClusterClient) -> bool:
         groups = (await client.request("GET", "/apis", timeout_s=_TIMEOUT_S)).object()
         version = (await client.request("GET", _GROUP_VERSION, timeout_s=_TIMEOUT_S)).object()
     except AnswerError as error:
-        if error.status == _NOT_FOUND:
+        if error.status == HTTPStatus.NOT_FOUND:
             return False
         raise
     return any(group.get("name") == GROUP for group in groups.get("groups") or ()) and any(

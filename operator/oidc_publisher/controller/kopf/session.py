@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable
+from http import HTTPStatus
 
 import aiohttp
 import kopf
@@ -14,8 +15,6 @@ from oidc_publisher.cluster.failures import request_failure
 from oidc_publisher.controller.kopf.discovery import COLLECTION
 from oidc_publisher.controller.kopf.reachability import Contact
 from oidc_publisher.timing.backoff import Backoff
-
-_UNAUTHORIZED, _FORBIDDEN, _TOO_MANY_REQUESTS, _SERVER_ERROR = 401, 403, 429, 500
 
 #: A new login after each 401, in no hurry: whoever mends credentials takes seconds.
 _RELOGIN = Backoff(base_s=0.1, cap_s=1.0)
@@ -106,10 +105,10 @@ class KopfSessions:
 
     def _note(self, response: aiohttp.ClientResponse) -> None:
         status = response.status
-        if status == _TOO_MANY_REQUESTS:  # its storage is about to be there: neither a failure nor an answer
+        if status == HTTPStatus.TOO_MANY_REQUESTS:  # its storage is about to be there: neither a failure nor an answer
             return
-        if status in {_UNAUTHORIZED, _FORBIDDEN} or status >= _SERVER_ERROR:
-            self._refusals += status == _UNAUTHORIZED
+        if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN} or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            self._refusals += status == HTTPStatus.UNAUTHORIZED
             self._contact.failed(f"{self._credentials.host_port} answers {status} to {response.url.path}")
             return
         self._refusals = 0

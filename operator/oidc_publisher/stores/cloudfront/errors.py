@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Iterator, Mapping
+from http import HTTPStatus
 from typing import Any
 
 from oidc_publisher.errors import StoreError
@@ -27,7 +28,6 @@ _ENDPOINT = "https://cloudfront.amazonaws.com"  # where an error does not name i
 _OURS = {"CreateInvalidation", "GetInvalidation", "GetDistribution"}
 _THROTTLED = {"Throttling", "ThrottlingException", "RequestLimitExceeded", "TooManyRequestsException"}
 _DENIED = {"AccessDenied", "AccessDeniedException"}
-_TOO_MANY, _SERVER_ERROR = 429, 500
 #: What is lost without each permission.
 _WITHOUT = {
     "CreateInvalidation": _MAX_AGE,
@@ -103,7 +103,7 @@ def _from_answer(distribution: str, response: Mapping[str, Any], operation: str)
 def _unusual(distribution: str, operation: str, code: str, status: int) -> StoreError:
     if code == "TooManyInvalidationsInProgress":
         return _not_made(distribution, operation, "too many invalidations are in progress", "It is asked for again")
-    passing = code in _THROTTLED or status >= _SERVER_ERROR or status == _TOO_MANY
+    passing = code in _THROTTLED or status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.TOO_MANY_REQUESTS
     what = f"CloudFront answers {code or 'an error'} ({status})"
     return _not_made(distribution, operation, what, "It is asked again", retryable=passing)
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Iterator, Mapping
+from http import HTTPStatus
 from typing import Any
 
 from oidc_publisher.errors import StoreError
@@ -28,7 +29,6 @@ from oidc_publisher.stores.s3denials import LOOK_IT_UP, denied
 from oidc_publisher.stores.s3endpoint import S3Call, S3Endpoint
 
 _LOG = logging.getLogger("oidc_publisher.stores")
-_PRECONDITION_FAILED = 412
 
 _OURS = {"GetObject", "PutObject", "DeleteObject"}
 _LOST_RACE = {"PreconditionFailed", "ConditionalRequestConflict", "OperationAborted"}
@@ -42,7 +42,6 @@ _REFUSED_CREDENTIALS = {
     "TokenRefreshRequired",
 }
 _CLOCK = {"RequestTimeTooSkewed", "RequestExpired", "RequestInTheFuture"}
-_NOT_IMPLEMENTED, _BAD_GATEWAY_OR_WORSE, _TOO_MANY = 501, 500, 429
 _MENDS = {
     Mend.NOTHING: "",
     Mend.NAME: "Check the region, endpointURL and DNS.",
@@ -76,7 +75,7 @@ def _from_answer(call: S3Call, response: Mapping[str, Any], operation: str) -> S
     code, status = str(error.get("Code", "")), int(metadata.get("HTTPStatusCode", 0))
     # A precondition that did not hold is the store's part of a compare-and-swap, not a fault.
     _LOG.log(
-        logging.DEBUG if status == _PRECONDITION_FAILED else logging.INFO,
+        logging.DEBUG if status == HTTPStatus.PRECONDITION_FAILED else logging.INFO,
         "%s (%s) on %s: %s %s %s, request id %s, host id %s",
         operation,
         call.permission,
@@ -130,16 +129,16 @@ def _wrong_region(call: S3Call, region: str) -> StoreError:
 
 
 def _unusual(call: S3Call, code: str, status: int) -> StoreError:
-    if status == _NOT_IMPLEMENTED and call.conditional:
+    if status == HTTPStatus.NOT_IMPLEMENTED and call.conditional:
         return conditions_ignored(call.endpoint, call.name, "does not implement preconditions")
-    transient = status >= _BAD_GATEWAY_OR_WORSE or status == _TOO_MANY
+    transient = status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.TOO_MANY_REQUESTS
     what = f"{origin_of(call.endpoint.origin)} answers {code or 'an error'} ({status})"
     return call.unavailable(what, hint="" if transient else LOOK_IT_UP, retryable=transient)
 
 
 def _from_sts(call: S3Call, code: str, status: int, operation: str) -> StoreError:
     """The exchange of the operator's identity for credentials failed."""
-    if code in {"IDPCommunicationError", "Throttling"} or status >= _BAD_GATEWAY_OR_WORSE:
+    if code in {"IDPCommunicationError", "Throttling"} or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return call.unavailable(f"STS answers {code} to {operation}")
     return RefusedCredentialsError(
         Reason.CredentialsMissing,
