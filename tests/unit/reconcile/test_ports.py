@@ -2,31 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
 from oidc_publisher.api import read_issuer
-from oidc_publisher.controller.settings import RunSettings
+from oidc_publisher.cluster.memory import MemoryCluster
 from oidc_publisher.errors import StoreError
 from oidc_publisher.findings import Reason
-from oidc_publisher.reconcile.ports import Contexts
+from oidc_publisher.reconcile.ports import PortOpener
 from oidc_publisher.stores import Store
 
 S3: dict[str, Any] = {"bucket": "abc", "region": "us-east-1", "endpointURL": "http://minio.example.com:9000"}
 
 
-async def store_of(settings: RunSettings) -> Store:
+async def store_of(*store_endpoints: str) -> Store:
     """The store of an issuer whose endpointURL is plain http."""
     spec = {"issuerURL": "https://oidc.example.com", "store": {"s3": S3}}
-    contexts = Contexts(cast("Any", None), settings)
-    contexts._cluster_uid = "u"
-    return (await contexts.open(read_issuer({"metadata": {"name": "prod"}, "spec": spec}))).store
+    opener = PortOpener(MemoryCluster(), store_endpoints=store_endpoints)
+    return (await opener.open(read_issuer({"metadata": {"name": "prod"}, "spec": spec}))).store
 
 
 async def test_a_store_that_the_operator_may_not_use_is_closed() -> None:
     """It is the store that says so, at each call: keys are read and the public URL is proven all the same."""
-    store = await store_of(RunSettings())
+    store = await store_of()
     with pytest.raises(StoreError) as caught:
         await store.read("openid/v1/jwks")
     assert caught.value.reason is Reason.EndpointNotAllowed
@@ -34,6 +33,6 @@ async def test_a_store_that_the_operator_may_not_use_is_closed() -> None:
 
 
 async def test_the_operators_flag_opens_it() -> None:
-    """RunSettings.store_endpoints arrives."""
-    store = await store_of(RunSettings(store_endpoints=(S3["endpointURL"],)))
+    """What the operator was told arrives at the store."""
+    store = await store_of(S3["endpointURL"])
     assert type(store).__name__ == "S3Store"
