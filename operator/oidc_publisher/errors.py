@@ -11,7 +11,7 @@
     │   ├── UnreachableError       no answer at all
     │   │   └── ConnectionLostError    the connection ended before the answer
     │   ├── CertificateError       an answer from somebody who is not the API server
-    │   │   └── NameMismatchError      the cluster CA's certificate, for another name
+    │   │   └── NameMismatchError      a certificate of the right CA, for another name
     │   └── AnswerError            an HTTP status that is not success
     │       ├── ObjectMissingError     404 for an object
     │       └── ConflictError          409: somebody changed the object in between

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from oidc_publisher.cluster import ClusterClient, Credentials
-from oidc_publisher.cluster.credentials.authorization import Fixed
+from oidc_publisher.cluster.credentials.authorization import FileState, Fixed, file_state
 from oidc_publisher.cluster.credentials.login import Login
 from oidc_publisher.cluster.credentials.trust import client_context
 
@@ -105,8 +105,15 @@ async def serving(pki: PKI, certificate: Certificate | None = None, *, port: int
 
 
 @asynccontextmanager
-async def client_of(pki: PKI, server: str) -> AsyncIterator[ClusterClient]:
+async def client_of(pki: PKI, server: str, *api_server_names: str) -> AsyncIterator[ClusterClient]:
     """A client whose credentials name `server` (HOST:PORT), the CA and a bearer token."""
-    login = Login(f"https://{server}", client_context(str(pki.ca_file)), Fixed("Bearer secret"))
-    async with ClusterClient(Credentials(login)) as client:
+    login = Login(
+        f"https://{server}", client_context(str(pki.ca_file)), Fixed("Bearer secret"), authority=authority_of(pki)
+    )
+    async with ClusterClient(Credentials(login), api_server_names=api_server_names) as client:
         yield client
+
+
+def authority_of(pki: PKI) -> tuple[str, FileState]:
+    """The CA as credentials that name it know it."""
+    return str(pki.ca_file), file_state(pki.ca_file)

@@ -1,5 +1,6 @@
 """spec.keySources: where the public keys of the cluster are read."""
 
+import re
 from typing import Annotated
 
 import re2
@@ -33,12 +34,20 @@ EntryPattern = Annotated[
     ),
 ]
 
+#: What the operator refuses at the socket in any form and behind any name; here as people write it.
+_LINK_LOCAL = r"^(169\.254\.|\[[Ff][Ee][89ABab])"
+
 Address = Annotated[
     str,
     Field(min_length=3, max_length=261),
     matches(
         rf"^([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]):{PORT}$",
         "must be HOST:PORT or [IPv6]:PORT with a port up to 65535 and no scheme",
+    ),
+    Rule(
+        rf"!self.matches(r'{_LINK_LOCAL}')",
+        "must not be a link-local address, where clouds keep their metadata and no cluster its API servers",
+        lambda v: re.match(_LINK_LOCAL, v) is None,
     ),
 ]
 
@@ -52,7 +61,8 @@ class APIServerSourceSpec(APIModel):
 
     addresses: Annotated[tuple[Address, ...], Field(min_length=1, max_length=16), ListType("set")] | None = None
     """API servers to ask, each as HOST:PORT or [IPv6]:PORT. When absent: all ready endpoints in the EndpointSlices of
-    the Service default/kubernetes. Name them where a load balancer hides the single servers."""
+    the Service default/kubernetes. Name them where a load balancer hides the single servers. The certificate of each has
+    to be the cluster CA's, for kubernetes.default.svc or a name that the operator was told to trust."""
 
 
 class ConfigMapSourceSpec(APIModel):

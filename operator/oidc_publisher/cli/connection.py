@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 from typing import Any
@@ -30,7 +30,9 @@ class NoAnswerError(click.ClickException):
 
 
 @asynccontextmanager
-async def connected(kubeconfig: str | None, context: str | None) -> AsyncIterator[ClusterClient]:
+async def connected(
+    kubeconfig: str | None, context: str | None, *, api_server_names: Sequence[str] = ()
+) -> AsyncIterator[ClusterClient]:
     """A client with the caller's credentials.
 
     Raises:
@@ -40,7 +42,7 @@ async def connected(kubeconfig: str | None, context: str | None) -> AsyncIterato
         credentials = load_credentials(kubeconfig, context)
     except CredentialsError as error:
         raise NoAnswerError(sentence(error)) from error
-    async with ClusterClient(credentials) as client:
+    async with ClusterClient(credentials, api_server_names=api_server_names) as client:
         yield client
 
 

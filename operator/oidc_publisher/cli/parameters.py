@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Callable
 from datetime import timedelta
@@ -39,6 +40,21 @@ def each(parse: Callable[[str], object]) -> Callable[[click.Context, click.Param
         return tuple(one(context, parameter, text) for text in texts)
 
     return callback
+
+
+def host_name(text: str) -> str:
+    """Read a name as a certificate has it: a DNS name or an IP address.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    lower = text.lower()
+    if re.fullmatch(rf"{_LABEL}(\.{_LABEL})*", lower):
+        return lower
+    try:
+        return str(ipaddress.ip_address(lower))
+    except ValueError:
+        raise ValueError("must be a DNS name or an IP address, without a port") from None
 
 
 def namespaced_name(text: str) -> tuple[str, str]:

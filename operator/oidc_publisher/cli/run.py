@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 import click
 
 from oidc_publisher.cli.options import store_endpoint_option
-from oidc_publisher.cli.parameters import namespaced_name, parsed
+from oidc_publisher.cli.parameters import each, host_name, namespaced_name, parsed
 from oidc_publisher.controller.settings import MAX_CONCURRENT, RunSettings
 from oidc_publisher.controller.shard import Shard
 from oidc_publisher.process import leave
@@ -53,6 +53,16 @@ _CONTEXT = {"auto_envvar_prefix": "OIDC_PUBLISHER", "show_default": True}
     help="Folder below which key sources may read files. Without it none may.",
 )
 @store_endpoint_option
+@click.option(
+    "--api-server-name",
+    "api_server_names",
+    metavar="NAME",
+    multiple=True,
+    envvar="OIDC_PUBLISHER_API_SERVER_NAME",
+    callback=each(host_name),
+    help="A name in certificates of the cluster's CA under which a single API server gets the operator's credentials, "
+    "beside kubernetes.default.svc and the kubeconfig's own server. May be given more than once.",
+)
 @click.option(
     "--health-address",
     metavar="HOST:PORT",

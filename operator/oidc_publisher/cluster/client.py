@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -14,14 +14,18 @@ from types import TracebackType
 from typing import Any, Self
 
 import aiohttp
+from aiohttp.connector import SocketFactoryType
 from yarl import URL
 
+from oidc_publisher.cluster.addresses import guarded_socket
 from oidc_publisher.cluster.answer import Answer
 from oidc_publisher.cluster.credentials.credentials import Credentials
 from oidc_publisher.cluster.failures import (
     ConnectionLostError,
     NameMismatchError,
     answer_failure,
+    no_authority,
+    not_an_api_server,
     request_failure,
     unexpected_body,
 )
@@ -30,6 +34,8 @@ from oidc_publisher.timing.httpdate import parsed_date
 
 #: The name in every API server's certificate: the one pods know it by.
 API_SERVER_NAME = "kubernetes.default.svc"
+#: Names that every machine has for itself say nothing of who it is: kubelets of k3s have them under the cluster's CA.
+_NAMES_OF_ALL = frozenset({"localhost", "127.0.0.1", "::1"})
 
 CONNECT_TIMEOUT_S = 2.0
 BODY_LIMIT = 16 * 2**20
@@ -48,6 +54,7 @@ class _Call:
     method: str
     url: URL
     asked: str
+    endpoint: bool  # a single API server, not the one that the credentials name
     names: tuple[str | None, ...]  # to look for in the certificate, in turn; None: the host of the URL
     body: bytes | None
     content_type: str
@@ -63,13 +70,19 @@ class _Call:
 class ClusterClient:
     """One pool of connections to the API servers of one cluster.
 
+    Credentials, client certificates among them, go to the server that they name, and to a single endpoint only when the
+    CA that they name issued its certificate for `kubernetes.default.svc`, for the name of that server, or for one of
+    `api_server_names`, which whoever runs the program allows. An endpoint's own address is no such name: objects state it.
+
     Every failure is a ClusterError. Make requests from one event loop only, and `close` at the end.
     """
 
-    def __init__(self, credentials: Credentials) -> None:
+    def __init__(self, credentials: Credentials, *, api_server_names: Sequence[str] = ()) -> None:
         self.credentials = credentials
+        self._allowed_names = tuple(api_server_names)
         self._session: aiohttp.ClientSession | None = None
-        self._own_name: set[str] = set()  # endpoints whose certificate has their own name only
+        self._endpoints_session: aiohttp.ClientSession | None = None
+        self._known_as: dict[str, str | None] = {}  # the name that an endpoint's certificate had last
         self._offsets: dict[str, tuple[float, timedelta]] = {}
 
     @property
@@ -87,9 +100,10 @@ class ClusterClient:
 
     async def close(self) -> None:
         """Close all connections."""
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        for session in (self._session, self._endpoints_session):
+            if session is not None:
+                await session.close()
+        self._session = self._endpoints_session = None
 
     async def request(
         self,
@@ -111,14 +125,17 @@ class ClusterClient:
 
         Raises:
             UnreachableError: nobody answered.
-            CertificateError: whoever answered is not the API server.
+            CertificateError: whoever answered is not the API server, or nobody can tell: nothing was sent.
             AnswerError: a status that is not success; ConflictError for 409.
             CredentialsError: there are no valid credentials at the moment.
         """
+        if endpoint is not None and not self.credentials.vouches:
+            raise no_authority(endpoint)
         call = _Call(
             method,
             self._url(path, endpoint).with_query(params),
             endpoint or self.credentials.host_port,
+            endpoint is not None,
             self._names(endpoint),
             None if body is None else json.dumps(body).encode(),
             content_type,
@@ -161,7 +178,7 @@ class ClusterClient:
         asked = self.credentials.host_port
         headers = {"Accept": accept, **await self.credentials.headers()}
         try:
-            async with self._open().get(
+            async with self._open(endpoint=False).get(
                 url,
                 headers=headers,
                 allow_redirects=False,
@@ -192,7 +209,9 @@ class ClusterClient:
     def _names(self, endpoint: str | None) -> tuple[str | None, ...]:
         if endpoint is None:
             return (self.credentials.tls_server_name,)
-        return (None, API_SERVER_NAME) if endpoint in self._own_name else (API_SERVER_NAME, None)
+        own = self.credentials.own_name
+        stated = (API_SERVER_NAME, *(() if own in _NAMES_OF_ALL else (own,)), *self._allowed_names)
+        return tuple(sorted(dict.fromkeys(stated), key=lambda name: name != self._known_as.get(endpoint)))
 
     async def _patiently(self, call: _Call) -> Answer:
         """Send, and send again while the API server says that it is too busy and for how long (429)."""
@@ -209,16 +228,16 @@ class ClusterClient:
 
     async def _by_name(self, call: _Call) -> tuple[int, dict[str, str], bytes]:
         """Send under the first name that the certificate has; which one an endpoint's has is remembered."""
-        *others, last = call.names
-        for name in others:
+        if not call.endpoint:
+            return await self._unbroken(call, call.names[0])
+        for name in call.names:
             try:
-                return await self._unbroken(call, name)
+                answer = await self._unbroken(call, name)
             except NameMismatchError:
                 continue
-        answer = await self._unbroken(call, last)
-        if others:  # that is, for a single endpoint
-            (self._own_name.add if last is None else self._own_name.discard)(call.asked)
-        return answer
+            self._known_as[call.asked] = name
+            return answer
+        raise not_an_api_server(call.asked, [name for name in call.names if name])
 
     async def _unbroken(self, call: _Call, name: str | None) -> tuple[int, dict[str, str], bytes]:
         """Send, once more if a kept connection had been closed meanwhile; aiohttp itself does so for GET."""
@@ -236,7 +255,7 @@ class ClusterClient:
             headers["Content-Type"] = call.content_type
         left_s = max(call.deadline_s - time.monotonic(), 0.001)
         try:
-            async with self._open().request(
+            async with self._open(endpoint=call.endpoint).request(
                 call.method,
                 call.url,
                 data=call.body,
@@ -251,15 +270,11 @@ class ClusterClient:
         except (aiohttp.ClientError, OSError) as error:  # TimeoutError and ssl.SSLError are OSErrors
             raise request_failure(error, call.asked) from error
 
-    def _open(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            self._session = aiohttp.ClientSession(
-                # No limit: each watch holds a connection, and 100 of them, the default, would leave none for requests.
-                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEP_IDLE_S),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                headers={"Accept-Encoding": "identity", "User-Agent": "oidc-publisher"},
-                trust_env=False,
-            )
+    def _open(self, *, endpoint: bool) -> aiohttp.ClientSession:
+        if endpoint:
+            self._endpoints_session = self._endpoints_session or _session(guarded_socket)
+            return self._endpoints_session
+        self._session = self._session or _session(None)
         return self._session
 
     def _note_date(self, asked: str, headers: Mapping[str, str]) -> timedelta | None:
@@ -271,6 +286,17 @@ class ClusterClient:
         self._offsets = {k: v for k, v in self._offsets.items() if now_s - v[0] < _OFFSETS_KEPT_S}
         self._offsets[asked] = (now_s, offset)
         return offset
+
+
+def _session(socket_factory: SocketFactoryType | None) -> aiohttp.ClientSession:
+    # No limit: each watch holds a connection, and 100 of them, the default, would leave none for requests.
+    connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEP_IDLE_S, socket_factory=socket_factory)
+    return aiohttp.ClientSession(
+        connector=connector,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        headers={"Accept-Encoding": "identity", "User-Agent": "oidc-publisher"},
+        trust_env=False,
+    )
 
 
 async def _lines(response: aiohttp.ClientResponse) -> AsyncIterator[dict[str, Any]]:

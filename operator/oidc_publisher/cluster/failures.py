@@ -10,7 +10,7 @@ they hold no times, ports of ours or request ids, for each new text in a conditi
     ├── UnreachableError
     │   └── ConnectionLostError    the connection ended before the answer
     ├── CertificateError
-    │   └── NameMismatchError      issued by the cluster's CA, but for another name
+    │   └── NameMismatchError      a certificate of the right CA, for another name
     └── AnswerError
         ├── ObjectMissingError     404 of an object; the resource itself is served
         └── ConflictError          409: somebody changed the object in between
@@ -22,12 +22,13 @@ import json
 import os
 import re
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from typing import Any
 
 import aiohttp
 
+from oidc_publisher.cluster.addresses import ForbiddenAddressError
 from oidc_publisher.errors import AnswerError, CertificateError, ClusterError, UnreachableError
 from oidc_publisher.findings import Reason
 
@@ -57,7 +58,7 @@ class ConnectionLostError(UnreachableError):
 
 
 class NameMismatchError(CertificateError):
-    """The certificate is the cluster CA's, but not for the name asked for."""
+    """The certificate is issued by a CA that is trusted, but not for the name asked for."""
 
 
 class ObjectMissingError(AnswerError):
@@ -78,10 +79,37 @@ def request_failure(error: Exception, asked: str) -> ClusterError:
     if isinstance(error, _LOST) and not isinstance(error, aiohttp.ClientConnectorError):
         sentence = f"{asked} ended the connection before its answer was complete"
         return ConnectionLostError(Reason.APIServerUnreachable, sentence, retryable=True, subject=asked)
+    if isinstance(error, aiohttp.ClientConnectorError) and isinstance(error.os_error, ForbiddenAddressError):
+        sentence = f"{asked} is not asked, for {error.os_error.strerror}, where no API server is"
+        hint = "Correct spec.keySources[].apiServer.addresses, or look who changed what that name resolves to."
+        return UnreachableError(Reason.SpecUnsupported, sentence, hint=hint, subject=asked)
     why = next(
         (say(error) for kind, say in _WHY if isinstance(error, kind)), "does not speak HTTP as an API server does"
     )
     return UnreachableError(Reason.APIServerUnreachable, f"{asked} {why}", retryable=True, subject=asked)
+
+
+def no_authority(endpoint: str) -> CertificateError:
+    """The refusal to show credentials to a single API server of which no CA says that it is one."""
+    return CertificateError(
+        Reason.APIServerCertificateInvalid,
+        f"{endpoint} was not asked: the operator's credentials name no CA that could say whether it is an API server",
+        hint="Put certificate-authority into the cluster entry of the kubeconfig.",
+        subject=endpoint,
+    )
+
+
+def not_an_api_server(endpoint: str, names: Sequence[str]) -> NameMismatchError:
+    """The refusal to show credentials to a machine that the cluster's CA knows, but not as an API server."""
+    return NameMismatchError(
+        Reason.APIServerCertificateInvalid,
+        f"{endpoint} has a certificate of the cluster's CA, but for none of the names of an API server "
+        f"({', '.join(names)}); no credentials were sent to it",
+        hint="Look who listens there. If it is an API server, add one of these names to its certificate, or allow the "
+        "name that it has with --api-server-name of the operator.",
+        retryable=True,
+        subject=endpoint,
+    )
 
 
 def answer_failure(status: int, body: bytes, *, request: str, asked: str) -> AnswerError:
@@ -161,16 +189,13 @@ def _certificate_failure(error: Exception, asked: str) -> CertificateError:
     code = error.verify_code if isinstance(error, ssl.SSLCertVerificationError) else 0
     why = error.verify_message if isinstance(error, ssl.SSLCertVerificationError) else "not verified"
     kind = NameMismatchError if code in _NAME_MISMATCH else CertificateError
-    hint = _HINT_NAME if code in _NAME_MISMATCH else _HINT_VALIDITY if code in _NOT_NOW else ""
-    # OpenSSL's message repeats the name asked for; the sentence has it already.
-    why = "for another name" if code in _NAME_MISMATCH else why
-    return kind(
-        Reason.APIServerCertificateInvalid,
-        f"{asked} has a certificate that the cluster's CA did not issue for it ({why})",
-        hint=hint,
-        retryable=True,
-        subject=asked,
-    )
+    if code in _NAME_MISMATCH:
+        # OpenSSL's message repeats the name asked for.
+        sentence, hint = f"{asked} has a certificate of the right CA, but for another name", _HINT_NAME
+    else:
+        sentence = f"{asked} has a certificate that the cluster's CA did not issue for it ({why})"
+        hint = _HINT_VALIDITY if code in _NOT_NOW else ""
+    return kind(Reason.APIServerCertificateInvalid, sentence, hint=hint, retryable=True, subject=asked)
 
 
 def _errno_text(error: aiohttp.ClientConnectorError) -> str:

@@ -52,7 +52,7 @@ async def run(settings: RunSettings) -> int:
     """
     credentials = load_credentials(settings.kubeconfig, settings.context)
     asyncio.get_running_loop().set_default_executor(_ImpatientExecutor(settings.max_concurrent + _SPARE_THREADS))
-    async with ClusterClient(credentials) as client:
+    async with ClusterClient(credentials, api_server_names=settings.api_server_names) as client:
         reconciler = _the_reconciler(client, settings)
         return await Operator(settings, credentials, client, reconciler).run()
 

@@ -22,7 +22,8 @@ class RunSettings:
     `probe_service_account` is (namespace, name) of the ServiceAccount whose tokens prove an issuer; None is good until
     an issuer has an apiServer source. `key_files_root` is the folder below which key sources may read files; None: nowhere.
     `store_endpoints` are the servers that objects may name as their store (URLs as stores.endpoints.Server.parse takes them);
-    none: every one with https. `health_address` None means DEFAULT_HEALTH_ADDRESS if that can be had.
+    none: every one with https. `api_server_names` are names in certificates under which single API servers get the
+    credentials, beside the usual ones. `health_address` None means DEFAULT_HEALTH_ADDRESS if that can be had.
     """
 
     shard: Shard = WHOLE
@@ -30,6 +31,7 @@ class RunSettings:
     probe_service_account: tuple[str, str] | None = None
     key_files_root: Path | None = None
     store_endpoints: tuple[str, ...] = ()
+    api_server_names: tuple[str, ...] = ()
     health_address: Address | None = None
     kubeconfig: str | None = None
     context: str | None = None

@@ -55,6 +55,8 @@ class APIServerSource:
         Complete only if every endpoint answered with a valid certificate, a usable key and nothing unreadable. A key
         of a type that relying parties refuse does not count against it: it is known and left out.
         """
+        if not self._client.credentials.vouches:
+            return await self._without_authority()
         try:
             endpoints = self._addresses or await confirmed(self._endpoints)
         except ClusterError as error:
@@ -67,6 +69,17 @@ class APIServerSource:
 
     async def _endpoints(self, left_s: float) -> tuple[str, ...]:
         return await api_server_endpoints(self._client, timeout_s=left_s)
+
+    async def _without_authority(self) -> SourceResult:
+        """No CA says which machine is an API server: only the credentials' own server is asked, never `addresses`."""
+        if not self._addresses:
+            return await self._without_endpoints(_no_authority())
+        message = f"Key source {self._name} names addresses, and the operator's credentials name no CA for them"
+        hint = "Put certificate-authority into the cluster entry of the operator's kubeconfig, or remove addresses."
+        finding = Finding.of(Reason.SpecUnsupported, message, hint=hint, subject=self._name)
+        missing = tuple(f"API server {address}" for address in self._addresses)
+        reading = SourceReading(self._name, complete=False, missing=missing, from_api_server=True)
+        return SourceResult(reading, (finding,), endpoints=None)
 
     async def _without_endpoints(self, *findings: Finding) -> SourceResult:
         """Nobody knows how many API servers there are: what the credentials' own server lists, never complete.
@@ -149,6 +162,16 @@ def _failure(error: ClusterError, asked: str) -> Finding:
 
 def _empty(asked: str) -> Finding:
     return Finding.of(Reason.SourceEmpty, f"The key set of {asked} names no usable key", subject=asked)
+
+
+def _no_authority() -> Finding:
+    return Finding.of(
+        Reason.APIServerCertificateInvalid,
+        "The operator's credentials name no CA, so nobody can tell which machines are API servers: only the one that "
+        "they name is asked",
+        hint="Put certificate-authority into the cluster entry of the operator's kubeconfig.",
+        subject=ENDPOINT_SLICE,
+    )
 
 
 def _no_endpoints() -> Finding:

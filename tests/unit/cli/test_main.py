@@ -88,6 +88,7 @@ def test_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
         (["run", "--probe-service-account", "probe"], "'probe' must be NAMESPACE/NAME"),
         (["run", "--probe-service-account", "A/b"], "must be NAMESPACE/NAME"),
         (["run", "--probe-service-account", "a/b/c"], "must be NAMESPACE/NAME"),
+        (["run", "--api-server-name", "api:6443"], "'api:6443' must be a DNS name or an IP address, without a port."),
         (["run", "--max-concurrent", "0"], "0 is not in the range"),
         (["run", "--store-endpoint", "minio:9000"], "'minio:9000' must be the URL of a server without a path, such as"),
         (["run", "--store-endpoint", "https://a", "--store-endpoint", "https://a/b"], "'https://a/b' must be the URL"),
@@ -183,6 +184,13 @@ def test_options_are_environment_variables_too() -> None:
     done = run("run", env={"OIDC_PUBLISHER_SHARD": "9/8"})
     assert done.returncode == 2
     assert "9/8" in done.stderr
+
+
+def test_a_list_is_an_environment_variable_too() -> None:
+    """The variable holds the names with spaces between them; a wrong one is refused by name."""
+    done = run("run", env={"OIDC_PUBLISHER_API_SERVER_NAME": "api.internal 10.0.0.1 api:6443"})
+    assert done.returncode == 2
+    assert "'api:6443' must be a DNS name" in done.stderr
 
 
 def test_a_health_address_in_use_is_refused_when_it_was_asked_for(tmp_path: Path) -> None:

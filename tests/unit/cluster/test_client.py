@@ -27,7 +27,7 @@ from oidc_publisher.cluster.credentials.trust import client_context
 from oidc_publisher.cluster.failures import ConnectionLostError, ObjectMissingError
 from oidc_publisher.errors import AnswerError, CertificateError, ClusterError, UnreachableError
 from oidc_publisher.findings import Reason
-from tests.support.apistub import client_of, refuses, says, serving
+from tests.support.apistub import authority_of, client_of, refuses, says, serving
 from tests.support.pki import PKI
 from tests.support.processes import free_port
 
@@ -88,7 +88,8 @@ async def test_connections_are_kept(pki: PKI) -> None:
 async def test_the_server_may_have_a_path(pki: PKI) -> None:
     """A server behind a path (Rancher) is asked below it, and a single endpoint is not."""
     async with serving(pki) as stub:
-        login = Login(f"https://{stub.address}/k8s/clusters/c-1", client_context(str(pki.ca_file)))
+        tls = client_context(str(pki.ca_file))
+        login = Login(f"https://{stub.address}/k8s/clusters/c-1", tls, authority=authority_of(pki))
         async with ClusterClient(Credentials(login)) as client:
             stub.on("GET", "/k8s/clusters/c-1/version", says({}))
             stub.on("GET", "/version", says({}))
@@ -202,9 +203,12 @@ class TestCertificates:
             answer = await client.request("GET", "/thing", endpoint=stub.address)
         assert answer.asked == stub.address
 
-    async def test_an_endpoint_may_be_known_by_its_own_name_only(self, pki: PKI) -> None:
-        """A certificate for the address alone will do, and is remembered: the second request tries nothing else."""
-        async with serving(pki, pki.serving("127.0.0.1")) as stub, client_of(pki, "127.0.0.1:1") as client:
+    async def test_an_endpoint_may_be_known_by_the_name_of_the_kubeconfigs_server(self, pki: PKI) -> None:
+        """A certificate for that host alone will do, and is remembered: the second request tries nothing else."""
+        async with (
+            serving(pki, pki.serving("api.example.test")) as stub,
+            client_of(pki, "api.example.test:6443") as client,
+        ):
             stub.on("GET", "/thing", says({}))
             await client.request("GET", "/thing", endpoint=stub.address)
             await client.request("GET", "/thing", endpoint=stub.address)
@@ -212,21 +216,97 @@ class TestCertificates:
 
     async def test_an_endpoint_may_change_its_name(self, pki: PKI) -> None:
         """What was remembered of its certificate holds until it has another one."""
-        async with client_of(pki, "127.0.0.1:1") as client:
+        async with client_of(pki, "api.example.test:6443") as client:
             port = free_port()
-            for name in ("127.0.0.1", "kubernetes.default.svc", "127.0.0.1"):
+            for name in ("api.example.test", "kubernetes.default.svc", "api.example.test"):
                 async with serving(pki, pki.serving(name), port=port) as stub:
                     stub.on("GET", "/thing", says({}))
                     assert (await client.request("GET", "/thing", endpoint=stub.address)).status == 200
 
-    async def test_an_endpoint_with_neither_name_is_refused(self, pki: PKI) -> None:
-        """The CA vouches for another machine than the one asked."""
-        async with serving(pki, pki.serving("worker-3")) as stub, client_of(pki, "127.0.0.1:1") as client:
+    @pytest.mark.parametrize("name", ["worker-3", "127.0.0.1", "localhost"])
+    async def test_a_machine_that_is_no_api_server_gets_no_credentials(self, pki: PKI, name: str) -> None:
+        """The CA vouches for another machine: a kubelet's certificate has its own address, and with k3s localhost."""
+        async with serving(pki, pki.serving(name)) as stub, client_of(pki, "127.0.0.1:1") as client:
             error = await failure_of(client, endpoint=stub.address)
         assert isinstance(error, CertificateError)
-        assert error.message.endswith("(for another name)")
+        assert "for none of the names of an API server (kubernetes.default.svc)" in error.message
+        assert "--api-server-name" in error.hint
+        assert stub.seen == []
+
+    async def test_whoever_runs_the_operator_may_allow_more_names(self, pki: PKI) -> None:
+        """The flag does what no object can."""
+        async with serving(pki, pki.serving("api-1.internal")) as stub:
+            stub.on("GET", "/thing", says({}))
+            async with client_of(pki, "127.0.0.1:1", "api-1.internal") as client:
+                assert (await client.request("GET", "/thing", endpoint=stub.address)).status == 200
+
+    @pytest.mark.parametrize("insecure", [False, True])
+    async def test_without_a_ca_no_endpoint_is_asked(
+        self, pki: PKI, monkeypatch: pytest.MonkeyPatch, insecure: bool
+    ) -> None:
+        """Every host with a public certificate would get the token; without verification every host at all."""
+        monkeypatch.setenv("SSL_CERT_FILE", str(pki.ca_file))  # the CA is the system's: everybody's
+        tls = client_context(str(pki.ca_file) if insecure else None, verify=not insecure)
+        authority = authority_of(pki) if insecure else None
+        async with serving(pki) as stub:
+            stub.on("GET", "/thing", says({}))
+            login = Login(f"https://{stub.address}", tls, Fixed("Bearer secret"), authority=authority)
+            async with ClusterClient(Credentials(login)) as client:
+                assert (await client.request("GET", "/thing")).status == 200
+                error = await failure_of(client, endpoint=stub.address)
+        assert isinstance(error, CertificateError)
+        assert "name no CA" in error.message
+        assert len(stub.seen) == 1
+
+    async def test_a_stranger_sees_no_client_certificate(self, pki: PKI) -> None:
+        """A client certificate says who asks as a token does: the handshake ends before it is sent."""
+        certificate = pki.serving("worker-3")
+        context = certificate.server_context()
+        context.verify_mode = ssl.CERT_OPTIONAL
+        context.load_verify_locations(str(pki.ca_file))
+        shown: list[object] = []
+
+        async def look(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            shown.append(writer.get_extra_info("peercert"))
+            await reader.read(1)
+
+        mine = pki.serving("admin")
+        tls = client_context(str(pki.ca_file), str(mine.chain_file), str(mine.key_file))
+        async with talking(look, context) as address:
+            login = Login("https://127.0.0.1:1", tls, authority=authority_of(pki))
+            async with ClusterClient(Credentials(login)) as client:
+                assert isinstance(await failure_of(client, endpoint=address), CertificateError)
+        assert not any(shown)
+
+    async def test_the_kubeconfigs_server_with_another_name(self, pki: PKI) -> None:
+        """It is the right CA; what is wrong is the name, and the advice is about that."""
+        async with serving(pki, pki.serving("worker-3")) as stub, client_of(pki, stub.address) as client:
+            error = await failure_of(client)
+        assert error.message == f"{stub.address} has a certificate of the right CA, but for another name"
+        assert "tls-server-name" in error.hint
         assert "Compare the CA" not in error.finding().message
-        assert "certSANs" in error.hint
+
+    @pytest.mark.parametrize(
+        "host", ["169.254.169.254", "[::ffff:169.254.169.254]", "[fe80::1]", "0.0.0.0", "[fd00:ec2::254]"]
+    )
+    async def test_no_object_sends_the_operator_to_a_metadata_service(self, pki: PKI, host: str) -> None:
+        """In no form of the address: no connection is opened."""
+        async with client_of(pki, "127.0.0.1:1") as client:
+            error = await failure_of(client, endpoint=f"{host}:443")
+        assert error.reason is Reason.SpecUnsupported
+        assert "link-local or metadata address" in error.message
+
+    async def test_a_name_does_not_lead_there_either(self, pki: PKI, monkeypatch: pytest.MonkeyPatch) -> None:
+        """What counts is the address that is connected to, not the text."""
+        real = asyncio.get_running_loop().getaddrinfo
+
+        async def leads(host: str, port: int, **options: int) -> object:
+            return await real("169.254.169.254" if host == "innocent.test" else host, port, **options)
+
+        monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", leads)
+        async with client_of(pki, "127.0.0.1:1") as client:
+            error = await failure_of(client, endpoint="innocent.test:443")
+        assert error.reason is Reason.SpecUnsupported
 
     async def test_tls_server_name(self, pki: PKI) -> None:
         """The kubeconfig may say under which name the server is to be known."""

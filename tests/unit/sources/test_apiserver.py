@@ -6,13 +6,17 @@ import asyncio
 import json
 import socket
 import time
-from collections.abc import Mapping
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from aiohttp import web
 
+from oidc_publisher.cluster import ClusterClient, Credentials
+from oidc_publisher.cluster.credentials.authorization import Fixed
+from oidc_publisher.cluster.credentials.login import Login
+from oidc_publisher.cluster.credentials.trust import client_context
 from oidc_publisher.findings import Reason
 from oidc_publisher.keys import read_cluster_jwks, to_jwk
 from oidc_publisher.keys.pem import read_entry
@@ -248,6 +252,41 @@ class TestEndpointSlice:
         assert reasons(result) == {address: Reason.APIServerUnreachable}
         assert len(result.findings) == 1
         assert result.endpoints is None
+
+
+class TestWithoutAuthority:
+    """A kubeconfig without a CA: the system's CAs know every host, and an object could name one that logs tokens."""
+
+    @staticmethod
+    @asynccontextmanager
+    async def client(pki: PKI, stub: APIStub) -> AsyncIterator[ClusterClient]:
+        """Credentials that name no CA; the stub's is trusted as if it were one of the system's."""
+        login = Login(f"https://{stub.address}", client_context(str(pki.ca_file)), Fixed("Bearer secret"))
+        async with ClusterClient(Credentials(login)) as client:
+            yield client
+
+    async def test_addresses_are_unsupported(self, pki: PKI) -> None:
+        """`plan -f` of a stranger's manifest sent the admin's token to the host that it named."""
+        async with serving(pki) as main, serving(pki) as stranger:
+            stranger.on("GET", JWKS, key_set(jwk("evil")))
+            async with self.client(pki, main) as client:
+                result = await APIServerSource(client, "api", (stranger.address,)).read()
+        assert (stranger.seen, kids(result), result.endpoints) == ([], [], None)
+        assert [finding.reason for finding in result.findings] == [Reason.SpecUnsupported]
+        assert "certificate-authority" in result.findings[0].message
+        assert result.reading.missing == (f"API server {stranger.address}",)
+
+    async def test_only_the_own_server_is_asked(self, pki: PKI) -> None:
+        """Its keys enter; how many API servers there are, and what they list, nobody knows."""
+        async with serving(pki) as main, serving(pki) as other:
+            endpoints = [{"addresses": ["127.0.0.1"]}]
+            main.on("GET", SLICES, says({"items": [{"endpoints": endpoints, "ports": [{"port": other.port}]}]}))
+            main.on("GET", JWKS, key_set(jwk("a")))
+            async with self.client(pki, main) as client:
+                result = await APIServerSource(client, "api").read()
+        assert (other.seen, kids(result), result.endpoints) == ([], [kid("a")], None)
+        assert [finding.reason for finding in result.findings] == [Reason.APIServerCertificateInvalid]
+        assert not result.reading.complete
 
 
 def test_the_helper_speaks_as_an_api_server() -> None:

@@ -12,7 +12,7 @@ import click
 
 from oidc_publisher.cli.exitcodes import ExitCode
 from oidc_publisher.cli.options import Asking, Output, common_options, store_endpoint_option, taken
-from oidc_publisher.cli.parameters import namespaced_name, parsed, timeout
+from oidc_publisher.cli.parameters import each, host_name, namespaced_name, parsed, timeout
 from oidc_publisher.harmless import harmless
 
 if TYPE_CHECKING:
@@ -47,6 +47,15 @@ if TYPE_CHECKING:
 )
 @store_endpoint_option
 @click.option(
+    "--api-server-name",
+    "api_server_names",
+    metavar="NAME",
+    multiple=True,
+    envvar="OIDC_PUBLISHER_API_SERVER_NAME",
+    callback=each(host_name),
+    help="A name under which a single API server gets your credentials, as `run` has it.",
+)
+@click.option(
     "--timeout",
     metavar="DURATION",
     default="1m",
@@ -59,6 +68,7 @@ def command(
     probe_service_account: tuple[str, str] | None,
     key_files_root: Path | None,
     store_endpoints: tuple[str, ...],
+    api_server_names: tuple[str, ...],
     timeout: timedelta,
     **options: Any,
 ) -> int:
@@ -78,7 +88,10 @@ def command(
     wanted = read_manifest(manifest.read(), "The manifest" if manifest.name == "<stdin>" else manifest.name)
     asking = taken({"name": wanted.metadata.name, **options})
     settings = RunSettings(
-        probe_service_account=probe_service_account, key_files_root=key_files_root, store_endpoints=store_endpoints
+        probe_service_account=probe_service_account,
+        key_files_root=key_files_root,
+        store_endpoints=store_endpoints,
+        api_server_names=api_server_names,
     )
     preview = asyncio.run(_look(asking, wanted, settings, timeout))
     return _say(preview, asking)
@@ -108,7 +121,8 @@ async def _previewed(asking: Asking, wanted: OIDCIssuer, settings: RunSettings) 
     from oidc_publisher.timing.clock import SystemClock  # noqa: PLC0415
 
     clock = SystemClock()
-    async with connection.connected(asking.kubeconfig, asking.context) as client:
+    names = settings.api_server_names
+    async with connection.connected(asking.kubeconfig, asking.context, api_server_names=names) as client:
         living, crd = await planpass.living_issuer(client, asking.name)
         basis = planbasis.basis_of(wanted, living)
         if wanted.spec.suspend:

@@ -62,6 +62,16 @@ class Credentials:
         return self._login.tls_server_name
 
     @property
+    def own_name(self) -> str:
+        """The name by which the API server of `server` is known: `tls_server_name`, or the host of `server`."""
+        return self._login.own_name
+
+    @property
+    def vouches(self) -> bool:
+        """Whether they name a CA, so that other machines than `server` can be known as API servers of the cluster."""
+        return self._login.vouches
+
+    @property
     def proxy(self) -> str | None:
         """The proxy of the kubeconfig's cluster entry."""
         return self._login.proxy

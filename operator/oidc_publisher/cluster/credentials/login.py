@@ -34,6 +34,19 @@ class Login:
         if self.proxy:
             _require_http(self.proxy, "The proxy-url")
 
+    @property
+    def own_name(self) -> str:
+        """The name by which the API server of `server` is known."""
+        return self.tls_server_name or urlsplit(self.server).hostname or ""
+
+    @property
+    def vouches(self) -> bool:
+        """Whether a CA that the credentials name says which machine is an API server.
+
+        The system's CAs vouch for every host of the world, and without verification nobody vouches for anybody.
+        """
+        return self.authority is not None and self.tls.verify_mode is ssl.CERT_REQUIRED and self.tls.check_hostname
+
     def authority_changed(self) -> bool:
         """Whether the CA's file is another one than when it was read; it may have been renewed."""
         if self.authority is None:
