@@ -10,10 +10,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from hypothesis import HealthCheck, event, given, settings
+from hypothesis import strategies as st
 
 from oidc_publisher.api import custom_resource_definition, read_issuer, to_status_json
 from oidc_publisher.api.status import WAITING_STATUS
+from oidc_publisher.errors import InvalidObjectError
 from tests.api_objects import BadObject, bad_objects, good_objects
+from tests.api_objects.mutation import mutations
 from tests.support.processes import wait_for
 
 if TYPE_CHECKING:
@@ -100,6 +104,35 @@ def test_an_immutable_field_cannot_be_changed(scratch: ControlPlane, bad: BadObj
     assert answer.status == 422
     assert bad.expect in answer.json()["message"]
     assert _replace(scratch, bad.before).status == 200
+
+
+@settings(
+    max_examples=400, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(document=st.sampled_from(sorted(GOOD)).flatmap(lambda name: mutations(GOOD[name])))
+def test_what_is_admitted_is_read_or_refused_by_name(cluster: ControlPlane, document: dict[str, Any]) -> None:
+    """Of every object that schema and rules admit we say either what it asks for, or which field we cannot read."""
+    # Not strict, as most clients are: what the schema does not know is dropped and not refused.
+    answer = cluster.request("POST", f"{COLLECTION}?dryRun=All&fieldValidation=Ignore", document)
+    event(f"{answer.status}")
+    if answer.status != 201:
+        return
+    try:
+        read_issuer(answer.json())
+    except InvalidObjectError as error:
+        event(f"admitted and refused: {error.message}")
+        assert "spec." in error.message  # noqa: PT017 - both ways are right
+
+
+@pytest.mark.parametrize("pattern", [r"\pL{1000}", r"(?:\pL{100}){10}"])
+def test_go_takes_patterns_that_we_do_not(cluster: ControlPlane, pattern: str) -> None:
+    """Such an object is stored, and named when it is read (tests/live/test_unreadable.py: in its status)."""
+    source = {"configMap": {"namespace": "n", "name": "c", "entryPattern": pattern}}
+    document = GOOD["smallest"] | {"spec": GOOD["smallest"]["spec"] | {"keySources": [source]}}
+    answer = _try(cluster, document)
+    assert answer.status == 201
+    with pytest.raises(InvalidObjectError, match=r"spec\.keySources\[0\]\.configMap\.entryPattern: .* 8 MiB"):
+        read_issuer(answer.json())
 
 
 def test_mutable_fields_can_be_changed(scratch: ControlPlane) -> None:

@@ -11,7 +11,7 @@ from oidc_publisher.api.rules import ListType, Rule, matches
 
 
 def _is_regular_expression(pattern: str) -> bool:
-    # The same syntax as the API server's, whose rule says the same in CEL.
+    # The same syntax as the API server's, whose rule says the same in CEL. Go has no limit of memory, C++ has 8 MiB.
     options = re2.Options()
     options.log_errors = False
     try:
@@ -28,7 +28,7 @@ EntryPattern = Annotated[
     NO_PRIVATE_KEY,
     Rule(
         "''.matches(self) || !''.matches(self)",
-        "must be a regular expression (RE2 syntax)",
+        "must be a regular expression (RE2 syntax), of at most 8 MiB once it is compiled",
         _is_regular_expression,
         silent=True,  # it is true or fails to evaluate: no value is repeated beside the regex compiler's complaint
     ),

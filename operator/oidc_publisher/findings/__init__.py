@@ -1,7 +1,7 @@
 """The catalogue of everything that can be wrong, and how conditions follow from it. Pure."""
 
 from oidc_publisher.findings.catalogue import CATALOGUE, CONDITION_ORDER, ConditionType, Entry, Reason, Severity
-from oidc_publisher.findings.conditions import Condition, ConditionStatus, Facts, conditions
+from oidc_publisher.findings.conditions import Condition, ConditionStatus, Facts, conditions, refused_conditions
 from oidc_publisher.findings.finding import Finding, most_important, sorted_findings
 
 __all__ = [
@@ -17,5 +17,6 @@ __all__ = [
     "Severity",
     "conditions",
     "most_important",
+    "refused_conditions",
     "sorted_findings",
 ]

@@ -78,6 +78,19 @@ def conditions(findings: Iterable[Finding], facts: Facts) -> tuple[Condition, ..
     return (ready, *causes, safe, *_settled_progress(ready, found, facts, before))
 
 
+def refused_conditions(refusal: Finding, facts: Facts) -> tuple[Condition, ...]:
+    """The conditions of an object that cannot be read: Ready is False and Stalled, and nothing else is known of it."""
+    before = {c.type: c for c in facts.previous}
+    ready = _make(ConditionType.READY, ConditionStatus.FALSE, refusal.reason, refusal.message, facts)
+    steps = [
+        _make(kind, ConditionStatus.UNKNOWN, refusal.reason, refusal.message, facts)
+        for kind in (*CONDITION_ORDER, ConditionType.SAFE_TO_SIGN)
+        if facts.mints or kind is not ConditionType.TOKEN_ACCEPTED
+    ]
+    stalled = _make(ConditionType.STALLED, ConditionStatus.TRUE, refusal.reason, refusal.message, facts)
+    return tuple(_settled(c, before) for c in (ready, *steps, stalled))
+
+
 def _suspended(facts: Facts, before: Mapping[ConditionType, Condition]) -> tuple[Condition, ...]:
     entry = CATALOGUE[Reason.Suspended]
     ready = _make(

@@ -3,16 +3,31 @@
 from __future__ import annotations
 
 import logging
+from typing import Protocol
 
 import structlog
 
-from oidc_publisher.api import OIDCIssuer, OIDCIssuerStatus, StatusCondition
+from oidc_publisher.api import ObjectMeta, OIDCIssuerStatus, StatusCondition
 from oidc_publisher.cluster import ClusterAPI, post_event
 from oidc_publisher.errors import ClusterError
 from oidc_publisher.findings import CONDITION_ORDER, ConditionType, Finding, Severity
 from oidc_publisher.timing.clock import Clock
 
 log = structlog.stdlib.get_logger(__name__)
+
+
+class Told(Protocol):
+    """An OIDCIssuer as far as people are told of it."""
+
+    @property
+    def metadata(self) -> ObjectMeta:
+        """Its name and UID."""
+        ...
+
+    @property
+    def status(self) -> OIDCIssuerStatus:
+        """What was said of it before."""
+        ...
 
 
 class EventRecorder:
@@ -23,12 +38,12 @@ class EventRecorder:
         self._clock = clock
         self._refused = False
 
-    async def happened(self, issuer: OIDCIssuer, event: Finding) -> None:
+    async def happened(self, issuer: Told, event: Finding) -> None:
         """Something that is over as soon as it has happened: a key became safe, drift was repaired."""
         log.info(event.message, issuer=issuer.metadata.name, reason=str(event.reason), subject=event.subject)
         await self._post(issuer, str(event.reason), event.message, warning=event.severity is not Severity.INFO)
 
-    async def changed(self, issuer: OIDCIssuer, status: OIDCIssuerStatus) -> None:
+    async def changed(self, issuer: Told, status: OIDCIssuerStatus) -> None:
         """Conditions that are not as they were: each in the log, Ready as an event too."""
         before = {c.type: (c.status, c.reason) for c in issuer.status.conditions}
         told: set[str] = set()
@@ -42,7 +57,7 @@ class EventRecorder:
             if condition.type == ConditionType.READY:
                 await self._post(issuer, condition.reason, condition.message, warning=condition.status != "True")
 
-    async def _post(self, issuer: OIDCIssuer, reason: str, note: str, *, warning: bool) -> None:
+    async def _post(self, issuer: Told, reason: str, note: str, *, warning: bool) -> None:
         metadata = {"name": issuer.metadata.name, "uid": issuer.metadata.uid}
         try:
             await post_event(
@@ -62,7 +77,7 @@ class EventRecorder:
             self._refused = False
 
 
-def _log(issuer: OIDCIssuer, condition: StatusCondition) -> None:
+def _log(issuer: Told, condition: StatusCondition) -> None:
     broken = condition.type in CONDITION_ORDER or condition.type == ConditionType.READY
     level = logging.WARNING if broken and condition.status == "False" else logging.INFO
     log.log(

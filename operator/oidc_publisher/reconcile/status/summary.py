@@ -23,6 +23,7 @@ from oidc_publisher.findings import (
     Reason,
     Severity,
     conditions,
+    refused_conditions,
     sorted_findings,
 )
 from oidc_publisher.harmless import harmless
@@ -77,6 +78,20 @@ def summarise(issuer: OIDCIssuer, summary: Summary, now: datetime) -> OIDCIssuer
         }
     )
     return status if summary.ledger is None else with_ledger(status, summary.ledger)
+
+
+def refused(
+    known: OIDCIssuerStatus, refusal: Finding, *, generation: int, mints: bool, now: datetime
+) -> OIDCIssuerStatus:
+    """The status of an object that cannot be read, whose former status is `known`."""
+    facts = Facts(generation, now, timedelta(0), mints=mints, previous=tuple(_read_conditions(known.conditions)))
+    return known.model_copy(
+        update={
+            "observed_generation": generation,
+            "conditions": tuple(_condition(condition) for condition in refused_conditions(refusal, facts)),
+            "findings": _findings((refusal,), known.findings, now),
+        }
+    )
 
 
 def with_ledger(status: OIDCIssuerStatus, ledger: Ledger) -> OIDCIssuerStatus:

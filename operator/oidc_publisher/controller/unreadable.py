@@ -1,0 +1,104 @@
+"""An object that the API server admits and this version cannot read: its status says so, and its deletion is let go.
+
+A CRD of a newer version admits such objects, and so does RE2 in Go where RE2 in C++ refuses. Without a word the last
+Ready would stand for ever.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from oidc_publisher.api import RECONCILE_REQUESTED_AT, ObjectMeta, OIDCIssuerStatus, read_status, to_status_json
+from oidc_publisher.cluster import ClusterClient, patch_finalizers, patch_status
+from oidc_publisher.controller.queue import Outcome
+from oidc_publisher.errors import InvalidObjectError
+from oidc_publisher.findings import Finding
+from oidc_publisher.reconcile.finalizer import FINALIZER, left
+from oidc_publisher.reconcile.status.patch import status_patch
+from oidc_publisher.reconcile.status.summary import refused
+from oidc_publisher.reconcile.telling import Teller
+from oidc_publisher.timing.clock import Clock
+
+#: The interval of an issuer that states none: a status that somebody overwrites is written again.
+_AGAIN = timedelta(minutes=1)
+_WHY_LEFT = "this version of oidc-publisher cannot read the object that was deleted"
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """An object of which the metadata and the status are understood, and the spec is not; `raw` is as it is stored."""
+
+    raw: Mapping[str, Any]
+    metadata: ObjectMeta
+    status: OIDCIssuerStatus
+    finding: Finding
+
+    @classmethod
+    def of(cls, raw: Mapping[str, Any], error: InvalidObjectError) -> Unreadable:
+        """What can be said of the object whose reading ended in `error`."""
+        metadata = ObjectMeta(name=raw["metadata"]["name"], uid=raw["metadata"].get("uid") or "")
+        return cls(raw, metadata, read_status(raw).status, error.finding())
+
+    @property
+    def mints(self) -> bool:
+        """Whether the spec names an apiServer source, as far as one can see; the default is one."""
+        spec = self.raw.get("spec")
+        sources = spec.get("keySources") if isinstance(spec, Mapping) else None
+        if not isinstance(sources, list):
+            return True
+        return any(isinstance(source, Mapping) and "apiServer" in source for source in sources)
+
+
+class Refusals:
+    """Says of unreadable objects what is to be said, and nothing twice."""
+
+    def __init__(self, client: ClusterClient, clock: Clock) -> None:
+        self._client = client
+        self._clock = clock
+        self._teller = Teller(client, clock)
+
+    async def refuse(self, found: Unreadable) -> Outcome:
+        """Report the object, or let it go when it is being deleted.
+
+        Raises:
+            ConflictError: the object was changed since it was read.
+            ClusterError: it could not be written.
+        """
+        if found.raw["metadata"].get("deletionTimestamp") is not None:
+            await self._let_go(found)
+            return Outcome()
+        wanted = refused_status(found, self._clock.now())
+        patch = status_patch(found.raw.get("status") or {}, wanted)
+        if patch:
+            version = found.raw["metadata"]["resourceVersion"]
+            await patch_status(self._client, found.metadata.name, patch, version)
+            await self._teller.changed(found, read_status({"status": wanted}).status)
+        return Outcome(wake_after=_AGAIN)
+
+    async def _let_go(self, found: Unreadable) -> None:
+        """Take our finalizer off; the documents stay, for nobody knows what deletionPolicy would say of them."""
+        finalizers = found.raw["metadata"].get("finalizers") or ()
+        if FINALIZER not in finalizers:
+            return
+        others = [name for name in finalizers if name != FINALIZER]
+        await patch_finalizers(self._client, found.metadata.name, others, found.raw["metadata"]["resourceVersion"])
+        location = found.status.publication.location if found.status.publication else None
+        if location:
+            await self._teller.happened(found, left(location, _WHY_LEFT))
+
+
+def refused_status(found: Unreadable, now: datetime) -> dict[str, Any]:
+    """The status of an unreadable object: refused in each condition, and otherwise, the ledger above all, as it was.
+
+    What this version does not know of a newer one's status stays too.
+    """
+    generation = found.raw["metadata"].get("generation") or 0
+    status = refused(found.status, found.finding, generation=generation, mints=found.mints, now=now)
+    said = to_status_json(status)
+    requested = (found.raw["metadata"].get("annotations") or {}).get(RECONCILE_REQUESTED_AT)
+    handled = {} if requested is None else {"lastHandledReconcileAt": requested}
+    changed = {name: said[name] for name in ("observedGeneration", "conditions", "findings")}
+    return {**(found.raw.get("status") or {}), **changed, **handled}
