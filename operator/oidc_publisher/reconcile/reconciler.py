@@ -25,6 +25,7 @@ from oidc_publisher.reconcile.status.events import EventRecorder
 from oidc_publisher.reconcile.status.ledger import damaged_keys, read_ledger
 from oidc_publisher.reconcile.status.publication import publication_of
 from oidc_publisher.reconcile.status.summary import Summary
+from oidc_publisher.reconcile.unreadable import Refusals, Unreadable
 from oidc_publisher.timing.clock import Clock, SystemClock
 
 log = structlog.stdlib.get_logger(__name__)
@@ -50,6 +51,7 @@ class Reconciler:
         self._holds = holds
         self._clock = clock or SystemClock()
         self._events = EventRecorder(hub, self._clock)
+        self._refusals = Refusals(hub, self._clock)
         self._former: dict[str, dict[str, datetime]] = {}
 
     async def reconcile(self, name: str) -> Outcome | Gone:
@@ -81,9 +83,12 @@ class Reconciler:
         await self._opened.forget(name)
 
     async def _reconcile(self, found: Mapping[str, Any]) -> Outcome:
-        issuer = _understood(found)
-        if issuer is None:
-            return Outcome(failed=True)
+        try:
+            issuer = read_issuer(found)
+        except InvalidObjectError as error:
+            await self._forget(found["metadata"]["name"])
+            return await self._refusals.refuse(Unreadable.of(found, error))
+        _log_damage(found, issuer)
         recorder = Recorder(self._hub, self._clock, self._events, issuer, found.get("status") or {})
         if issuer.metadata.deletion_timestamp is not None:
             return await self._guarded(recorder, self._end)
@@ -164,20 +169,11 @@ class Reconciler:
         return Outcome(wake_after=wake, failed=away, follows=follows)
 
 
-def _understood(found: Mapping[str, Any]) -> OIDCIssuer | None:
-    """The object as a model; what cannot be understood of it is in the log."""
-    name = found["metadata"]["name"]
-    try:
-        issuer = read_issuer(found)
-    except InvalidObjectError as error:
-        # The CRD admits no such object: it is older than this program, or its CRD is.
-        log.error("The OIDCIssuer cannot be understood.", issuer=name, why=error.message)  # noqa: TRY400 - the sentence says it all
-        return None
+def _log_damage(found: Mapping[str, Any], issuer: OIDCIssuer) -> None:
     dropped = (*read_status(found).dropped, *damaged_keys(issuer.status))
     if dropped:
         log.warning(
             "Parts of the status cannot be understood and are left out.",
-            issuer=name,
+            issuer=issuer.metadata.name,
             parts=dropped,
         )
-    return issuer

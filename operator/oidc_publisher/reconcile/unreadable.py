@@ -12,14 +12,14 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from oidc_publisher.api import RECONCILE_REQUESTED_AT, ObjectMeta, OIDCIssuerStatus, read_status, to_status_json
-from oidc_publisher.cluster import ClusterClient, patch_finalizers, patch_status
-from oidc_publisher.controller.queue import Outcome
+from oidc_publisher.cluster import ClusterAPI, patch_finalizers, patch_status
 from oidc_publisher.errors import InvalidObjectError
 from oidc_publisher.findings import Finding
 from oidc_publisher.reconcile.finalizer import FINALIZER, left
+from oidc_publisher.reconcile.passes import Outcome
+from oidc_publisher.reconcile.status.events import EventRecorder
 from oidc_publisher.reconcile.status.patch import status_patch
 from oidc_publisher.reconcile.status.summary import refused
-from oidc_publisher.reconcile.telling import Teller
 from oidc_publisher.timing.clock import Clock
 
 #: The interval of an issuer that states none: a status that somebody overwrites is written again.
@@ -55,10 +55,10 @@ class Unreadable:
 class Refusals:
     """Says of unreadable objects what is to be said, and nothing twice."""
 
-    def __init__(self, client: ClusterClient, clock: Clock) -> None:
-        self._client = client
+    def __init__(self, hub: ClusterAPI, clock: Clock) -> None:
+        self._hub = hub
         self._clock = clock
-        self._teller = Teller(client, clock)
+        self._events = EventRecorder(hub, clock)
 
     async def refuse(self, found: Unreadable) -> Outcome:
         """Report the object, or let it go when it is being deleted.
@@ -69,14 +69,14 @@ class Refusals:
         """
         if found.raw["metadata"].get("deletionTimestamp") is not None:
             await self._let_go(found)
-            return Outcome()
+            return Outcome(follows=())
         wanted = refused_status(found, self._clock.now())
         patch = status_patch(found.raw.get("status") or {}, wanted)
         if patch:
             version = found.raw["metadata"]["resourceVersion"]
-            await patch_status(self._client, found.metadata.name, patch, version)
-            await self._teller.changed(found, read_status({"status": wanted}).status)
-        return Outcome(wake_after=_AGAIN)
+            await patch_status(self._hub, found.metadata.name, patch, version)
+            await self._events.changed(found, read_status({"status": wanted}).status)
+        return Outcome(wake_after=_AGAIN, follows=())
 
     async def _let_go(self, found: Unreadable) -> None:
         """Take our finalizer off; the documents stay, for nobody knows what deletionPolicy would say of them."""
@@ -84,10 +84,10 @@ class Refusals:
         if FINALIZER not in finalizers:
             return
         others = [name for name in finalizers if name != FINALIZER]
-        await patch_finalizers(self._client, found.metadata.name, others, found.raw["metadata"]["resourceVersion"])
+        await patch_finalizers(self._hub, found.metadata.name, others, found.raw["metadata"]["resourceVersion"])
         location = found.status.publication.location if found.status.publication else None
         if location:
-            await self._teller.happened(found, left(location, _WHY_LEFT))
+            await self._events.happened(found, left(location, _WHY_LEFT))
 
 
 def refused_status(found: Unreadable, now: datetime) -> dict[str, Any]:
