@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Iterator
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -15,9 +16,16 @@ from oidc_publisher.findings import Reason
 from oidc_publisher.keys.publickey import PublicKey
 from oidc_publisher.keys.reading import EntryReading, KeyDefect
 from oidc_publisher.keys.shape import Shape, is_encoded_twice, names_private_key, shape_of
+from oidc_publisher.keys.stray import hides_private_key, is_private_in_base64, stray_key
 
 #: No ConfigMap or Secret can be larger, so only a file can, and then it is not a file of public keys.
 MAX_ENTRY_BYTES = 1024 * 1024
+
+_PRIVATE = "holds a private key; nothing of it is used"
+_NOT_WHOLE = "is not whole: its BEGIN or END line, or its base64, is damaged"
+_ON_ONE_LINE = (
+    "is on one line; the BEGIN line, the base64 and the END line need lines of their own (in YAML write | and not >)"
+)
 
 _UTF8_BOM = b"\xef\xbb\xbf"
 _UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
@@ -29,12 +37,13 @@ def read_entry(data: bytes) -> EntryReading:
     What a block is decides its content, as in kube-apiserver: OpenShift writes SubjectPublicKeyInfo under the label
     "RSA PUBLIC KEY". A true PKCS1 public key is refused, for kube-apiserver does not accept it as a verify key either.
     An entry with a private key is refused as a whole, other blocks included: whoever wrote it mistook the file. Of any
-    other entry the good blocks count. A zero-byte entry is empty and no defect (OpenShift keeps some).
+    other entry the good blocks count, and what looks like a key outside of them is a defect: the keys that were last read
+    from the entry stay (R4). A zero-byte entry is empty and no defect (OpenShift keeps some).
     """
     if len(data) > MAX_ENTRY_BYTES:
         return EntryReading.refused(Reason.EntryUnreadable, f"is larger than {MAX_ENTRY_BYTES // 1024} KiB")
-    if names_private_key(data):
-        return EntryReading.refused(Reason.PrivateKeyInEntry, "holds a private key; nothing of it is used")
+    if names_private_key(data) or hides_private_key(data):
+        return EntryReading.refused(Reason.PrivateKeyInEntry, _PRIVATE)
     if not data:
         return EntryReading()
     if data[0] == 0x30 and b"-----BEGIN" not in data:  # noqa: PLR2004 - a SEQUENCE: DER, as kOps keeps certificates
@@ -43,14 +52,21 @@ def read_entry(data: bytes) -> EntryReading:
 
 
 def _read_pem(text: bytes) -> EntryReading:
-    blocks = list(_split(text))
-    if not blocks:
+    parts = _split(text)
+    if is_private_in_base64(parts.outside):
+        return EntryReading.refused(Reason.PrivateKeyInEntry, _PRIVATE)
+    if not parts.blocks:
         return EntryReading.refused(Reason.EntryUnreadable, _why_no_block(text))
-    return _read_blocks(blocks, name="block")
+    read = _read_blocks(parts.blocks, name="block")
+    stray = stray_key(parts.outside)
+    if stray is None or any(defect.reason is Reason.PrivateKeyInEntry for defect in read.defects):
+        return read
+    unseen = KeyDefect(Reason.EntryUnreadable, f"holds more than the PEM blocks that are read: {stray}")
+    return EntryReading(read.keys, (*read.defects, unseen))
 
 
-def _read_blocks(blocks: list[bytes | None], *, name: str) -> EntryReading:
-    """Each block's DER (None: not decodable) as a key or a defect; a private key among them voids them all."""
+def _read_blocks(blocks: Sequence[bytes | str], *, name: str) -> EntryReading:
+    """Each block's DER (or what is wrong with it) as a key or a defect; a private key among them voids them all."""
     keys: dict[PublicKey, None] = {}
     defects: list[KeyDefect] = []
     for number, der in enumerate(blocks, start=1):
@@ -64,9 +80,9 @@ def _read_blocks(blocks: list[bytes | None], *, name: str) -> EntryReading:
     return EntryReading(tuple(keys), tuple(defects))
 
 
-def _read_der(der: bytes | None) -> PublicKey:
-    if der is None:
-        raise KeyRefusedError(Reason.EntryUnreadable, "is not whole: its BEGIN or END line, or its base64, is damaged")
+def _read_der(der: bytes | str) -> PublicKey:
+    if isinstance(der, str):
+        raise KeyRefusedError(Reason.EntryUnreadable, der)
     shape = shape_of(der)
     if shape is Shape.PRIVATE:
         raise KeyRefusedError(Reason.PrivateKeyInEntry, "is a private key")
@@ -92,33 +108,53 @@ def _read_certificate(der: bytes) -> PublicKey:
     return PublicKey.of(material)
 
 
-def _split(text: bytes) -> Iterator[bytes | None]:
-    """The content of each PEM block in turn, None for one that does not end or does not decode.
+@dataclass(slots=True)
+class _Parts:
+    """The DER of each PEM block in turn, or what is wrong with one, and the lines of the text that belong to none."""
+
+    blocks: list[bytes | str] = field(default_factory=list)
+    others: list[bytes] = field(default_factory=list)
+
+    @property
+    def outside(self) -> bytes:
+        """The text outside of the blocks."""
+        return b"\n".join(self.others)
+
+
+def _split(text: bytes) -> _Parts:
+    """Take the PEM blocks out of a text.
 
     Text between blocks is a comment (RFC 7468, 5.2). One pass over the lines: a search per block would be quadratic.
     """
+    parts = _Parts()
     label: bytes | None = None
     lines: list[bytes] = []
     for raw in text.splitlines():
         line = raw.strip()
         if line.startswith(b"-----BEGIN ") and line.endswith(b"-----"):
             if label is not None:
-                yield None
+                parts.blocks.append(_NOT_WHOLE)
             label, lines = line[11:], []
+            if b"-----END " in line:
+                parts.blocks.append(_ON_ONE_LINE)
+                label = None
         elif label is not None and line.startswith(b"-----END "):
-            yield _decode(lines) if line[9:] == label else None
+            parts.blocks.append(_decode(lines) if line[9:] == label else _NOT_WHOLE)
             label = None
-        elif b":" not in line:  # a header of RFC 1421, which base64 cannot be
+        elif label is None or b":" in line:  # with a colon: a header of RFC 1421, which base64 cannot be
+            parts.others.append(raw)
+        else:
             lines.append(line)
     if label is not None:
-        yield None
+        parts.blocks.append(_NOT_WHOLE)
+    return parts
 
 
-def _decode(lines: list[bytes]) -> bytes | None:
+def _decode(lines: list[bytes]) -> bytes | str:
     try:
         return base64.b64decode(b"".join(b"".join(lines).split()), validate=True)
     except binascii.Error:
-        return None
+        return _NOT_WHOLE
 
 
 def _why_no_block(text: bytes) -> str:
@@ -126,6 +162,7 @@ def _why_no_block(text: bytes) -> str:
         return "is UTF-16 text; write it as UTF-8"
     if is_encoded_twice(text):
         return "is base64 of a PEM file; it was encoded once too often"
-    if b"-----BEGIN" in text:
-        return "has a PEM block whose BEGIN line is not a line of its own"
-    return "holds no PEM block and is no DER"
+    if b"-----BEGIN" in text and b"\\n" in text:
+        return r"has its line breaks written as \n, so that its BEGIN line is not a line of its own; write real ones"
+    stray = stray_key(text)
+    return f"holds no PEM block and is no DER, but {stray}" if stray else "holds no PEM block and is no DER"

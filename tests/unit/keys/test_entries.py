@@ -139,6 +139,9 @@ SOUND = [
 ]
 
 
+@pytest.mark.filterwarnings(
+    "ignore:Parsed a serial number"
+)  # a later release of cryptography refuses it: a defect then
 @settings(deadline=None, max_examples=300)
 @given(st.sampled_from(SOUND), st.lists(st.tuples(st.integers(0, 700), st.integers(0, 255)), min_size=1, max_size=4))
 def test_whatever_comes_a_reading_comes_out(sound: bytes, damage: list[tuple[int, int]]) -> None:

@@ -121,6 +121,18 @@ async def test_good_blocks_of_a_bad_entry_count(pki: PKI) -> None:
     assert result.reading.unreadable == {BAD}
 
 
+async def test_a_key_that_cannot_be_seen_any_more_keeps_its_place(pki: PKI) -> None:
+    """R4: the entry still holds it, in a form that nobody reads; it would have retired beside the one that is read."""
+    seen, hidden = spki(rsa_public("a")), spki(rsa_public("b"))
+    before, after = await read_object(
+        pki, "configMap", PATTERN, config_map({BAD: seen + hidden}), config_map({BAD: seen + "\ufeff" + hidden})
+    )
+    assert set(listed(after)) == {kid(rsa_public("a"))}
+    assert reasons(after) == {BAD: "EntryUnreadable"}
+    plan = planned(after, before=planned(before).ledger, hours=1)
+    assert all(entry.unused_since_time is None for entry in plan.ledger.keys)
+
+
 class TestEmptySources:
     """Nothing to read is no reading, and delists nothing."""
 

@@ -1,0 +1,159 @@
+"""Keys that stand in an entry and are not read as such: in another form, or between damaged lines.
+
+A key that nobody sees beside one that is read would retire in silence. So what is left of an entry after its PEM blocks
+were taken out is searched for whatever a key begins with, in the encodings in which people paste them.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Self
+
+from oidc_publisher.keys.shape import Shape, shape_of
+
+_RSA_ARC = bytes.fromhex("2a864886f70d0101")  # 1.2.840.113549.1.1: RSA keys, and signatures with them
+_EC_KEY = bytes.fromhex("2a8648ce3d0201")  # 1.2.840.10045.2.1
+# The curves with the begin of the point after them; P-384 and P-521 have short identifiers.
+_CURVES = tuple(map(bytes.fromhex, ("2a8648ce3d030107", "2b8104002203620004", "2b810400230381860004")))
+_OIDS = (_RSA_ARC, _EC_KEY, *_CURVES)
+
+# Unicode's dashes and minus signs; NFKC leaves most of them as they are.
+_DASHES = dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2014\u2015\u2212\u2043\u2500\u2501\u2e3a\u2e3b"), "-")
+_NOT_LETTERS = re.compile("[^A-Z0-9\n-]+")
+# Looked for in lines of capital letters, digits and dashes alone. One dash is a list's.
+_BOUNDARY = re.compile(
+    "--(?:BEGIN|END[A-Z0-9]{0,40}(?:KEY|CERTIFICATE))|(?:BEGIN|END)[A-Z0-9]{0,40}(?:KEY|CERTIFICATE)[A-Z0-9]{0,8}--"
+)
+_PRIVATE_BOUNDARY = re.compile(
+    "--BEGIN[A-Z0-9]{0,40}PRIVATEKEY(?:BLOCK)?(?:-|$)|PRIVATEKEY(?:BLOCK)?-----", re.MULTILINE
+)
+
+_JWK = re.compile(rb"""["']?\bkty["']?\s*[:=]|<RSAKeyValue\b""")
+_ESCAPED_BREAKS = re.compile(rb"(?:\\r)?\\n|0x")
+_NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]+")
+_HEAD = re.compile(rb"(?<![A-Za-z0-9+/_-])M[A-P][A-Za-z0-9+/_-]{38}")
+_SMALLEST_MODULUS = 64  # bytes
+
+
+def _in_base64(mark: bytes) -> tuple[bytes, ...]:
+    """What base64 of a text that contains `mark` contains, for each of the three places where it can begin."""
+    forms = []
+    for before in range(3):
+        encoded = base64.b64encode(bytes(before) + mark)
+        # The characters that hold bits of what stands before or after are another's.
+        forms.append(encoded[-(-8 * before // 6) : 8 * (before + len(mark)) // 6])
+    return tuple(forms)
+
+
+def _forms(marks: Iterable[bytes]) -> tuple[bytes, ...]:
+    return tuple(form for mark in marks for form in _in_base64(mark))
+
+
+_BEGIN = _forms((b"-----BEGIN",))
+_ENCODED_PEM = (*_BEGIN, *_forms(_BEGIN))
+_ENCODED_PRIVATE = _forms((b"PRIVATE KEY-----",))
+_ENCODED_JWK = _forms((b'"kty"',))
+_SSH = _forms((b"ssh-rsa", b"ecdsa-sha2-nistp"))
+_ENCODED_OIDS = _forms(_OIDS)
+_RAW_OIDS = tuple(oid.replace(b"\r", b"\n") for oid in _OIDS)  # as lines are joined again
+_HEX_OIDS = tuple(oid.hex().encode() for oid in _OIDS)
+
+
+@dataclass(frozen=True, slots=True)
+class _Sight:
+    """A text as it is, and as the signs need it."""
+
+    raw: bytes
+    plain: bytes
+    compact: bytes
+
+    @classmethod
+    def of(cls, text: bytes) -> Self:
+        """Without its zeros UTF-16 reads as ASCII."""
+        plain = text.replace(b"\0", b"")
+        return cls(text.replace(b"\r", b"\n"), plain, _compact(plain))
+
+    def has(self, *marks: bytes) -> bool:
+        """Whether one of these stands in it, whatever breaks it."""
+        return any(mark in self.compact for mark in marks)
+
+
+#: The signs of a key, and what to say of each; it reads on after "it holds". The first that is there is told.
+_SIGNS: tuple[tuple[Callable[[_Sight], object], str], ...] = (
+    (lambda s: s.has(*_SSH), "an OpenSSH public key, which ssh-keygen -e -m PKCS8 -f FILE converts to PEM"),
+    (
+        lambda s: _JWK.search(s.plain) or s.has(*_ENCODED_JWK),
+        "a JSON Web Key or an XML key, which has to be written as PEM",
+    ),
+    (lambda s: s.has(*_ENCODED_PEM), "base64 of a PEM file, which was encoded once too often"),
+    (
+        lambda s: _BOUNDARY.search(_letters(s.plain)),
+        "a BEGIN or END line that is damaged, in another encoding, or not a line of its own",
+    ),
+    (
+        lambda s: s.has(*_ENCODED_OIDS) or _shapes(s.plain),
+        "base64 of a key or certificate without its BEGIN line",
+    ),
+    (
+        lambda s: any(mark in s.compact.lower() for mark in _HEX_OIDS) or any(oid in s.raw for oid in _RAW_OIDS),
+        "a key in hexadecimal or DER, which has to be written as PEM",
+    ),
+)
+
+
+def stray_key(text: bytes) -> str | None:
+    """What in `text` looks like a key, and what to do with it; None when nothing does. Linear in the text.
+
+    The answer reads on after "it holds", and repeats nothing of the text.
+    """
+    sight = _Sight.of(text)
+    return next((said for sign, said in _SIGNS if sign(sight)), None)
+
+
+def hides_private_key(text: bytes) -> bool:
+    """Whether `text` names a private key in a form that is none of PEM: odd dashes, other letters, encoded, no lines."""
+    plain = text.replace(b"\0", b"")
+    if _PRIVATE_BOUNDARY.search(_letters(plain)):
+        return True
+    compact = _compact(plain)
+    return any(mark in compact for mark in _ENCODED_PRIVATE)
+
+
+def is_private_in_base64(text: bytes) -> bool:
+    """Whether `text` has base64 of a private key without its BEGIN line."""
+    return Shape.PRIVATE in _shapes(text.replace(b"\0", b""))
+
+
+def _shapes(text: bytes) -> set[Shape]:
+    """The outlines of what looks like base64 of DER."""
+    return {shape for match in _HEAD.finditer(text) for shape in _shape_of_head(match[0])}
+
+
+def _shape_of_head(head: bytes) -> Iterator[Shape]:
+    try:
+        der = base64.b64decode(head.translate(bytes.maketrans(b"-_", b"+/")))
+    except binascii.Error:
+        return
+    shape = shape_of(der)
+    # A PKCS#1 public key begins with its modulus: a number of a few bytes is not one.
+    if shape is Shape.PKCS1_PUBLIC and int.from_bytes(der[2:4]) < _SMALLEST_MODULUS:
+        return
+    if shape is not Shape.OTHER:
+        yield shape
+
+
+def _compact(text: bytes) -> bytes:
+    """The text without all that base64 does not need: breaks, quotes, marks of comments; URL-safe letters as others."""
+    unbroken = _ESCAPED_BREAKS.sub(b"", text).translate(bytes.maketrans(b"-_", b"+/"))
+    return _NOT_BASE64.sub(b"", unbroken)
+
+
+def _letters(text: bytes) -> str:
+    """The lines of the text in capital letters, digits and plain dashes alone, wide letters and other dashes too."""
+    shown = unicodedata.normalize("NFKC", text.decode(errors="replace")).translate(_DASHES)
+    return _NOT_LETTERS.sub("", shown.upper().replace("\r", "\n"))
