@@ -13,6 +13,7 @@ import click
 from oidc_publisher.api import GROUP, PLURAL, RECONCILE_REQUESTED_AT, VERSION, OIDCIssuer, read_issuer
 from oidc_publisher.cli.wait.verdict import Request
 from oidc_publisher.cluster import ClusterClient, CredentialsError, get_issuer, load_credentials
+from oidc_publisher.cluster.answer import object_in
 from oidc_publisher.cluster.failures import ObjectMissingError
 from oidc_publisher.errors import AnswerError, ClusterError
 from oidc_publisher.harmless import harmless
@@ -83,7 +84,7 @@ async def request_look(client: ClusterClient, issuer: OIDCIssuer, value: str) ->
         )
         raise _refusal(error, may_not) from error
     request = Request(value, issuer.status.last_handled_reconcile_at, issuer.reconcile_requested_at)
-    return read_issuer(answer.object()), request
+    return read_issuer(answer.stored_object("name")), request
 
 
 async def events_about(client: ClusterClient, issuer: OIDCIssuer) -> list[dict[str, Any]]:
@@ -95,7 +96,7 @@ async def events_about(client: ClusterClient, issuer: OIDCIssuer) -> list[dict[s
     selector = f"regarding.kind={issuer.kind},regarding.name={issuer.metadata.name}"
     answer = await client.request("GET", _EVENTS, params={"fieldSelector": selector, "limit": _EVENTS_ASKED})
     # The object may have had a predecessor of the same name.
-    return [e for e in answer.items() if (e.get("regarding") or {}).get("uid") in (issuer.metadata.uid, "", None)]
+    return [e for e in answer.items() if object_in(e, "regarding").get("uid") in (issuer.metadata.uid, "", None)]
 
 
 def sentence(error: ClusterError) -> str:

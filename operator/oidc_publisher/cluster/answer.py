@@ -11,6 +11,21 @@ from typing import Any
 from oidc_publisher.cluster.failures import unexpected_body
 
 
+def object_in(value: object, name: str) -> dict[str, Any]:
+    """The object that is the member `name` of `value`; an empty one where it is absent, null or no object.
+
+    JSON of the API server, of proxies and of what others wrote may hold null wherever a member may be absent.
+    """
+    member = value.get(name) if isinstance(value, Mapping) else None
+    return member if isinstance(member, dict) else {}
+
+
+def list_in(value: object, name: str) -> list[Any]:
+    """The list that is the member `name` of `value`; an empty one where it is absent, null or no list."""
+    member = value.get(name) if isinstance(value, Mapping) else None
+    return member if isinstance(member, list) else []
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """A success (2xx) of an API server.
@@ -34,13 +49,25 @@ class Answer:
         """
         try:
             parsed = json.loads(self.body)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise self._unexpected("something that is not JSON") from None
         if not isinstance(parsed, dict):
             raise self._unexpected("JSON that is no object")
         if parsed.get("kind") == "Status":
             raise self._unexpected("a Status in place of the object")
         return parsed
+
+    def stored_object(self, *needed: str) -> dict[str, Any]:
+        """The body as an object whose metadata has these members, each a text.
+
+        Raises:
+            AnswerError: it is none.
+        """
+        found = self.object()
+        metadata = object_in(found, "metadata")
+        if not all(isinstance(metadata.get(name), str) and metadata[name] for name in needed):
+            raise self._unexpected("an object without metadata")
+        return found
 
     def items(self) -> list[dict[str, Any]]:
         """The items of the body, which is a Kubernetes list.

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Any
 
+from oidc_publisher.cluster.answer import list_in, object_in
 from oidc_publisher.cluster.failures import with_reason
 from oidc_publisher.cluster.port import ClusterAPI
 from oidc_publisher.errors import AnswerError
@@ -40,17 +41,18 @@ async def api_server_endpoints(client: ClusterAPI, *, timeout_s: float = 5.0) ->
 
 
 def _places(item: dict[str, Any]) -> Iterator[str]:
-    for endpoint in item.get("endpoints") or []:
+    for endpoint in list_in(item, "endpoints"):
         # A condition that is not there means ready, says EndpointConditions of discovery/v1.
-        if (endpoint.get("conditions") or {}).get("ready") is False:
+        if object_in(endpoint, "conditions").get("ready") is False:
             continue
-        for address in endpoint.get("addresses") or []:
+        for address in list_in(endpoint, "addresses"):
             for port in _ports(item):
-                yield f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+                yield f"[{address}]:{port}" if ":" in str(address) else f"{address}:{port}"
 
 
 def _ports(item: dict[str, Any]) -> list[int]:
     """The ports named https; kube-apiserver names its own so. All of them where another writer names none."""
-    ports = [port for port in item.get("ports") or [] if port.get("port") and port.get("protocol", "TCP") == "TCP"]
+    found = [port for port in list_in(item, "ports") if isinstance(port, dict)]
+    ports = [port for port in found if port.get("port") and (port.get("protocol") or "TCP") == "TCP"]
     named = [port for port in ports if port.get("name") == "https"]
     return [port["port"] for port in named or ports]

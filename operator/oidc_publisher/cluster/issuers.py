@@ -30,7 +30,7 @@ async def get_issuer(client: ClusterAPI, name: str) -> Object | None:
         answer = await client.request("GET", _path(name))
     except ObjectMissingError:
         return None
-    return answer.object()
+    return answer.stored_object("name", "uid", "resourceVersion")
 
 
 async def patch_status(client: ClusterAPI, name: str, status_patch: Mapping[str, Any], resource_version: str) -> Object:
@@ -44,7 +44,7 @@ async def patch_status(client: ClusterAPI, name: str, status_patch: Mapping[str,
     answer = await client.request(
         "PATCH", _path(name) + "/status", body=body, content_type="application/merge-patch+json"
     )
-    return answer.object()
+    return answer.stored_object("resourceVersion")
 
 
 async def patch_finalizers(client: ClusterAPI, name: str, finalizers: Sequence[str], resource_version: str) -> Object:
@@ -58,7 +58,7 @@ async def patch_finalizers(client: ClusterAPI, name: str, finalizers: Sequence[s
     """
     body = {"metadata": {"resourceVersion": resource_version, "finalizers": list(finalizers)}}
     answer = await client.request("PATCH", _path(name), body=body, content_type="application/merge-patch+json")
-    return answer.object()
+    return answer.stored_object("resourceVersion")
 
 
 async def kube_system_uid(client: ClusterAPI) -> str:
@@ -78,7 +78,7 @@ async def kube_system_uid(client: ClusterAPI) -> str:
             "The operator may not read namespace kube-system, whose UID marks the documents as this cluster's",
             hint="Allow its ServiceAccount to get the namespace kube-system.",
         ) from error
-    return str(answer.object()["metadata"]["uid"])
+    return str(answer.stored_object("uid")["metadata"]["uid"])
 
 
 def _path(name: str) -> str:

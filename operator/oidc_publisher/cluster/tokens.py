@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 
+from oidc_publisher.cluster.answer import object_in
 from oidc_publisher.cluster.failures import ObjectMissingError, with_reason
 from oidc_publisher.cluster.port import ClusterAPI
 from oidc_publisher.errors import AnswerError
@@ -48,7 +49,7 @@ async def mint_token(
     path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{name}/token"
     try:
         answer = await client.request("POST", path, endpoint=endpoint, body=body, timeout_s=timeout_s, repeatable=True)
-        token = answer.object().get("status", {}).get("token")
+        token = object_in(answer.object(), "status").get("token")
     except AnswerError as error:
         raise _mint_failure(error, f"{namespace}/{name}") from error
     if not isinstance(token, str) or not token:
@@ -85,7 +86,7 @@ async def review_token(
             f"The operator may not review tokens at {error.subject}",
             hint="Allow its ServiceAccount to create tokenreviews (authentication.k8s.io).",
         ) from error
-    status = answer.object().get("status") or {}
+    status = object_in(answer.object(), "status")
     return TokenReview(status.get("authenticated") is True, str(status.get("error") or ""))
 
 

@@ -44,7 +44,8 @@ class PublicKey:
     """A public key that may be published.
 
     `key_id` is the `kid` of tokens and JWKS, `algorithm` the JWS algorithm that follows from the key's type (RS256,
-    ES256, ES384 or ES512), `spki` the DER SubjectPublicKeyInfo: the key's material, which is what equality means.
+    ES256, ES384 or ES512), `spki` the material as DER SubjectPublicKeyInfo. Keys are equal when all three are: the same
+    material under two key IDs is two keys, and whoever asks for the material alone compares `spki`.
     """
 
     key_id: str

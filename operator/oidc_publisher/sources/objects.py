@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from oidc_publisher.cluster import ClusterAPI, ObjectReference, get_object
+from oidc_publisher.cluster.answer import object_in
 from oidc_publisher.errors import ClusterError
 from oidc_publisher.rotation import SourceReading
 from oidc_publisher.sources.confirming import confirmed
@@ -44,12 +45,13 @@ class ObjectSource:
         return await asyncio.to_thread(self._result, found)
 
     def _result(self, found: Mapping[str, Any]) -> SourceResult:
-        data, binary = found.get("data") or {}, found.get("binaryData") or {}
+        data, binary = object_in(found, "data"), object_in(found, "binaryData")
         if self._reference.kind == "Secret":
             data, binary = {}, data
 
         def content(name: str) -> Entry:
-            return _decoded(str(binary[name])) if name in binary else Entry(_encoded(str(data[name])))
+            # In Go a null is the empty string.
+            return _decoded(str(binary[name] or "")) if name in binary else Entry(_encoded(str(data[name] or "")))
 
         where = str(self._reference)
         names = data.keys() | binary.keys()

@@ -47,8 +47,9 @@ class TestIssuers:
     async def test_the_patch_is_conditional(self, pki: PKI) -> None:
         """It names the version it was made for."""
         async with serving(pki) as stub, client_of(pki, stub.address) as client:
-            stub.on("PATCH", f"{ISSUERS}/prod/status", says({"kind": "OIDCIssuer"}))
-            assert await patch_status(client, "prod", {"issuerURL": None}, "42") == {"kind": "OIDCIssuer"}
+            patched = {"kind": "OIDCIssuer", "metadata": {"resourceVersion": "43"}}
+            stub.on("PATCH", f"{ISSUERS}/prod/status", says(patched))
+            assert await patch_status(client, "prod", {"issuerURL": None}, "42") == patched
         assert stub.seen[0].headers["Content-Type"] == "application/merge-patch+json"
         assert stub.seen[0].body == {"metadata": {"resourceVersion": "42"}, "status": {"issuerURL": None}}
 

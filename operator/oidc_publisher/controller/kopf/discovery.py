@@ -14,6 +14,7 @@ import structlog
 
 from oidc_publisher.api import CRD_NAME, GROUP, PLURAL, VERSION
 from oidc_publisher.cluster import ClusterClient
+from oidc_publisher.cluster.answer import list_in
 from oidc_publisher.controller.kopf.reachability import Contact
 from oidc_publisher.errors import AnswerError, ClusterError
 from oidc_publisher.timing.backoff import Backoff
@@ -94,6 +95,8 @@ async def _discovered(client: ClusterClient) -> bool:
         if error.status == HTTPStatus.NOT_FOUND:
             return False
         raise
-    return any(group.get("name") == GROUP for group in groups.get("groups") or ()) and any(
-        resource.get("name") == PLURAL for resource in version.get("resources") or ()
-    )
+    return _names(groups, "groups", GROUP) and _names(version, "resources", PLURAL)
+
+
+def _names(listing: object, member: str, name: str) -> bool:
+    return any(isinstance(item, dict) and item.get("name") == name for item in list_in(listing, member))

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from oidc_publisher.api import RECONCILE_REQUESTED_AT, read_issuer
 from oidc_publisher.controller.queue import Gone, Outcome
-from oidc_publisher.controller.settings import RunSettings
 from oidc_publisher.errors import InvalidObjectError
 from oidc_publisher.reconcile.finalizer import FINALIZER
+from oidc_publisher.reconcile.ports import PortOpener
 from oidc_publisher.reconcile.reconciler import Reconciler
 from tests.api_objects import good_objects
 from tests.api_objects.mutation import mutations
@@ -78,7 +78,7 @@ async def passed(pki: PKI, found: dict[str, Any]) -> AsyncIterator[tuple[APIStub
         stub.on("PATCH", f"{ISSUER}/status", says(found))
         stub.on("PATCH", ISSUER, says(found))
         stub.on("POST", EVENTS, says({}))
-        reconciler = Reconciler(client, RunSettings())
+        reconciler = Reconciler(client, PortOpener(client).open)
         outcome = await reconciler.reconcile("prod")
         await reconciler.close()
         yield stub, outcome
