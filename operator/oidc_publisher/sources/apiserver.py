@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 
 from oidc_publisher.cluster import ClusterAPI, ObjectReference, api_server_endpoints
-from oidc_publisher.errors import AnswerError, ClusterError
+from oidc_publisher.errors import AnswerError, ClusterError, UnreachableError
 from oidc_publisher.findings import Finding, Reason
 from oidc_publisher.keys import KeyDefect, PublicKey, read_cluster_jwks
 from oidc_publisher.rotation import Listing, SourceReading
@@ -95,11 +95,25 @@ class APIServerSource:
             async with gate:
                 body = await confirmed(lambda left_s: self._fetch(endpoint, left_s))
         except ClusterError as error:
-            return _Said(asked, findings=(_failure(error, asked),))
+            return _Said(asked, findings=(_failure(error, asked, hint=self._where_from(endpoint)),))
         read = read_cluster_jwks(body)
         known = all(defect.reason is Reason.KeyUnsupported for defect in read.defects)
         findings = (_empty(asked),) if known and not read.keys else ()
         return _Said(asked, known and bool(read.keys), read.keys, read.defects, findings)
+
+    def _where_from(self, endpoint: str | None) -> str:
+        """What to do about an address at which nobody answers, by who names it."""
+        if endpoint is None:
+            return ""
+        if self._addresses:
+            return (
+                f"It is one of the addresses of key source {self._name} (spec.keySources[].apiServer.addresses): remove it "
+                "there if that API server is gone for good, else look whether it runs and can be reached."
+            )
+        return (
+            f"It comes from {ENDPOINT_SLICE} (kubectl get endpointslices -n default), where a running API server removes "
+            "one that is gone: look whether it runs and whether the operator can reach its address."
+        )
 
     async def _fetch(self, endpoint: str | None, left_s: float) -> bytes:
         answer = await self._client.request("GET", JWKS_PATH, endpoint=endpoint, timeout_s=left_s)
@@ -140,8 +154,8 @@ def _unread(said: Iterable[_Said]) -> list[str]:
     return [f"API server {one.endpoint}" for one in said if not one.complete]
 
 
-def _failure(error: ClusterError, asked: str) -> Finding:
-    """Why an API server's key set could not be read."""
+def _failure(error: ClusterError, asked: str, *, hint: str) -> Finding:
+    """Why an API server's key set could not be read; `hint` is for one that does not answer."""
     status = error.status if isinstance(error, AnswerError) else None
     if status == HTTPStatus.FORBIDDEN:
         return Finding.of(
@@ -157,6 +171,8 @@ def _failure(error: ClusterError, asked: str) -> Finding:
             "of a kind it cannot publish",
             subject=asked,
         )
+    if isinstance(error, UnreachableError) and not error.hint and hint:
+        return Finding.of(error.reason, error.message, hint=hint, subject=asked)
     return error.finding()
 
 

@@ -254,6 +254,28 @@ class TestEndpointSlice:
         assert result.endpoints is None
 
 
+class TestAddressOfNobody:
+    """An address at which nobody is any more: whoever is to remove it learns where it stands."""
+
+    async def test_of_the_spec(self, pki: PKI) -> None:
+        """The source's own addresses."""
+        down = f"127.0.0.1:{free_port()}"
+        result = await read(pki, addresses=(down,))
+        assert "spec.keySources[].apiServer.addresses" in result.findings[0].message
+        assert "key source api" in result.findings[0].message
+
+    async def test_of_the_cluster(self, pki: PKI) -> None:
+        """The EndpointSlice, and how to look at it."""
+        port = free_port()
+        async with serving(pki) as stub:
+            endpoints = [{"addresses": ["127.0.0.1"]}]
+            stub.on("GET", SLICES, says({"items": [{"endpoints": endpoints, "ports": [{"port": port}]}]}))
+            async with client_of(pki, stub.address) as client:
+                result = await APIServerSource(client, "api").read()
+        assert "kubectl get endpointslices -n default" in result.findings[0].message
+        assert "addresses" not in result.findings[0].message
+
+
 class TestWithoutAuthority:
     """A kubeconfig without a CA: the system's CAs know every host, and an object could name one that logs tokens."""
 
