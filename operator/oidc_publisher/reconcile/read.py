@@ -50,7 +50,7 @@ async def read_all(ports: Ports, clock: Clock) -> Readings:
     """Read everything once. What fails is an incomplete reading with findings; nothing is raised for the world's faults."""
     began = time.monotonic()
     (sources, tokens, token_findings), stored, seen = await asyncio.gather(
-        _sources_and_tokens(ports), read_stored(ports), _look(ports, clock)
+        sources_and_tokens(ports), read_stored(ports), _look(ports, clock)
     )
     findings = (*(f for result in sources for f in result.findings), *token_findings)
     offsets = ClockReading(
@@ -85,13 +85,16 @@ async def _read_or_error(ports: Ports, path: str) -> StoredDocument | StoreError
         return error
 
 
-async def _sources_and_tokens(
+async def sources_and_tokens(
     ports: Ports,
 ) -> tuple[tuple[SourceResult, ...], tuple[FreshToken, ...], tuple[Finding, ...]]:
+    """What the sources say, fresh tokens of the API servers that they name, and what failed of minting alone."""
     results = tuple(await asyncio.gather(*(source.read() for source in ports.sources)))
     endpoints = tuple(dict.fromkeys(e for result in results for e in result.endpoints or ()))
     tokens, findings = await mint_all(ports.cluster, ports.probe_account, ports.spec.probe.audiences, endpoints)
-    return results, tokens, findings
+    # A source that could not be asked says why, and where its address comes from: the same is not said again of minting.
+    said = {(finding.reason, finding.subject) for result in results for finding in result.findings}
+    return results, tokens, tuple(finding for finding in findings if (finding.reason, finding.subject) not in said)
 
 
 def as_pass(readings: Readings, ledger: Ledger, policy: Policy, *, place: Place, target: Target) -> Pass:

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
 from oidc_publisher.documents import DISCOVERY_PATH
 from oidc_publisher.errors import StoreError
 from oidc_publisher.findings import Reason
-from oidc_publisher.reconcile.read import read_stored
+from oidc_publisher.reconcile.read import read_stored, sources_and_tokens
+from oidc_publisher.sources import APIServerSource
+from tests.support.apistub import client_of
+from tests.support.processes import free_port
+
+if TYPE_CHECKING:
+    from tests.support.pki import PKI
 
 
 class AwayStore:
@@ -33,3 +39,15 @@ async def test_of_two_errors_always_the_same_one_is_reported(slow: str) -> None:
     stored = await read_stored(cast("Any", SimpleNamespace(store=AwayStore(slow), spec=spec)))
     assert stored.error is not None
     assert DISCOVERY_PATH in stored.error.message
+
+
+async def test_a_server_that_does_not_answer_is_named_once(pki: PKI) -> None:
+    """The source says it with the place of its address; that it does not mint either says nothing new."""
+    down = f"127.0.0.1:{free_port()}"
+    spec = SimpleNamespace(probe=SimpleNamespace(audiences=("a",)))
+    async with client_of(pki, "127.0.0.1:1") as client:
+        source = APIServerSource(client, "api", (down,))
+        context = SimpleNamespace(sources=(source,), probe_account=("n", "s"), spec=spec)
+        results, _, of_tokens = await sources_and_tokens(cast("Any", context), client)
+    assert [finding.subject for result in results for finding in result.findings] == [down]
+    assert of_tokens == ()
