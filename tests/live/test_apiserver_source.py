@@ -131,6 +131,20 @@ async def test_another_ca(differing: ControlPlane, tmp_path: Path) -> None:
     assert (result.reading.complete, kids(result)) == (False, set())
 
 
+async def test_without_a_ca(differing: ControlPlane, tmp_path: Path) -> None:
+    """A kubeconfig that verifies nobody: its own server is asked, and no address that an object names gets the token."""
+    content = json.loads(differing.admin_kubeconfig().read_text())
+    del content["clusters"][0]["cluster"]["certificate-authority"]
+    content["clusters"][0]["cluster"]["insecure-skip-tls-verify"] = True
+    (tmp_path / "config").write_text(json.dumps(content))
+    by_addresses = await read(tmp_path / "config", FIRST, SECOND)
+    assert [finding.reason for finding in by_addresses.findings] == [Reason.SpecUnsupported]
+    assert kids(by_addresses) == set()
+    by_slice = await read(tmp_path / "config")
+    assert [finding.reason for finding in by_slice.findings] == [Reason.APIServerCertificateInvalid]
+    assert (kids(by_slice), by_slice.reading.complete) == ({A.kid}, False)
+
+
 class TestRights:
     """What a ServiceAccount may do by itself, and what it may not."""
 

@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 from oidc_publisher.api import GROUP, PLURAL, VERSION
+from oidc_publisher.cluster.answer import object_in
 from oidc_publisher.cluster.failures import ObjectMissingError, with_reason
 from oidc_publisher.cluster.port import ClusterAPI
 from oidc_publisher.errors import AnswerError
@@ -31,6 +32,16 @@ async def get_issuer(client: ClusterAPI, name: str) -> Object | None:
     except ObjectMissingError:
         return None
     return answer.stored_object("name", "uid", "resourceVersion")
+
+
+async def listed_issuer(client: ClusterAPI, name: str) -> Object | None:
+    """The object as a listing shows it, which takes another right than reading it by name; None when there is none.
+
+    Raises:
+        ClusterError: it could not be listed.
+    """
+    answer = await client.request("GET", _COLLECTION, params={"fieldSelector": f"metadata.name={name}"})
+    return next((item for item in answer.items() if object_in(item, "metadata").get("name") == name), None)
 
 
 async def patch_status(client: ClusterAPI, name: str, status_patch: Mapping[str, Any], resource_version: str) -> Object:

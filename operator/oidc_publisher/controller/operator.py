@@ -22,6 +22,7 @@ from oidc_publisher.controller.kopf.reachability import Contact
 from oidc_publisher.controller.kopf.watch import IssuerWatch
 from oidc_publisher.controller.objectwatches import ObjectWatches
 from oidc_publisher.controller.queue import WorkQueue
+from oidc_publisher.controller.rights import RightsCheck
 from oidc_publisher.controller.settings import DEFAULT_HEALTH_ADDRESS, RunSettings
 from oidc_publisher.errors import ClusterError
 from oidc_publisher.process import leave
@@ -72,6 +73,7 @@ class Operator:
         events = IssuerEvents(self._queue, settings.shard)
         self._watch = IssuerWatch(client, events, Contact(events.look_at_all), self._take_signals)
         self._heartbeat = Heartbeat()
+        self._rights = RightsCheck(client)
         self._steps = ClockSteps(events.look_at_all)
         self._stop = asyncio.Event()
         self._health = HealthServer(settings.health_address or DEFAULT_HEALTH_ADDRESS, self._checks())
@@ -141,12 +143,12 @@ class Operator:
         return f"a reconcile has been running for {age:.0f} s" if age > OLDEST_RUN_S else None
 
     async def _check_api_server(self) -> str | None:
-        """Ask what the operator needs to ask; that it has no CRD yet is an answer of an API server that works."""
+        """Ask what the operator needs to ask, and whether it may; that it has no CRD yet is an answer of an API server."""
         try:
             await objects_are_served(self._client)
         except ClusterError as error:
             return error.message
-        return None
+        return await self._rights.check()
 
     async def _check_running(self) -> str | None:
         return "the operator is stopping" if self._stop.is_set() else None

@@ -1,0 +1,56 @@
+"""What the operator may do, asked of the API server itself."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from oidc_publisher.api import GROUP, PLURAL
+from oidc_publisher.cluster.answer import object_in
+from oidc_publisher.cluster.client import ClusterClient
+from oidc_publisher.errors import ClusterError
+
+_API_VERSION = "authorization.k8s.io/v1"
+_PATH = f"/apis/{_API_VERSION}/selfsubjectaccessreviews"
+
+
+@dataclass(frozen=True, slots=True)
+class Right:
+    """A verb on a resource of our group."""
+
+    verb: str
+    resource: str = PLURAL
+    subresource: str = ""
+
+    def __str__(self) -> str:
+        """As RBAC and `kubectl auth can-i` write it."""
+        below = f"/{self.subresource}" if self.subresource else ""
+        return f"{self.verb} on {self.resource}.{GROUP}{below}"
+
+
+#: Without one of these the operator can do nothing for any issuer.
+NEEDED = (Right("get"), Right("list"), Right("watch"), Right("patch", subresource="status"))
+
+
+async def missing_rights(client: ClusterClient, *, timeout_s: float = 3.0) -> tuple[Right, ...]:
+    """The rights of NEEDED that the operator does not have, each asked with a SelfSubjectAccessReview.
+
+    Whoever is known to the API server may ask (ClusterRole system:basic-user). What cannot be asked is not missing.
+    """
+    allowed = await asyncio.gather(*(_is_allowed(client, right, timeout_s) for right in NEEDED))
+    return tuple(right for right, yes in zip(NEEDED, allowed, strict=True) if not yes)
+
+
+async def _is_allowed(client: ClusterClient, right: Right, timeout_s: float) -> bool:
+    attributes = {"group": GROUP, "resource": right.resource, "subresource": right.subresource, "verb": right.verb}
+    body = {
+        "apiVersion": _API_VERSION,
+        "kind": "SelfSubjectAccessReview",
+        "spec": {"resourceAttributes": {name: value for name, value in attributes.items() if value}},
+    }
+    try:
+        answer = await client.request("POST", _PATH, body=body, timeout_s=timeout_s, repeatable=True)
+        status = object_in(answer.object(), "status")
+    except ClusterError:
+        return True
+    return status.get("allowed") is not False
