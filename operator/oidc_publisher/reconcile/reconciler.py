@@ -20,12 +20,12 @@ from oidc_publisher.reconcile.prove import longest_cache_age, prove
 from oidc_publisher.reconcile.publish import Published, publish
 from oidc_publisher.reconcile.read import read_all
 from oidc_publisher.reconcile.record import Recorder
+from oidc_publisher.reconcile.refusals import ForbiddenIssuers, Refusals, Unreadable
 from oidc_publisher.reconcile.report import summarise_pass
 from oidc_publisher.reconcile.status.events import EventRecorder
 from oidc_publisher.reconcile.status.ledger import damaged_keys, read_ledger
 from oidc_publisher.reconcile.status.publication import publication_of
 from oidc_publisher.reconcile.status.summary import Summary
-from oidc_publisher.reconcile.unreadable import Refusals, Unreadable
 from oidc_publisher.timing.clock import Clock, SystemClock
 
 log = structlog.stdlib.get_logger(__name__)
@@ -51,6 +51,7 @@ class Reconciler:
         self._holds = holds
         self._clock = clock or SystemClock()
         self._events = EventRecorder(hub, self._clock)
+        self._forbidden = ForbiddenIssuers(hub, self._clock)
         self._refusals = Refusals(hub, self._clock)
         self._former: dict[str, dict[str, datetime]] = {}
 
@@ -60,19 +61,23 @@ class Reconciler:
             found = await get_issuer(self._hub, name)
         except ClusterError as error:
             log.warning("The OIDCIssuer cannot be read; it is tried again.", issuer=name, why=error.message)
+            await self._forbidden.note(name, error, None)
             return Outcome(failed=True)
         if found is None or not self._holds(found["metadata"]["uid"]):
             # The name may have passed to an object of another shard: events of different objects come in any order.
             await self._forget(name)
             return Gone()
         try:
-            return await self._reconcile(found)
+            outcome = await self._reconcile(found)
         except ConflictError:
             log.debug("The object was changed during the pass, which begins anew.", issuer=name)
             return Outcome(failed=True)
         except ClusterError as error:
             log.warning("The pass ended early; it is tried again.", issuer=name, why=error.message)
+            await self._forbidden.note(name, error, found)
             return Outcome(failed=True)
+        self._forbidden.allowed(name)
+        return outcome
 
     async def close(self) -> None:
         """Let go of every issuer's connections."""
