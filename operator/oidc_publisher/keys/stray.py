@@ -36,6 +36,7 @@ _PRIVATE_BOUNDARY = re.compile(
 _JWK = re.compile(rb"""["']?\bkty["']?\s*[:=]|<RSAKeyValue\b""")
 _ESCAPED_BREAKS = re.compile(rb"(?:\\r)?\\n|0x")
 _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]+")
+_NO_TEXT = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 _HEAD = re.compile(rb"(?<![A-Za-z0-9+/_-])M[A-P][A-Za-z0-9+/_-]{38}")
 _SMALLEST_MODULUS = 64  # bytes
 
@@ -103,6 +104,7 @@ _SIGNS: tuple[tuple[Callable[[_Sight], object], str], ...] = (
         lambda s: any(mark in s.compact.lower() for mark in _HEX_OIDS) or any(oid in s.raw for oid in _RAW_OIDS),
         "a key in hexadecimal or DER, which has to be written as PEM",
     ),
+    (lambda s: _NO_TEXT.search(s.raw), "bytes that are no text; write each key as PEM, not encoded or compressed"),
 )
 
 

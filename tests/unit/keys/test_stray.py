@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import json
 import textwrap
 import urllib.parse
@@ -109,6 +110,7 @@ WAYS: dict[str, Callable[[bytes], bytes]] = {
     "hexadecimal with colons": lambda pem: der(pem).hex(":").upper().encode(),
     "a C array": lambda pem: ", ".join(f"0x{octet:02x}" for octet in der(pem)).encode(),
     "DER": der,
+    "gzip": lambda pem: gzip.compress(pem, mtime=0),
 }
 KEY_WAYS: dict[str, Callable[[bytes], bytes]] = {
     "JWK": lambda pem: json.dumps(to_jwk(read_entry(pem).keys[0])).encode(),
