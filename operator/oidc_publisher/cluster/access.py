@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from oidc_publisher.api import GROUP, PLURAL
 from oidc_publisher.cluster.answer import object_in
-from oidc_publisher.cluster.client import ClusterClient
+from oidc_publisher.cluster.port import ClusterAPI
 from oidc_publisher.errors import ClusterError
 
 _API_VERSION = "authorization.k8s.io/v1"
@@ -32,7 +32,7 @@ class Right:
 NEEDED = (Right("get"), Right("list"), Right("watch"), Right("patch", subresource="status"))
 
 
-async def missing_rights(client: ClusterClient, *, timeout_s: float = 3.0) -> tuple[Right, ...]:
+async def missing_rights(client: ClusterAPI, *, timeout_s: float = 3.0) -> tuple[Right, ...]:
     """The rights of NEEDED that the operator does not have, each asked with a SelfSubjectAccessReview.
 
     Whoever is known to the API server may ask (ClusterRole system:basic-user). What cannot be asked is not missing.
@@ -41,7 +41,7 @@ async def missing_rights(client: ClusterClient, *, timeout_s: float = 3.0) -> tu
     return tuple(right for right, yes in zip(NEEDED, allowed, strict=True) if not yes)
 
 
-async def _is_allowed(client: ClusterClient, right: Right, timeout_s: float) -> bool:
+async def _is_allowed(client: ClusterAPI, right: Right, timeout_s: float) -> bool:
     attributes = {"group": GROUP, "resource": right.resource, "subresource": right.subresource, "verb": right.verb}
     body = {
         "apiVersion": _API_VERSION,

@@ -90,6 +90,11 @@ class ClusterClient:
         """HOST:PORT of the credentials' own server."""
         return self.credentials.host_port
 
+    @property
+    def vouches(self) -> bool:
+        """Whether the credentials name a CA, without which no single endpoint is asked."""
+        return self.credentials.vouches
+
     async def __aenter__(self) -> Self:
         return self
 

@@ -47,6 +47,11 @@ class MemoryCluster:
     _version: int = 0
 
     @property
+    def vouches(self) -> bool:
+        """Every endpoint here is an API server."""
+        return True
+
+    @property
     def host_port(self) -> str:
         """The name of the server that nobody named."""
         return "memory:6443"

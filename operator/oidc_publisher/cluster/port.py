@@ -17,6 +17,11 @@ class ClusterAPI(Protocol):
         """HOST:PORT of the API server that is asked when no endpoint is named."""
         ...
 
+    @property
+    def vouches(self) -> bool:
+        """Whether an explicit CA says which single endpoints are API servers; without one none is asked."""
+        ...
+
     async def request(
         self,
         method: str,

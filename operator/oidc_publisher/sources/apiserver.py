@@ -55,7 +55,7 @@ class APIServerSource:
         Complete only if every endpoint answered with a valid certificate, a usable key and nothing unreadable. A key
         of a type that relying parties refuse does not count against it: it is known and left out.
         """
-        if not self._client.credentials.vouches:
+        if not self._client.vouches:
             return await self._without_authority()
         try:
             endpoints = self._addresses or await confirmed(self._endpoints)

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from aiohttp import web
 
-from oidc_publisher.controller.queue import Outcome
 from oidc_publisher.controller.rights import RightsCheck
-from oidc_publisher.controller.settings import RunSettings
+from oidc_publisher.reconcile.passes import Outcome
+from oidc_publisher.reconcile.ports import PortOpener
 from oidc_publisher.reconcile.reconciler import Reconciler
 from tests.support.apistub import APIStub, Handler, client_of, refuses, says, serving
 
@@ -90,7 +90,7 @@ async def test_without_get_the_object_has_an_event(pki: PKI) -> None:
         stub.on("GET", ISSUERS, says({"items": [OBJECT]}))
         stub.on("PATCH", f"{ISSUERS}/prod/status", says(OBJECT))
         stub.on("POST", EVENTS, says({}))
-        reconciler = Reconciler(client, RunSettings())
+        reconciler = Reconciler(client, PortOpener(client).open)
         assert await reconciler.reconcile("prod") == Outcome(failed=True)
         await reconciler.reconcile("prod")
         (event,) = events(stub)
@@ -111,7 +111,7 @@ async def test_without_patch_on_the_status_the_object_has_an_event(pki: PKI) -> 
         stub.on("GET", f"{ISSUERS}/prod", says(OBJECT))
         stub.on("PATCH", f"{ISSUERS}/prod/status", CANNOT)
         stub.on("POST", EVENTS, says({}))
-        reconciler = Reconciler(client, RunSettings())
+        reconciler = Reconciler(client, PortOpener(client).open)
         assert await reconciler.reconcile("prod") == Outcome(failed=True)
         await reconciler.close()
         assert [event["regarding"]["uid"] for event in events(stub)] == ["u-1"]

@@ -47,7 +47,7 @@ async def test_a_server_that_does_not_answer_is_named_once(pki: PKI) -> None:
     spec = SimpleNamespace(probe=SimpleNamespace(audiences=("a",)))
     async with client_of(pki, "127.0.0.1:1") as client:
         source = APIServerSource(client, "api", (down,))
-        context = SimpleNamespace(sources=(source,), probe_account=("n", "s"), spec=spec)
-        results, _, of_tokens = await sources_and_tokens(cast("Any", context), client)
+        ports = SimpleNamespace(cluster=client, sources=(source,), probe_account=("n", "s"), spec=spec)
+        results, _, of_tokens = await sources_and_tokens(cast("Any", ports))
     assert [finding.subject for result in results for finding in result.findings] == [down]
     assert of_tokens == ()

@@ -12,9 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from oidc_publisher.api import RECONCILE_REQUESTED_AT, read_issuer
-from oidc_publisher.controller.queue import Gone, Outcome
 from oidc_publisher.errors import InvalidObjectError
 from oidc_publisher.reconcile.finalizer import FINALIZER
+from oidc_publisher.reconcile.passes import Gone, Outcome
 from oidc_publisher.reconcile.ports import PortOpener
 from oidc_publisher.reconcile.reconciler import Reconciler
 from tests.api_objects import good_objects
