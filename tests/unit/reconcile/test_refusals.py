@@ -12,6 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from oidc_publisher.api import RECONCILE_REQUESTED_AT, read_issuer
+from oidc_publisher.cli.connection import NoAnswerError
+from oidc_publisher.cli.plan.decide import living_issuer
 from oidc_publisher.errors import InvalidObjectError
 from oidc_publisher.reconcile.finalizer import FINALIZER
 from oidc_publisher.reconcile.passes import Gone, Outcome
@@ -147,6 +149,14 @@ async def test_a_deletion_that_waits_for_others_is_left_alone(pki: PKI) -> None:
     async with passed(pki, found) as (stub, outcome):
         assert {seen.method for seen in stub.seen} == {"GET"}
     assert outcome == Outcome(follows=())
+
+
+async def test_a_plan_says_whose_object_it_is(pki: PKI) -> None:
+    """The manifest that mends it is sound: what cannot be read is in the cluster."""
+    async with serving(pki) as stub, client_of(pki, stub.address) as client:
+        stub.on("GET", ISSUER, says(stored({"store": {}})))
+        with pytest.raises(NoAnswerError, match="prod as it is in the cluster cannot be read"):
+            await living_issuer(client, "prod")
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -10,7 +10,7 @@ from oidc_publisher.cli.plan.basis import Basis
 from oidc_publisher.cli.plan.decision import Decided, Refused
 from oidc_publisher.cluster import ClusterAPI, get_issuer
 from oidc_publisher.controller.settings import RunSettings
-from oidc_publisher.errors import AnswerError, ClusterError, StoreError
+from oidc_publisher.errors import AnswerError, ClusterError, InvalidObjectError, StoreError
 from oidc_publisher.findings import Finding, Reason
 from oidc_publisher.reconcile.plan import decide as decided_for
 from oidc_publisher.reconcile.ports import OpenedPorts, PortOpener, Ports
@@ -40,7 +40,11 @@ async def living_issuer(client: ClusterAPI, name: str) -> tuple[OIDCIssuer | Non
             message = f"You may not read OIDCIssuer {name} (verb get on oidcissuers.oidc-publisher.io)."
             raise NoAnswerError(message) from error
         raise NoAnswerError(sentence(error)) from error
-    return (read_issuer(found) if found is not None else None), True
+    try:
+        return (read_issuer(found) if found is not None else None), True
+    except InvalidObjectError as error:
+        message = f"OIDCIssuer {name} as it is in the cluster cannot be read, so nobody can tell what would change"
+        raise NoAnswerError(f"{message}. {error.message}. The manifest itself is sound.") from error
 
 
 async def decide(client: ClusterAPI, basis: Basis, settings: RunSettings, clock: Clock) -> Decided | Refused:
