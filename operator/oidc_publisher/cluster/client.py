@@ -134,8 +134,6 @@ class ClusterClient:
             AnswerError: a status that is not success; ConflictError for 409.
             CredentialsError: there are no valid credentials at the moment.
         """
-        if endpoint is not None and not self.credentials.vouches:
-            raise no_authority(endpoint)
         call = _Call(
             method,
             self._url(path, endpoint).with_query(params),
@@ -256,6 +254,8 @@ class ClusterClient:
     async def _send(self, call: _Call, name: str | None) -> tuple[int, dict[str, str], bytes]:
         # As kubectl asks: with application/json alone the key set (application/jwk-set+json) is a 406.
         headers = {"Accept": "application/json, */*", **await self.credentials.headers()}
+        if call.endpoint and not self.credentials.vouches:  # here, for they may have been loaded anew in between
+            raise no_authority(call.asked)
         if call.body is not None:
             headers["Content-Type"] = call.content_type
         left_s = max(call.deadline_s - time.monotonic(), 0.001)

@@ -258,6 +258,17 @@ class TestCertificates:
         assert "name no CA" in error.message
         assert len(stub.seen) == 1
 
+    async def test_credentials_that_lose_their_ca_are_not_sent(self, pki: PKI) -> None:
+        """A refusal loads them anew, and the kubeconfig may have been written meanwhile: the second try is judged too."""
+        async with serving(pki) as stub:
+            stub.on("GET", "/thing", refuses(401, "Unauthorized", "no"))
+            tls = client_context(str(pki.ca_file))
+            old = Login(f"https://{stub.address}", tls, Fixed("Bearer old"), authority=authority_of(pki))
+            new = Login(f"https://{stub.address}", tls, Fixed("Bearer new"))
+            async with ClusterClient(Credentials(old, reload=lambda: new)) as client:
+                assert isinstance(await failure_of(client, endpoint=stub.address), CertificateError)
+        assert [seen.headers["Authorization"] for seen in stub.seen] == ["Bearer old"]
+
     async def test_a_stranger_sees_no_client_certificate(self, pki: PKI) -> None:
         """A client certificate says who asks as a token does: the handshake ends before it is sent."""
         certificate = pki.serving("worker-3")
