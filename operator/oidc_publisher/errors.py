@@ -51,6 +51,12 @@ class PublisherError(Exception):
         self.retryable = retryable
         self.subject = subject
 
+    @property
+    def sentence(self) -> str:
+        """The error for somebody at a terminal: what is wrong, and the hint where there is one."""
+        said = f"{self.message.rstrip('. ')}."
+        return f"{said} {self.hint}" if self.hint else said
+
     def finding(self, *, subject: str = "") -> Finding:
         """This error as a finding about `subject`."""
         from oidc_publisher.findings import Finding  # noqa: PLC0415 - findings knows no errors, errors know findings

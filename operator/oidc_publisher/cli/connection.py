@@ -103,8 +103,7 @@ def sentence(error: ClusterError) -> str:
     """An error in words for somebody at a terminal, on one line."""
     if isinstance(error, AnswerError) and error.status == HTTPStatus.UNAUTHORIZED:
         return "The API server does not accept your credentials. Try `kubectl auth whoami` with the same kubeconfig."
-    said = f"{error.message.rstrip('. ')}."
-    return f"{said} {error.hint}" if error.hint else said
+    return error.sentence
 
 
 def _refusal(error: AnswerError, may_not: str) -> ClusterError | NoAnswerError:

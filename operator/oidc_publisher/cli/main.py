@@ -6,10 +6,12 @@ second of imports.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import os
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import NoReturn, TextIO
 
 import click
 
@@ -60,10 +62,17 @@ def cli() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit; what an admin can mend is one line on stderr, never a traceback."""
-    sys.exit(_exit_code(list(sys.argv[1:] if arguments is None else arguments)))
+    try:
+        code = _exit_code(list(sys.argv[1:] if arguments is None else arguments))
+        sys.stdout.flush()
+    except OSError as error:
+        # Files, clusters and stores have errors of their own: what is left are the streams (a full disk, a lost device).
+        code = _unwritten(error)
+    sys.exit(code)
 
 
 def _exit_code(arguments: list[str]) -> int:
+    stdout = sys.stdout
     try:
         result: object = cli.main(arguments, prog_name="oidc-publisher", standalone_mode=False)
     except click.ClickException as error:
@@ -72,11 +81,29 @@ def _exit_code(arguments: list[str]) -> int:
     except click.Abort:
         return ExitCode.INTERRUPTED
     except PublisherError as error:
-        click.echo(f"Error: {_sentence(error)}", err=True)
+        click.echo(f"Error: {error.sentence}", err=True)
+        return ExitCode.NO_ANSWER
+    except SystemExit:
+        # Where the reader of a pipe is gone click replaces the stream and ends with 1, and 1 would be an answer.
+        if sys.stdout is stdout:
+            raise
         return ExitCode.NO_ANSWER
     return result if isinstance(result, int) else ExitCode.YES
 
 
-def _sentence(error: PublisherError) -> str:
-    said = f"{error.message.rstrip('. ')}."
-    return f"{said} {error.hint}" if error.hint else said
+def _unwritten(error: OSError) -> ExitCode:
+    """Say that nobody got the result; a verdict that was not delivered is no answer."""
+    _discard(sys.stdout)
+    try:
+        click.echo(f"Error: The result could not be written: {error.strerror or error}.", err=True)
+    except OSError:
+        _discard(sys.stderr)
+    return ExitCode.NO_ANSWER
+
+
+def _discard(stream: TextIO) -> None:
+    """Lead a stream nowhere: what waits in its buffer would fail again when Python exits, which then exits with 120."""
+    with contextlib.suppress(OSError):  # a stream without a descriptor has no such buffer
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)

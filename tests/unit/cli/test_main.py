@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -12,9 +13,12 @@ import pytest
 from oidc_publisher import __version__
 from oidc_publisher.cli import main
 from oidc_publisher.cli.parameters import issuer_name
+from oidc_publisher.cli.status.page import Page, page_of
 from oidc_publisher.controller.settings import RunSettings
+from tests.support.statuses import NOW, issuer
 
 FOLDER = Path(__file__).parents[3]
+NOT_WRITTEN = "Error: The result could not be written: No space left on device.\n"
 UNKNOWN_HOST = """
 apiVersion: v1
 kind: Config
@@ -36,6 +40,25 @@ def run(*arguments: str, env: dict[str, str] | None = None) -> subprocess.Comple
         check=False,
         env=clean | (env or {}),
     )
+
+
+def written_to(stdout: str | int, *arguments: str, stderr: str | int = subprocess.PIPE) -> tuple[int, str]:
+    """Run it with its streams on devices or descriptors; the exit code and what stderr says."""
+    with contextlib.ExitStack() as opened:
+        out, err = (
+            opened.enter_context(Path(stream).open("w")) if isinstance(stream, str) else stream
+            for stream in (stdout, stderr)
+        )
+        done = subprocess.run(
+            [sys.executable, "-m", "oidc_publisher", *arguments],
+            stdout=out,
+            stderr=err,
+            text=True,
+            timeout=30,
+            check=False,
+            env={"PATH": os.environ["PATH"], "HOME": "/nonexistent"},
+        )
+    return done.returncode, done.stderr or ""
 
 
 def call(*arguments: str) -> int:
@@ -221,3 +244,46 @@ def test_an_api_server_that_is_not_there_is_one_line_and_2(tmp_path: Path) -> No
     assert done.returncode == 2
     assert done.stderr == "Error: 127.0.0.1:1 cannot be connected to (connection refused).\n"
     assert done.stdout == ""
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--help"], ["version"], *([command, "--help"] for command in ("run", "plan", "status", "wait"))],
+    ids=" ".join,
+)
+def test_a_full_disk_behind_stdout_is_one_sentence_and_2(arguments: list[str]) -> None:
+    """It is no traceback, and not 1, which would say that something differs or is not Ready."""
+    assert written_to("/dev/full", *arguments) == (2, NOT_WRITTEN)
+
+
+@pytest.mark.parametrize("output", ["text", "json"])
+def test_a_page_that_cannot_be_written_is_no_answer(
+    output: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Although the issuer is Ready: who redirected the page has not got it."""
+    from oidc_publisher.cli import status  # noqa: PLC0415 - used by this test alone
+
+    async def read(_asking: object) -> Page:
+        return page_of(issuer(), (), NOW)
+
+    monkeypatch.setattr(status, "_read", read)
+    with Path("/dev/full").open("w") as full:
+        monkeypatch.setattr(sys, "stdout", full)
+        assert call("status", "prod", "-o", output) == 2
+    assert capsys.readouterr().err == NOT_WRITTEN
+
+
+@pytest.mark.parametrize("arguments", [["version"], ["status"], ["run"]], ids=" ".join)
+def test_a_full_disk_behind_both_streams_is_2_all_the_same(arguments: list[str]) -> None:
+    """As with `> log 2>&1`: nobody can be told, but a script is."""
+    assert written_to("/dev/full", *arguments, stderr="/dev/full") == (2, "")
+
+
+def test_a_result_that_nobody_reads_is_no_answer() -> None:
+    """`plan | head` is not `would change` because head has seen enough; nor is it worth a line."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        assert written_to(writer, "version") == (2, "")
+    finally:
+        os.close(writer)
