@@ -20,7 +20,7 @@ from oidc_publisher.harmless import harmless
 
 #: Events of a cluster-scoped object are kept here.
 _EVENTS = "/apis/events.k8s.io/v1/namespaces/default/events"
-_EVENTS_ASKED = "500"
+_EVENTS_PAGE = "500"
 
 
 class NoAnswerError(click.ClickException):
@@ -88,15 +88,23 @@ async def request_look(client: ClusterClient, issuer: OIDCIssuer, value: str) ->
 
 
 async def events_about(client: ClusterClient, issuer: OIDCIssuer) -> list[dict[str, Any]]:
-    """The events (events.k8s.io/v1) about this very object, in no order.
+    """All events (events.k8s.io/v1) about this very object, in the order of their names, which says nothing.
 
     Raises:
         ClusterError: they could not be read.
     """
-    selector = f"regarding.kind={issuer.kind},regarding.name={issuer.metadata.name}"
-    answer = await client.request("GET", _EVENTS, params={"fieldSelector": selector, "limit": _EVENTS_ASKED})
+    params = {"fieldSelector": f"regarding.kind={issuer.kind},regarding.name={issuer.metadata.name}"}
+    params |= {"limit": _EVENTS_PAGE}
+    found: list[dict[str, Any]] = []
+    while True:
+        answer = await client.request("GET", _EVENTS, params=params)
+        found += answer.items()
+        following = object_in(answer.object(), "metadata").get("continue")
+        if not following:
+            break
+        params |= {"continue": following}
     # The object may have had a predecessor of the same name.
-    return [e for e in answer.items() if object_in(e, "regarding").get("uid") in (issuer.metadata.uid, "", None)]
+    return [event for event in found if object_in(event, "regarding").get("uid") in (issuer.metadata.uid, "", None)]
 
 
 def sentence(error: ClusterError) -> str:
