@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from http import HTTPStatus
 
 from oidc_publisher.api import OIDCIssuer, read_issuer
@@ -12,6 +13,7 @@ from oidc_publisher.cluster import ClusterAPI, get_issuer
 from oidc_publisher.controller.settings import RunSettings
 from oidc_publisher.errors import AnswerError, ClusterError, InvalidObjectError, StoreError
 from oidc_publisher.findings import Finding, Reason
+from oidc_publisher.probe.token.limits import TokenLimits
 from oidc_publisher.reconcile.plan import decide as decided_for
 from oidc_publisher.reconcile.ports import OpenedPorts, PortOpener, Ports
 from oidc_publisher.reconcile.prove import prove
@@ -61,7 +63,7 @@ async def decide(client: ClusterAPI, basis: Basis, settings: RunSettings, clock:
     )
     opened = OpenedPorts(opener.open)
     try:
-        ports = await opened.of(basis.issuer)
+        ports = _asking_nothing_more(await opened.of(basis.issuer))
         return await _decided(basis.issuer, ports, await read_all(ports, clock), clock)
     except StoreError as error:
         return Refused((error.finding(),))
@@ -69,6 +71,11 @@ async def decide(client: ClusterAPI, basis: Basis, settings: RunSettings, clock:
         raise _unidentified(error) from error
     finally:
         await opened.aclose()
+
+
+def _asking_nothing_more(ports: Ports) -> Ports:
+    """The ports without the operator's question for a token beyond the policy: where it is granted, it is in the world."""
+    return replace(ports, limits=TokenLimits(None, ports.spec.rotation.max_token_lifetime))
 
 
 async def _decided(issuer: OIDCIssuer, ports: Ports, readings: Readings, clock: Clock) -> Decided:

@@ -39,7 +39,11 @@ class _Look:
 
 
 class TokenLimits:
-    """What each API server was last seen to grant beyond the policy; remembered for as long as the spec stays."""
+    """What each API server was last seen to grant beyond the policy; remembered for as long as the spec stays.
+
+    `account` is the (namespace, name) of the ServiceAccount to mint for. With None no token is minted, and of what API
+    servers grant only the audiences of the proof's own tokens are looked at.
+    """
 
     def __init__(self, account: tuple[str, str] | None, max_token_lifetime: timedelta) -> None:
         self._account = account
@@ -77,7 +81,9 @@ class TokenLimits:
         return tuple(finding for finding in found if finding is not None)
 
     async def _lifetime(self, client: ClusterAPI, endpoint: str) -> Finding | None:
-        namespace, name = self._account or ("", "")
+        if self._account is None:
+            return None
+        namespace, name = self._account
         seconds = int(self._asked.total_seconds())
         try:
             token = await mint_token(

@@ -143,3 +143,11 @@ async def test_who_is_gone_is_forgotten(servers: APIServers) -> None:
     assert await look(memory, 1.0, TWO) == (BEYOND,)
     assert await look(memory, 2.0, ONE, TWO) == (BEYOND,), "ONE came back and was asked anew"
     assert servers.asked == {ONE: 2, TWO: 1}
+
+
+async def test_without_an_account_nothing_is_minted(servers: APIServers) -> None:
+    """So `plan` looks: the tokens that it has are reviewed, and none that outlives the policy comes into the world."""
+    servers.granted, servers.shared = BEYOND, {STS}
+    (finding,) = await look(TokenLimits(None, timedelta(hours=24)), 0.0, ONE)
+    assert finding.reason is Reason.AudienceShared
+    assert not servers.asked
