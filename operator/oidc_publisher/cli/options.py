@@ -1,15 +1,16 @@
-"""The options that every command has which asks the cluster."""
+"""The options that more than one command has; each is declared here and nowhere else."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
-from oidc_publisher.cli.parameters import each, issuer_name, parsed, store_endpoint
+from oidc_publisher.cli.parameters import each, host_name, issuer_name, namespaced_name, parsed, store_endpoint
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -41,9 +42,17 @@ def asking_options(command: _Command) -> _Command:
 
 def common_options(command: _Command) -> _Command:
     """Add what every command has that asks the cluster."""
-    for decorate in reversed(_OPTIONS):
-        command = decorate(command)
-    return command
+    return _added(_COMMON, cluster_options(command))
+
+
+def cluster_options(command: _Command) -> _Command:
+    """Add which cluster is meant, and as whom."""
+    return _added(_CLUSTER, command)
+
+
+def reading_options(command: _Command) -> _Command:
+    """Add what the operator is told about reading a cluster's keys: `run` and `plan` have to be told the same."""
+    return _added(_READING, command)
 
 
 def taken(options: dict[str, Any]) -> Asking:
@@ -51,22 +60,65 @@ def taken(options: dict[str, Any]) -> Asking:
     return Asking(**{field: options.pop(field) for field in Asking.__dataclass_fields__})
 
 
-#: Of the commands that write to stores, or show what would be written.
-store_endpoint_option = click.option(
-    "--store-endpoint",
-    "store_endpoints",
-    metavar="URL",
-    multiple=True,
-    envvar="OIDC_PUBLISHER_STORE_ENDPOINT",
-    callback=each(store_endpoint),
-    help="A server that an OIDCIssuer may name as endpointURL, such as https://minio.example.com:9000; may be given several"
-    " times. Once it is, no others may be named but Amazon's. Plain http needs it.",
-)
+def _added(options: tuple[Callable[[_Command], _Command], ...], command: _Command) -> _Command:
+    for decorate in reversed(options):
+        command = decorate(command)
+    return command
+
 
 _NAME = click.argument("name", metavar="NAME", callback=parsed(issuer_name))
-_OPTIONS = (
-    click.option("--kubeconfig", metavar="FILE", help="Instead of KUBECONFIG or ~/.kube/config."),
-    click.option("--context", metavar="NAME", help="Context of the kubeconfig, instead of its current one."),
+_CLUSTER = (
+    click.option(
+        "--kubeconfig",
+        metavar="FILE",
+        envvar="OIDC_PUBLISHER_KUBECONFIG",
+        help="Instead of KUBECONFIG, ~/.kube/config or the pod's own credentials.",
+    ),
+    click.option(
+        "--context",
+        metavar="NAME",
+        envvar="OIDC_PUBLISHER_CONTEXT",
+        help="Context of the kubeconfig, instead of its current one.",
+    ),
+)
+_READING = (
+    click.option(
+        "--probe-service-account",
+        metavar="NS/NAME",
+        envvar="OIDC_PUBLISHER_PROBE_SERVICE_ACCOUNT",
+        callback=parsed(namespaced_name),
+        help="ServiceAccount to mint tokens for: they prove an issuer, and show which keys sign. Needed for apiServer "
+        "sources; `plan` goes without, and says so.",
+    ),
+    click.option(
+        "--key-files-root",
+        metavar="DIR",
+        envvar="OIDC_PUBLISHER_KEY_FILES_ROOT",
+        type=click.Path(exists=True, file_okay=False, path_type=Path),
+        help="Folder below which key sources may read files. Without it none may.",
+    ),
+    click.option(
+        "--store-endpoint",
+        "store_endpoints",
+        metavar="URL",
+        multiple=True,
+        envvar="OIDC_PUBLISHER_STORE_ENDPOINT",
+        callback=each(store_endpoint),
+        help="A server that an OIDCIssuer may name as endpointURL, such as https://minio.example.com:9000; may be given "
+        "several times. Once it is, no others may be named but Amazon's. Plain http needs it.",
+    ),
+    click.option(
+        "--api-server-name",
+        "api_server_names",
+        metavar="NAME",
+        multiple=True,
+        envvar="OIDC_PUBLISHER_API_SERVER_NAME",
+        callback=each(host_name),
+        help="A name in certificates of the cluster's CA under which a single API server gets the credentials, beside "
+        "kubernetes.default.svc and the kubeconfig's own server. May be given several times.",
+    ),
+)
+_COMMON = (
     click.option(
         "-o",
         "--output",

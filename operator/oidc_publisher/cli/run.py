@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
-from pathlib import Path
 from typing import Any, NoReturn
 
 import click
 
-from oidc_publisher.cli.options import store_endpoint_option
-from oidc_publisher.cli.parameters import each, host_name, namespaced_name, parsed
+from oidc_publisher.cli.options import cluster_options, reading_options
+from oidc_publisher.cli.parameters import parsed
 from oidc_publisher.controller.settings import MAX_CONCURRENT, RunSettings
 from oidc_publisher.controller.shard import Shard
 from oidc_publisher.process import leave
@@ -22,16 +21,8 @@ _CONTEXT = {"auto_envvar_prefix": "OIDC_PUBLISHER", "show_default": True}
 
 
 @click.command("run", context_settings=_CONTEXT)
-@click.option(
-    "--kubeconfig", metavar="FILE", help="Instead of KUBECONFIG, ~/.kube/config or the pod's own credentials."
-)
-@click.option("--context", metavar="NAME", help="Context of the kubeconfig, instead of its current one.")
-@click.option(
-    "--probe-service-account",
-    metavar="NS/NAME",
-    callback=parsed(namespaced_name),
-    help="ServiceAccount whose tokens prove the issuer. Needed as soon as an OIDCIssuer has an apiServer source.",
-)
+@cluster_options
+@reading_options
 @click.option(
     "--shard",
     metavar="I/N",
@@ -45,23 +36,6 @@ _CONTEXT = {"auto_envvar_prefix": "OIDC_PUBLISHER", "show_default": True}
     type=click.IntRange(1, 256),
     default=MAX_CONCURRENT,
     help="How many OIDCIssuers are looked at together.",
-)
-@click.option(
-    "--key-files-root",
-    metavar="DIR",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Folder below which key sources may read files. Without it none may.",
-)
-@store_endpoint_option
-@click.option(
-    "--api-server-name",
-    "api_server_names",
-    metavar="NAME",
-    multiple=True,
-    envvar="OIDC_PUBLISHER_API_SERVER_NAME",
-    callback=each(host_name),
-    help="A name in certificates of the cluster's CA under which a single API server gets the operator's credentials, "
-    "beside kubernetes.default.svc and the kubeconfig's own server. May be given more than once.",
 )
 @click.option(
     "--health-address",

@@ -8,10 +8,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 
 from oidc_publisher import __version__
 from oidc_publisher.cli import main
+from oidc_publisher.cli.main import cli
 from oidc_publisher.cli.parameters import issuer_name
 from oidc_publisher.cli.status.page import Page, page_of
 from oidc_publisher.controller.settings import RunSettings
@@ -214,6 +216,38 @@ def test_a_list_is_an_environment_variable_too() -> None:
     done = run("run", env={"OIDC_PUBLISHER_API_SERVER_NAME": "api.internal 10.0.0.1 api:6443"})
     assert done.returncode == 2
     assert "'api:6443' must be a DNS name" in done.stderr
+
+
+@pytest.mark.parametrize("command", [["run"], ["plan", "-f", "README.md"]], ids=" ".join)
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("KEY_FILES_ROOT", "/nonexistent", "'--key-files-root'"),
+        ("PROBE_SERVICE_ACCOUNT", "probe", "'--probe-service-account'"),
+    ],
+)
+def test_an_option_of_two_commands_has_one_environment_variable(
+    command: list[str], variable: str, value: str, said: str
+) -> None:
+    """A pod in which `plan` is called has the operator's environment, and plans for the operator's settings."""
+    done = run(*command, env={f"OIDC_PUBLISHER_{variable}": value})
+    assert done.returncode == 2
+    assert said in done.stderr
+
+
+def test_an_option_of_two_commands_is_the_same_option() -> None:
+    """One name, one meaning: its help, its form and its variable do not depend on the command."""
+    context = click.Context(cli)
+    declared: dict[str, set[tuple[object, ...]]] = {}
+    for name in cli.list_commands(context):
+        command = cli.get_command(context, name)
+        assert command is not None
+        for option in command.params:
+            if isinstance(option, click.Option) and option.name != "timeout":  # how long what may last
+                said = (option.help, option.metavar, type(option.type), option.envvar)
+                declared.setdefault(str(option.opts), set()).add(said)
+    assert len(declared) > 10
+    assert {opts: said for opts, said in declared.items() if len(said) > 1} == {}
 
 
 def test_a_health_address_in_use_is_refused_when_it_was_asked_for(tmp_path: Path) -> None:

@@ -11,8 +11,8 @@ from typing import IO, TYPE_CHECKING, Any
 import click
 
 from oidc_publisher.cli.exitcodes import ExitCode
-from oidc_publisher.cli.options import Asking, Output, common_options, store_endpoint_option, taken
-from oidc_publisher.cli.parameters import each, host_name, namespaced_name, parsed, timeout
+from oidc_publisher.cli.options import Asking, Output, common_options, reading_options, taken
+from oidc_publisher.cli.parameters import parsed, timeout
 from oidc_publisher.harmless import harmless
 
 if TYPE_CHECKING:
@@ -32,29 +32,7 @@ if TYPE_CHECKING:
     help="YAML or JSON with the OIDCIssuer; - is standard input.",
 )
 @common_options
-@click.option(
-    "--probe-service-account",
-    metavar="NS/NAME",
-    envvar="OIDC_PUBLISHER_PROBE_SERVICE_ACCOUNT",
-    callback=parsed(namespaced_name),
-    help="ServiceAccount to mint tokens for, as `run` has it. Without it nobody looks which keys sign.",
-)
-@click.option(
-    "--key-files-root",
-    metavar="DIR",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Folder below which key sources may read files, as `run` has it.",
-)
-@store_endpoint_option
-@click.option(
-    "--api-server-name",
-    "api_server_names",
-    metavar="NAME",
-    multiple=True,
-    envvar="OIDC_PUBLISHER_API_SERVER_NAME",
-    callback=each(host_name),
-    help="A name under which a single API server gets your credentials, as `run` has it.",
-)
+@reading_options
 @click.option(
     "--timeout",
     metavar="DURATION",
