@@ -126,6 +126,7 @@ def test_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
         (["plan"], "Missing option '-f' / '--filename'."),
         (["plan", "-f", "no-such.yaml"], "'no-such.yaml': No such file or directory"),
         (["plan", "-f", "README.md", "--probe-service-account", "probe"], "'probe' must be NAMESPACE/NAME"),
+        (["plan", "-f", "/proc/self/mem"], "'/proc/self/mem': Input/output error"),
         (["plan", "-f", "Makefile"], "Makefile is not YAML: line "),
         (["plan", "-f", "pyproject.toml"], "pyproject.toml is not YAML: line "),
         (["wait", "prod"], "Say what to wait for: --for=Ready, or --safe-to-sign KID."),
@@ -194,6 +195,13 @@ def test_a_kubeconfig_that_cannot_be_used_is_one_line_and_2(
     assert str(path) in done.stderr
     assert done.stderr.count("\n") == 1
     assert done.stdout == ""
+
+
+def test_a_manifest_without_end_is_refused_by_its_size() -> None:
+    """No more is read than is needed to see that."""
+    done = run("plan", "-f", "/dev/zero")
+    assert done.returncode == 2
+    assert done.stderr.startswith("Error: /dev/zero is larger than 1 MiB")
 
 
 def test_no_credentials_at_all_is_one_line_and_2() -> None:

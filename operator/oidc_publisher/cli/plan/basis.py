@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,7 +45,7 @@ def basis_of(manifest: OIDCIssuer, living: OIDCIssuer | None) -> Basis:
     if changed:
         metadata = metadata.model_copy(update={"generation": metadata.generation + 1})
     issuer = living.model_copy(update={"metadata": metadata, "spec": manifest.spec})
-    told = f"{name} as it is in the cluster" if not changed else f"{name}, changed in {_listed(changed)}"
+    told = f"{name} as it is in the cluster" if not changed else f"{name}, changed in {listed(changed)}"
     return Basis(issuer, living=True, sentence=told)
 
 
@@ -70,6 +70,8 @@ def _changed(before: Any, after: Any, path: str) -> Iterator[str]:
         yield path
 
 
-def _listed(paths: tuple[str, ...]) -> str:
-    more = f" and {len(paths) - _NAMED} more" if len(paths) > _NAMED else ""
-    return ", ".join(paths[:_NAMED]) + more
+def listed(words: Iterable[str]) -> str:
+    """The first of them with commas, and how many more there are."""
+    known = tuple(words)
+    more = f" and {len(known) - _NAMED} more" if len(known) > _NAMED else ""
+    return ", ".join(known[:_NAMED]) + more

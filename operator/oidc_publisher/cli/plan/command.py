@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     metavar="FILE",
     type=click.File("rb"),
     required=True,
-    help="YAML or JSON with the OIDCIssuer; - is standard input.",
+    help="YAML or JSON with the OIDCIssuer, which may stand in a List; - is standard input.",
 )
 @common_options
 @reading_options
@@ -55,15 +55,19 @@ def command(
     The manifest's spec is taken with the status (the ledger of keys) of the OIDCIssuer of its name, where the cluster has
     one. Then everything is read as the operator reads it: the key sources, a fresh token of each API server, the
     stored documents and the public URL. It needs your kubeconfig and your credentials of the store; what they may not read,
-    the operator may.
+    the operator may. API servers are not asked for a token beyond rotation.maxTokenLifetime, as the operator asks.
 
     Exit codes: 0 nothing to do; 1 documents would be written; 2 nobody can tell, or it would be refused: a manifest that
     the API server would not take, a store or cluster that cannot be read, documents of somebody else.
     """
-    from oidc_publisher.cli.plan.manifest import read_manifest  # noqa: PLC0415 - pydantic; --help needs none of it
+    from oidc_publisher.cli.plan.manifest import MAX_MANIFEST_BYTES, read_manifest  # noqa: PLC0415 - pydantic; --help needs none of it
     from oidc_publisher.controller.settings import RunSettings  # noqa: PLC0415
 
-    wanted = read_manifest(manifest.read(), "The manifest" if manifest.name == "<stdin>" else manifest.name)
+    try:
+        text = manifest.read(MAX_MANIFEST_BYTES + 1)  # enough to see that it is too large: a device may have no end
+    except OSError as error:
+        raise click.FileError(manifest.name, error.strerror) from None
+    wanted = read_manifest(text, "The manifest" if manifest.name == "<stdin>" else manifest.name)
     asking = taken({"name": wanted.metadata.name, **options})
     settings = RunSettings(
         probe_service_account=probe_service_account,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Hashable, Iterator, Mapping
+from itertools import islice
 from typing import Any, NoReturn, get_args, get_origin
 
 import yaml
@@ -11,6 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from oidc_publisher.api import KIND, OIDCIssuer, read_issuer
 from oidc_publisher.api.common import APIModel, ObjectName, plain_type
+from oidc_publisher.cli.plan.basis import listed
 from oidc_publisher.errors import InvalidObjectError
 from oidc_publisher.findings import Reason
 
@@ -33,22 +35,31 @@ _METADATA = (
     "uid",
 )
 _TOP = ("apiVersion", "kind", "metadata", "spec", "status")
+#: A file may hold more than the issuer, but PyYAML takes ten seconds and 150 MB for as much as this.
+MAX_MANIFEST_BYTES = 2**20
+#: So many unknown fields are named.
+_FIELDS = 6
 _APPLY = "Give one OIDCIssuer, as `kubectl apply -f` takes it."
 
 
 def read_manifest(text: str | bytes, name: str) -> OIDCIssuer:
-    """The one OIDCIssuer in the YAML or JSON of a file called `name`; documents of other kinds are passed over.
+    """The one OIDCIssuer in the YAML or JSON of a file called `name`; objects of other kinds are passed over.
 
-    Raises InvalidObjectError (SpecUnsupported): it holds none or several, is no YAML, has fields that do not exist, or
-    breaks a rule of the CRD; no value that somebody wrote is repeated. A status in it counts for nothing.
+    The objects of a List count as if each were a document of its own.
+
+    Raises InvalidObjectError (SpecUnsupported): it holds none or several, is no YAML or longer than MAX_MANIFEST_BYTES,
+    has fields that do not exist, or breaks a rule of the CRD; no value that somebody wrote is repeated. A status in it
+    counts for nothing.
     """
+    if len(text) > MAX_MANIFEST_BYTES:
+        _refuse(f"{name} is larger than 1 MiB, and an OIDCIssuer never is", _APPLY)
     objects = _objects(text, name)
     found = [obj for obj in objects if obj.get("kind") == KIND]
     if len(found) > 1:
-        names = ", ".join(_name(obj) or "one without a name" for obj in found)
+        names = listed(_name(obj) or "one without a name" for obj in found)
         _refuse(f"{name} holds {len(found)} OIDCIssuers ({names}), and a plan is about one", _APPLY)
     if not found:
-        kinds = ", ".join(dict.fromkeys(str(obj.get("kind") or "an object without a kind") for obj in objects))
+        kinds = listed(dict.fromkeys(_shown(obj.get("kind") or "an object without a kind") for obj in objects))
         _refuse(f"{name} holds no OIDCIssuer ({f'but {kinds}' if kinds else 'it is empty'})", _APPLY)
     return _checked(found[0], name)
 
@@ -56,9 +67,10 @@ def read_manifest(text: str | bytes, name: str) -> OIDCIssuer:
 def _checked(obj: Mapping[str, Any], name: str) -> OIDCIssuer:
     if obj.get("apiVersion") is None:
         _refuse(f"{name}: apiVersion is required")
-    unknown = tuple(unknown_fields(obj))
+    unknown = tuple(islice(unknown_fields(obj), _FIELDS + 1))
     if unknown:
-        _refuse(f"{name}: {', '.join(unknown)}", "kubectl explain oidcissuer.spec lists the fields.")
+        more = " and more" if len(unknown) > _FIELDS else ""
+        _refuse(f"{name}: {', '.join(unknown[:_FIELDS])}{more}", "kubectl explain oidcissuer.spec lists the fields.")
     issuer = read_issuer({member: value for member, value in obj.items() if member != "status"})
     try:
         TypeAdapter(ObjectName).validate_python(issuer.metadata.name)
@@ -118,11 +130,25 @@ def _objects(text: str | bytes, name: str) -> list[Mapping[str, Any]]:
         _refuse(f"{name} is not YAML: {_where(error)}")
     except ValueError:  # PyYAML's own types: a number of too many digits
         _refuse(f"{name} is not YAML: a number in it is too long")
-    for number, document in enumerate(documents, start=1):
-        if not isinstance(document, Mapping):
-            where = f"document {number} of {name}" if len(documents) > 1 else name
-            _refuse(f"{where} is no Kubernetes object", _APPLY)
-    return documents
+    return [obj for document in _all_objects(documents, "document", name) for obj in _unlisted(document, name)]
+
+
+def _unlisted(document: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
+    """The objects of a List, as `kubectl get` prints one; any other object is itself."""
+    if document.get("kind") not in ("List", f"{KIND}List"):
+        return [document]
+    items = document.get("items")
+    if not isinstance(items, list):
+        _refuse(f"{name}: a {document['kind']} without items", _APPLY)
+    return _all_objects(items, "item", name)
+
+
+def _all_objects(values: list[Any], noun: str, name: str) -> list[Mapping[str, Any]]:
+    for number, value in enumerate(values, start=1):
+        if not isinstance(value, Mapping):
+            alone = len(values) == 1 and noun == "document"
+            _refuse(f"{name if alone else f'{noun} {number} of {name}'} is no Kubernetes object", _APPLY)
+    return values
 
 
 def _where(error: Exception) -> str:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import textwrap
+import time
 
 import pytest
 import yaml
 
-from oidc_publisher.cli.plan.manifest import read_manifest
+from oidc_publisher.cli.plan.manifest import MAX_MANIFEST_BYTES, read_manifest
 from oidc_publisher.errors import InvalidObjectError
 from oidc_publisher.findings import Reason
 from tests.api_objects import bad_objects, good_objects
@@ -21,6 +22,7 @@ spec:
   issuerURL: https://oidc.example.com/prod
   store: {s3: {bucket: example-oidc, region: eu-central-1}}
 """
+ONE = {"kind": "OIDCIssuer", "metadata": {"name": "one"}}
 CONFIG_MAP = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: one}\n"
 
 
@@ -50,6 +52,14 @@ def test_other_documents_are_passed_over() -> None:
     assert read_manifest(text, "all.yaml").metadata.name == "prod"
 
 
+@pytest.mark.parametrize("kind", [{"apiVersion": "v1", "kind": "List"}, {"kind": "OIDCIssuerList"}], ids=str)
+def test_a_list_is_what_is_in_it(kind: dict[str, str]) -> None:
+    """It is printed by kubectl get, and kubectl apply takes it; others may stand beside the issuer."""
+    listed = kind | {"metadata": {}, "items": [yaml.safe_load(CONFIG_MAP), yaml.safe_load(GOOD)]}
+    assert read_manifest(yaml.safe_dump(listed), "list.yaml").metadata.name == "prod"
+    assert read_manifest(f"{CONFIG_MAP}---\n{yaml.safe_dump(listed)}", "all.yaml").metadata.name == "prod"
+
+
 def test_what_kubectl_get_prints_can_be_planned() -> None:
     """Members that the API server adds are known, and a status counts for nothing."""
     obj = yaml.safe_load(GOOD)
@@ -71,6 +81,19 @@ def test_what_kubectl_get_prints_can_be_planned() -> None:
         ),
         ("just words", "issuer.yaml is no Kubernetes object"),
         (GOOD + "---\n- a\n", "document 2 of issuer.yaml is no Kubernetes object"),
+        ("kind: List\nitems: []", "issuer.yaml holds no OIDCIssuer (it is empty)"),
+        ("kind: List\nitems: [{kind: Pod}]", "issuer.yaml holds no OIDCIssuer (but Pod)"),
+        ("kind: List", "issuer.yaml: a List without items"),
+        ("kind: List\nitems: {kind: OIDCIssuer}", "issuer.yaml: a List without items"),
+        ("kind: List\nitems: [1]", "item 1 of issuer.yaml is no Kubernetes object"),
+        (
+            f"kind: List\nitems:\n- {json.dumps(ONE)}\n- {json.dumps(ONE)}",
+            "issuer.yaml holds 2 OIDCIssuers (one, one), and a plan is about one",
+        ),
+        (
+            "---\n".join(f"kind: OIDCIssuer\nmetadata: {{name: n{number}}}\n" for number in range(100)),
+            "issuer.yaml holds 100 OIDCIssuers (n0, n1, n2, n3, n4, n5 and 94 more), and a plan is about one",
+        ),
         ("a: [", "issuer.yaml is not YAML: line 1, column 5: expected the node content, but found '<stream end>'"),
         (GOOD + "kind: OIDCIssuer\n", 'issuer.yaml is not YAML: line 7, column 1: field "kind" is there twice'),
         (
@@ -132,6 +155,22 @@ def test_unknown_fields_are_refused_as_kubectl_does(before: str, after: str, mes
 def test_a_broken_rule_is_said_as_the_crd_says_it(before: str, after: str, message: str) -> None:
     """The field and its sentence."""
     assert message in refusal(GOOD.replace(before, after))
+
+
+def test_only_some_of_many_unknown_fields_are_named() -> None:
+    """A whole chart's values in the wrong place are one sentence, not a screen."""
+    said = refusal(GOOD + "".join(f"extra{number}: 1\n" for number in range(500)))
+    assert said.endswith('unknown field "extra5" and more')
+
+
+def test_a_huge_manifest_is_refused_before_it_is_parsed() -> None:
+    """YAML of this size costs minutes and gigabytes; no object of this size is taken by an API server either."""
+    began = time.perf_counter()
+    with pytest.raises(InvalidObjectError, match=r"^issuer\.yaml is larger than 1 MiB"):
+        read_manifest(b"- {a: 1}\n" * 2**20, "issuer.yaml")
+    assert time.perf_counter() - began < 1
+    comment = b"#" * (MAX_MANIFEST_BYTES - len(GOOD))
+    assert read_manifest(GOOD.encode() + comment, "issuer.yaml").metadata.name == "prod"
 
 
 def test_no_value_is_repeated() -> None:
