@@ -12,17 +12,15 @@ from oidc_publisher.cli.plan.basis import Basis
 from oidc_publisher.cli.plan.decision import Decided, Refused
 from oidc_publisher.cli.plan.diff import unified_diff, what_changes
 from oidc_publisher.cli.plan.keys import KeyChange, key_changes
+from oidc_publisher.cli.plancaveats import caveats_of
 from oidc_publisher.cli.status.page import FindingLine, advice_apart
 from oidc_publisher.documents import DISCOVERY_PATH, StoredDocument, Write, plan_writes
 from oidc_publisher.errors import FetchError
 from oidc_publisher.findings import Finding, Reason, most_important, sorted_findings
 from oidc_publisher.probe import Fetched, Look, key_sets
-from oidc_publisher.reconcile.ownership import former_place
 from oidc_publisher.rotation import Pass
 
 _SERIAL_ONLY = "only the serial of its owner mark, which counts the writes of both documents"
-#: What a kubeconfig or a cloud refuses to a person, and perhaps not to the operator.
-_DENIALS = frozenset({Reason.SourceForbidden, Reason.TokenRequestForbidden, Reason.AccessDenied, Reason.KMSDenied})
 
 
 class Result(StrEnum):
@@ -52,9 +50,9 @@ class Note:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Preview:
-    """The whole answer. Documents stand in the order in which they would be written.
+    """The whole answer; what has a default is empty where nothing was read. Documents stand in the order of writing.
 
     `read` is what the cluster said, `public` what strangers see now, `caveats` what was not looked at. `more`: another
     write follows in the same pass, for one that adds a key removes none (R6). `distribution` is the CloudFront
@@ -66,19 +64,19 @@ class Preview:
     sentence: str
     object: str
     issuer_url: str
-    location: str
-    owner: str
-    serial: int | None
-    next_serial: int | None
-    read: str
-    public: str
-    caveats: tuple[str, ...]
-    documents: tuple[DocumentPlan, ...]
-    more: bool
-    distribution: str
-    keys: tuple[KeyChange, ...]
+    location: str = ""
+    owner: str = ""
+    serial: int | None = None
+    next_serial: int | None = None
+    read: str = ""
+    public: str = ""
+    caveats: tuple[str, ...] = ()
+    documents: tuple[DocumentPlan, ...] = ()
+    more: bool = False
+    distribution: str = ""
+    keys: tuple[KeyChange, ...] = ()
     findings: tuple[FindingLine, ...]
-    events: tuple[Note, ...]
+    events: tuple[Note, ...] = ()
 
 
 def suspended_preview(basis: Basis) -> Preview:
@@ -111,7 +109,7 @@ def preview(basis: Basis, decided: Decided, now: datetime, *, mints: bool, crd: 
         next_serial=intent.ledger.serial if writes else None,
         read=_read(decided.seen),
         public=_public(decided.look),
-        caveats=(*_left_behind(basis, decided), *_caveats(decided, mints=mints, crd=crd)),
+        caveats=tuple(caveats_of(basis, decided, mints=mints, crd=crd)),
         documents=tuple(_documents(basis, decided, writes)),
         more=bool(writes) and decided.plan.more,
         distribution=_distribution(basis) if writes else "",
@@ -128,19 +126,7 @@ def _without_reading(basis: Basis, result: Result, sentence: str, findings: tupl
         sentence=sentence,
         object=basis.sentence,
         issuer_url=basis.issuer.spec.issuer_url,
-        location="",
-        owner="",
-        serial=None,
-        next_serial=None,
-        read="",
-        public="",
-        caveats=(),
-        documents=(),
-        more=False,
-        distribution="",
-        keys=(),
         findings=_findings(findings),
-        events=(),
     )
 
 
@@ -220,31 +206,6 @@ def _public(look: Look) -> str:
         return "no key set can be read"
     counts = sorted({len(keys) for keys in seen})
     return f"both documents, with {' or '.join(_count(count, 'key') for count in counts)}"
-
-
-def _left_behind(basis: Basis, decided: Decided) -> Iterator[str]:
-    known = basis.issuer.status.publication
-    if known is not None and known.location and not decided.place.is_at(known.location, known.endpoint_url):
-        former = former_place(known.location, known.endpoint_url, decided.place.location)
-        yield f"The documents at {former}, the place until now, stay there as they are."
-
-
-def _caveats(decided: Decided, *, mints: bool, crd: bool) -> Iterator[str]:
-    if not crd:
-        yield "This cluster has no OIDCIssuers: install the CRD before you apply this (kubectl apply --server-side -f crds/)."
-    servers = tuple(f"API server {endpoint}" for endpoint in decided.seen.mints.endpoints or ())
-    # That the store could not be read, or is another owner's, is the whole answer already.
-    told = (*(() if mints else servers), *(("the store",) if decided.intent.problem else ()))
-    silent = tuple(what for what in decided.seen.missing if what not in told)
-    if servers and not mints:
-        yield (
-            "No token was minted (there is no --probe-service-account): which keys sign was not looked at, and without "
-            "that no key can be found unused or leave."
-        )
-    if silent:
-        yield f"Not everything could be read, and what was not cannot take a key away: {', '.join(silent)}."
-    if any(finding.reason in _DENIALS for finding in decided.findings):
-        yield "Something was denied to your credentials; the operator has its own."
 
 
 def _reported(decided: Decided, *, mints: bool) -> tuple[Finding, ...]:

@@ -50,7 +50,7 @@ def issuer_of(*, known: bool = False, **spec: Any) -> OIDCIssuer:
     return read_issuer(
         {
             "metadata": {"name": "prod", "generation": 1},
-            "spec": {"issuerURL": "https://oidc.example.com/prod", "store": store, **spec},
+            "spec": {"issuerURL": "https://oidc.example.com/prod", "store": store} | spec,
             "status": status,
         }
     )
@@ -208,6 +208,46 @@ def test_what_could_not_be_read_is_named_once() -> None:
     assert shown.caveats == (
         f"Not everything could be read, and what was not cannot take a key away: API server {SERVER}.",
     )
+
+
+AMAZON = "s3.eu-central-1.amazonaws.com"
+
+
+@pytest.mark.parametrize(
+    ("store", "host", "covers"),
+    [
+        ({"s3": {"bucket": "my.oidc", "region": "eu-central-1"}}, f"my.oidc.{AMAZON}", f"*.{AMAZON}"),
+        ({"s3": {"bucket": "my.oidc", "region": "eu-west-1"}}, "my.oidc.s3-eu-west-1.amazonaws.com", "*.s3-eu-west-1"),
+        (
+            {"s3": {"bucket": "my.oidc", "region": "r", "endpointURL": "https://S3.example.com:9000"}},
+            "my.oidc.s3.example.com",
+            "*.s3.example.com",
+        ),
+        ({"gcs": {"bucket": "my.oidc"}}, "my.oidc.storage.googleapis.com", "*.storage.googleapis.com"),
+    ],
+)
+def test_a_bucket_with_dots_in_the_host_name_is_warned_of(store: dict[str, Any], host: str, covers: str) -> None:
+    """A wildcard stands for one label: no relying party gets past the certificate, whoever reads the bucket."""
+    issuer = issuer_of(store=store, issuerURL=f"https://{host}/prod")
+    (caveat,) = preview_of(issuer, decided_of(issuer, FIRST)).caveats
+    assert caveat.startswith(f"Bucket my.oidc has dots in its name, and a certificate for {covers}")
+    assert host in caveat
+
+
+@pytest.mark.parametrize(
+    ("bucket", "host"),
+    [
+        ("my-oidc", f"my-oidc.{AMAZON}"),
+        ("my.oidc", f"{AMAZON}/my.oidc"),
+        ("oidc.example.com", "oidc.example.com"),  # a distribution or a proxy, which has a certificate of its own
+        ("oidc.example", "oidc.example.com"),
+    ],
+)
+def test_other_names_of_buckets_are_no_matter(bucket: str, host: str) -> None:
+    """Without dots, in the path, or behind a host of one's own."""
+    store = {"s3": {"bucket": bucket, "region": "eu-central-1", "prefix": "prod"}}
+    issuer = issuer_of(store=store, issuerURL=f"https://{host}/prod")
+    assert preview_of(issuer, decided_of(issuer, FIRST)).caveats == ()
 
 
 @pytest.mark.parametrize(
