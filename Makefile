@@ -9,7 +9,14 @@ BIN := .venv/bin
 # Two workers, each with servers and a network namespace of its own: the live tests mostly wait. A file stays together.
 PYTEST_ARGS ?= -n 2 --dist loadfile
 
-.PHONY: help install testbed demo test check fmt gen mutate soak bench lock clean
+# What a run of tests is about: T=path of a file or folder, K=part of a name. A whole `make test` has to cover the product.
+T ?=
+K ?=
+SELECTED = $(if $(K),-k "$(K)")
+UNIT_TESTS := tests/unit tests/contract tests/property
+COVERED = $(if $(T)$(K),,--cov --cov-report=term)
+
+.PHONY: help install testbed demo test unit check fmt gen mutate soak bench lock clean
 
 help: ## list the verbs
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,8 +33,11 @@ testbed: install ## build kube-apiserver, etcd, kubectl and an S3 server into th
 demo: testbed ## watch two API servers' keys become a working issuer, break, heal and rotate (KEEP=1 leaves it running)
 	@$(BIN)/python hack/demo.py $(if $(KEEP),--keep)
 
-test: testbed ## run every test, the live ones against real servers
-	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+unit: install ## tests that need no server, no Go and no root, in a minute (T=path and K=name for a part)
+	@HYPOTHESIS_PROFILE=$${HYPOTHESIS_PROFILE:-fast} $(BIN)/python -m pytest $(PYTEST_ARGS) -m "not live and not slow" $(SELECTED) $(or $(T),$(UNIT_TESTS))
+
+test: testbed ## run every test, the live ones against real servers (T=path and K=name for a part)
+	@$(BIN)/python -m pytest $(PYTEST_ARGS) $(COVERED) $(SELECTED) $(T)
 
 check: install ## format, lint, types, layers, generated files fresh
 	@test ! -e operator/__init__.py || { echo "operator/__init__.py shadows the standard library's operator: remove it"; exit 1; }
@@ -61,4 +71,4 @@ lock: install ## resolve requirements.lock anew, for every platform, with hashes
 	  --custom-compile-command "make lock" pyproject.toml -o requirements.lock
 
 clean: ## remove what the verbs made in the checkout; the testbed in the user's cache stays
-	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
+	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage dist

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support import namespace
+from tests.support import examples, namespace
 from tests.support.fixtures import control_plane, edge, gcs, moto, pki, s3
 
 if TYPE_CHECKING:
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 __all__ = ["control_plane", "edge", "gcs", "moto", "pki", "s3"]
 
 LIVE_FOLDER = Path(__file__).parent / "live"
+#: What these run of the product in their own process says nothing of what the tests of its parts hold.
+_NOT_MEASURED = (LIVE_FOLDER, Path(__file__).parent / "testbed")
 _WHY_NOT_LIVE = pytest.StashKey[str]()
 
 
@@ -24,6 +26,7 @@ _WHY_NOT_LIVE = pytest.StashKey[str]()
 def pytest_configure(config: pytest.Config) -> None:
     """Enter the namespace before anything is imported, resolved or started; each worker has one of its own."""
     namespace.clean_environment()
+    examples.load_profile()
     if _only_hands_out(config):
         return
     try:
@@ -41,9 +44,11 @@ def pytest_report_header(config: pytest.Config) -> str:
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Mark everything below tests/live as live."""
+    """Mark everything below tests/live as live, and what does not count for the coverage."""
     if LIVE_FOLDER in item.path.parents:
         item.add_marker(pytest.mark.live)
+    if any(folder in item.path.parents for folder in _NOT_MEASURED):
+        item.add_marker(pytest.mark.no_cover)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 from datetime import timedelta
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -65,6 +66,7 @@ def _result(name: str) -> Outcome | Gone:
             return Outcome(failed=name == "failed")
 
 
+@pytest.mark.slow  # 150 histories of an event loop
 @given(steps=STEPS, runs=RUNS, limit=st.integers(1, 3))
 @settings(max_examples=150, deadline=None)
 def test_every_change_is_seen_by_a_run_that_began_after_it(

@@ -475,6 +475,7 @@ def metadata_server(then: Script, token: Answer | None = None) -> Script:
 
 
 @pytest.mark.timeout(60)
+@pytest.mark.slow  # Google's libraries ask the metadata server several times
 async def test_no_credentials_anywhere(google: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The chain ends without a find."""
     google(ObjectServer())

@@ -251,6 +251,7 @@ async def test_sts_is_told_from_the_store(
     assert caught.value.reason is reason
 
 
+@pytest.mark.slow  # leases that end
 async def test_credentials_that_expired_are_replaced_in_mid_life(
     serve: Serve, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -286,6 +287,7 @@ async def test_credentials_that_expired_are_replaced_in_mid_life(
     await store.write(JWKS, dataclasses.replace(DOCUMENT, body=b"2"), expected=written.version)
 
 
+@pytest.mark.slow  # leases that end
 async def test_credentials_are_not_looked_for_at_every_refusal(
     serve: Serve, store_of: StoreOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,0 +1,247 @@
+"""The commands as they are typed, against an API server that answers as a test tells it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+from aiohttp import web
+
+from oidc_publisher.api import RECONCILE_REQUESTED_AT, format_time
+from oidc_publisher.cli import main
+from tests.support.apistub import APIStub, Handler, refuses, says, serving
+from tests.support.statuses import OLD, Object, condition, issuer_object
+
+if TYPE_CHECKING:
+    from tests.support.pki import PKI
+
+PATH = "/apis/oidc-publisher.io/v1alpha1/oidcissuers/prod"
+EVENTS = "/apis/events.k8s.io/v1/namespaces/default/events"
+NO_EVENTS = says({"kind": "EventList", "metadata": {}, "items": []})
+
+
+@pytest.fixture(scope="module")
+def api(pki: PKI) -> Iterator[APIStub]:
+    """An API server in a thread of its own, for a command has an event loop of its own."""
+    loop = asyncio.new_event_loop()
+    started, stop = threading.Event(), asyncio.Event()
+    stubs: list[APIStub] = []
+
+    async def serve() -> None:
+        async with serving(pki) as stub:
+            stubs.append(stub)
+            started.set()
+            await stop.wait()
+
+    thread = threading.Thread(target=lambda: loop.run_until_complete(serve()))
+    thread.start()
+    assert started.wait(30)
+    yield stubs[0]
+    loop.call_soon_threadsafe(stop.set)
+    thread.join()
+    loop.close()
+
+
+@pytest.fixture
+def kubeconfig(api: APIStub, pki: PKI, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A kubeconfig for it, in the environment; it serves the issuer of `statuses` without events."""
+    api.answers.clear()
+    api.on("GET", PATH, says(ready_now()))
+    api.on("GET", EVENTS, NO_EVENTS)
+    content = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": "one",
+        "contexts": [{"name": "one", "context": {"cluster": "one", "user": "one"}}],
+        "clusters": [
+            {"name": "one", "cluster": {"server": f"https://{api.address}", "certificate-authority": str(pki.ca_file)}}
+        ],
+        "users": [{"name": "one", "user": {"token": "irrelevant"}}],
+    }
+    path = tmp_path / "kubeconfig"
+    path.write_text(yaml.safe_dump(content))
+    monkeypatch.setenv("KUBECONFIG", str(path))
+    return path
+
+
+def ready_now(**status: Any) -> Object:
+    """The issuer of `statuses`, proven a second ago."""
+    return issuer_object(lastProvenTime=format_time(datetime.now(UTC) - timedelta(seconds=1)), **status)
+
+
+def call(*arguments: str) -> int:
+    """Run a command in this process; its exit code."""
+    with pytest.raises(SystemExit) as exit_info:
+        main(list(arguments))
+    return int(exit_info.value.code or 0)
+
+
+def operator_answers(obj: Object) -> Handler:
+    """The question is noted, and the operator answers it at once."""
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        value = (await request.json())["metadata"]["annotations"][RECONCILE_REQUESTED_AT]
+        obj["metadata"]["annotations"] = {RECONCILE_REQUESTED_AT: value}
+        said = web.json_response(obj)
+        obj["status"]["lastHandledReconcileAt"] = value
+        return said
+
+    return answer
+
+
+def has(obj: Object) -> Handler:
+    """The object as it is when it is asked for."""
+
+    async def answer(_: web.Request) -> web.StreamResponse:
+        return web.json_response(obj)
+
+    return answer
+
+
+async def has_no_such_path(_: web.Request) -> web.StreamResponse:
+    """The answer of an API server that does not know the resource."""
+    return web.Response(status=404, text="404 page not found")
+
+
+@pytest.mark.usefixtures("kubeconfig")
+class TestStatus:
+    """`status`: 0, 1 and 2, and in which form."""
+
+    def test_a_ready_issuer_is_0(self, capsys: pytest.CaptureFixture[str]) -> None:
+        """Its page is on stdout."""
+        assert call("status", "oidci/prod") == 0
+        said = capsys.readouterr()
+        assert said.out.startswith("prod  Ready: True  Proven\n")
+        assert said.err == ""
+
+    @pytest.mark.parametrize(("output", "read"), [("json", json.loads), ("yaml", yaml.safe_load)])
+    def test_programs_get_the_same_page(self, output: str, read: Any, capsys: pytest.CaptureFixture[str]) -> None:
+        """In JSON and in YAML."""
+        assert call("status", "prod", "-o", output) == 0
+        page = read(capsys.readouterr().out)
+        assert (page["name"], page["proven"], page["events"]) == ("prod", True, [])
+
+    def test_an_issuer_that_is_not_ready_is_1(self, api: APIStub, capsys: pytest.CaptureFixture[str]) -> None:
+        """Quiet, the exit code is all."""
+        broken = condition("Ready", "False", "AccessBlocked")
+        api.on("GET", PATH, says(ready_now(conditions=[broken])))
+        assert call("status", "prod", "-q") == 1
+        assert capsys.readouterr().out == ""
+
+    def test_events_that_may_not_be_read_are_a_line(self, api: APIStub, capsys: pytest.CaptureFixture[str]) -> None:
+        """The page stands without them."""
+        api.on("GET", EVENTS, refuses(403, "Forbidden", "events is forbidden"))
+        assert call("status", "prod") == 0
+        assert "The events could not be read: " in capsys.readouterr().out
+
+    @pytest.mark.parametrize(
+        ("answer", "said"),
+        [
+            (refuses(404, "NotFound", "not found"), "There is no OIDCIssuer prod in this cluster."),
+            (has_no_such_path, "This cluster has no OIDCIssuers: its CustomResourceDefinition is not installed."),
+            (
+                refuses(403, "Forbidden", "no"),
+                "You may not read OIDCIssuer prod (verb get on oidcissuers.oidc-publisher.io)",
+            ),
+            (refuses(401, "Unauthorized", "no"), "The API server does not accept your credentials."),
+            (refuses(503, "ServiceUnavailable", "starting"), ""),
+        ],
+        ids=["no object", "no CRD", "forbidden", "unauthorized", "starting"],
+    )
+    def test_what_cannot_be_read_is_2(
+        self, answer: Handler, said: str, api: APIStub, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """With one line on stderr."""
+        api.on("GET", PATH, answer)
+        assert call("status", "prod") == 2
+        shown = capsys.readouterr()
+        assert shown.out == ""
+        assert shown.err.startswith(f"Error: {said}")
+        assert shown.err.count("\n") == 1
+
+
+@pytest.mark.usefixtures("kubeconfig")
+class TestWait:
+    """`wait`: for Ready, and for a key."""
+
+    def test_ready_is_0(self, capsys: pytest.CaptureFixture[str]) -> None:
+        """Said on stdout."""
+        assert call("wait", "prod", "--for=condition=Ready") == 0
+        assert capsys.readouterr().out == "prod is Ready: Proven.\n"
+
+    def test_a_key_that_the_operator_vouches_for_is_0(self, api: APIStub, capsys: pytest.CaptureFixture[str]) -> None:
+        """After it was asked, with the times of the key for programs."""
+        obj = ready_now()
+        api.on("GET", PATH, has(obj))
+        api.on("PATCH", PATH, operator_answers(obj))
+        assert call("wait", "prod", "--safe-to-sign", OLD, "-o", "json") == 0
+        said = capsys.readouterr()
+        answer = json.loads(said.out)
+        assert (answer["satisfied"], answer["keyID"]) == (True, OLD)
+        assert "safeSinceTime" in answer
+        assert said.err.startswith("Asking the operator to look at prod now")
+
+    def test_a_key_that_nobody_lists_is_1_in_silence(self, api: APIStub, capsys: pytest.CaptureFixture[str]) -> None:
+        """The exit code is the answer, whatever the form of the result."""
+        obj = ready_now()
+        api.on("GET", PATH, has(obj))
+        api.on("PATCH", PATH, operator_answers(obj))
+        for output in ("text", "json"):
+            assert call("wait", "prod", "--safe-to-sign", "unknown", "-q", "-o", output) == 1
+        said = capsys.readouterr()
+        assert (said.out, said.err) == ("", "")
+
+
+@pytest.mark.usefixtures("kubeconfig")
+class TestPlan:
+    """`plan`, as far as nothing but the cluster has to be asked."""
+
+    @pytest.fixture
+    def manifest(self, tmp_path: Path) -> Path:
+        """The issuer's own manifest, suspended."""
+        obj = issuer_object()
+        obj = {"apiVersion": obj["apiVersion"], "kind": obj["kind"], "metadata": {"name": "prod"}, "spec": obj["spec"]}
+        obj["spec"]["suspend"] = True
+        path = tmp_path / "issuer.yaml"
+        path.write_text(yaml.safe_dump({"apiVersion": "v1", "kind": "List", "items": [obj]}))
+        return path
+
+    def test_a_suspended_issuer_has_nothing_to_do(self, manifest: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        """For people and for programs."""
+        assert call("plan", "-f", str(manifest)) == 0
+        assert capsys.readouterr().out.startswith("prod  nothing to do\nIt is suspended")
+        assert call("plan", "-f", str(manifest), "-o", "json") == 0
+        assert json.loads(capsys.readouterr().out)["object"] == "oidci/prod, changed in spec.suspend"
+
+    def test_what_the_api_server_would_refuse_is_2(self, manifest: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        """The living object has another issuer URL."""
+        manifest.write_text(manifest.read_text().replace("amazonaws.com/prod", "amazonaws.com/other"))
+        assert call("plan", "-f", str(manifest)) == 2
+        assert capsys.readouterr().err.startswith(
+            "Error: The API server would refuse this change of oidci/prod: spec.issuer"
+        )
+
+    def test_an_object_that_may_not_be_read_is_2(
+        self, manifest: Path, api: APIStub, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """Without its ledger there is no plan."""
+        api.on("GET", PATH, refuses(403, "Forbidden", "no"))
+        assert call("plan", "-f", str(manifest)) == 2
+        assert capsys.readouterr().err.startswith("Error: You may not read OIDCIssuer prod")
+        api.on("GET", PATH, refuses(503, "ServiceUnavailable", "starting"))
+        assert call("plan", "-f", str(manifest)) == 2
+
+    def test_no_object_and_no_crd_are_planned_for(
+        self, manifest: Path, api: APIStub, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """Before anything is installed."""
+        del api.answers["GET", PATH]
+        assert call("plan", "-f", str(manifest)) == 0
+        assert "oidci/prod, which is not in the cluster yet" in capsys.readouterr().out
