@@ -1,0 +1,177 @@
+"""The operator as a whole in this process, against an API server that answers as a test tells it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+from aiohttp import web
+
+from oidc_publisher.controller import operator
+from oidc_publisher.controller.settings import RunSettings
+from oidc_publisher.telemetry.address import Address
+from tests.support.apistub import APIStub, refuses, says, serving
+from tests.support.statuses import issuer_object
+
+if TYPE_CHECKING:
+    from tests.support.pki import PKI
+
+GROUP_VERSION = "/apis/oidc-publisher.io/v1alpha1"
+COLLECTION = f"{GROUP_VERSION}/oidcissuers"
+PATH = f"{COLLECTION}/prod"
+
+
+@dataclass
+class Cluster:
+    """One suspended issuer, whose status is patched as an API server does; `watches` are the streams that were begun."""
+
+    obj: dict[str, Any] = field(default_factory=lambda: issuer_object(conditions=[]))
+    watches: list[web.StreamResponse] = field(default_factory=list)
+    patched: asyncio.Event = field(default_factory=asyncio.Event)
+    stop: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self.obj["spec"]["suspend"] = True
+
+    async def collection(self, request: web.Request) -> web.StreamResponse:
+        """The list, or a watch that goes on until the test ends."""
+        if "watch" not in request.query:
+            listed = {"kind": "OIDCIssuerList", "metadata": {"resourceVersion": "1"}, "items": [self.obj]}
+            return web.json_response(listed)
+        stream = web.StreamResponse()
+        await stream.prepare(request)
+        self.watches.append(stream)
+        await self.stop.wait()
+        return stream
+
+    async def get(self, _: web.Request) -> web.StreamResponse:
+        """The object."""
+        return web.json_response(self.obj)
+
+    async def patch_status(self, request: web.Request) -> web.StreamResponse:
+        """The status after the patch; null takes a member out."""
+        patch = (await request.json())["status"]
+        status = {name: value for name, value in {**self.obj["status"], **patch}.items() if value is not None}
+        self.obj = {**self.obj, "status": status}
+        self.patched.set()
+        return web.json_response(self.obj)
+
+    async def changed(self) -> None:
+        """Somebody changed the spec: the watch says so."""
+        self.obj["metadata"]["generation"] += 1
+        line = json.dumps({"type": "MODIFIED", "object": self.obj}) + "\n"
+        await self.watches[-1].write(line.encode())
+
+    def serve(self, stub: APIStub) -> None:
+        """Answer for the resource, once its CRD is there."""
+        stub.on("GET", COLLECTION, self.collection)
+        stub.on("GET", PATH, self.get)
+        stub.on("PATCH", f"{PATH}/status", self.patch_status)
+        stub.on("POST", "/apis/events.k8s.io/v1/namespaces/default/events", says({}, status=201))
+        for path, answer in DISCOVERY.items():
+            stub.on("GET", path, says(answer))
+
+
+def _resource(name: str, kind: str) -> dict[str, Any]:
+    verbs = ["get", "list", "patch", "watch"]
+    return {"name": name, "singularName": kind.lower(), "namespaced": False, "kind": kind, "verbs": verbs}
+
+
+def _group(name: str, version: str) -> dict[str, Any]:
+    served = {"groupVersion": f"{name}/{version}", "version": version}
+    return {"name": name, "versions": [served], "preferredVersion": served}
+
+
+#: What kopf asks for before it watches: our resource, and two others that it wants to know of.
+DISCOVERY: dict[str, dict[str, Any]] = {
+    "/api": {"versions": ["v1"]},
+    "/api/v1": {"resources": [_resource("namespaces", "Namespace")]},
+    "/apis": {"groups": [_group("oidc-publisher.io", "v1alpha1"), _group("apiextensions.k8s.io", "v1")]},
+    "/apis/apiextensions.k8s.io/v1": {
+        "resources": [_resource("customresourcedefinitions", "CustomResourceDefinition")]
+    },
+    GROUP_VERSION: {"resources": [_resource("oidcissuers", "OIDCIssuer")]},
+}
+
+
+def settings_for(stub: APIStub, pki: PKI, folder: Path) -> RunSettings:
+    """A kubeconfig for the stub, and health pages on any port."""
+    cluster = {"server": f"https://{stub.address}", "certificate-authority": str(pki.ca_file)}
+    content = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": "one",
+        "contexts": [{"name": "one", "context": {"cluster": "one", "user": "one"}}],
+        "clusters": [{"name": "one", "cluster": cluster}],
+        "users": [{"name": "one", "user": {"token": "irrelevant"}}],
+    }
+    path = folder / "kubeconfig"
+    path.write_text(yaml.safe_dump(content))
+    return RunSettings(kubeconfig=str(path), health_address=Address("127.0.0.1", 0))
+
+
+async def eventually(condition: Callable[[], object]) -> None:
+    """Wait for a condition, as long as it takes on a busy machine."""
+    async with asyncio.timeout(60):
+        while not condition():  # noqa: ASYNC110 - a condition of the program's, which sets no event
+            await asyncio.sleep(0.02)
+
+
+async def test_it_waits_for_the_crd_then_follows_every_change_until_it_is_told_to_stop(
+    pki: PKI, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing to read for a suspended issuer, but each generation of it gets a status; SIGTERM ends it with 0."""
+    cluster = Cluster()
+    async with serving(pki) as stub:
+        stub.on("GET", COLLECTION, refuses(503, "ServiceUnavailable", "starting"))
+        running = asyncio.create_task(operator.run(settings_for(stub, pki, tmp_path)))
+        await eventually(lambda: stub.seen)
+        del stub.answers["GET", COLLECTION]
+        asked = len(stub.seen)
+        await eventually(lambda: len(stub.seen) > asked)
+        cluster.serve(stub)
+        await eventually(cluster.patched.is_set)
+        assert cluster.obj["status"]["observedGeneration"] == 3
+        (ready,) = [c for c in cluster.obj["status"]["conditions"] if c["type"] == "Ready"]
+        assert (ready["status"], ready["reason"]) == ("Unknown", "Suspended")
+        await eventually(lambda: cluster.watches)
+        await cluster.changed()
+        await eventually(lambda: cluster.obj["status"]["observedGeneration"] == 4)
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert await asyncio.wait_for(running, 30) == 0
+        cluster.stop.set()
+    assert "The CustomResourceDefinition is missing." in capsys.readouterr().out
+
+
+async def test_a_watch_that_breaks_is_begun_again(pki: PKI, tmp_path: Path) -> None:
+    """A refused list ends kopf; a token that is not accepted any more is no end either."""
+    cluster = Cluster()
+    async with serving(pki) as stub:
+        cluster.serve(stub)
+        served = stub.answers["GET", COLLECTION]
+        forbidden = refuses(403, "Forbidden", "no")
+
+        async def refuses_lists(request: web.Request) -> web.StreamResponse:
+            """The look for the CRD is allowed, the list of kopf is not."""
+            return await (served if "limit" in request.query else forbidden)(request)
+
+        stub.answers["GET", COLLECTION] = refuses_lists
+        running = asyncio.create_task(operator.run(settings_for(stub, pki, tmp_path)))
+
+        def refused() -> int:
+            return sum(seen.path == COLLECTION and "limit" not in seen.query for seen in stub.seen)
+
+        await eventually(lambda: refused() > 1)
+        stub.on("GET", COLLECTION, refuses(401, "Unauthorized", "no"), refuses(401, "Unauthorized", "no"), served)
+        await eventually(cluster.patched.is_set)
+        os.kill(os.getpid(), signal.SIGINT)
+        assert await asyncio.wait_for(running, 30) == 0
+        cluster.stop.set()
