@@ -39,7 +39,7 @@ unit: install ## tests that need no server, no Go and no root, in a minute (T=pa
 test: testbed ## run every test, the live ones against real servers (T=path and K=name for a part)
 	@$(BIN)/python -m pytest $(PYTEST_ARGS) $(COVERED) $(SELECTED) $(T)
 
-check: install ## format, lint, types, layers, generated files fresh
+check: install ## format, lint, types, layers, prose, generated files fresh
 	@test ! -e operator/__init__.py || { echo "operator/__init__.py shadows the standard library's operator: remove it"; exit 1; }
 	@$(BIN)/ruff format --check --quiet . || { echo "run: make fmt"; exit 1; }
 	@$(BIN)/ruff check --quiet .
@@ -48,11 +48,13 @@ check: install ## format, lint, types, layers, generated files fresh
 	@$(BIN)/python hack/gen.py --check
 	@$(BIN)/python hack/check_lock.py
 	@$(BIN)/python hack/draw_timeline.py --check
+	@$(BIN)/python hack/prose.py --check
 	@echo "check: all good"
 
-fmt: install ## format, and mend what the linter can
+fmt: install ## format code and prose, and mend what the linter can
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix --quiet .
+	@$(BIN)/python hack/prose.py
 
 gen: install ## write what is made from the models
 	@$(BIN)/python hack/gen.py
