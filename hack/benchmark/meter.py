@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
+from tests.support.loopback import listen
+
 _CHUNK_BYTES = 64 * 1024
 
 
@@ -43,8 +45,9 @@ class Meter:
 
     def __enter__(self) -> Self:
         self._thread.start()
-        self._server = self._run(asyncio.start_server(self._pass_on, "127.0.0.1", 0))
-        self._port: int = self._server.sockets[0].getsockname()[1]
+        sockets = listen()
+        self._port: int = sockets[0].getsockname()[1]
+        self._servers = [self._run(asyncio.start_server(self._pass_on, sock=one)) for one in sockets]
         return self
 
     def __exit__(
@@ -82,7 +85,8 @@ class Meter:
             target.close()
 
     async def _close(self) -> None:
-        self._server.close()
+        for server in self._servers:
+            server.close()
         for task in asyncio.all_tasks() - {asyncio.current_task()}:
             task.cancel()
 

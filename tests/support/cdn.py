@@ -17,8 +17,9 @@ from typing import Any, Self
 from hack.testbed import nginx
 from tests.support.binaries import NotBuiltError
 from tests.support.cloudfrontapi import CloudFrontAPI
+from tests.support.loopback import host_port, localhost_addresses
 from tests.support.pki import PKI
-from tests.support.processes import Process, accepts_connections, free_port, https_origin
+from tests.support.processes import Process, accepts_connections, free_port, https_origin, localhost_accepts
 from tests.support.stage import BUCKET, PREFIX, Stage
 
 DISTRIBUTION = "E1STANDIN"
@@ -36,7 +37,7 @@ http {{
   proxy_ssl_trusted_certificate {ca}; proxy_ssl_verify on; proxy_ssl_name localhost; proxy_ssl_server_name on;
   upstream edges {{ {servers} }}
   server {{
-    listen 127.0.0.1:{port} ssl; ssl_certificate {chain}; ssl_certificate_key {key}; ssl_protocols TLSv1.2 TLSv1.3;
+    {listen} ssl_certificate {chain}; ssl_certificate_key {key}; ssl_protocols TLSv1.2 TLSv1.3;
     location / {{ proxy_pass http://edges; }}
   }}
   {edges}
@@ -90,7 +91,9 @@ class CDN:
         argv: list[str | Path] = [program, "-e", "stderr", "-p", self.folder, "-c", configuration]
         self._process = Process("nginx", argv, self.folder / "log")
         self._process.start()
-        self._process.wait_until(lambda: all(accepts_connections("127.0.0.1", p) for p in (self.port, *self._edges)))
+        self._process.wait_until(
+            lambda: all(accepts_connections("127.0.0.1", p) for p in self._edges) and localhost_accepts(self.port)
+        )
 
     def stop(self) -> None:
         """Kill it; copies and all."""
@@ -138,7 +141,7 @@ class CDN:
         return _CONFIGURATION.format(
             folder=self.folder,
             ca=self._pki.ca_file,
-            port=self.port,
+            listen=" ".join(f"listen {host_port(address, self.port)} ssl;" for address in localhost_addresses()),
             chain=certificate.chain_file,
             key=certificate.key_file,
             servers=" ".join(f"server 127.0.0.1:{port};" for port in self._edges),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import collections
 import concurrent.futures
+import contextlib
 import logging
 import re
 import ssl
@@ -23,6 +24,7 @@ from yarl import URL
 
 from tests.support import faults
 from tests.support.faults import Answer, Fault
+from tests.support.loopback import listen
 from tests.support.processes import free_port, https_origin
 from tests.support.startable import Startable
 
@@ -194,7 +196,8 @@ class Edge(Startable):
         app.on_response_prepare.append(_take_away_invented)
         self._runner = web.AppRunner(app, access_log=None, logger=_QUIET, shutdown_timeout=0.1)
         await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", self.port, ssl_context=self._tls, reuse_address=True).start()
+        for listener in listen(self.port):
+            await web.SockSite(self._runner, listener, ssl_context=self._tls).start()
 
     async def _reopen(self) -> None:
         await self._hang_up()
@@ -212,7 +215,8 @@ class Edge(Startable):
         # asyncio's own list: aiohttp knows nothing of a connection before and after it speaks HTTP.
         transports: Mapping[int, asyncio.Transport] = getattr(self._loop, "_transports", {})
         for transport in list(transports.values()):
-            transport.abort()
+            with contextlib.suppress(AttributeError):  # closed already, in CPython 3.11.1 to 3.11.3
+                transport.abort()
         await asyncio.sleep(0.02)  # sockets are closed in the next turns of the loop
 
     def _run(self, work: Coroutine[Any, Any, T]) -> T:

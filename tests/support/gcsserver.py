@@ -15,7 +15,8 @@ from google.auth.credentials import AnonymousCredentials
 from google.cloud.storage import Client
 
 from tests.support import binaries
-from tests.support.processes import Process, accepts_connections, free_port, https_origin
+from tests.support.loopback import localhost_addresses
+from tests.support.processes import Process, free_port, https_origin, localhost_accepts
 from tests.support.startable import Startable
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ class GCSServer(Startable):
         argv: list[str | Path] = [
             binaries.find("fake-gcs-server"),
             "-scheme=https",
-            "-host=127.0.0.1",
+            f"-host={_listening_host()}",
             f"-port={self.port}",
             "-backend=memory",
             "-public-host=localhost",  # without a port: an edge before it has another one
@@ -70,7 +71,7 @@ class GCSServer(Startable):
     def start(self) -> None:
         """Start the server, empty, and wait until it listens."""
         self.process.start()
-        self.process.wait_until(lambda: accepts_connections("127.0.0.1", self.port))
+        self.process.wait_until(lambda: localhost_accepts(self.port))
 
     def stop(self) -> None:
         """Kill the server."""
@@ -149,6 +150,12 @@ class GCSServer(Startable):
         """Count attempts to write or delete objects since the last `forget_requests`, refused ones too."""
         counted = self.requests(bucket)
         return sum(counted[method] for method in _WRITES)
+
+
+def _listening_host() -> str:
+    """The one host that it can be told: where localhost has several addresses, no name, which is every address."""
+    addresses = localhost_addresses()
+    return addresses[0] if len(addresses) == 1 else ""
 
 
 def _method(line: re.Match[str], *, of_object: bool) -> str:

@@ -10,6 +10,8 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Self
 
+from tests.support.loopback import close_all, listen
+
 #: Answers one request (its head is given) on a connection.
 Script = Callable[["Connection", bytes], None]
 
@@ -45,38 +47,42 @@ def saying(data: bytes) -> Script:
 
 
 class Host:
-    """Listens on localhost until the end of the with statement.
+    """Listens on every address of localhost, or on those given, until the end of the with statement.
 
     `tls` None speaks what the script says, unencrypted. Without a script it answers {}.
     `requests` are the heads of all requests, `connections` counts the accepted ones.
     """
 
-    def __init__(self, tls: ssl.SSLContext | None, script: Script | None = None) -> None:
+    def __init__(
+        self, tls: ssl.SSLContext | None, script: Script | None = None, *, addresses: tuple[str, ...] | None = None
+    ) -> None:
         self.requests: list[bytes] = []
         self.connections = 0
         self._tls = tls
         self._script = script or saying(GOOD)
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listeners = listen(addresses=addresses)
         #: The URL of a document there.
-        self.url = f"https://localhost:{self._listener.getsockname()[1]}/document"
-        self._threads = [threading.Thread(target=self._accept, daemon=True)]
+        self.url = f"https://localhost:{self._listeners[0].getsockname()[1]}/document"
+        self._threads = [threading.Thread(target=self._accept, args=(one,), daemon=True) for one in self._listeners]
 
     def __enter__(self) -> Self:
         """Begin to listen."""
-        self._threads[0].start()
+        for thread in self._threads:
+            thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         """Stop, and wait for what still runs."""
-        self._listener.shutdown(socket.SHUT_RDWR)  # wakes accept()
+        for one in self._listeners:
+            one.shutdown(socket.SHUT_RDWR)  # wakes accept()
         for thread in self._threads:
             thread.join(timeout=10)
-        self._listener.close()
+        close_all(self._listeners)
 
-    def _accept(self) -> None:
+    def _accept(self, listener: socket.socket) -> None:
         while True:
             try:
-                raw, _ = self._listener.accept()
+                raw, _ = listener.accept()
             except OSError:
                 return
             self.connections += 1

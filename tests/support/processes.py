@@ -11,6 +11,8 @@ import subprocess
 import time
 from typing import TYPE_CHECKING
 
+from tests.support.loopback import close_all, listen, localhost_addresses
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
@@ -158,12 +160,12 @@ def https_origin(port: int) -> str:
     return "https://localhost" if port == HTTPS_PORT else f"https://localhost:{port}"
 
 
-def free_port(address: str = "127.0.0.1") -> int:
-    """Return a TCP port that nobody listens on."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.bind((address, 0))
-        port: int = probe.getsockname()[1]
-        return port
+def free_port() -> int:
+    """Return a TCP port at which nobody listens, on any address of localhost."""
+    sockets = listen()
+    port: int = sockets[0].getsockname()[1]
+    close_all(sockets)
+    return port
 
 
 def accepts_connections(address: str, port: int) -> bool:
@@ -173,6 +175,11 @@ def accepts_connections(address: str, port: int) -> bool:
             return True
     except OSError:
         return False
+
+
+def localhost_accepts(port: int) -> bool:
+    """Tell whether somebody listens at every address of localhost."""
+    return all(accepts_connections(address, port) for address in localhost_addresses())
 
 
 def _holds(condition: Callable[[], bool]) -> bool:

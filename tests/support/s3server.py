@@ -15,7 +15,8 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from tests.support import binaries
-from tests.support.processes import Process, accepts_connections, free_port, https_origin
+from tests.support.loopback import host_port, localhost_addresses
+from tests.support.processes import Process, free_port, https_origin, localhost_accepts
 from tests.support.startable import Startable
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ _LOG_LINE = re.compile(
 
 
 class S3Server(Startable):
-    """versitygw on a loopback port, with a root user made for this run."""
+    """versitygw at a port of localhost, with a root user made for this run."""
 
     def __init__(self, folder: Path, pki: PKI, *, port: int | None = None) -> None:
         self.folder = folder
@@ -72,7 +73,7 @@ class S3Server(Startable):
     def start(self) -> None:
         """Start the server, with whatever it stored before, and wait until it listens."""
         self.process.start()
-        self.process.wait_until(lambda: accepts_connections("127.0.0.1", self.port))
+        self.process.wait_until(lambda: localhost_accepts(self.port))
 
     def stop(self) -> None:
         """Kill the server; its objects stay."""
@@ -168,7 +169,7 @@ class S3Server(Startable):
         certificate = self.pki.serving()
         return [
             binaries.find("versitygw"),
-            f"--port=127.0.0.1:{self.port}",
+            *(f"--port={host_port(address, self.port)}" for address in localhost_addresses()),
             f"--cert={certificate.chain_file}",
             f"--key={certificate.key_file}",
             f"--region={REGION}",
