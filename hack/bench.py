@@ -62,6 +62,7 @@ def main() -> int:
     """Measure what was asked for; only a full run writes the page."""
     arguments = _arguments()
     try:
+        namespace.prepare()
         namespace.enter()
     except namespace.NamespaceImpossibleError as error:
         print(f"bench: {error}; run it as root, or allow user namespaces", file=sys.stderr)

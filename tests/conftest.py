@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -19,6 +19,7 @@ __all__ = ["control_plane", "edge", "gcs", "moto", "pki", "s3"]
 LIVE_FOLDER = Path(__file__).parent / "live"
 #: What these run of the product in their own process says nothing of what the tests of its parts hold.
 _NOT_MEASURED = (LIVE_FOLDER, Path(__file__).parent / "testbed")
+_HANDED_ON = "why_not_live"
 _WHY_NOT_LIVE = pytest.StashKey[str]()
 
 
@@ -26,21 +27,22 @@ _WHY_NOT_LIVE = pytest.StashKey[str]()
 def pytest_configure(config: pytest.Config) -> None:
     """Enter the namespace before anything is imported, resolved or started; each worker has one of its own."""
     namespace.clean_environment()
+    if why_not := _enter_namespace(config):
+        config.stash[_WHY_NOT_LIVE] = why_not
     examples.load_profile()
-    if _only_hands_out(config):
-        return
-    try:
-        namespace.enter()
-    except namespace.NamespaceImpossibleError as error:
-        config.stash[_WHY_NOT_LIVE] = str(error)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell a worker why it cannot enter a namespace: what it would find out itself has its threads for a cause."""
+    node.workerinput[_HANDED_ON] = node.config.stash.get(_WHY_NOT_LIVE, None)
 
 
 def pytest_report_header(config: pytest.Config) -> str:
     """Say where the run takes place."""
-    if _only_hands_out(config):
-        return "network: a namespace for each worker"
-    reason = config.stash.get(_WHY_NOT_LIVE, None)
-    return f"network: {reason}; live tests are {_consequence()}" if reason else "network: a namespace of our own"
+    if reason := config.stash.get(_WHY_NOT_LIVE, None):
+        return f"network: {reason}; live tests are {_consequence()}"
+    return f"network: a namespace {'for each worker' if _only_hands_out(config) else 'of our own'}"
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
@@ -67,6 +69,21 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longreprtext
         report.longrepr = f"a live test may not be skipped in CI: {reason}"
     return report
+
+
+def _enter_namespace(config: pytest.Config) -> str | None:
+    """Enter as far as this process has to; returns why it cannot."""
+    worker = getattr(config, "workerinput", None)
+    if worker is not None and worker[_HANDED_ON]:
+        return str(worker[_HANDED_ON])
+    try:
+        if worker is None:
+            namespace.prepare()
+        if not _only_hands_out(config):
+            namespace.enter()
+    except namespace.NamespaceImpossibleError as error:
+        return str(error)
+    return None
 
 
 def _only_hands_out(config: pytest.Config) -> bool:

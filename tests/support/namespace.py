@@ -3,7 +3,7 @@
 An API server writes its own address into EndpointSlice `default/kubernetes`, and validation refuses a loopback address
 there. In a namespace of our own, `lo` carries addresses that are not loopback, any port is free, and nothing is left
 behind. The process enters it by unshare(2) instead of being executed again inside unshare(1): so the arguments, the
-terminal, the exit code and an attached debugger stay as they are.
+terminal, the exit code and an attached debugger stay as they are. With `pytest -n` each worker enters one of its own.
 """
 
 from __future__ import annotations
@@ -13,18 +13,24 @@ import fcntl
 import os
 import socket
 import struct
+from collections.abc import Callable
 from pathlib import Path
+
+from tests.support import capabilities
 
 NODE_ADDRESS = "10.201.0.10"
 SERVER_ADDRESSES = ("10.201.0.11", "10.201.0.12", "10.201.0.13")
 
 _MARKER = "OIDC_PUBLISHER_TEST_NAMESPACE"
+_OURS = "OIDC_PUBLISHER_TEST_USER_NAMESPACE"
 _CLONE_NEWUSER = 0x10000000  # linux/sched.h
 _CLONE_NEWNET = 0x40000000
 _SIOCSIFFLAGS = 0x8914  # linux/sockios.h
 _SIOCSIFADDR = 0x8916
 _SIOCSIFNETMASK = 0x891C
 _IFF_UP_RUNNING = 0x1 | 0x40  # linux/if.h
+
+_DISABLE_IPV6 = Path("/proc/sys/net/ipv6/conf/all/disable_ipv6")
 
 # Where these are set, "system roots" and "no credentials" mean something else than in a cluster.
 _MISLEADING = {
@@ -50,18 +56,39 @@ def inside() -> bool:
     return _MARKER in os.environ
 
 
-def enter() -> None:
-    """Move this process and all its future children into a new network namespace.
+def prepare() -> None:
+    """See to it that this process and those it starts can `enter()`, while it still has one thread.
+
+    Root needs nothing. Anybody else needs a user namespace first, and unshare(2) refuses one to a process with threads
+    (EINVAL), as pytest-xdist's workers have from the beginning. So the process that starts the workers enters it, and
+    hands down the two capabilities that a network namespace takes. Everything is tried in a child process before.
 
     Raises:
         NamespaceImpossibleError: the kernel or a container's profile forbids it; nothing has changed then.
     """
+    if inside() or _failure_of(_open_network) is None:
+        return
+    failure = _failure_of(_become_able, _open_network)
+    if failure is not None:
+        raise NamespaceImpossibleError(f"no network namespace: {failure}")
+    _become_able()
+    os.environ[_OURS] = "1"
+
+
+def enter() -> None:
+    """Move this thread, and all threads and processes it starts from now on, into a new network namespace.
+
+    Raises:
+        NamespaceImpossibleError: it is forbidden, and `prepare()` has been left out or has said so.
+    """
     if inside():
         return
-    _unshare()
-    _bring_up_loopback()
-    # An issuer URL that AWS accepts has no port: let whoever runs the tests serve on 443.
-    Path("/proc/sys/net/ipv4/ip_unprivileged_port_start").write_text("0")
+    try:
+        _open_network()
+        if os.environ.pop(_OURS, None) and os.geteuid() != 0:
+            capabilities.drop_all()  # tests run with the rights of the user who runs them
+    except OSError as error:
+        raise NamespaceImpossibleError(f"no network namespace: {error.strerror}") from error
     os.environ[_MARKER] = str(os.getpid())
 
 
@@ -74,34 +101,62 @@ def clean_environment() -> None:
     os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
 
 
-def _unshare() -> None:
+def _open_network() -> None:
+    """Enter the network namespace and make it usable. Raises OSError."""
+    without_ipv6 = _read(_DISABLE_IPV6)
+    _unshare(_CLONE_NEWNET)
+    if without_ipv6 is not None:  # what the machine has not, its namespace has not
+        _DISABLE_IPV6.write_text(without_ipv6)
+    _bring_up_loopback()
+    # An issuer URL that AWS accepts has no port: let whoever runs the tests serve on 443.
+    Path("/proc/sys/net/ipv4/ip_unprivileged_port_start").write_text("0")
+
+
+def _become_able() -> None:
+    """Enter a user namespace in which this process, and what it starts, may make network namespaces. Raises OSError.
+
+    We stay who we are: files and /tmp/pytest-of-<user> remain ours.
+    """
     user, group = os.geteuid(), os.getegid()
-    try:
+    _unshare(_CLONE_NEWUSER)
+    own = Path("/proc/self")
+    (own / "setgroups").write_text("deny")  # the kernel wants this before an unprivileged gid_map
+    (own / "uid_map").write_text(f"{user} {user} 1")
+    (own / "gid_map").write_text(f"{group} {group} 1")
+    capabilities.hand_down(capabilities.SYS_ADMIN, capabilities.NET_ADMIN)
+
+
+def _failure_of(*steps: Callable[[], None]) -> str | None:
+    """Take the steps in a child process, and say why they fail; None where they do not."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        said = ""
         try:
-            _call_unshare(_CLONE_NEWNET)
-        except PermissionError:  # not root, or root in a container without CAP_SYS_ADMIN
-            _call_unshare(_CLONE_NEWUSER | _CLONE_NEWNET)
-            _keep_identity(user, group)
-    except OSError as error:
-        raise NamespaceImpossibleError(f"no network namespace: unshare: {error.strerror}") from error
+            for step in steps:
+                step()
+        except OSError as error:
+            said = error.strerror or repr(error)
+        except BaseException as error:  # noqa: BLE001 - it ends in this child
+            said = repr(error)
+        os.write(writing, said.encode())
+        os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading) as answer:
+        said = answer.read()
+    os.waitpid(child, 0)
+    return said or None
 
 
-def _call_unshare(flags: int) -> None:
+def _unshare(flags: int) -> None:
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.unshare(flags) != 0:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))
 
 
-def _keep_identity(user: int, group: int) -> None:
-    """Stay who we are in the new user namespace: files and /tmp/pytest-of-<user> remain ours.
-
-    This process has all capabilities over the new network, its children have none and need none.
-    """
-    own = Path("/proc/self")
-    (own / "setgroups").write_text("deny")  # the kernel wants this before an unprivileged gid_map
-    (own / "uid_map").write_text(f"{user} {user} 1")
-    (own / "gid_map").write_text(f"{group} {group} 1")
+def _read(path: Path) -> str | None:
+    return path.read_text() if path.exists() else None
 
 
 def _bring_up_loopback() -> None:
