@@ -11,7 +11,7 @@ import ssl
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import yarl
@@ -306,7 +306,7 @@ async def test_hanging_up_on_asyncio_s_own_closed_connection_is_no_error(pki: PK
     with Host(pki.serving().server_context()) as host:
         port = yarl.URL(host.url).port
         _, writer = await asyncio.open_connection("localhost", port, ssl=pki.client_context())
-        connector._opened.append(writer.transport)
+        connector._opened.append(cast("asyncio.Transport", writer.transport))
         writer.transport.close()
         writer.transport.close()
         connector.hang_up()
