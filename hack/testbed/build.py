@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Builds the real servers the tests run against, from pinned Go modules: a control plane, an S3 server, a GCS server.
 
-Run it with any Python 3.11 or newer; it needs nothing but the standard library and Go. What it built is kept in the
-user's cache folder, so a second run has nothing to do.
+Run it with any Python 3.11 or newer; it needs nothing but the standard library, and Go or pip (toolchain.py). What it
+built is kept in the user's cache folder, so a second run has nothing to do.
 """
 
 from __future__ import annotations
@@ -12,20 +12,19 @@ import contextlib
 import fcntl
 import json
 import os
-import platform
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
-import threading
-import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from hack.testbed.cache import CannotBuildError, cache_folder, goarch
+from hack.testbed.progress import Progress, progress
+from hack.testbed.toolchain import Go, find_or_fetch
 
 HERE = Path(__file__).resolve().parent
 KUBERNETES_PACKAGES = {
@@ -35,12 +34,6 @@ KUBERNETES_PACKAGES = {
 }
 VERSITYGW_PACKAGES = {"versitygw": "github.com/versity/versitygw/cmd/versitygw"}
 FAKEGCS_PACKAGES = {"fake-gcs-server": "github.com/fsouza/fake-gcs-server"}
-# Since 1.21 Go fetches the toolchain that go.mod asks for, unless GOTOOLCHAIN=local forbids it (go.dev/doc/toolchain).
-FIRST_SELF_UPGRADING_GO = (1, 21)
-
-
-class CannotBuildError(Exception):
-    """Says in one sentence what is missing and what else would do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,18 +58,6 @@ def pinned(module: str, dependency: str) -> str:
     if not found:
         raise CannotBuildError(f"hack/testbed/{module}/go.mod does not require {dependency}.")
     return found[1]
-
-
-def cache_folder() -> Path:
-    """Return the folder below which everything is kept."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "oidc-publisher" / "testbed"
-
-
-def goarch() -> str:
-    """Return this machine's architecture as Go calls it."""
-    machine = platform.machine().lower()
-    return {"x86_64": "amd64", "aarch64": "arm64"}.get(machine, machine)
 
 
 def kubernetes() -> Part:
@@ -136,49 +117,17 @@ def fakegcs_folder() -> Path:
     return fakegcs().folder
 
 
-def version_tuple(text: str) -> tuple[int, ...]:
-    """Return the numbers of a Go version such as go1.26.0 or 1.26rc1."""
-    return tuple(int(number) for number in re.findall(r"\d+", text)[:3])
-
-
-def go_environment() -> dict[str, str]:
-    """Return an environment in which a build depends on nothing this user has set up for Go but proxies and caches."""
-    settings = {"CGO_ENABLED": "0", "GOFLAGS": "", "GOWORK": "off", "GOOS": sys.platform, "GOARCH": goarch()}
-    return {**os.environ, **settings}
-
-
-def require_go(part: Part) -> None:
-    """Refuse early, in one sentence, where Go is missing or too old."""
+def go_for(part: Part) -> Go:
+    """Return a Go that can build the part; where it can be had nowhere, say what else would do."""
     wanted = re.search(r"^go (\S+)", (HERE / part.module / "go.mod").read_text(), re.MULTILINE)
     minimum = wanted[1] if wanted else "1.26"
     instead = ", or set KUBEBUILDER_ASSETS to a folder with etcd, kube-apiserver and kubectl"
-    cure = f"install Go {minimum} or newer{instead if part.module == 'kubernetes' else ''}"
-    if not shutil.which("go"):
-        raise CannotBuildError(f"Go is needed to build {', '.join(part.missing())}: {cure}.")
-    # Asked outside of any module, so that no toolchain is fetched just to answer.
-    command = ["go", "env", "-json", "GOVERSION", "GOTOOLCHAIN"]
-    answer = subprocess.run(
-        command, cwd=tempfile.gettempdir(), env=go_environment(), check=True, capture_output=True, text=True
-    )
-    settings = json.loads(answer.stdout)
-    have = version_tuple(settings["GOVERSION"])
-    if have < version_tuple(minimum) and (settings["GOTOOLCHAIN"] == "local" or have < FIRST_SELF_UPGRADING_GO):
-        raise CannotBuildError(f"{settings['GOVERSION']} is too old to build {', '.join(part.missing())}: {cure}.")
+    return find_or_fetch(minimum, f"install Go {minimum} or newer{instead if part.module == 'kubernetes' else ''}")
 
 
-def run_go(arguments: list[str], folder: Path) -> str:
-    """Run go in a module and return what it printed; its own words are the error."""
-    done = subprocess.run(
-        ["go", *arguments], cwd=folder, env=go_environment(), capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        raise CannotBuildError(f"go {' '.join(arguments[:2])} failed:\n{done.stderr.strip() or done.stdout.strip()}")
-    return done.stdout
-
-
-def generate_kubernetes_module(version: str, folder: Path) -> None:
+def generate_kubernetes_module(go: Go, version: str, folder: Path) -> None:
     """Write a module for another Kubernetes version: its staging modules replaced by their published twins."""
-    module = json.loads(run_go(["mod", "download", "-json", f"k8s.io/kubernetes@v{version}"], folder))
+    module = json.loads(go.run(["mod", "download", "-json", f"k8s.io/kubernetes@v{version}"], folder))
     upstream = Path(module["GoMod"]).read_text()
     staging = sorted(set(re.findall(r"^\s+(k8s\.io/[a-z-]+) v0\.0\.0$", upstream, re.MULTILINE)))
     go_line = re.findall(r"^go \S+$", upstream, re.MULTILINE)[0]
@@ -188,75 +137,94 @@ def generate_kubernetes_module(version: str, folder: Path) -> None:
     lines += [f"require k8s.io/kubernetes v{version}"]
     lines += [f"replace {name} => {name} {published}" for name in staging]
     (folder / "go.mod").write_text("\n".join(lines) + "\n")
-    run_go(["mod", "tidy"], folder)
+    go.run(["mod", "tidy"], folder)
 
 
 @contextlib.contextmanager
-def module_folder(part: Part) -> Iterator[Path]:
+def module_folder(go: Go, part: Part) -> Iterator[Path]:
     """Give the folder of the part's Go module: the committed one, or a generated one for another version."""
     if part.module != "kubernetes" or part.version == pinned("kubernetes", "k8s.io/kubernetes"):
         yield HERE / part.module
         return
     with tempfile.TemporaryDirectory(prefix="testbed-") as work:
         with progress(f"go.mod for Kubernetes {part.version}"):
-            generate_kubernetes_module(part.version, Path(work))
+            generate_kubernetes_module(go, part.version, Path(work))
         yield Path(work)
 
 
-@contextlib.contextmanager
-def progress(what: str) -> Iterator[None]:
-    """Show one line with the elapsed seconds, counting up on a terminal."""
-    began = time.monotonic()
-    done = threading.Event()
-    print(f"{what} ...", end="", flush=True)
+class Compiled:
+    """What has been compiled since this program began: packages that binaries have in common are compiled once."""
 
-    def count() -> None:
-        while not done.wait(1.0):
-            print(f"\r{what} ... {time.monotonic() - began:.0f} s", end="", flush=True)
+    def __init__(self) -> None:
+        self._packages: set[str] = set()
 
-    counter = threading.Thread(target=count, daemon=True)
-    if sys.stdout.isatty():
-        counter.start()
-    try:
-        yield
-    except BaseException:
-        print(" failed", flush=True)
-        raise
-    finally:
-        done.set()
-        if counter.is_alive():
-            counter.join()
-    start = "\r" if sys.stdout.isatty() else ""
-    print(f"{start}{what} ... {time.monotonic() - began:.0f} s" if start else f" {time.monotonic() - began:.0f} s")
+    def follow(self, line: Progress, packages: set[str]) -> Callable[[str], None]:
+        """Return what hears the names of packages as go says them, and sets the line's share."""
+        awaited = packages - self._packages
+
+        def heard(said: str) -> None:
+            if said in packages:
+                self._packages.add(said)
+                line.share = 1 - len(awaited - self._packages) / max(1, len(awaited))
+
+        return heard
 
 
-def build_binary(part: Part, name: str, module: Path) -> None:
+def load(go: Go, part: Part, name: str, module: Path) -> set[str]:
+    """Download what a binary is made of, and return the names of its packages."""
+    count = 0
+
+    with progress(f"source of {described(part, name)}") as line:
+        modules = sum("/go.mod " not in entry for entry in (module / "go.sum").read_text().splitlines())
+
+        def heard(said: str) -> None:
+            nonlocal count
+            count += said.startswith("go: downloading")
+            line.share = min(1.0, count / max(1, modules)) if count else None
+
+        listed = go.run(["list", "-deps", "-mod=readonly", "-f", "{{.ImportPath}}", part.packages[name]], module, heard)
+    return {said for said in listed.splitlines() if not said.startswith("go: ")}
+
+
+def described(part: Part, name: str) -> str:
+    """Return a binary's name with its version."""
+    of_kubernetes = part.packages is KUBERNETES_PACKAGES
+    return f"{name} (Kubernetes {part.version})" if of_kubernetes else f"{name} {part.version}"
+
+
+def build_binary(go: Go, part: Part, name: str, module: Path, compiled: Compiled) -> None:
     """Build one binary beside its place and move it there: an interrupted build leaves nothing half."""
     part.folder.mkdir(parents=True, exist_ok=True)
+    packages = load(go, part, name, module)
     with tempfile.TemporaryDirectory(prefix=".building-", dir=part.folder.parent) as work:
         built = Path(work) / name
-        flags = ["-mod=readonly", "-trimpath", "-buildvcs=false", f"-ldflags={part.ldflags}", f"-o={built}"]
-        of_kubernetes = part.packages is KUBERNETES_PACKAGES
-        with progress(f"{name} (Kubernetes {part.version})" if of_kubernetes else f"{name} {part.version}"):
-            run_go(["build", *flags, part.packages[name]], module)
+        flags = ["-v", "-mod=readonly", "-trimpath", "-buildvcs=false", f"-ldflags={part.ldflags}", f"-o={built}"]
+        with progress(described(part, name)) as line:
+            go.run(["build", *flags, part.packages[name]], module, compiled.follow(line, packages))
         built.replace(part.folder / name)
 
 
-def build(part: Part) -> None:
-    """Build what is missing of a part, one binary after the other: linking kube-apiserver alone takes 2 GB."""
-    if not part.missing():
+def build(*parts: Part) -> None:
+    """Build what is missing of the parts, one binary after the other: linking kube-apiserver alone takes 2 GB."""
+    lacking = [part for part in parts if part.missing()]
+    if not lacking:
         return
-    require_go(part)
-    part.folder.mkdir(parents=True, exist_ok=True)
-    with (part.folder.parent / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        for stale in part.folder.parent.glob(".building-*"):  # of a build that was killed
-            shutil.rmtree(stale)
-        missing = part.missing()  # somebody else may have built it while we waited
-        if missing:
-            with module_folder(part) as module:
-                for name in missing:
-                    build_binary(part, name, module)
+    names = [name for part in lacking for name in part.missing()]
+    print(f"testbed: building {', '.join(names)}, once, into {cache_folder()}: about nine minutes for all on two cores")
+    compiled = Compiled()
+    for part in lacking:
+        part.folder.mkdir(parents=True, exist_ok=True)
+        with (part.folder.parent / ".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            for stale in part.folder.parent.glob(".building-*"):  # of a build that was killed
+                shutil.rmtree(stale)
+            missing = part.missing()  # somebody else may have built it while we waited
+            if missing:
+                go = go_for(part)
+                with module_folder(go, part) as module:
+                    for name in missing:
+                        build_binary(go, part, name, module, compiled)
+    go_for(lacking[-1]).clean()
 
 
 def main() -> int:
@@ -266,10 +234,7 @@ def main() -> int:
     arguments = parser.parse_args()
     try:
         if not arguments.print_path:
-            if not kubebuilder_assets():
-                build(kubernetes())
-            build(versitygw())
-            build(fakegcs())
+            build(*([] if kubebuilder_assets() else [kubernetes()]), versitygw(), fakegcs())
         print(kubernetes_folder(), versitygw_folder(), fakegcs_folder(), sep="\n")
     except CannotBuildError as error:
         print(f"testbed: {error}", file=sys.stderr)

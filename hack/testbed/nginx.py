@@ -16,7 +16,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from hack.testbed.build import CannotBuildError, cache_folder, goarch, progress
+from hack.testbed.cache import CannotBuildError, cache_folder, goarch
+from hack.testbed.progress import progress
 
 #: Older releases of Ubuntu have the program in nginx-core, and nothing but dependencies in nginx.
 PACKAGES = ("nginx", "nginx-core")

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from hack.testbed import build, nginx
+from hack.testbed import nginx
+from hack.testbed.cache import CannotBuildError
 from tests.support.cdn import CDN
 from tests.support.pki import PKI
 from tests.support.s3server import S3Server
@@ -71,5 +72,5 @@ def test_a_machine_that_cannot_fetch_nginx_says_what_would_do(monkeypatch: pytes
     """Neither nginx nor Debian's tools: one sentence, with the cure."""
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    with pytest.raises(build.CannotBuildError, match=r"so is apt-get and dpkg-deb to fetch it: install nginx"):
+    with pytest.raises(CannotBuildError, match=r"so is apt-get and dpkg-deb to fetch it: install nginx"):
         nginx.unpack()
