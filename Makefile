@@ -16,7 +16,9 @@ SELECTED = $(if $(K),-k "$(K)")
 UNIT_TESTS := tests/unit tests/contract tests/property
 COVERED = $(if $(T)$(K),,--cov --cov-report=term)
 
-.PHONY: help install testbed demo test unit check fmt gen mutate soak bench lock clean
+PART ?= whole
+
+.PHONY: help install testbed demo test unit ordinary check fmt gen mutate soak bench lock clean
 
 help: ## list the verbs
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +40,9 @@ unit: install ## tests that need no server, no Go and no root, in a minute (T=pa
 
 test: testbed ## run every test, the live ones against real servers (T=path and K=name for a part)
 	@$(BIN)/python -m pytest $(PYTEST_ARGS) $(COVERED) $(SELECTED) $(T)
+
+ordinary: testbed ## run demo and tests as an ordinary user under the system's Python, without IPv6 and with it (root sets it up)
+	@hack/ordinary $(PART)
 
 check: install ## format, lint, types, layers, prose, generated files fresh
 	@test ! -e operator/__init__.py || { echo "operator/__init__.py shadows the standard library's operator: remove it"; exit 1; }

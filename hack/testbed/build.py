@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Builds the real servers the tests run against, from pinned Go modules: a control plane, an S3 server, a GCS server.
 
-Run it with any Python 3.11 or newer; it needs nothing but the standard library, and Go or pip (toolchain.py). What it
+Run it with any Python 3.11.2 or newer; it needs nothing but the standard library, and Go or pip (toolchain.py). What it
 built is kept in the user's cache folder, so a second run has nothing to do.
 """
 
