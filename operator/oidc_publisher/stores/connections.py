@@ -96,6 +96,7 @@ def _tls(origin: str, error: BaseException) -> Broken:
 
 def _mend_of(refused: ssl.SSLCertVerificationError) -> Mend:
     """What is wrong with a certificate: only one that nobody trusts is mended by trusting another authority."""
-    if refused.verify_code in _OTHER_NAME:
+    code = getattr(refused, "verify_code", 0)  # only the TLS stack sets it
+    if code in _OTHER_NAME:
         return Mend.CERTIFICATE_NAME
-    return Mend.VALIDITY if refused.verify_code in _NOT_NOW else Mend.AUTHORITY
+    return Mend.VALIDITY if code in _NOT_NOW else Mend.AUTHORITY
