@@ -31,7 +31,7 @@ API_VERSION, KIND = "oidc-publisher.io/v1alpha1", "OIDCIssuer"
 COLLECTION = f"/apis/{API_VERSION}/oidcissuers"
 GOOD, BAD = good_objects(), bad_objects()
 #: Members with an enum: the API server repeats a value that is not in it, and nothing but giving up the enum helps.
-ENUMS = {"addressingStyle", "adoption", "deletionPolicy", "relyingParties"}
+ENUMS = {"addressingStyle", "adoption", "deletionPolicy", "relyingParties", "serverSideEncryption"}
 
 
 @pytest.fixture(scope="module")

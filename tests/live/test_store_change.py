@@ -147,6 +147,28 @@ def test_the_same_bucket_and_prefix_on_another_server_are_another_place(stage: S
     assert f"on {stage.edge.url} (if that is another server)" in event(stage, "StoreChanged")["note"]
 
 
+@pytest.mark.parametrize("url", ["https://169.254.169.254", "http://localhost:9000"])
+def test_a_server_that_may_not_be_used_is_named_and_nothing_moves(stage: Stage, url: str) -> None:
+    """Keys are read and the public URL is proven all the same, the old place stays ours, and going back mends it."""
+    old = {key: stage.s3.get(BUCKET, key) for key in (DISCOVERY, JWKS)}
+    patch(stage, store={"s3": {"endpointURL": url}})
+    found = stage.wait_for_reason("EndpointNotAllowed")
+    status = found["status"]
+    assert {kind: condition(status, kind) for kind in ("KeysRead", "Published", "Served", "Ready", "Stalled")} == {
+        "KeysRead": "True",
+        "Published": "False",
+        "Served": "True",
+        "Ready": "False",
+        "Stalled": "True",
+    }
+    assert f"endpointURL {url} is " in message(found, "Published")
+    assert served_on(status) == stage.edge.url
+    assert {key: stage.s3.get(BUCKET, key) for key in (DISCOVERY, JWKS)} == old
+    patch(stage, store={"s3": {"endpointURL": stage.edge.url}})
+    stage.wait_ready()
+    assert events(stage, "StoreChanged") == []
+
+
 def test_another_url_of_the_same_server_finds_our_own_documents(stage: Stage) -> None:
     """Nobody is asked about them, nothing is written, and nothing is claimed of another server."""
     stage.s3.forget_requests()
