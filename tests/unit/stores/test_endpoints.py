@@ -236,6 +236,16 @@ async def test_the_second_address_of_a_name_is_tried(
     assert await store_of(server).read(JWKS) is None
 
 
+async def test_a_name_with_a_dot_at_its_end_is_looked_up_as_it_is(
+    serve: Serve, store_of: StoreOf, resolving: dict[str, list[str]]
+) -> None:
+    """Else the resolver would try the search domains of the pod first."""
+    server = serve(lambda _: s3_error(404, "NoSuchKey"))
+    resolving |= {"s3.example.com.": ["127.0.0.1"], "s3.example.com": ["127.0.0.2"]}
+    server.host = "s3.example.com."
+    assert await store_of(server).read(JWKS) is None
+
+
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
 @pytest.mark.parametrize("code", ["TemporaryRedirect", "Redirect", "PermanentRedirect"])
 async def test_a_redirect_leads_nowhere(
@@ -260,4 +270,17 @@ async def test_a_region_that_the_server_makes_up_leads_nowhere(
     server = serve(lambda _: s3_error(307, "TemporaryRedirect", x_amz_bucket_region=region))
     with pytest.raises(StoreError):
         await store_of(server).read(JWKS)
+    assert set(connections) == {"127.0.0.1"}
+
+
+@pytest.mark.usefixtures("credentials")
+async def test_a_proxy_of_the_operators_environment_is_connected_to_as_it_is(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, connections: list[str]
+) -> None:
+    """It is not the object's choice, and it resolves the host, which this machine may not know."""
+    proxy = serve(lambda _: s3_error(404, "NoSuchKey"))
+    monkeypatch.setenv("HTTP_PROXY", proxy.url)
+    store = S3Store(S3Place("bucket"), S3Endpoint("us-east-1", "http://s3.nowhere.invalid:9000", "Path"), S3Clients())
+    assert await store.read(JWKS) is None
+    assert [request.path for request in proxy.requests] == [f"http://s3.nowhere.invalid:9000/bucket/{JWKS}"]
     assert set(connections) == {"127.0.0.1"}

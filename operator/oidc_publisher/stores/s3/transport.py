@@ -30,7 +30,7 @@ from botocore.client import BaseClient
 from botocore.httpsession import URLLib3Session, create_urllib3_context, get_cert_path
 from botocore.utils import get_environ_proxies
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
-from urllib3.util.connection import create_connection
+from urllib3.util.connection import allowed_gai_family, create_connection
 
 from oidc_publisher.stores.linklocal import is_link_local
 from oidc_publisher.stores.s3.trust import system_roots, trust
@@ -75,7 +75,8 @@ class _Checked:
             return cast("socket.socket", super()._new_conn())  # type: ignore[misc] # the mixin's sibling has it
         # Errors are put into urllib3's words as its own method does: botocore tells them apart by their class.
         try:
-            return _connect(self.host, self.port, self.timeout, self.socket_options)
+            # Not `host`, which has lost a dot at the end: with it, a name is looked up as it is.
+            return _connect(self._dns_host, self.port, self.timeout, self.socket_options)
         except socket.gaierror as error:
             raise NameResolutionError(self.host, self, error) from error
         except TimeoutError as error:
@@ -102,7 +103,7 @@ class _HTTPSPool(AWSHTTPSConnectionPool):
 
 def _connect(host: str, port: int, timeout_s: float, options: Any) -> socket.socket:
     """Connect to the first address of a host that answers. Raises OSError, of which LinkLocalError is one."""
-    infos = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)
+    infos = socket.getaddrinfo(host.strip("[]"), port, allowed_gai_family(), socket.SOCK_STREAM)
     addresses = list(dict.fromkeys(str(info[4][0]) for info in infos))
     for address in addresses:
         if is_link_local(address):
