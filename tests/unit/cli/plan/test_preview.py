@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,7 +14,7 @@ from rich.console import Console
 from oidc_publisher.api import OIDCIssuer, read_issuer
 from oidc_publisher.cli.plan.basis import Basis, basis_of
 from oidc_publisher.cli.plan.decision import Decided, Refused
-from oidc_publisher.cli.plan.preview import Preview, preview, refused_preview, suspended_preview
+from oidc_publisher.cli.plan.preview import Note, Preview, preview, refused_preview, suspended_preview
 from oidc_publisher.cli.plan.text import print_preview
 from oidc_publisher.cli.status.page import to_json
 from oidc_publisher.cli.text.console import console_for
@@ -301,6 +302,17 @@ def test_the_page_in_a_pipe_is_plain_and_whole() -> None:
     assert "    +++ openid/v1/jwks (planned)\n" in said
     assert "    +Cache-Control: public, max-age=300\n" in said
     assert all(line == line.rstrip() for line in said.splitlines())
+
+
+def test_events_findings_and_a_second_write_have_their_lines() -> None:
+    """Each in a section of its own; the caveats stand above all."""
+    denied = Finding.of(Reason.SourceForbidden, "The operator may not read it")
+    shown = preview_of(issuer_of(), decided_of(issuer_of(), FIRST, findings=(denied,)))
+    said = text(replace(shown, more=True, events=(Note("DriftRepaired", "It is repaired."),)))
+    assert "\n! Something was denied to your credentials; the operator has its own.\n" in said
+    assert "\n  Another write follows in the same pass: one that adds a key removes none.\n" in said
+    assert "\nEVENTS that would be recorded\n  DriftRepaired  It is repaired.\n" in said
+    assert "\nFINDINGS, root cause first\n" in said
 
 
 def test_a_terminal_of_80_columns_holds_it() -> None:
