@@ -11,7 +11,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PrivateFormat, pkcs12
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from oidc_publisher.findings import Reason
@@ -139,10 +139,10 @@ SOUND = [
 ]
 
 
-@pytest.mark.filterwarnings(
-    "ignore:Parsed a serial number"
-)  # a later release of cryptography refuses it: a defect then
+# A later release of cryptography refuses it: a defect then.
+@pytest.mark.filterwarnings("ignore:Parsed a serial number")
 @settings(deadline=None, max_examples=300)
+@example(SOUND[3], [(48, 47)])  # serial number 0, of which cryptography warns
 @given(st.sampled_from(SOUND), st.lists(st.tuples(st.integers(0, 700), st.integers(0, 255)), min_size=1, max_size=4))
 def test_whatever_comes_a_reading_comes_out(sound: bytes, damage: list[tuple[int, int]]) -> None:
     """A damaged entry raises nothing: it is keys and defects."""

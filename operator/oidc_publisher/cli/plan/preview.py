@@ -9,10 +9,10 @@ from enum import StrEnum
 from http import HTTPStatus
 
 from oidc_publisher.cli.plan.basis import Basis
+from oidc_publisher.cli.plan.caveats import caveats_of
 from oidc_publisher.cli.plan.decision import Decided, Refused
 from oidc_publisher.cli.plan.diff import unified_diff, what_changes
 from oidc_publisher.cli.plan.keys import KeyChange, key_changes
-from oidc_publisher.cli.plan.caveats import caveats_of
 from oidc_publisher.cli.status.page import FindingLine, advice_apart
 from oidc_publisher.documents import DISCOVERY_PATH, StoredDocument, Write, plan_writes
 from oidc_publisher.errors import FetchError
