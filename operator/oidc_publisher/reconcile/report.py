@@ -39,6 +39,9 @@ def summarise_pass(
         achieved[ConditionType.TOKEN_ACCEPTED] = (
             f"A fresh token of {servers} verifies with the served keys and is accepted."
         )
+    if plan.permission:
+        # Whether it was achieved the condition knows by `may_sign`.
+        achieved[ConditionType.SAFE_TO_SIGN] = skipped[ConditionType.SAFE_TO_SIGN] = plan.permission
     return Summary(
         findings=(*readings.findings, *_of_plan(plan, place, readings), *problems, *proof.findings),
         achieved=achieved,

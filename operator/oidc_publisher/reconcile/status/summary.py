@@ -110,8 +110,9 @@ def with_plan(status: OIDCIssuerStatus, issuer: OIDCIssuer, plan: Advance, now: 
 
     A ledger that is saved in mid-pass never stands beside an old permission, nor without the warning that belongs to it.
     """
-    facts = _facts(issuer, Summary(may_sign=plan.may_sign), now)
     kind = ConditionType.SAFE_TO_SIGN
+    said = {kind: plan.permission} if plan.permission else {}
+    facts = _facts(issuer, Summary(achieved=said, skipped=said, may_sign=plan.may_sign), now)
     safe = next(c for c in conditions(plan.findings, facts) if c.type is kind)
     others = [c for c in status.conditions if c.type != kind]
     kept = (f for f in _read_findings(status.findings) if f.condition is not kind)
