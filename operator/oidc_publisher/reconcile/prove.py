@@ -14,6 +14,7 @@ from oidc_publisher.findings import Finding, Severity
 from oidc_publisher.keys import PublicKey
 from oidc_publisher.probe import Expected, Judgement, judge, judge_review, judge_token
 from oidc_publisher.probe.token.mint import FreshToken
+from oidc_publisher.probe.token.peers import review_by_peers
 from oidc_publisher.reconcile.ports import Ports
 from oidc_publisher.reconcile.read import Readings
 from oidc_publisher.rotation import Advance
@@ -43,7 +44,7 @@ async def prove(
     removed: frozenset[str],
     clock: Clock,
 ) -> Proof:
-    """Judge the look, verify every fresh token against the served key set, and let its API server review it.
+    """Judge the look, verify every fresh token against the served key set, and let its API server and the others review it.
 
     API servers are asked now and then what they would grant beyond the policy.
 
@@ -53,14 +54,15 @@ async def prove(
     former = removed | {entry.key_id for entry in plan.ledger.keys}
     propagating = _propagating(ports, plan, last_change, now)
     judgement = judge(readings.look, _expected(ports, plan, former, propagating=propagating))
-    limits, *checks = await asyncio.gather(
+    limits, peers, *checks = await asyncio.gather(
         ports.limits.look(ports.cluster, readings.tokens, clock.monotonic()),
+        review_by_peers(ports.cluster, readings.tokens, readings.endpoints or ()),
         *(_check(ports, token, judgement.jwks, now) for token in readings.tokens),
     )
     found: dict[str, list[Finding]] = defaultdict(list)
     for token, findings in zip(readings.tokens, checks, strict=True):
         found[token.endpoint].extend(findings)
-    token_findings = tuple(dict.fromkeys(finding for findings in (*checks, limits) for finding in findings))
+    token_findings = tuple(dict.fromkeys(finding for findings in (*checks, peers, limits) for finding in findings))
     accepted = tuple(e for e, findings in found.items() if not any(map(_prevents, findings)))
     if judgement.jwks is None:
         accepted = ()

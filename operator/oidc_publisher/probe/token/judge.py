@@ -114,6 +114,15 @@ def judge_review(endpoint: str, *, authenticated: bool, error: str = "") -> Find
     return Finding.of(Reason.TokenRejectedByAPIServer, message, subject=endpoint)
 
 
+def judge_peer_review(peer: str, endpoint: str, key_id: str, *, authenticated: bool, error: str = "") -> Finding | None:
+    """The finding about an API server's TokenReview of a token that another one has minted, None when it accepts it (R15)."""
+    if authenticated:
+        return None
+    said = f" ({shown(error)})" if error else ""
+    message = f"{peer} refuses the token that {endpoint} has just minted with key {quoted(key_id)}{said}"
+    return Finding.of(Reason.TokenRejectedByPeer, message, subject=peer)
+
+
 _Found = Iterator[tuple[Reason, str, str | None]]
 
 

@@ -1,0 +1,63 @@
+"""R15: whether the other API servers accept what one of them signs.
+
+Each API server reviews its own tokens in the proof. A key that it signs with and that another one does not know is seen by
+that other one alone: every pod whose requests reach it is refused.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Iterator, Sequence
+
+from oidc_publisher.cluster import ClusterAPI, review_token
+from oidc_publisher.errors import ClusterError, PublisherError
+from oidc_publisher.findings import Finding
+from oidc_publisher.probe import judge_peer_review, read_token
+from oidc_publisher.probe.token.mint import FreshToken
+
+_AT_ONCE = 8
+#: Sixteen API servers that all sign with keys of their own; a spec that names more costs no more.
+MAX_REVIEWS = 16 * 15
+
+
+async def review_by_peers(
+    client: ClusterAPI, tokens: Sequence[FreshToken], endpoints: Iterable[str]
+) -> tuple[Finding, ...]:
+    """Let every present API server review one token of each key that another one signs with, and it does not."""
+    gate = asyncio.Semaphore(_AT_ONCE)
+    minting = {token.endpoint for token in tokens}
+
+    async def review(key_id: str, fresh: FreshToken, peer: str) -> Finding | None:
+        try:
+            async with gate:
+                answer = await review_token(client, peer, fresh.token, (fresh.audience,))
+        except PublisherError as error:
+            # Why one mints nothing is known already.
+            return error.finding(subject=peer) if peer in minting else None
+        return judge_peer_review(peer, fresh.endpoint, key_id, authenticated=answer.authenticated, error=answer.error)
+
+    wanted = tuple(_wanted(tokens, sorted(endpoints)))[:MAX_REVIEWS]
+    found = await asyncio.gather(*(review(*each) for each in wanted))
+    return tuple(dict.fromkeys(finding for finding in found if finding is not None))
+
+
+def _wanted(tokens: Sequence[FreshToken], endpoints: Sequence[str]) -> Iterator[tuple[str, FreshToken, str]]:
+    """The reviews to ask for: none in a cluster that signs with one key, for its own tokens each has reviewed itself."""
+    of_key: dict[str, FreshToken] = {}
+    signing: set[tuple[str, str]] = set()
+    for fresh in sorted(tokens, key=lambda token: (token.endpoint, token.audience)):
+        key_id = _key_id(fresh)
+        if key_id is not None:
+            of_key.setdefault(key_id, fresh)
+            signing.add((fresh.endpoint, key_id))
+    for key_id, fresh in of_key.items():
+        for peer in endpoints:
+            if (peer, key_id) not in signing:
+                yield key_id, fresh, peer
+
+
+def _key_id(fresh: FreshToken) -> str | None:
+    try:
+        return read_token(fresh.token).key_id
+    except ClusterError:
+        return None  # the proof says so
