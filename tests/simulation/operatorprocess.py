@@ -226,8 +226,8 @@ class Operator:
         return {"authenticated": bool(audiences)}
 
     def _offsets(self) -> Mapping[str, timedelta]:
-        present = self.world.cluster.servers.items()
-        return {endpoint: self.world.clock_offset for endpoint, server in present if server.up}
+        up = [endpoint for endpoint, server in self.world.cluster.servers.items() if server.up]
+        return dict.fromkeys([*up, self.hub.host_port] if up else up, self.world.clock_offset)
 
 
 @dataclass

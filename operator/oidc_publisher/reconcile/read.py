@@ -6,8 +6,9 @@ import asyncio
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from oidc_publisher.cluster import ClusterAPI
 from oidc_publisher.documents import DISCOVERY_PATH, StoredDocument
 from oidc_publisher.errors import ClusterError, StoreError
 from oidc_publisher.findings import Finding
@@ -54,7 +55,7 @@ async def read_all(ports: Ports, clock: Clock) -> Readings:
     )
     findings = (*(f for result in sources for f in result.findings), *token_findings)
     offsets = ClockReading(
-        api_server=tuple(ports.cluster.clock_offsets(began).values()),
+        api_server=api_server_offsets(ports.cluster, sources, began),
         store=ports.store.clock_offsets,
         wire=date_offsets(seen),
     )
@@ -64,6 +65,15 @@ async def read_all(ports: Ports, clock: Clock) -> Readings:
 
 async def _look(ports: Ports, clock: Clock) -> Look:
     return await look(ports.target, ports.wire, stranger=ports.stranger, clock=clock)
+
+
+def api_server_offsets(cluster: ClusterAPI, sources: Iterable[SourceResult], since_s: float) -> tuple[timedelta, ...]:
+    """How far the clocks of this issuer's API servers are ahead of ours (R13), of answers since `since_s` (monotonic).
+
+    The client is shared by all issuers. The servers that another issuer's `addresses` name have no vote here.
+    """
+    asked = {cluster.host_port, *(endpoint for result in sources for endpoint in result.endpoints or ())}
+    return tuple(offset for who, offset in cluster.clock_offsets(since_s).items() if who in asked)
 
 
 async def read_stored(ports: Ports) -> StoredDocuments:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -11,9 +15,9 @@ import pytest
 from oidc_publisher.documents import DISCOVERY_PATH
 from oidc_publisher.errors import StoreError
 from oidc_publisher.findings import Reason
-from oidc_publisher.reconcile.read import read_stored, sources_and_tokens
+from oidc_publisher.reconcile.read import api_server_offsets, read_stored, sources_and_tokens
 from oidc_publisher.sources import APIServerSource
-from tests.support.apistub import client_of
+from tests.support.apistub import APIStub, client_of, says, serving
 from tests.support.processes import free_port
 
 if TYPE_CHECKING:
@@ -51,3 +55,27 @@ async def test_a_server_that_does_not_answer_is_named_once(pki: PKI) -> None:
         results, _, of_tokens = await sources_and_tokens(cast("Any", ports))
     assert [finding.subject for result in results for finding in result.findings] == [down]
     assert of_tokens == ()
+
+
+async def test_the_servers_that_one_issuer_names_have_no_vote_on_the_clock_of_another(pki: PKI) -> None:
+    """Three servers of one issuer's `addresses` are a day ahead, and share the client with an issuer whose one is right."""
+
+    def ahead(stub: APIStub, days: int) -> None:
+        stated = format_datetime(datetime.now(UTC) + timedelta(days=days), usegmt=True)
+        stub.on("GET", "/openid/v1/jwks", says({"keys": []}, headers={"Date": stated}))
+
+    async with AsyncExitStack() as stack:
+        own, *others = [await stack.enter_async_context(serving(pki)) for _ in range(4)]
+        client = await stack.enter_async_context(client_of(pki, own.address))
+        ahead(own, 0)
+        for other in others:
+            ahead(other, 1)
+        began = time.monotonic()
+        right, wrong = await asyncio.gather(
+            APIServerSource(client, "api", [own.address]).read(),
+            APIServerSource(client, "api", [other.address for other in others]).read(),
+        )
+        assert len(client.clock_offsets(began)) == 4
+        assert [offset.days for offset in api_server_offsets(client, (wrong,), began)].count(0) >= 3
+        (offset,) = api_server_offsets(client, (right,), began)
+    assert abs(offset) < timedelta(seconds=5)
