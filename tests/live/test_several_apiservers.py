@@ -7,7 +7,10 @@ would be missed by then.
 from __future__ import annotations
 
 import dataclasses
+import os
 import re
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -23,7 +26,7 @@ from tests.support.stage import Object, Stage, condition, reasons
 
 pytestmark = pytest.mark.timeout(240)
 
-A, B, D, EARLY = (signing_key("P-256", f"several-{name}") for name in ("a", "b", "d", "early"))
+A, B, D, EARLY, NEXT = (signing_key("P-256", f"several-{name}") for name in ("a", "b", "d", "early", "next"))
 ALL = {A.kid, B.kid, D.kid}
 #: maxTokenLifetime and clockSkew of the stage's issuer are 11 s; with two passes more a key would have left.
 LIFETIME_S = 15.0
@@ -57,13 +60,14 @@ def rejoin(stage: Stage) -> None:
 
 
 def settle(stage: Stage) -> None:
-    """Ready with every key in use, nothing retiring, and all of them safe."""
+    """Ready with every key in use, nothing retiring, and safe those that both servers list."""
 
     def at_rest(status: Object) -> bool:
         keys = {key["keyID"]: key for key in status.get("keys", [])}
         used = [keys.get(kid, {}) for kid in ALL]
-        safe = all("safeSinceTime" in key and "retireTime" not in key for key in used)
-        return safe and condition(status, "Ready") == "True" and condition(status, "KeysRead") == "True"
+        safe = all("safeSinceTime" in keys.get(key.kid, {}) for key in (A, B))
+        waited = all(key.get("knownToCaches") and "retireTime" not in key for key in used)
+        return safe and waited and condition(status, "Ready") == "True" and condition(status, "KeysRead") == "True"
 
     stage.wait(at_rest, what="at rest", timeout_s=40)
 
@@ -164,6 +168,7 @@ def test_who_signs_too_early_is_told_from_when_all_is_well(stage: Stage) -> None
     assert found, said
     assert found[1] == key_of(status, EARLY)["safeToSignTime"]
     assert condition(status, "SafeToSign") == "False"
+    stage.cluster.restart(0, stage.config(A, B, EARLY))
     over = stage.wait(lambda s: safe_and_warned_of_before(s, EARLY), what="it is safe", timeout_s=15)["status"]
     assert datetime.now(UTC) >= datetime.fromisoformat(found[1])
     assert "SignedBeforeSafe" not in reasons(over)
@@ -182,14 +187,65 @@ def test_who_signs_too_early_is_told_from_when_all_is_well(stage: Stage) -> None
         withdraw(stage, {**rotation, "withdrawnKeyIDs": []})
 
 
+def test_a_key_is_safe_only_where_every_server_lists_it(stage: Stage) -> None:
+    """Known to every cache and listed by server 1 alone: no permission, though `wait` asks; it signs, and server 0 refuses.
+
+    `wait` ends with yes as soon as server 0 lists it too, and nothing is waited for again.
+    """
+    lacking, listing = stage.cluster.addresses
+    stage.cluster.restart(1, stage.config(B, A, D, NEXT))
+    status = stage.wait(lambda s: key_of(s, NEXT).get("knownToCaches"), what="every cache knows it", timeout_s=40)[
+        "status"
+    ]
+    assert key_of(status, NEXT)["unlistedBy"] == [lacking]
+    assert "safeSinceTime" not in key_of(status, NEXT)
+    assert f"Key {NEXT.kid} is not listed by API server {lacking}" in message(status, "KeyUnlistedSomewhere")
+    assert (condition(status, "Ready"), condition(status, "SafeToSign")) == ("True", "False")
+
+    waiting = waits_for(stage, NEXT)
+    assert waiting.stderr is not None
+    for line in waiting.stderr:
+        if f"API server {lacking} does not list it, and would refuse its tokens" in line:
+            break
+    assert waiting.poll() is None, "it goes on waiting"
+
+    stage.cluster.restart(1, stage.config(NEXT, A, B, D))
+    status = stage.wait_for_reason("TokenRejectedByPeer", timeout_s=30)["status"]
+    said = f'{lacking} refuses the token that {listing} has just minted with key "{NEXT.kid}"'
+    assert said in message(status, "TokenRejectedByPeer")
+    assert (condition(status, "Ready"), condition(status, "Stalled")) == ("False", "True")
+    assert "SignedBeforeSafe" not in reasons(status)
+    assert waiting.poll() is None
+
+    stage.cluster.restart(0, stage.config(A, B, NEXT))
+    out, err = waiting.communicate(timeout=90)
+    assert waiting.returncode == 0, f"{out}\n{err}"
+    assert f"Key {NEXT.kid} is safe to sign with since" in out
+    status = stage.wait(lambda s: condition(s, "Ready") == "True", what="Ready again", timeout_s=30)["status"]
+    assert key_of(status, NEXT)["unlistedBy"] == []
+
+
+def waits_for(stage: Stage, key: SigningKey) -> subprocess.Popen[str]:
+    """`oidc-publisher wait --safe-to-sign` for that key, as a shell starts it."""
+    program = Path(sys.executable).with_name("oidc-publisher")
+    kubeconfig = str(stage.cluster.admin_kubeconfig())
+    return subprocess.Popen(
+        [program, "wait", "prod", "--safe-to-sign", key.kid, "--timeout=180s"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={"PATH": os.environ["PATH"], "HOME": str(stage.folder), "KUBECONFIG": kubeconfig},
+    )
+
+
 def safe_and_warned_of_before(status: Object, early: SigningKey) -> bool:
-    """Whether the key is safe by now; as long as it is listed and not safe, no status leaves the warning out.
+    """Whether the key is safe by now; until every cache knows it, no status leaves the warning out while it is listed.
 
     A restarted API server may be missing from the EndpointSlice for a moment: then nobody lists its key.
     """
     entry = key_of(status, early)
     safe = "safeSinceTime" in entry
-    assert safe or not entry.get("origins") or "SignedBeforeSafe" in reasons(status), status
+    assert entry.get("knownToCaches") or not entry.get("origins") or "SignedBeforeSafe" in reasons(status), status
     return safe
 
 
