@@ -124,6 +124,24 @@ class Rotator(RuleBasedStateMachine):
         server = self._servers(who, everywhere=False)[0]
         server.present = server.up = False
 
+    @precondition(lambda self: len(self.world.cluster.present) > 1)
+    @rule(who=WHO, moment=st.sampled_from([timedelta(0), SECOND, MINUTE, 4 * MINUTE]))
+    def bounce(self, who: int, moment: timedelta) -> None:
+        """An API server restarts as it is: for a moment the EndpointSlice does not name it, and passes go on."""
+        world = self.world
+        world.settle()
+        server = self._servers(who, everywhere=False)[0]
+        world.run_pass()
+        if not world.knows(server):
+            return
+        was_up, server.restarting = server.up, True
+        server.present = server.up = False
+        world.run_pass()
+        world.wait(moment)
+        world.run_pass()
+        server.present, server.up, server.restarting = True, was_up, False
+        world.settle()
+
     @precondition(lambda self: any(not s.present for s in self.world.cluster.servers.values()))
     @rule()
     def join(self) -> None:

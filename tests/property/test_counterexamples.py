@@ -180,3 +180,37 @@ def test_a_set_that_somebody_else_made_right_restarts_the_clock_once() -> None:
     world.wait(25 * HOUR)
     assert world.may_sign(K2)
     assert world.operator.ledger.get(K1.key_id) is None
+
+
+def _two() -> tuple[World, Server, Server]:
+    """Two API servers; K2 comes into the key files of the first one alone."""
+    world = started(2, named=False, interval=HOUR)
+    one, other = world.cluster.servers.values()
+    one.files.append(K2)
+    return world, one, other
+
+
+def test_a_key_is_not_safe_while_the_server_that_lacks_it_cannot_be_read() -> None:
+    """R15: nobody has read the other one since the key came, and it does not have it."""
+    world, _, other = _two()
+    other.up = False
+    world.wait(30 * HOUR)
+    assert not world.may_sign(K2)
+    other.up = True
+    world.run_pass()
+    assert not world.may_sign(K2)
+    other.files.append(K2)
+    world.run_pass()
+    assert world.may_sign(K2)
+
+
+def test_a_key_is_not_safe_while_the_server_that_lacks_it_restarts() -> None:
+    """R15: for a moment the EndpointSlice names one API server, which would be free to sign with what it likes."""
+    world, _, other = _two()
+    world.wait(30 * HOUR)
+    other.restarting, other.present, other.up = True, False, False
+    world.run_pass()
+    assert not world.may_sign(K2)
+    other.restarting, other.present, other.up = False, True, True
+    world.run_pass()
+    assert not world.may_sign(K2)

@@ -8,6 +8,7 @@ What the model leaves out, because no rule can save it or because the contract g
 - a rival who removes the key of a live token: tokens are refused until the operator's next pass, whatever the rules;
 - a promotion on the word of a status that is older than three intervals, or that was set back and not renewed since;
 - API servers outside of the EndpointSlice: their tokens are protected by `EndpointGone` being told, by no rule;
+- an API server that restarts, and so is in no EndpointSlice for a moment, before any pass has seen it there;
 - a prePublishPeriod shorter than what a verifier keeps by its own clock (24 h here);
 - verifiers that keep a set for ever and never fetch again, and caches that outlive the Cache-Control they were given;
 - a raised maxTokenLifetime that the cluster uses before the operator has written it to the owner mark;
@@ -192,6 +193,11 @@ class World:
         """The status's word on a key."""
         found = self.operator.ledger.get(key.key_id)
         return found if found is not None and found.key == key else None
+
+    def knows(self, server: Server) -> bool:
+        """Whether the status has this API server as one that is there."""
+        addresses = {address for address, each in self.cluster.servers.items() if each is server}
+        return any(e.address in addresses and not e.gone_since_time for e in self.operator.status.ledger.endpoints)
 
     def may_sign(self, key: PublicKey) -> bool:
         """R10: safeSinceTime in a status that is not older than three intervals."""
