@@ -57,7 +57,11 @@ def test_an_issuer_becomes_ready_and_names_the_signing_key(stage: Stage) -> None
 def test_kubectl_waits_and_shows_a_row(stage: Stage) -> None:
     """What an admin sees and scripts."""
     stage.cluster.kubectl("wait", "--for=condition=Ready", "oidci/prod", "--timeout=5s")
-    stage.cluster.kubectl("wait", "--for=condition=SafeToSign", "oidci/prod", "--timeout=5s")
+    safe = f'jsonpath={{.status.keys[?(@.keyID=="{stage.key.kid}")].safeSinceTime}}'
+    stage.cluster.kubectl("wait", f"--for={safe}", "oidci/prod", "--timeout=5s")
+    unseen = safe.replace(stage.key.kid, "a-key-that-no-pass-has-seen")
+    with pytest.raises(AssertionError, match="timed out"):
+        stage.cluster.kubectl("wait", f"--for={unseen}", "oidci/prod", "--timeout=1s")
     header, row = stage.cluster.kubectl("get", "oidcissuers").splitlines()
     assert re.split(r"\s{2,}", header.strip()) == ["NAME", "READY", "REASON", "ISSUER", "KEYS", "PROVEN", "AGE"]
     assert re.fullmatch(rf"prod +True +Proven +{re.escape(stage.issuer_url)} +1 +\d\S* +\S+", row)
