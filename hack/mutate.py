@@ -25,7 +25,7 @@ PACKAGE = Path("operator") / "oidc_publisher"
 TABLES = tuple(ROOT / "tests" / "unit" / room / "mutants.toml" for room in ("rotation", "reconcile"))
 TESTS = tuple(Path("tests") / room for room in ("unit/rotation", "unit/reconcile", "property", "simulation", "support"))
 TIMEOUT_S = 120
-RULES = frozenset((*(f"R{number}" for number in range(1, 15)), "loop"))
+RULES = frozenset((*(f"R{number}" for number in range(1, 16)), "loop"))
 
 _FAILED = re.compile(r"^FAILED tests/(\S+?)(?:\[.*)?(?: - .*)?$", re.MULTILINE)
 
@@ -130,7 +130,7 @@ def line(verdict: Verdict) -> str:
 def main() -> int:
     """Judge every mutant and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("rules", nargs="*", help="only these rules (R1 ... R14, loop)")
+    parser.add_argument("rules", nargs="*", help="only these rules (R1 ... R15, loop)")
     parser.add_argument("--jobs", type=int, default=2, help="how many mutants at once")
     arguments = parser.parse_args()
     mutants = tuple(m for m in read_tables() if not arguments.rules or m.rule in arguments.rules)

@@ -89,7 +89,11 @@ class Rotator(RuleBasedStateMachine):
 
     @rule(which=st.integers(-1, 1))
     def finish(self, which: int) -> None:
-        """What has begun is carried out: another key signs everywhere as soon as it is safe."""
+        """What has begun is carried out: every key is listed everywhere, and another one signs as soon as it is safe."""
+        listed = {key: None for server in self.world.cluster.present.values() for key in server.files}
+        self.world.settle()
+        for server in self.world.cluster.present.values():
+            server.files = [*server.files, *(key for key in listed if key not in server.files)]
         self.promote(who=0, which=which, everywhere=True, mended=True)
 
     @rule(which=st.integers(0, 5))

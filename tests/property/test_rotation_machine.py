@@ -203,7 +203,7 @@ class Rotation(Rotator):
     # The end
 
     def teardown(self) -> None:
-        """C: after the faults stop, what is published is what is in use, all of it safe, and nothing else."""
+        """C: after the faults stop, what is published is what is in use, and nothing else; safe is what nobody refuses."""
         if not hasattr(self, "world"):
             return
         world = self.world
@@ -218,7 +218,9 @@ class Rotation(Rotator):
         for key in world.cluster.used:
             entry = world.entry(key)
             assert entry is not None
-            assert entry.safe_since_time is not None, "what is in use has become safe"
+            assert entry.known_to_caches, "what is in use has waited"
+            refused = bool(world.cluster.refusing(key))
+            assert (entry.safe_since_time is None) is refused, "it is safe where every API server lists it (R15)"
         assert len(world.operator.ledger.keys) == len(era.keys), "and the ledger holds nothing else"
 
     def _store_tells(self) -> bool:

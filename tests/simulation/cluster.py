@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from oidc_publisher.keys import PublicKey
-from oidc_publisher.rotation import Listing, Mint, Mints, SourceReading
+from oidc_publisher.rotation import Listing, Mint, Mints, ServerListing, SourceReading
 
 API = "api"
 NAMED = "configmap"
@@ -13,12 +13,16 @@ NAMED = "configmap"
 
 @dataclass
 class Server:
-    """An API server: its key files, the key it signs with, whether it answers and whether the EndpointSlice names it."""
+    """An API server: its key files, the key it signs with, whether it answers and whether the EndpointSlice names it.
+
+    `restarting`: neither for a moment, after which it is back as it was.
+    """
 
     files: list[PublicKey]
     signer: PublicKey
     up: bool = True
     present: bool = True
+    restarting: bool = False
 
     @property
     def mints(self) -> bool:
@@ -84,6 +88,12 @@ class Cluster:
         entries = self.named.entries if self.named else {}
         return found | {key for number, key in entries.items() if number not in unread}
 
+    def refusing(self, key: PublicKey, *, answering: bool = False) -> list[str]:
+        """The API servers that refuse tokens of this key: no other is asked where there is one alone (R15)."""
+        there = {a: server for a, server in self.servers.items() if server.present or server.restarting}
+        lacking = [a for a, server in there.items() if key not in server.files and (server.up or not answering)]
+        return lacking if len(there) > 1 else []
+
     def read_sources(self) -> tuple[SourceReading, ...]:
         """Every source of the spec, as the operator reads it."""
         named = (self.named.read(),) if self.named else ()
@@ -107,4 +117,8 @@ class Cluster:
         listings = tuple(dict.fromkeys(Listing(key) for server in answering for key in server.files))
         missing = tuple(f"API server {address}" for address, server in self.present.items() if not server.up)
         complete = not missing and bool(listings)
-        return SourceReading(API, complete, listings, missing=missing, from_api_server=True)
+        servers = tuple(
+            ServerListing(address, frozenset(server.files) if server.up else frozenset(), whole=server.up)
+            for address, server in self.present.items()
+        )
+        return SourceReading(API, complete, listings, missing=missing, from_api_server=True, servers=servers)

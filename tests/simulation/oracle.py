@@ -1,4 +1,4 @@
-"""The invariants A, B and D of the contract, judged from the truth of the simulation and never from the ledger.
+"""The invariants A, B and D of the contract, and R15, judged from the truth of the simulation and never from the ledger.
 
 A is judged for every verifier and every edge that could exist at once: a copy of an edition that was replaced at W may
 lie at an edge until W + max-age, and with a client that fetched it there for 24 h more. So the simulated verifiers
@@ -71,6 +71,11 @@ class Oracle:
             seen = self.seen_in_use.get(key)
             if seen is not None and now - seen < lifetime:
                 raise ViolationError(f"B: {key.key_id} left at {now}, though it was seen in use at {seen}")
+
+    def permitted(self, key: PublicKey, refusing: list[str], now: datetime) -> None:
+        """A pass calls the key safe to sign with. R15: no API server that it could ask refuses its tokens."""
+        if refusing:
+            raise ViolationError(f"R15: {key.key_id} is safe at {now}, and refused by {', '.join(refusing)}")
 
     def live_keys(self, now: datetime) -> list[PublicKey]:
         """The keys of which a live token exists."""

@@ -234,14 +234,17 @@ class Soak:
             self.world.set_spec(cache_max_age=self._random.choice([timedelta(0), 5 * MINUTE, 5 * MINUTE, HOUR]))
 
     def _rollback(self) -> None:
-        """One API server goes back to the version before, where the status says it may, and forth again."""
+        """One API server goes back to the version before, where the status says it may, and forth again.
+
+        All list that version first, for the others would refuse its tokens (R15).
+        """
         self._mend()
-        world, server = self.world, next(iter(self.world.cluster.servers.values()))
-        former = public_key(max(self.version - 2, 1))
+        world, servers = self.world, list(self.world.cluster.servers.values())
+        server, former = servers[0], public_key(max(self.version - 2, 1))
         current = server.signer
-        if former not in server.files:
-            server.files = [*server.files, former]
-            world.run_pass()
+        for each in servers:
+            each.files = [*(key for key in each.files if key != former), former]
+        world.run_pass()
         self._wait_until_safe(former)
         world.settle()
         server.signer = former
@@ -250,7 +253,8 @@ class Soak:
         self._wait_until_safe(current)
         world.settle()
         server.signer = current
-        server.files = [key for key in server.files if key != former]
+        for each in servers:
+            each.files = [key for key in each.files if key != former or key in (current, each.signer)]
         world.settle()
 
     def _named(self) -> dict[int, PublicKey]:

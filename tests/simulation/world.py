@@ -108,12 +108,14 @@ class World:
             self.next_pass = self.now + self.interval
             return
         lifetime = self.operator.spec.rotation.max_token_lifetime
+        safe_before = self._safe()
         self._leaving = {entry.key for entry in self.operator.ledger.keys if entry.leaving}
         if self.operator.run():
             listed = {listing.key for source in self.cluster.read_sources() for listing in source.listings}
             minted = {mint.endpoint for mint in self.cluster.read_mints().minted}
             self.oracle.seen(listed | {self.cluster.servers[address].signer for address in minted}, self.now)
             self._note_read()
+            self._judge_permissions(safe_before)
             self.reported, self.restored = self.now, False
             self.next_pass = self.now + min(self.interval, max(self.operator.wake_after, SECOND))
             if self.bucket.up:
@@ -123,6 +125,17 @@ class World:
             self.next_pass = self.now + MINUTE
         self.bucket.forget_unusable(self.now)
         self.oracle.forget(self.now)
+
+    def _safe(self) -> set[PublicKey]:
+        """The keys that the status calls safe to sign with."""
+        return {e.key for e in self.operator.status.ledger.keys if e.safe_since_time is not None}
+
+    def _judge_permissions(self, before: set[PublicKey]) -> None:
+        """Of a key that was safe before, an API server that cannot be read may have been restarted without it since."""
+        for key in self._safe():
+            asked = self.cluster.slice_readable or key not in before
+            refusing = self.cluster.refusing(key, answering=key in before) if asked else []
+            self.oracle.permitted(key, refusing, self.now)
 
     def _note_read(self) -> None:
         named = self.cluster.named
@@ -203,7 +216,8 @@ class World:
         """R10: safeSinceTime in a status that is not older than three intervals."""
         fresh = self.reported is not None and self.now - self.reported <= 3 * self.interval
         entry = self.entry(key)
-        return fresh and not self.restored and entry is not None and entry.safe_since_time is not None
+        permitted = entry is not None and entry.safe_since_time is not None and not entry.unlisted_by
+        return fresh and not self.restored and permitted
 
     # Settings
 

@@ -76,6 +76,9 @@ class StatusKey(APIModel):
     """The key itself: SubjectPublicKeyInfo in PEM."""
     origins: Annotated[tuple[StatusKeyOrigin, ...], ListType("atomic")] = ()
     """Which sources list the key at present."""
+    unlisted_by: Annotated[tuple[str, ...], ListType("atomic")] = ()
+    """The API servers (HOST:PORT) that were read and do not list the key: they would refuse its tokens. None is named
+    where there is only one API server. As long as one is named, the key is not safe to sign with."""
     state: str | None = None
     """Pending, Published, Served, SafeToSign, Signing, Retiring or Leaving. A summary of the times below; to decide
     whether to sign with the key look at safeSinceTime."""
@@ -86,7 +89,10 @@ class StatusKey(APIModel):
     signed_before_safe: Flag | None = None
     """Whether its first signature was seen before it was safe to sign with."""
     material_changed: Flag | None = None
-    """Whether its ID stood for another key before, and it is not yet safe to sign with."""
+    """Whether its ID stood for another key before, and not every cache knows this one yet."""
+    known_to_caches: Flag | None = None
+    """Whether it has been published for so long that every cache knows it. It is safe to sign with if, besides, no API
+    server lacks it: look at safeSinceTime."""
     leaving: Flag | None = None
     """Whether it is being taken out of the store."""
     stale_age: LongDuration | None = None
@@ -104,7 +110,8 @@ class StatusKey(APIModel):
     safe_to_sign_time: Time | None = None
     """When it is expected to become safe to sign with. A forecast, not a permission."""
     safe_since_time: Time | None = None
-    """Since when it is safe to sign with. This is the permission."""
+    """Since when it is safe to sign with. This is the permission, in a status that is not older than three intervals;
+    absent while an API server does not list the key. To wait for it: oidc-publisher wait NAME --safe-to-sign KID."""
     first_signed_time: Time | None = None
     """When a token signed with it was first seen."""
     last_listed_time: Time | None = None
@@ -188,7 +195,8 @@ class OIDCIssuerStatus(APIModel):
     """The value of the annotation oidc-publisher.io/reconcile-requested-at that the operator last acted upon."""
     conditions: Annotated[tuple[StatusCondition, ...], ListType("map", ("type",))] = ()
     """Ready, KeysRead, SafeToSign, Published, Served and TokenAccepted; Reconciling or Stalled exist only while
-    true."""
+    true. SafeToSign speaks of the key IDs that its message names, never of a key that was added since: whoever wants to
+    sign with a key waits for safeSinceTime of that key in keys."""
     findings: Annotated[tuple[StatusFinding, ...], ListType("atomic")] = ()
     """All checks that fail at present, the root cause first; 32 at most."""
     issuer_url: str | None = None

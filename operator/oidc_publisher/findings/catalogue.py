@@ -75,6 +75,7 @@ class Reason(StrEnum):
     RetirementBlocked = auto()
     RetirementOverdue = auto()
     KeyWithdrawn = auto()
+    KeyUnlistedSomewhere = auto()
     KeyTypeChange = auto()
     PrePublishing = auto()
     PrePublishShort = auto()
@@ -128,6 +129,7 @@ class Reason(StrEnum):
     SigningKeyNotServed = auto()
     SignatureInvalid = auto()
     TokenRejectedByAPIServer = auto()
+    TokenRejectedByPeer = auto()
     TokenOutlivesPolicy = auto()
     AudienceShared = auto()
     # report → Ready
@@ -273,7 +275,7 @@ CATALOGUE: Mapping[Reason, Entry] = {
         _PLAN,
         _C,
         "A key signed before every cache could know it.",
-        "Some verifiers refuse its tokens until the time named; sign with the former key until then if you can.",
+        "Some verifiers refuse its tokens until then; sign with the former key meanwhile if you can.",
     ),
     Reason.SigningKeyUnlisted: Entry(
         _PLAN,
@@ -312,6 +314,13 @@ CATALOGUE: Mapping[Reason, Entry] = {
         "A key in rotation.withdrawnKeyIDs is still listed or still signs.",
         "Remove it from the API servers; tokens that it signs are refused by relying parties.",
     ),
+    Reason.KeyUnlistedSomewhere: Entry(
+        _PLAN,
+        _W,
+        "An API server does not list a key that others list, or may sign with: it would refuse the tokens of those that do.",
+        "Add its public half to --service-account-key-file of the API servers named, and restart them; it is no key to "
+        "sign with until then.",
+    ),
     Reason.KeyTypeChange: Entry(
         _PLAN,
         _I,
@@ -321,8 +330,8 @@ CATALOGUE: Mapping[Reason, Entry] = {
     Reason.PrePublishing: Entry(
         _PLAN,
         _I,
-        "A key is published but not yet known to every cache.",
-        "Do not sign with it before the time named.",
+        "A key is not yet known to every cache.",
+        "Do not sign with it before its safeSinceTime is in status.keys: `oidc-publisher wait NAME --safe-to-sign KID`.",
     ),
     Reason.PrePublishShort: Entry(
         _PLAN,
@@ -637,6 +646,14 @@ CATALOGUE: Mapping[Reason, Entry] = {
         "The public half of its signing key is missing in --service-account-key-file.",
         stalled=True,
     ),
+    Reason.TokenRejectedByPeer: Entry(
+        _TOKEN,
+        _C,
+        "An API server refuses tokens that another one of the cluster mints.",
+        "Add the public half of that key to --service-account-key-file of the one that refuses, and restart it; sign with "
+        "the former key meanwhile if you can.",
+        stalled=True,
+    ),
     Reason.TokenOutlivesPolicy: Entry(
         _TOKEN,
         _W,
@@ -702,7 +719,7 @@ CATALOGUE: Mapping[Reason, Entry] = {
         _PUBLISH,
         _I,
         "Documents that another owner wrote were taken over.",
-        "Keys that were not in them are safe to sign with only when their time has come: look at SafeToSign.",
+        "Keys that were not in them are safe to sign with only when their safeSinceTime is in status.keys.",
     ),
     Reason.StoreChanged: Entry(
         _PUBLISH,

@@ -137,12 +137,13 @@ def _safe_to_sign(findings: Sequence[Finding], facts: Facts) -> Condition:
         return _make(
             kind, ConditionStatus.TRUE, Reason.Succeeded, facts.achieved.get(kind, "Every listed key may sign."), facts
         )
-    for reason in (Reason.PrePublishing, Reason.KeyWithdrawn):
+    for reason in (Reason.KeyUnlistedSomewhere, Reason.PrePublishing, Reason.KeyWithdrawn):
         keeps = most_important(f for f in plan if f.reason is reason)
         if keeps is not None:
             return _make(kind, ConditionStatus.FALSE, reason, keeps.message, facts)
     entry = CATALOGUE[Reason.PrePublishing]
-    return _make(kind, ConditionStatus.FALSE, Reason.PrePublishing, f"{entry.meaning} {entry.hint}", facts)
+    message = f"{facts.skipped.get(kind, entry.meaning)} {entry.hint}"
+    return _make(kind, ConditionStatus.FALSE, Reason.PrePublishing, message, facts)
 
 
 def _ready(

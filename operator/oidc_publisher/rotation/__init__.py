@@ -1,4 +1,4 @@
-"""Rotation: the ledger of keys and the rules R1 to R14 that carry it through time. Pure."""
+"""Rotation: the ledger of keys and the rules R1 to R15 that carry it through time. Pure."""
 
 from oidc_publisher.rotation.advance import Advance, advance, begin_write
 from oidc_publisher.rotation.clock import COARSE, clock_offset, clock_trusted, coarse, coarse_slot, whole_second
@@ -10,6 +10,7 @@ from oidc_publisher.rotation.readings import (
     Mint,
     Mints,
     Policy,
+    ServerListing,
     SourceReading,
     StoredReading,
     StoreState,
@@ -33,6 +34,7 @@ __all__ = [
     "Origin",
     "Pass",
     "Policy",
+    "ServerListing",
     "SourceReading",
     "State",
     "StoreState",

@@ -1,4 +1,4 @@
-"""The heart: what the ledger says at one instant, by the rules R1 to R14."""
+"""The heart: what the ledger says at one instant, by the rules R1 to R15."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from oidc_publisher.findings import Finding, Reason
 from oidc_publisher.keys import PublicKey
 from oidc_publisher.rotation.cacheages import latest_end, remember_cache_ages
 from oidc_publisher.rotation.ledger import Ledger, LedgerKey
-from oidc_publisher.rotation.listing import list_keys, settle_materials
-from oidc_publisher.rotation.planfindings import may_sign, report
+from oidc_publisher.rotation.listing import list_keys, note_unlisted, settle_materials
+from oidc_publisher.rotation.permission import permission
+from oidc_publisher.rotation.planfindings import report
 from oidc_publisher.rotation.publishedset import order, plan_publication
 from oidc_publisher.rotation.rebuild import needs_rebuild, rebuild
 from oidc_publisher.rotation.retiring import drop_gone, retire
@@ -29,7 +30,8 @@ class Advance:
 
     `publish` is the set to store, newest first; empty means: write nothing. `wake_at` is when the answer changes by the
     clock alone. `more` says that the write this plan needs is followed by another (R6). `may_sign`: whether every
-    listed key is safe to sign with now. `events` are worth telling once.
+    listed key is safe to sign with now, and `permission` the sentence that names these keys. `events` are worth telling
+    once.
     """
 
     ledger: Ledger
@@ -40,6 +42,7 @@ class Advance:
     complete: bool
     may_sign: bool | None
     more: bool = False
+    permission: str = ""
 
 
 def advance(before: Ledger, seen: Pass) -> Advance:
@@ -57,11 +60,13 @@ def advance(before: Ledger, seen: Pass) -> Advance:
     ledger = note_wire(ledger, seen)  # R2
     ledger = retire(ledger, seen)  # R5, R7
     ledger = note_signatures(ledger, seen)  # R10
-    ledger = promote(ledger, seen)  # R3
+    ledger = note_unlisted(ledger, seen)  # R15
+    ledger = promote(ledger, seen)  # R3, R15
     ledger = judge_signatures(ledger, before)  # R10
     ledger, gone = drop_gone(ledger, seen)  # R12
     ledger = replace(ledger, keys=order(ledger.keys))
     publication = plan_publication(ledger, seen)  # R6, R11, R14
+    permitted = permission(ledger)  # R10
     return Advance(
         ledger=ledger,
         publish=publication.keys,
@@ -69,8 +74,9 @@ def advance(before: Ledger, seen: Pass) -> Advance:
         findings=report(ledger, publication, seen),
         events=_events(before, ledger, gone, rebuilt=rebuilt),
         complete=seen.complete,
-        may_sign=may_sign(ledger),
+        may_sign=permitted.granted,
         more=publication.more,
+        permission=permitted.sentence,
     )
 
 

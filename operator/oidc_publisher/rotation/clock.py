@@ -21,6 +21,11 @@ def whole_second(time: datetime) -> datetime:
     return time if time.microsecond == 0 else time.replace(microsecond=0) + timedelta(seconds=1)
 
 
+def stamp(time: datetime) -> str:
+    """A time as messages write it."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
 def coarse_slot(time: datetime) -> datetime:
     """The beginning of the coarse period that `time` lies in; all issuers and fields share the same periods."""
     seconds = int(time.timestamp())

@@ -25,7 +25,9 @@ class LedgerKey:
 
     `founding`: it was in the first document ever at this URL, so nobody can have cached a set without it (R3).
     `baseline`: it signed already in the first complete pass (R10). `signed_before_safe`: decided once (R10).
-    `material_changed`: its ID stood for another key before, until this one is safe (R8).
+    `material_changed`: its ID stood for another key before, until this one is known to every cache (R8).
+    `known_to_caches`: it has waited in full (R3), so that it is safe whenever no API server lacks it (R15).
+    `unlisted_by`: the API servers (HOST:PORT) that were read and do not list it; none where there is only one.
     `rebuilt_time`: the stored object's last-modified time, from which a rebuilt key is served once the wire shows it (R9).
     """
 
@@ -40,6 +42,8 @@ class LedgerKey:
     baseline: bool = False
     signed_before_safe: bool = False
     material_changed: bool = False
+    known_to_caches: bool = False
+    unlisted_by: tuple[str, ...] = ()
     published_time: datetime | None = None
     rebuilt_time: datetime | None = None
     served_since_time: datetime | None = None

@@ -1,4 +1,4 @@
-"""R1, R4 and R8: how keys enter, what still lists them, and which material a key ID stands for."""
+"""R1, R4, R8 and R15: how keys enter, who lists them and who does not, and which material a key ID stands for."""
 
 from __future__ import annotations
 
@@ -47,6 +47,7 @@ def settle_materials(ledger: Ledger, seen: Pass) -> Ledger:
             served_since_time=None,
             safe_to_sign_time=None,
             safe_since_time=None,
+            known_to_caches=False,
             first_signed_time=None,
             last_signed_time=None,
         )
@@ -146,3 +147,51 @@ def _name_versions(ledger: Ledger, seen: Pass) -> Ledger:
         for entry in ledger.keys
     )
     return replace(ledger, keys=keys)
+
+
+def note_unlisted(ledger: Ledger, seen: Pass) -> Ledger:
+    """R15: note which API servers were read and do not list each key; what cannot be read stays as it was known.
+
+    With a single API server a key may be listed and sign in one restart, so there it lacks nobody.
+    """
+    if not seen.has_api_servers:
+        return replace(ledger, keys=tuple(replace(entry, unlisted_by=()) for entry in ledger.keys))
+    counting = _counting(ledger, seen)
+    if not counting:
+        return ledger
+
+    def lacks(entry: LedgerKey, address: str) -> bool:
+        server = seen.servers.get(address)
+        if server is None or not (server.whole or entry.key in server.keys):
+            return address in entry.unlisted_by
+        return entry.key not in server.keys
+
+    def note(entry: LedgerKey) -> LedgerKey:
+        speaks = len(counting) > 1 and entry.unused_since_time is None
+        return replace(entry, unlisted_by=tuple(a for a in counting if lacks(entry, a)) if speaks else ())
+
+    return replace(ledger, keys=tuple(note(entry) for entry in ledger.keys))
+
+
+def _counting(ledger: Ledger, seen: Pass) -> tuple[str, ...]:
+    """The API servers whose word R15 needs: the present ones; none while they are not known.
+
+    A restart takes an API server out of the EndpointSlice for a moment. For one clockSkew it counts as one that cannot be
+    read: it comes back, perhaps without the key.
+    """
+    lately_gone = {
+        endpoint.address
+        for endpoint in ledger.endpoints
+        if endpoint.gone_since_time is not None and seen.now < endpoint.gone_since_time + seen.policy.clock_skew
+    }
+    present = seen.mints.endpoints
+    return tuple(sorted({*present, *lately_gone})) if present else ()
+
+
+def listed_everywhere(entry: LedgerKey, ledger: Ledger, seen: Pass) -> bool:
+    """R15: whether the key may become safe in this pass: every API server was read, and none lacks the key."""
+    if not seen.has_api_servers:
+        return True
+    read = {address for address, server in seen.servers.items() if server.whole or entry.key in server.keys}
+    counting = _counting(ledger, seen)
+    return bool(counting) and read.issuperset(counting) and not entry.unlisted_by

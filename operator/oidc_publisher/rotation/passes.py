@@ -13,6 +13,7 @@ from oidc_publisher.rotation.readings import (
     Mint,
     Mints,
     Policy,
+    ServerListing,
     SourceReading,
     StoredReading,
     StoreState,
@@ -74,6 +75,21 @@ class Pass:
     def minted(self) -> dict[str, Mint]:
         """The fresh token of each endpoint."""
         return {m.endpoint: m for m in self.mints.minted}
+
+    @cached_property
+    def has_api_servers(self) -> bool:
+        """Whether one of the spec's sources is the API servers."""
+        return any(source.from_api_server for source in self.sources)
+
+    @cached_property
+    def servers(self) -> dict[str, ServerListing]:
+        """What each API server lists, by its HOST:PORT; of what several sources read of it, all that they saw."""
+        found: dict[str, ServerListing] = {}
+        for server in (server for source in self.sources for server in source.servers):
+            known = found.get(server.address, server)
+            both = ServerListing(server.address, known.keys | server.keys, known.whole or server.whole)
+            found[server.address] = both
+        return found
 
     def on_wire(self, key: PublicKey) -> bool:
         """Whether every read of the public URL showed the key."""

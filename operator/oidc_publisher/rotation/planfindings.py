@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from oidc_publisher.findings import Finding, Reason, Severity
-from oidc_publisher.rotation.clock import clock_offset
+from oidc_publisher.rotation.clock import clock_offset, stamp
 from oidc_publisher.rotation.listing import unreadable_entries_of
 from oidc_publisher.rotation.signing import signing_key_ids
 
@@ -36,17 +36,6 @@ def report(ledger: Ledger, publication: Publication, seen: Pass) -> tuple[Findin
         found.extend(_about_key(entry, ledger, seen))
     found.extend(_about_policy(ledger, seen))
     return tuple(found)
-
-
-def may_sign(ledger: Ledger) -> bool | None:
-    """Whether every listed key may sign now; None when nothing is listed."""
-    listed = [entry for entry in ledger.keys if entry.origins]
-    return all(entry.safe_since_time is not None for entry in listed) if listed else None
-
-
-def stamp(time: datetime) -> str:
-    """A time as messages write it."""
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _about_materials(ledger: Ledger, seen: Pass) -> Iterator[Finding]:
@@ -117,14 +106,17 @@ def _about_key(entry: LedgerKey, ledger: Ledger, seen: Pass) -> Iterator[Finding
             doing = "still signs" if signs else "is still listed"
             yield Finding.of(Reason.KeyWithdrawn, f"Key {key_id} is withdrawn and {doing}", subject=key_id)
         return
-    if entry.signed_before_safe and entry.safe_since_time is None and entry.unused_since_time is None:
+    if entry.signed_before_safe and not entry.known_to_caches and entry.unused_since_time is None:
         yield Finding.of(
             Reason.SignedBeforeSafe,
             f"Key {key_id} signed before it was safe; all is well {_from(entry)}",
             subject=key_id,
         )
-    elif listed and entry.safe_since_time is None and not signs:
-        yield Finding.of(Reason.PrePublishing, f"Key {key_id} is safe to sign with {_from(entry)}", subject=key_id)
+    elif listed and not entry.known_to_caches and not signs:
+        yield Finding.of(Reason.PrePublishing, _waits(entry), subject=key_id)
+    if entry.unlisted_by and (listed or signs):
+        message = f"Key {key_id} is not listed by API server {', '.join(entry.unlisted_by)}"
+        yield Finding.of(Reason.KeyUnlistedSomewhere, message, subject=key_id)
     why = _unconfirmed(entry, seen)
     if why and not signs:
         message = f"Key {key_id} cannot be confirmed as unused and stays, because {why}"
@@ -136,6 +128,13 @@ def _about_key(entry: LedgerKey, ledger: Ledger, seen: Pass) -> Iterator[Finding
         names = ", ".join(sorted({o.source for o in entry.origins}))
         message = f"Key {key_id} is listed by {names} but by no API server"
         yield Finding.of(Reason.KeyUnknownToAPIServer, message, subject=key_id)
+
+
+def _waits(entry: LedgerKey) -> str:
+    if entry.safe_to_sign_time is not None:
+        return f"Key {entry.key_id} is safe to sign with {_from(entry)}"
+    where = "published" if entry.published_time is None else "at the public URL"
+    return f"Key {entry.key_id} is not {where} yet, so nobody can say from when it is safe to sign with"
 
 
 def _from(entry: LedgerKey) -> str:

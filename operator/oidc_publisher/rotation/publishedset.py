@@ -76,7 +76,7 @@ def _claim(entry: LedgerKey, signing: frozenset[str]) -> tuple[int, float, float
     if entry.published_time is None:
         # It displaces nobody: least of all a key of an old ledger that nothing lists any more (R9).
         return (5 if entry.retire_time else 4, entry.first_seen_time.timestamp(), 0.0, entry.key_id)
-    if entry.retire_time is None and entry.safe_since_time is not None:
+    if entry.retire_time is None and entry.known_to_caches:
         return (1, 0.0, published, entry.key_id)
     if entry.retire_time is not None:
         return (2, retires, published, entry.key_id)

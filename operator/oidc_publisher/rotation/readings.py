@@ -19,6 +19,18 @@ class Listing:
 
 
 @dataclass(frozen=True, slots=True)
+class ServerListing:
+    """What one API server (HOST:PORT) lists.
+
+    `whole`: all of its key set could be read, so that it does not list what is not in `keys`.
+    """
+
+    address: str
+    keys: frozenset[PublicKey] = frozenset()
+    whole: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class SourceReading:
     """What one key source said in this pass.
 
@@ -26,7 +38,8 @@ class SourceReading:
     with a valid certificate. `unreadable` are the entries that could not be read. An incomplete reading lists what it
     could see and delists nothing.
     `missing` names what kept it from being complete (an endpoint, the object), for RetirementBlocked.
-    `from_api_server`: its listings are what API servers themselves accept.
+    `from_api_server`: its listings are what API servers themselves accept; `servers` says which of them lists what, for
+    each API server of the EndpointSlice or of `addresses` (R15).
     """
 
     name: str
@@ -35,6 +48,7 @@ class SourceReading:
     unreadable: frozenset[str] = frozenset()
     missing: tuple[str, ...] = ()
     from_api_server: bool = False
+    servers: tuple[ServerListing, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

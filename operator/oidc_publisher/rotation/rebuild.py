@@ -89,4 +89,5 @@ def _forget(entry: LedgerKey, time: datetime, seen: Pass) -> LedgerKey:
         served_since_time=None,
         safe_to_sign_time=None,
         safe_since_time=None,
+        known_to_caches=False,
     )

@@ -1,4 +1,4 @@
-"""R2 and R3: what is on the wire since when, and when a key is safe to sign with."""
+"""R2, R3 and R15: what is on the wire since when, and when a key is safe to sign with."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from oidc_publisher.rotation.cacheages import measured_ages
 from oidc_publisher.rotation.ledger import Ledger, LedgerKey
+from oidc_publisher.rotation.listing import listed_everywhere
 from oidc_publisher.rotation.readings import StoreState
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def note_wire(ledger: Ledger, seen: Pass) -> Ledger:
     def note(entry: LedgerKey) -> LedgerKey:
         if seen.off_wire(entry.key):
             entry = _not_served(entry)
-        waits = entry.served_since_time is not None and entry.safe_since_time is None
+        waits = entry.served_since_time is not None and not entry.known_to_caches
         if not waits or entry.unused_since_time is not None:
             # R3: until it is served, sets without it are being cached under every age that is in force. A key that
             # has waited already carries the longest age to the owner mark (R9), whence a lost ledger learns it.
@@ -74,6 +75,7 @@ def _not_served(entry: LedgerKey) -> LedgerKey:
         served_since_time=None,
         safe_to_sign_time=None,
         safe_since_time=None,
+        known_to_caches=False,
         rebuilt_time=None,
         founding=False,
         baseline=entry.baseline and entry.served_since_time is None,
@@ -89,24 +91,37 @@ def note_founding(ledger: Ledger, seen: Pass) -> Ledger:
 
 
 def promote(ledger: Ledger, seen: Pass) -> Ledger:
-    """R3: forecast when each key is safe, and call it safe in a pass that sees it on the wire at or after that time."""
+    """R3: forecast when each key is known to every cache, and note it in a pass that sees it on the wire at or after that time.
+
+    R15: it is safe to sign with from the first such pass in which no API server lacks it. An API server that does takes
+    the permission away and no more: the wait is over.
+    """
 
     def judge(entry: LedgerKey) -> LedgerKey:
         withdrawn = entry.key_id in seen.policy.withdrawn_key_ids  # R14
         if entry.unused_since_time is not None or entry.leaving or withdrawn:
-            return replace(entry, safe_to_sign_time=None, safe_since_time=None)
-        forecast = safe_to_sign_time(entry, seen.policy)
-        entry = replace(entry, safe_to_sign_time=forecast)
-        if entry.safe_since_time is not None or forecast is None:
-            return entry
-        # For these the forecast is servedSinceTime itself, which is rounded up and may lie a moment ahead.
-        at_once = entry.founding or entry.baseline
-        if seen.trusted and (at_once or seen.instant >= forecast) and seen.on_wire(entry.key):
-            # An early signature is history now, and so is a former material; a later absence from the wire is neither again.
-            return replace(entry, safe_since_time=seen.now, signed_before_safe=False, material_changed=False)
+            return replace(entry, safe_to_sign_time=None, safe_since_time=None, known_to_caches=False)
+        shown = seen.trusted and seen.on_wire(entry.key)
+        if not entry.known_to_caches:
+            entry = _wait(entry, seen, shown=shown)
+        if entry.unlisted_by:
+            return replace(entry, safe_since_time=None)
+        if entry.known_to_caches and entry.safe_since_time is None and shown and listed_everywhere(entry, ledger, seen):
+            return replace(entry, safe_since_time=seen.now)
         return entry
 
     return replace(ledger, keys=tuple(judge(entry) for entry in ledger.keys))
+
+
+def _wait(entry: LedgerKey, seen: Pass, *, shown: bool) -> LedgerKey:
+    forecast = safe_to_sign_time(entry, seen.policy)
+    entry = replace(entry, safe_to_sign_time=forecast)
+    # For these the forecast is servedSinceTime itself, which is rounded up and may lie a moment ahead.
+    at_once = entry.founding or entry.baseline
+    if not shown or forecast is None or not (at_once or seen.instant >= forecast):
+        return entry
+    # An early signature is history now, and so is a former material; a later absence from the wire is neither again.
+    return replace(entry, known_to_caches=True, signed_before_safe=False, material_changed=False)
 
 
 def safe_to_sign_time(entry: LedgerKey, policy: Policy) -> datetime | None:

@@ -88,7 +88,7 @@ def judge_signatures(ledger: Ledger, before: Ledger) -> Ledger:
 
     def judge(entry: LedgerKey) -> LedgerKey:
         new = entry.first_signed_time is not None and entry.key not in signed_before
-        early = new and entry.safe_since_time is None and not (first_complete and entry.baseline)
+        early = new and not entry.known_to_caches and not (first_complete and entry.baseline)
         return replace(entry, signed_before_safe=True) if early else entry
 
     return replace(ledger, keys=tuple(judge(entry) for entry in ledger.keys))

@@ -15,7 +15,7 @@ from oidc_publisher.cluster import ClusterAPI, ObjectReference, api_server_endpo
 from oidc_publisher.errors import AnswerError, ClusterError, UnreachableError
 from oidc_publisher.findings import Finding, Reason
 from oidc_publisher.keys import KeyDefect, PublicKey, read_cluster_jwks
-from oidc_publisher.rotation import Listing, SourceReading
+from oidc_publisher.rotation import Listing, ServerListing, SourceReading
 from oidc_publisher.sources.confirming import confirmed
 from oidc_publisher.sources.port import SourceResult
 
@@ -27,13 +27,18 @@ _AT_ONCE = 8
 
 @dataclass(frozen=True, slots=True)
 class _Said:
-    """What one API server said. `complete`: the keys are all that it lists, and there is a usable one."""
+    """What one API server said. `whole`: the keys are all that it lists, apart from those that are left out."""
 
     endpoint: str
-    complete: bool = False
+    whole: bool = False
     keys: tuple[PublicKey, ...] = ()
     defects: tuple[KeyDefect, ...] = ()
     findings: tuple[Finding, ...] = ()
+
+    @property
+    def complete(self) -> bool:
+        """Whether it delists what it does not name (R4): it names a usable key."""
+        return self.whole and bool(self.keys)
 
 
 class APIServerSource:
@@ -99,7 +104,7 @@ class APIServerSource:
         read = read_cluster_jwks(body)
         known = all(defect.reason is Reason.KeyUnsupported for defect in read.defects)
         findings = (_empty(asked),) if known and not read.keys else ()
-        return _Said(asked, known and bool(read.keys), read.keys, read.defects, findings)
+        return _Said(asked, known, read.keys, read.defects, findings)
 
     def _where_from(self, endpoint: str | None) -> str:
         """What to do about an address at which nobody answers, by who names it."""
@@ -135,6 +140,8 @@ class APIServerSource:
             listings=tuple(Listing(key) for key in keys),
             missing=tuple(missing),
             from_api_server=True,
+            # Of the one that answers for an unknown number of them nothing follows for any single one.
+            servers=tuple(ServerListing(one.endpoint, frozenset(one.keys), one.whole) for one in said if endpoints),
         )
         found = [*findings, *(f for one in said for f in one.findings), *self._defects(said)]
         return SourceResult(reading, tuple(dict.fromkeys(found)), endpoints)

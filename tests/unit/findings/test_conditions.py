@@ -138,6 +138,47 @@ def test_a_withdrawn_key_that_is_listed_makes_safe_to_sign_false_by_its_name() -
     assert both.reason is Reason.PrePublishing
 
 
+def test_a_key_that_an_api_server_lacks_makes_safe_to_sign_false_before_one_that_waits() -> None:
+    """The one needs somebody, the other needs time."""
+    lacked = Finding.of(Reason.KeyUnlistedSomewhere, "Key K1 is not listed by API server B", subject="K1")
+    waiting = Finding.of(Reason.PrePublishing, "Key K2 is safe to sign with from 2026-01-02T00:00:00Z", subject="K2")
+    found = by_type(conditions((waiting, lacked), replace(GOOD, may_sign=False)))
+    safe = found[ConditionType.SAFE_TO_SIGN]
+    assert (safe.status, safe.reason) == (ConditionStatus.FALSE, Reason.KeyUnlistedSomewhere)
+    assert "API server B" in safe.message
+    assert found[ConditionType.READY].status is ConditionStatus.TRUE
+
+
+def test_a_token_that_a_peer_refuses_is_a_fault_for_a_person() -> None:
+    """Half of the requests of a pod are refused: not Ready, and nothing that passes by itself."""
+    refused = Finding.of(Reason.TokenRejectedByPeer, "B refuses the token that A has just minted", subject="B")
+    found = by_type(conditions((refused,), GOOD))
+    assert found[ConditionType.TOKEN_ACCEPTED].status is ConditionStatus.FALSE
+    assert found[ConditionType.READY].reason is Reason.TokenRejectedByPeer
+    assert found[ConditionType.STALLED].status is ConditionStatus.TRUE
+
+
+def test_safe_to_sign_names_the_keys_it_speaks_of() -> None:
+    """It cannot speak of a key that no pass has seen."""
+    kind = ConditionType.SAFE_TO_SIGN
+    said = {kind: "All listed keys may sign since 2026-01-02T00:00:00Z: K1."}
+    assert by_type(conditions((), replace(GOOD, achieved={**GOOD.achieved, **said})))[kind].message == said[kind]
+
+
+def test_what_keeps_keys_from_signing_is_said_where_no_finding_says_it() -> None:
+    """The key signs since ever, and nothing could be published: no key is published, and no time is named."""
+    kind = ConditionType.SAFE_TO_SIGN
+    facts = replace(GOOD, may_sign=False, skipped={kind: "These listed keys may not sign yet: K1."})
+    safe = by_type(conditions((), facts))[kind]
+    assert (safe.status, safe.reason) == (ConditionStatus.FALSE, Reason.PrePublishing)
+    assert safe.message.startswith(
+        "These listed keys may not sign yet: K1. Do not sign with it before its safeSinceTime"
+    )
+    for message in (safe.message, by_type(conditions((), replace(GOOD, may_sign=False)))[kind].message):
+        assert "published" not in message
+        assert "time named" not in message
+
+
 def test_suspended_makes_no_claim() -> None:
     """An old proof is not a proof."""
     found = by_type(conditions((), replace(GOOD, suspended=True, previous=conditions((), GOOD))))

@@ -18,6 +18,7 @@ from oidc_publisher.rotation import (
     Mints,
     Pass,
     Policy,
+    ServerListing,
     SourceReading,
     StoredReading,
     StoreState,
@@ -66,11 +67,12 @@ class Source:
 
 @dataclass
 class Server:
-    """An API server: what it lists in its JWKS and what it signs with."""
+    """An API server: what it lists in its JWKS and what it signs with; not `whole`: something in it cannot be read."""
 
     keys: list[PublicKey]
     signer: PublicKey
     up: bool = True
+    whole: bool = True
 
 
 @dataclass
@@ -78,6 +80,7 @@ class World:
     """Everything outside of the ledger, and the ledger as the status holds it."""
 
     servers: dict[str, Server] = field(default_factory=dict)
+    slice_up: bool = True
     sources: dict[str, Source] = field(default_factory=dict)
     policy: Policy = DEFAULTS
     true_now: datetime = T0
@@ -193,7 +196,7 @@ class World:
                 for address, server in self.servers.items()
                 if server.up
             ]
-            mints = Mints(tuple(self.servers), tuple(fresh))
+            mints = Mints(tuple(self.servers), tuple(fresh)) if self.slice_up else Mints(None)
         return Pass(
             sources=tuple(sources),
             mints=mints,
@@ -208,9 +211,14 @@ class World:
         up = [server for server in self.servers.values() if server.up]
         listings = tuple(dict.fromkeys(Listing(k) for server in up for k in server.keys))
         down = tuple(f"API server {address}" for address, server in self.servers.items() if not server.up)
-        complete = not down and bool(listings)
-        missing = down or (() if listings else ("source api",))
-        return SourceReading("api", complete, listings, missing=missing, from_api_server=True)
+        complete = not down and bool(listings) and self.slice_up
+        missing = down or (() if complete else ("source api",))
+        read = tuple(
+            ServerListing(address, frozenset(server.keys) if server.up else frozenset(), server.up and server.whole)
+            for address, server in self.servers.items()
+        )
+        servers = read if self.slice_up else ()
+        return SourceReading("api", complete, listings, missing=missing, from_api_server=True, servers=servers)
 
     def _wire(self) -> WireReading | None:
         if not self.wire_up:

@@ -79,6 +79,26 @@ async def test_the_union_of_all_servers(pki: PKI) -> None:
     assert all(listing.entry is None and listing.version is None for listing in result.reading.listings)
 
 
+async def test_who_lists_what_is_known_of_each_server(pki: PKI) -> None:
+    """R15 asks for it: one that cannot be read, or not in full, is not one that does not list a key."""
+    down = f"127.0.0.1:{free_port()}"
+    garbage = {"kty": "EC", "kid": "x", "crv": "P-256", "x": "AA", "y": "AA"}
+    async with AsyncExitStack() as stack:
+        one, part, none = [await stack.enter_async_context(serving(pki)) for _ in range(3)]
+        one.on("GET", JWKS, key_set(jwk("a"), jwk("b")))
+        part.on("GET", JWKS, key_set(jwk("b"), garbage))
+        none.on("GET", JWKS, key_set())
+        stubs = one.address, part.address, none.address
+        result = await read(pki, one, addresses=(*stubs, down))
+    listed = {server.address: ({key.key_id for key in server.keys}, server.whole) for server in result.reading.servers}
+    assert listed == {
+        one.address: ({kid("a"), kid("b")}, True),
+        part.address: ({kid("b")}, False),
+        none.address: (set(), True),
+        down: (set(), False),
+    }
+
+
 async def test_two_materials_under_one_kid_are_both_listed(pki: PKI) -> None:
     """Which one is right is not the source's to decide (R8)."""
     async with AsyncExitStack() as stack:

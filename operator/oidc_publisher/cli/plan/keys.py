@@ -113,6 +113,8 @@ def _leaving(entry: LedgerKey, change: Change, now: datetime) -> str:
 
 def _safe(entry: LedgerKey, policy: Policy, now: datetime) -> str:
     """When the cluster may sign with it (R3)."""
+    if entry.unlisted_by:
+        return f"not safe to sign with while API server {', '.join(entry.unlisted_by)} does not list it"
     if entry.safe_since_time is not None:
         return f"safe to sign with since {both(entry.safe_since_time, now)}"
     if entry.safe_to_sign_time is not None and entry.safe_to_sign_time > now:

@@ -48,6 +48,7 @@ class KeyLine:
     algorithm: str
     state: str
     listed_by: tuple[str, ...]
+    unlisted_by: tuple[str, ...]
     signed_by: tuple[str, ...]
     served_since_time: datetime | None
     safe_since_time: datetime | None
@@ -178,6 +179,7 @@ def _key(key: StatusKey, issuer: OIDCIssuer) -> KeyLine:
         algorithm=key.algorithm or "",
         state=key.state or "",
         listed_by=tuple(dict.fromkeys(f"{o.source}:{o.entry}" if o.entry else o.source for o in key.origins)),
+        unlisted_by=key.unlisted_by,
         signed_by=tuple(e.address for e in endpoints if e.key_id == key.key_id and e.gone_since_time is None),
         served_since_time=key.served_since_time,
         safe_since_time=key.safe_since_time,

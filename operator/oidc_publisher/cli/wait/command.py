@@ -43,7 +43,8 @@ def command(condition: str | None, key_id: str | None, timeout: timedelta, **opt
     --safe-to-sign believes no status that merely lies there: the operator is asked to look again, with the annotation
     oidc-publisher.io/reconcile-requested-at (verb patch on oidcissuers), and only its answer counts. Run it before each
     restart that makes an API server sign with the key. It ends at once when waiting is in vain: the key is unknown,
-    withdrawn, retiring, or safe only after the timeout.
+    withdrawn, retiring, or safe only after the timeout. A key that an API server does not list is not safe: it would
+    refuse its tokens.
 
     Exit codes: 0 yes; 1 no, not within the timeout; 2 nobody can tell: wrong usage, no access, no such object, suspended,
     or the operator does not answer.
@@ -88,6 +89,7 @@ def _say(asking: Asking, key_id: str | None, verdict: Verdict) -> int:
         times = {"safeSinceTime": key.safe_since_time, "safeToSignTime": key.safe_to_sign_time} if key else {}
         result: dict[str, object] = {"name": asking.name, "satisfied": yes, "message": verdict.sentence}
         result |= {"keyID": key_id} if key_id is not None else {}
+        result |= {"unlistedBy": list(key.unlisted_by)} if key and key.unlisted_by else {}
         result |= {name: format_time(time) for name, time in times.items() if time is not None}
         if not asking.quiet:
             click.echo(written(result, asking.output), nl=False)

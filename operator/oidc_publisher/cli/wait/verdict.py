@@ -120,24 +120,42 @@ def judge_key(issuer: OIDCIssuer, key_id: str, now: datetime) -> Verdict:
 
 def _judge_known(issuer: OIDCIssuer, key: StatusKey, now: datetime) -> Verdict:
     name = f"Key {key.key_id}"
-    if key.leaving:
-        return Verdict(Answer.NO, f"{name} is Leaving the published set: nothing used it any more.", key=key)
-    if key.unused_since_time is not None:
-        since = both(key.unused_since_time, now)
-        sentence = f"{name} is Retiring: no source lists it and nothing signs with it since {since}."
-        return Verdict(Answer.NO, f"{sentence} Add it to the key files of the API servers first.", key=key)
-    if key.safe_since_time is not None:
+    if key.leaving or key.unused_since_time is not None:
+        return _judge_unused(key, now)
+    if key.unlisted_by and key.known_to_caches:
+        return Verdict(Answer.NOT_YET, f"{name} is known to every cache.{_unlisted(key)}", key=key)
+    if key.safe_since_time is not None and not key.unlisted_by:
         unlisted = "" if key.origins else " But no source lists it: add it to the key files of the API servers first."
         return Verdict(
             Answer.YES, f"{name} is safe to sign with since {both(key.safe_since_time, now)}.{unlisted}", key=key
         )
     if key.safe_to_sign_time is None:
-        return Verdict(Answer.NOT_YET, f"{name} is {key.state}, and {_obstacle(issuer, key)}", key=key)
+        obstacle = f"{_obstacle(issuer, key)}{_unlisted(key)}"
+        return Verdict(Answer.NOT_YET, f"{name} is {key.state}, and {obstacle}", key=key)
     if key.safe_to_sign_time > now:
         sentence = f"{name} is served, and is safe to sign with from {both(key.safe_to_sign_time, now)}."
-        return Verdict(Answer.NOT_YET, sentence, not_before=key.safe_to_sign_time, key=key)
-    sentence = f"{name} was due at {both(key.safe_to_sign_time, now)}, and has to be seen at the public URL once more."
-    return Verdict(Answer.NOT_YET, sentence + _trouble(issuer, ConditionType.SERVED), key=key)
+        return Verdict(Answer.NOT_YET, sentence + _unlisted(key), not_before=key.safe_to_sign_time, key=key)
+    due = f"{name} was due at {both(key.safe_to_sign_time, now)}, and has to be seen at the public URL once more"
+    sentence = f"{due}, in a pass that reads every API server."
+    trouble = _trouble(issuer, ConditionType.SERVED) or _trouble(issuer, ConditionType.KEYS_READ)
+    return Verdict(Answer.NOT_YET, f"{sentence}{_unlisted(key)}{trouble}", key=key)
+
+
+def _judge_unused(key: StatusKey, now: datetime) -> Verdict:
+    name = f"Key {key.key_id}"
+    if key.leaving or key.unused_since_time is None:
+        return Verdict(Answer.NO, f"{name} is Leaving the published set: nothing used it any more.", key=key)
+    since = both(key.unused_since_time, now)
+    sentence = f"{name} is Retiring: no source lists it and nothing signs with it since {since}."
+    return Verdict(Answer.NO, f"{sentence} Add it to the key files of the API servers first.", key=key)
+
+
+def _unlisted(key: StatusKey) -> str:
+    """R15: who would refuse its tokens, as a sentence to add."""
+    if not key.unlisted_by:
+        return ""
+    lacking = ", ".join(key.unlisted_by)
+    return f" But API server {lacking} does not list it, and would refuse its tokens: add it to the key files there."
 
 
 def _held_up(issuer: OIDCIssuer) -> Verdict | None:

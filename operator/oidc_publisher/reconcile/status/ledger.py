@@ -34,7 +34,15 @@ _TIMES = (
     "last_signed_time",
 )
 #: Marks that the ledger and the status name alike; absent means False.
-_MARKS = ("version_named", "founding", "baseline", "signed_before_safe", "material_changed", "leaving")
+_MARKS = (
+    "version_named",
+    "founding",
+    "baseline",
+    "signed_before_safe",
+    "material_changed",
+    "known_to_caches",
+    "leaving",
+)
 
 
 def keys_of(ledger: Ledger) -> tuple[StatusKey, ...]:
@@ -110,6 +118,7 @@ def _status_key(entry: LedgerKey, signing: frozenset[str]) -> StatusKey:
         algorithm=entry.key.algorithm,
         public_key=entry.key.to_pem(),
         origins=tuple(StatusKeyOrigin(source=o.source, entry=o.entry) for o in entry.origins),
+        unlisted_by=entry.unlisted_by,
         state=str(state(entry, signing)),
         stale_age=entry.stale_age,
         token_lifetime=entry.token_lifetime,
@@ -133,9 +142,12 @@ def _entry(key: StatusKey) -> LedgerKey | None:
         token_lifetime=key.token_lifetime or timedelta(0),
         stale_age=key.stale_age or timedelta(0),
         origins=tuple(Origin(o.source, o.entry) for o in key.origins),
+        unlisted_by=key.unlisted_by,
     )
     told: dict[str, Any] = {name: bool(getattr(key, name)) for name in _MARKS}
     told |= {name: getattr(key, name) for name in _TIMES}
+    # An earlier version wrote the permission alone, which no key had before the wait was over.
+    told["known_to_caches"] |= key.safe_since_time is not None
     return replace(entry, **told)
 
 

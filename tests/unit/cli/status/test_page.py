@@ -207,6 +207,7 @@ def test_the_page_for_programs_is_stable() -> None:
         "algorithm": "ES256",
         "state": "Served",
         "listedBy": ["cluster"],
+        "unlistedBy": [],
         "signedBy": [],
         "servedSinceTime": "2026-02-01T09:00:47Z",
         "safeToSignTime": "2026-02-02T09:00:47Z",

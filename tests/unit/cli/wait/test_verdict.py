@@ -45,6 +45,30 @@ KEYS: dict[str, tuple[str, dict[str, Any], Answer, str]] = {
         Answer.YES,
         "But no source lists it",
     ),
+    "known to every cache, and an API server lacks it": (
+        NEW,
+        {"keys": [key(NEW, "Served", safeToSignTime=ago(HOUR), knownToCaches=True, unlistedBy=["10.0.0.2:6443"])]},
+        Answer.NOT_YET,
+        "is known to every cache. But API server 10.0.0.2:6443 does not list it, and would refuse its tokens",
+    ),
+    "its time has not come, and an API server lacks it": (
+        NEW,
+        {"keys": [key(NEW, "Served", safeToSignTime=ago(-HOUR), unlistedBy=["10.0.0.2:6443"])]},
+        Answer.NOT_YET,
+        "(in 1h). But API server 10.0.0.2:6443 does not list it",
+    ),
+    "safe by a status that somebody wrote, and an API server lacks it": (
+        OLD,
+        {"keys": [key(OLD, "SafeToSign", safeSinceTime=ago(HOUR), knownToCaches=True, unlistedBy=["10.0.0.2:6443"])]},
+        Answer.NOT_YET,
+        "10.0.0.2:6443 does not list it",
+    ),
+    "safe by an earlier version's status, and an API server lacks it": (
+        OLD,
+        {"keys": [key(OLD, "SafeToSign", safeSinceTime=ago(HOUR), unlistedBy=["10.0.0.2:6443"])]},
+        Answer.NOT_YET,
+        "10.0.0.2:6443 does not list it",
+    ),
     "unknown": ("other", {}, Answer.NO, f"No source lists key other: add it to the key files of the API servers. Known are {NEW}"),
     "the beginning of a key ID": (OLD[:8], {}, Answer.NO, f"A key ID is given in full: {OLD}"),
     "unknown while a source cannot be read": (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -25,8 +26,8 @@ flags = st.booleans()
 
 
 def entries(key: PublicKey) -> st.SearchStrategy[LedgerKey]:
-    """Any entry of one key."""
-    return st.builds(
+    """Any entry of one key; safe is only one that every cache knows (R15)."""
+    made = st.builds(
         LedgerKey,
         key=st.just(key),
         version=st.integers(0, 10**28),
@@ -39,6 +40,8 @@ def entries(key: PublicKey) -> st.SearchStrategy[LedgerKey]:
         baseline=flags,
         signed_before_safe=flags,
         material_changed=flags,
+        known_to_caches=flags,
+        unlisted_by=st.lists(texts, max_size=2).map(tuple),
         published_time=maybe,
         rebuilt_time=maybe,
         served_since_time=maybe,
@@ -51,6 +54,7 @@ def entries(key: PublicKey) -> st.SearchStrategy[LedgerKey]:
         last_listed_time=maybe,
         last_signed_time=maybe,
     )
+    return made.map(lambda e: replace(e, known_to_caches=e.known_to_caches or e.safe_since_time is not None))
 
 
 ledgers = st.builds(
@@ -82,6 +86,15 @@ def through_the_api(ledger: Ledger) -> Ledger:
 def test_a_round_trip_through_the_status_loses_nothing(ledger: Ledger) -> None:
     """Every field of the ledger comes back as it was."""
     assert through_the_api(ledger) == ledger
+
+
+def test_a_key_that_an_earlier_version_called_safe_has_waited() -> None:
+    """It wrote the permission alone; a key whose permission an API server takes away does not wait again (R15)."""
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    safe = LedgerKey(KEYS[0], 1, now, timedelta(0), timedelta(0), known_to_caches=True, safe_since_time=now)
+    (known,) = keys_of(Ledger(keys=(safe,)))
+    before = known.model_copy(update={"known_to_caches": None})
+    assert read_ledger(OIDCIssuerStatus(keys=(before,), publication=StatusPublication(serial=1))).keys == (safe,)
 
 
 def test_an_empty_status_is_an_empty_ledger() -> None:
