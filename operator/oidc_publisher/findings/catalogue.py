@@ -318,8 +318,8 @@ CATALOGUE: Mapping[Reason, Entry] = {
         _PLAN,
         _W,
         "An API server does not list a key that others list, or may sign with: it would refuse the tokens of those that do.",
-        "Add its public half to --service-account-key-file of the API servers named, and restart them; it is no key to "
-        "sign with until then.",
+        "Add its public half to --service-account-key-file of the API servers named and restart them, or take it from the "
+        "others where it is to go; do not sign with it until then.",
     ),
     Reason.KeyTypeChange: Entry(
         _PLAN,
