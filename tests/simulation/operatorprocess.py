@@ -21,6 +21,7 @@ from oidc_publisher.cluster.memory import MemoryCluster
 from oidc_publisher.documents import Document, StoredDocument, owner_of
 from oidc_publisher.errors import StoreError
 from oidc_publisher.findings import Reason
+from oidc_publisher.probe import read_token
 from oidc_publisher.probe.token.limits import TokenLimits
 from oidc_publisher.probe.wire.memory import MemoryWire
 from oidc_publisher.probe.wire.port import Fetched
@@ -222,8 +223,9 @@ class Operator:
         server = self.world.cluster.servers[endpoint]
         if not server.up:
             return None
-        del token
-        return {"authenticated": bool(audiences)}
+        # Which keys an API server accepts stands in its key files; what it signs with itself it accepts here as well.
+        accepted = {key.key_id for key in (*server.files, server.signer)}
+        return {"authenticated": bool(audiences) and read_token(token).key_id in accepted}
 
     def _offsets(self) -> Mapping[str, timedelta]:
         up = [endpoint for endpoint, server in self.world.cluster.servers.items() if server.up]

@@ -128,7 +128,7 @@ class World:
 
     def _safe(self) -> set[PublicKey]:
         """The keys that the status calls safe to sign with."""
-        return {e.key for e in self.operator.status.ledger.keys if e.safe_since_time is not None}
+        return {e.key for e in self.operator.ledger.keys if e.safe_since_time is not None}
 
     def _judge_permissions(self, before: set[PublicKey]) -> None:
         """Of a key that was safe before, an API server that cannot be read may have been restarted without it since."""
@@ -210,7 +210,7 @@ class World:
     def knows(self, server: Server) -> bool:
         """Whether the status has this API server as one that is there."""
         addresses = {address for address, each in self.cluster.servers.items() if each is server}
-        return any(e.address in addresses and not e.gone_since_time for e in self.operator.status.ledger.endpoints)
+        return any(e.address in addresses and not e.gone_since_time for e in self.operator.ledger.endpoints)
 
     def may_sign(self, key: PublicKey) -> bool:
         """R10: safeSinceTime in a status that is not older than three intervals."""

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from oidc_publisher.controller import minting
 from oidc_publisher.errors import UnreachableError
 from oidc_publisher.findings import Reason
+from oidc_publisher.probe.token import mint as minting
 from oidc_publisher.probe.token.mint import FreshToken, mint_all
 
 ONE, TWO = "10.0.0.1:6443", "10.0.0.2:6443"
