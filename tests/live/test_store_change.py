@@ -75,7 +75,7 @@ def test_a_foreign_place_is_refused_and_the_old_documents_stay_served(stage: Sta
     assert f"s3://{BUCKET}/{NEW}" in message(found, "Published")
     assert published_at(status) == f"s3://{BUCKET}/{PREFIX}"
     assert condition(status, "Served") == "True"
-    assert "safeSinceTime" in key_of(status, stage.key.kid)
+    assert "safeSinceTime" not in key_of(status, stage.key.kid), "no key is safe at a place that is another's (R2)"
     assert stage.s3.get(BUCKET, NEW_JWKS) == foreign
     assert published(stage) == {stage.key.kid}
     assert events(stage, "StoreChanged") == []

@@ -85,7 +85,8 @@ class StatusKey(APIModel):
     baseline: Flag | None = None
     """Whether the cluster signed with it already when it was first looked at in full."""
     founding: Flag | None = None
-    """Whether it was in the first document ever at this URL, so that no cache can hold a set without it."""
+    """Whether it was listed in the first pass of an issuer without an apiServer source, while nothing was stored or served.
+    It is then safe as soon as it is served."""
     signed_before_safe: Flag | None = None
     """Whether its first signature was seen before it was safe to sign with."""
     material_changed: Flag | None = None

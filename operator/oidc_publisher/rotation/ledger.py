@@ -23,7 +23,7 @@ class LedgerKey:
     The fields up to `leaving` decide; `last_listed_time` and `last_signed_time` are for people, and coarse, so that a
     resting issuer costs few writes of its status.
 
-    `founding`: it was in the first document ever at this URL, so nobody can have cached a set without it (R3).
+    `founding`: it was listed in the first pass of an issuer that mints no tokens, over an empty place (R3).
     `baseline`: it signed already in the first complete pass (R10). `signed_before_safe`: decided once (R10).
     `material_changed`: its ID stood for another key before, until this one is known to every cache (R8).
     `known_to_caches`: it has waited in full (R3), so that it is safe whenever no API server lacks it (R15).

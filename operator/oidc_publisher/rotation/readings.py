@@ -79,8 +79,7 @@ class Mints:
 class StoreState(Enum):
     """What is known of the stored JWKS.
 
-    FOREIGN: another owner's, and we have never written there, so that it says nothing of our keys. LOST: we have, and
-    another owner has written since (R9).
+    FOREIGN: another owner's, and we have never written there. LOST: we have, and another owner has written since (R9).
     """
 
     UNREADABLE = auto()
@@ -120,6 +119,11 @@ class StoredReading:
     def counts(self) -> bool:
         """Whether the rules may decide by it: it was read, and it is not another owner's affair."""
         return self.state in (StoreState.ABSENT, StoreState.PRESENT)
+
+    @property
+    def anothers(self) -> bool:
+        """Whether the place is another owner's: no key of ours is served there, whatever stands there (R2)."""
+        return self.state in (StoreState.FOREIGN, StoreState.LOST)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def note_publication(ledger: Ledger, seen: Pass) -> Ledger:
     """Note what the stored set holds, and forget what was served where somebody else rewrote it (R2)."""
-    if seen.stored.state is StoreState.LOST:
+    if seen.stored.anothers:
         return replace(ledger, keys=tuple(_not_served(entry) for entry in ledger.keys))
     if seen.stored.state is not StoreState.PRESENT:
         return ledger
@@ -58,7 +58,7 @@ def note_wire(ledger: Ledger, seen: Pass) -> Ledger:
             # has waited already carries the longest age to the owner mark (R9), whence a lost ledger learns it.
             entry = replace(entry, stale_age=max(entry.stale_age, *measured_ages(seen)))
         # What another owner serves may hold our keys as well, for as long as he likes.
-        ours = entry.published_time is not None and seen.stored.state is not StoreState.LOST
+        ours = entry.published_time is not None and not seen.stored.anothers
         served = seen.trusted and ours and seen.on_wire(entry.key)
         if served and entry.served_since_time is None:
             entry = replace(entry, served_since_time=entry.rebuilt_time or seen.now, rebuilt_time=None)
@@ -68,7 +68,7 @@ def note_wire(ledger: Ledger, seen: Pass) -> Ledger:
 
 
 def _not_served(entry: LedgerKey) -> LedgerKey:
-    # A set without the key may be cached from now on, whatever was true of the first document at this URL, or of who
+    # A set without the key may be cached from now on, whatever was true of the first document of this issuer, or of who
     # signed before we came: the baseline is exempt from its first wait, not from this one.
     return replace(
         entry,
@@ -83,9 +83,17 @@ def _not_served(entry: LedgerKey) -> LedgerKey:
 
 
 def note_founding(ledger: Ledger, seen: Pass) -> Ledger:
-    """R3: what enters while there is no object and the wire answers 404 is in the first document ever at this URL."""
+    """R3: of an issuer that mints no tokens, the keys of the very first pass over an empty place are exempt from the wait.
+
+    No object and a 404 are no proof of a first document: the issuer may have been deleted and made again, and caches hold
+    what it was. Where tokens are minted the baseline (R10) says who may go on; no other key is exempt.
+    """
+    if any(source.from_api_server for source in seen.sources):
+        # An earlier version exempted every key; what it called safe stays so, what still waits does so in full.
+        kept = (replace(e, founding=e.founding and e.known_to_caches) for e in ledger.keys)
+        return replace(ledger, keys=tuple(kept))
     absent = seen.stored.state is StoreState.ABSENT and seen.wire is not None and seen.wire.absent
-    if not absent or any(entry.published_time for entry in ledger.keys):
+    if not absent or ledger.serial:
         return ledger
     return replace(ledger, keys=tuple(replace(entry, founding=True) for entry in ledger.keys))
 

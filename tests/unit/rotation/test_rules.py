@@ -141,14 +141,16 @@ def test_r5_listing_again_clears_the_retirement() -> None:
     """A rollback: the key is in use again, and safe again in the first pass that sees it."""
     world = one_server("K1", "K2", signer="K2")
     world.at(START)
+    world.every(6 * HOUR, until=25 * HOUR)
+    assert world.entry("K1").safe_since_time is not None
     world.servers["A"].keys = [K2]
-    world.at(HOUR)
+    world.at(26 * HOUR)
     assert world.entry("K1").safe_since_time is None, "a Retiring key is not safe"
     world.servers["A"].keys = [K1, K2]
-    world.at(2 * HOUR)
+    world.at(27 * HOUR)
     assert world.entry("K1").unused_since_time is None
     assert world.entry("K1").retire_time is None
-    assert world.entry("K1").safe_since_time == T0 + 2 * HOUR
+    assert world.entry("K1").safe_since_time == T0 + 27 * HOUR
 
 
 def test_r6_a_write_that_adds_a_key_removes_none() -> None:

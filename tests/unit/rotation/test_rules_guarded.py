@@ -6,7 +6,17 @@ from dataclasses import replace
 from datetime import timedelta
 
 from oidc_publisher.findings import Reason
-from oidc_publisher.rotation import Mint, Mints, StoreState, WireReading, advance, signing_key_ids, whole_second
+from oidc_publisher.rotation import (
+    Ledger,
+    Mint,
+    Mints,
+    StoredReading,
+    StoreState,
+    WireReading,
+    advance,
+    signing_key_ids,
+    whole_second,
+)
 from tests.unit.rotation.world import HOUR, MINUTE, SECOND, T0, Server, Source, World, key, one_server
 
 K1, K2, K3 = key("K1"), key("K2"), key("K3")
@@ -25,11 +35,51 @@ def test_r2_absence_from_the_store_alone_starts_the_clock_anew() -> None:
     assert world.entry("K1").served_since_time == T0
 
 
-def test_r3_the_first_document_ever_is_safe_once_served() -> None:
-    """No object, wire 404: nobody can have cached a set without the key, though it is no baseline."""
+def test_r3_without_an_api_server_the_very_first_keys_are_safe_once_served() -> None:
+    """Such an issuer mints nothing, so that nobody can be seen signing: what is listed first over an empty place is exempt."""
     world = World(sources={"cm": Source([K1])})
     world.at(START)
     assert world.entry("K1").safe_since_time == T0
+    world.sources["cm"].keys = [K1, K2]
+    world.at(HOUR)
+    assert not world.entry("K2").founding
+
+
+def test_r3_where_tokens_are_minted_only_the_baseline_is_exempt() -> None:
+    """No object and a 404 are also an issuer that was deleted and made again: K2, which nobody has seen, waits in full."""
+    world = one_server("K1", "K2")
+    world.at(START)
+    assert world.entry("K1").safe_since_time == T0, "it signs, and waiting would protect nobody"
+    assert world.entry("K2").safe_since_time is None
+    assert world.entry("K2").safe_to_sign_time == T0 + 24 * HOUR + 10 * MINUTE
+
+
+def test_r3_where_no_token_could_be_minted_nothing_is_exempt() -> None:
+    """The API server lists its keys and mints no token: who signs is not known, and so nothing is called safe."""
+    world = one_server("K1", "K2")
+    seen = world._look()
+    plan = advance(Ledger(), replace(seen, mints=Mints(("A",), ()), wire=WireReading(absent=True)))
+    assert not any(entry.founding or entry.baseline for entry in plan.ledger.keys)
+
+
+def test_r3_an_empty_place_has_no_object_no_answer_and_no_write_of_ours() -> None:
+    """Else copies of something else may be in caches."""
+    seen = World(sources={"cm": Source([K1])})._look()
+    assert advance(Ledger(), seen).ledger.keys[0].founding
+    unread = replace(seen, stored=StoredReading(StoreState.UNREADABLE))
+    for ledger, spoilt in ((Ledger(), unread), (Ledger(), replace(seen, wire=None)), (Ledger(serial=1), seen)):
+        assert not advance(ledger, spoilt).ledger.keys[0].founding
+
+
+def test_r3_what_an_earlier_version_exempted_waits_unless_it_was_safe() -> None:
+    """Its mark stands in the status: a key that was called safe stays so, one that waits does so in full."""
+    world = one_server("K1", "K2")
+    world.at(START)
+    entries = tuple(replace(entry, founding=True) for entry in world.ledger.keys)
+    world.ledger = replace(world.ledger, keys=entries)
+    world.at(MINUTE)
+    assert world.entry("K1").safe_since_time == T0
+    assert (world.entry("K2").founding, world.entry("K2").safe_since_time) == (False, None)
 
 
 def test_r3_a_wire_that_states_no_age_counts_as_a_day() -> None:

@@ -163,22 +163,19 @@ def test_replace_takes_no_key() -> None:
     assert plan.publish == (NEW,)
 
 
-def test_a_foreign_set_that_is_left_alone_says_nothing_of_our_keys() -> None:
-    """A store that was changed to a foreign place: what is served from the former place stays safe."""
+@pytest.mark.parametrize("state", [StoreState.FOREIGN, StoreState.LOST])
+def test_at_another_owners_place_no_key_is_served_or_safe_and_nothing_moves(state: StoreState) -> None:
+    """R2: whatever stands there, a store that was changed to a foreign place included. Nobody knows what he serves next."""
     ledger = safe_ledger()
-    plan = advance(ledger, look(StoredReading(StoreState.FOREIGN), now=NOW + 60 * HOUR, wire=(NEW,)))
-    assert plan.may_sign is True
-    assert not plan.complete, "nothing retires by a place that is another's"
-
-
-def test_a_place_that_was_lost_takes_the_permission_and_keeps_still() -> None:
-    """R2: somebody else rewrote the object. Nobody knows what he serves next, and no time changes from look to look."""
-    ledger = safe_ledger()
-    seen = look(StoredReading(StoreState.LOST), now=NOW + 60 * HOUR, wire=(NEW,))
+    seen = look(StoredReading(state), now=NOW + 60 * HOUR, wire=(NEW,))
     plan = advance(ledger, seen)
     assert plan.may_sign is False
+    entry = plan.ledger.get(NEW.key_id)
+    assert entry is not None
+    assert (entry.served_since_time, entry.safe_to_sign_time, entry.baseline) == (None, None, False)
+    assert not plan.complete, "nothing retires by a place that is another's"
     again = advance(plan.ledger, replace(seen, instant=seen.instant + MINUTE))
-    assert again.ledger == plan.ledger
+    assert again.ledger == plan.ledger, "and no time changes from look to look"
 
 
 def safe_ledger() -> Ledger:
