@@ -12,6 +12,7 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
+from oidc_publisher.documents import discovery_document
 from tests.live.places import (
     DISCOVERY,
     JWKS,
@@ -136,7 +137,7 @@ def test_merge_keeps_the_usable_keys_of_unmarked_documents(stage: Stage) -> None
         {"kty": "oct", "kid": "symmetric", "k": "AA"},
     ]
     stage.s3.put(BUCKET, JWKS, json.dumps({"keys": members}).encode(), ContentType="application/json")
-    stage.s3.put(BUCKET, DISCOVERY, b"{}", ContentType="application/json")
+    stage.s3.put(BUCKET, DISCOVERY, _discovery(stage), ContentType="application/json")
     stored = _last_modified(stage)
     time.sleep(2)  # so that the object is older than what follows
     stage.apply(stage.issuer())
@@ -225,6 +226,29 @@ def test_a_take_over_that_was_cut_short_goes_on(stage: Stage) -> None:
     assert owners(stage) == {"second"}
 
 
+def test_documents_of_another_issuer_or_another_key_set_path_are_not_merged(stage: Stage) -> None:
+    """Every live token would be refused: the message says with which field a new object keeps them valid, and that one does."""
+    foreign = signing_key("P-256", "foreign")
+    body = json.dumps({"keys": [_jwk(foreign)]}).encode()
+    stage.s3.put(BUCKET, "prod/keys.json", body, ContentType="application/json")
+    theirs = discovery_document(stage.issuer_url, f"{stage.issuer_url}/keys.json", ["ES256"])
+    stage.s3.put(BUCKET, DISCOVERY, theirs, ContentType="application/json")
+    stage.apply(stage.issuer(adoption="Merge"))
+    found = stage.wait_for_reason("DocumentsOfAnotherIssuer")
+    assert "spec.jwksPath: keys.json" in message(found, "Published")
+    assert condition(found["status"], "Stalled") == "True"
+    assert stage.s3.get(BUCKET, DISCOVERY) == theirs
+    stage.cluster.kubectl("delete", "oidci/prod", "--wait=true")
+
+    stage.apply(stage.issuer(adoption="Merge", jwksPath="keys.json"))
+    stage.wait_ready()
+    assert published(stage, "prod/keys.json") == {foreign.kid, stage.key.kid}
+
+
+def _discovery(stage: Stage) -> bytes:
+    return discovery_document(stage.issuer_url, f"{stage.issuer_url}/openid/v1/jwks", ["RS256"])
+
+
 def _jwk(key: SigningKey) -> dict[str, Any]:
     algorithm = jwt.get_algorithm_by_name(key.algorithm)
     numbers = json.loads(algorithm.to_jwk(load_pem_public_key(key.public_pem)))
@@ -236,7 +260,7 @@ def _leave_documents(stage: Stage, *keys: SigningKey) -> None:
     body = json.dumps({"keys": [_jwk(key) for key in keys]}).encode()
     headers = {"ContentType": "application/json", "CacheControl": "public, max-age=2", "Metadata": OTHERS_MARK}
     stage.s3.put(BUCKET, JWKS, body, **headers)
-    stage.s3.put(BUCKET, DISCOVERY, b"{}", **headers)
+    stage.s3.put(BUCKET, DISCOVERY, _discovery(stage), **headers)
 
 
 def _last_modified(stage: Stage) -> str:

@@ -92,6 +92,7 @@ class Reason(StrEnum):
     StoreUnavailable = auto()
     ConditionalWritesUnsupported = auto()
     DocumentsNotOurs = auto()
+    DocumentsOfAnotherIssuer = auto()
     OwnershipLost = auto()
     InvalidationDenied = auto()
     DistributionMismatch = auto()
@@ -421,6 +422,14 @@ CATALOGUE: Mapping[Reason, Entry] = {
         "There are documents at this place that another owner wrote.",
         "To take them over set spec.adoption: Merge keeps their keys published until no token signed with them can live, "
         "Replace overwrites them at once and breaks such tokens. Or choose another place.",
+        stalled=True,
+    ),
+    Reason.DocumentsOfAnotherIssuer: Entry(
+        _PUBLISH,
+        _C,
+        "The documents that spec.adoption: Merge found are those of another issuer or of another key set path.",
+        "Nothing was written. Create the OIDCIssuer again with the issuerURL and the jwksPath that the documents name, or set "
+        "spec.adoption: Replace, which breaks tokens that verify with them.",
         stalled=True,
     ),
     Reason.OwnershipLost: Entry(

@@ -10,6 +10,7 @@ from oidc_publisher.documents import OwnerMark, StoredDocument, digest, read_jwk
 from oidc_publisher.errors import DocumentInvalidError, StoreError
 from oidc_publisher.findings import Finding, Reason
 from oidc_publisher.keys import PublicKey
+from oidc_publisher.reconcile.otherissuer import Mismatch, mismatch
 from oidc_publisher.rotation import StoredReading, StoreState, TakeOver
 
 
@@ -27,7 +28,8 @@ class Place:
     """Where the documents go, who we are there, and whether both have been ours there before.
 
     `adoption` speaks only before that (R9): two operators that both replaced what they find would fight for ever.
-    `endpoint_url` is the server, None where the location alone says it all.
+    `endpoint_url` is the server, None where the location alone says it all. `issuer_url` and `jwks_path` are the spec's:
+    documents of another issuer are not merged.
     """
 
     location: str
@@ -35,6 +37,8 @@ class Place:
     known: bool
     adoption: Adoption = Adoption.REFUSE
     endpoint_url: str | None = None
+    issuer_url: str = ""
+    jwks_path: str = ""
 
     def is_at(self, location: str | None, endpoint_url: str | None) -> bool:
         """Whether a noted place is this one. Former versions noted no server: it counts as ours until it is noted."""
@@ -43,7 +47,15 @@ class Place:
 
 def place_of(issuer: OIDCIssuer, location: str, owner: str, endpoint_url: str | None) -> Place:
     """The issuer's place at the store's `location`; status.publication remembers whether we have written there."""
-    place = Place(location, owner, known=False, adoption=issuer.spec.adoption, endpoint_url=endpoint_url)
+    place = Place(
+        location,
+        owner,
+        known=False,
+        adoption=issuer.spec.adoption,
+        endpoint_url=endpoint_url,
+        issuer_url=issuer.spec.issuer_url,
+        jwks_path=issuer.spec.jwks_path,
+    )
     noted = issuer.status.publication
     return replace(place, known=noted is not None and place.is_at(noted.location, noted.endpoint_url))
 
@@ -55,11 +67,16 @@ class Standing(Enum):
     MERGE = auto()  # another owner's, to be taken over with its keys
     REPLACE = auto()  # another owner's, to be written over
     FOREIGN = auto()  # another owner's, and not to be touched
+    ANOTHER_ISSUER = auto()  # another owner's and another issuer's, so that Merge must not touch them
     LOST = auto()  # ours before, and another owner's now
 
 
 _ADOPTED = {Adoption.REFUSE: Standing.FOREIGN, Adoption.MERGE: Standing.MERGE, Adoption.REPLACE: Standing.REPLACE}
-_STATES = {Standing.FOREIGN: StoreState.FOREIGN, Standing.LOST: StoreState.LOST}
+_STATES = {
+    Standing.FOREIGN: StoreState.FOREIGN,
+    Standing.ANOTHER_ISSUER: StoreState.FOREIGN,
+    Standing.LOST: StoreState.LOST,
+}
 _TAKE_OVERS = {Standing.MERGE: TakeOver.MERGE, Standing.REPLACE: TakeOver.REPLACE}
 
 
@@ -67,12 +84,21 @@ def standing(place: Place, stored: StoredDocuments) -> Standing:
     """Whose the documents are that were read at `place`.
 
     As long as one of the two is another owner's and ours were never both there, the place is still to be taken over: a
-    take-over that was cut short between its two writes goes on.
+    take-over that was cut short between its two writes goes on. One without a mark beside one with ours is drift.
     """
     others = _others(place, stored)
-    if not place.known:
-        return _ADOPTED[place.adoption] if others else Standing.OURS
-    return Standing.LOST if any(others) else Standing.OURS
+    if place.known or half_marked(place, stored):
+        return Standing.LOST if any(others) else Standing.OURS
+    if not others:
+        return Standing.OURS
+    if place.adoption is Adoption.MERGE and _mismatch(place, stored):
+        return Standing.ANOTHER_ISSUER
+    return _ADOPTED[place.adoption]
+
+
+def half_marked(place: Place, stored: StoredDocuments) -> bool:
+    """Whether one of the documents bears our mark and the other none: somebody rewrote that one."""
+    return _owners(stored) in ((place.owner, ""), ("", place.owner))
 
 
 def refusal(place: Place, stored: StoredDocuments) -> Finding | None:
@@ -81,9 +107,17 @@ def refusal(place: Place, stored: StoredDocuments) -> Finding | None:
     if whose is Standing.LOST:
         message = f"{place.location} now belongs to {owner_found(place, stored)}, and nothing is written there any more"
         return Finding.of(Reason.OwnershipLost, message, subject=place.location)
+    found = _mismatch(place, stored)
+    if whose is Standing.ANOTHER_ISSUER and found is not None:
+        message = f"The documents at {place.location} are not merged, for they are another issuer's: {found.message}"
+        return Finding.of(Reason.DocumentsOfAnotherIssuer, message, subject=place.location, hint=found.advice)
     if whose is Standing.FOREIGN:
         owner = owner_found(place, stored)
         message = f"{place.location} holds documents that this issuer did not write (owner: {owner})"
+        if found is not None:
+            return Finding.of(
+                Reason.DocumentsNotOurs, f"{message}; {found.message}", subject=place.location, hint=found.advice
+            )
         return Finding.of(Reason.DocumentsNotOurs, message, subject=place.location)
     return None
 
@@ -104,11 +138,15 @@ def stored_reading(place: Place, stored: StoredDocuments) -> StoredReading:
         return StoredReading(StoreState.ABSENT)
     mark = OwnerMark.read(stored.jwks.document.metadata)
     ours = mark is not None and mark.owner == place.owner
+    half = mark is None and half_marked(place, stored)
+    if half and stored.discovery is not None:
+        mark = OwnerMark.read(stored.discovery.document.metadata)  # it speaks for both, which are written together
     return StoredReading(
         StoreState.PRESENT,
         keys=stored_keys(stored),
         digest=digest(stored.jwks.document.body),
         ours=ours,
+        half_ours=half,
         serial=mark.serial if mark else 0,
         token_lifetime=mark.token_lifetime if mark else None,
         stale_age=mark.stale_age if mark else None,
@@ -132,9 +170,17 @@ def former_place(location: str, endpoint_url: str | None, present: str | None) -
     return f"{location} on {endpoint_url} (if that is another server)" if location == present else location
 
 
-def _others(place: Place, stored: StoredDocuments) -> tuple[str, ...]:
-    """The owner of each document that is there and not ours, empty for one that nobody signed."""
+def _owners(stored: StoredDocuments) -> tuple[str, ...]:
+    """The owner of each document that is there, empty for one that nobody signed."""
     documents = (document for document in (stored.jwks, stored.discovery) if document is not None)
     marks = (OwnerMark.read(document.document.metadata) for document in documents)
-    owners = (mark.owner if mark else "" for mark in marks)
-    return tuple(owner for owner in owners if owner != place.owner)
+    return tuple(mark.owner if mark else "" for mark in marks)
+
+
+def _others(place: Place, stored: StoredDocuments) -> tuple[str, ...]:
+    """The owner of each document that is there and not ours, empty for one that nobody signed."""
+    return tuple(owner for owner in _owners(stored) if owner != place.owner)
+
+
+def _mismatch(place: Place, stored: StoredDocuments) -> Mismatch | None:
+    return mismatch(place.issuer_url, place.jwks_path, stored.discovery) if place.issuer_url else None

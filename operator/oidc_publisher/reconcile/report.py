@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from oidc_publisher.api import StatusPublication
 from oidc_publisher.findings import ConditionType, Finding, Reason, Severity
-from oidc_publisher.reconcile.ownership import Place, Standing, standing
+from oidc_publisher.reconcile.ownership import Place, stored_reading
 from oidc_publisher.reconcile.prove import Proof
 from oidc_publisher.reconcile.publish import Published
 from oidc_publisher.reconcile.read import Readings
@@ -56,7 +56,7 @@ def summarise_pass(
 
 def _of_plan(plan: Advance, place: Place, readings: Readings) -> Iterable[Finding]:
     """The findings of the plan; without those on retirement where nothing can leave, since the place is another's."""
-    if readings.stored.error is not None or standing(place, readings.stored) not in (Standing.FOREIGN, Standing.LOST):
+    if readings.stored.error is not None or not stored_reading(place, readings.stored).anothers:
         return plan.findings
     return (f for f in plan.findings if f.reason not in (Reason.RetirementBlocked, Reason.RetirementOverdue))
 

@@ -12,7 +12,15 @@ from oidc_publisher.documents import (
 )
 from oidc_publisher.errors import DocumentInvalidError
 from oidc_publisher.findings import Finding, Reason, Severity
-from oidc_publisher.reconcile.ownership import Place, Standing, StoredDocuments, owner_found, standing, stored_keys
+from oidc_publisher.reconcile.ownership import (
+    Place,
+    Standing,
+    StoredDocuments,
+    half_marked,
+    owner_found,
+    standing,
+    stored_keys,
+)
 from oidc_publisher.rotation import Ledger
 
 
@@ -23,10 +31,13 @@ def notes_on_write(
     whose = standing(place, stored)
     if whose in (Standing.MERGE, Standing.REPLACE):
         return (_taken_over(place, stored, ledger, whose),)
-    if not place.known:
+    # Beside our own mark it is drift, also where the status that remembered the place was lost; but not where a take-over
+    # was cut short between its two writes.
+    half = half_marked(place, stored) and (place.known or ledger.adopted_time is None)
+    if not place.known and not half:
         return ()
     strangers = _strangers(stored, ledger)
-    drifted = tuple(d for d in differing if settled and _is_drift(d, stored, ledger))
+    drifted = tuple(d for d in differing if (settled or half) and _is_drift(d, stored, ledger))
     if not strangers and not drifted:
         return ()
     what = [f"{difference.path}: {difference.reason}" for difference in drifted]

@@ -101,7 +101,8 @@ class StoredReading:
     """The stored JWKS object as read in this pass (or as just written under compare-and-swap).
 
     `keys` are its usable keys in stored order. `ours` says that it bears our owner mark; `serial`, `token_lifetime`
-    and `stale_age` come from the mark. `digest` is `sha256:<hex>` of its bytes. `take_over` is set while the set is
+    and `stale_age` come from the mark, and from that of the discovery document where `half_ours` says that only that one
+    bears ours while this one has none. `digest` is `sha256:<hex>` of its bytes. `take_over` is set while the set is
     another owner's and ours is about to be written in its place.
     """
 
@@ -109,6 +110,7 @@ class StoredReading:
     keys: tuple[PublicKey, ...] = ()
     digest: str = ""
     ours: bool = False
+    half_ours: bool = False
     serial: int = 0
     token_lifetime: timedelta | None = None
     stale_age: timedelta | None = None

@@ -16,9 +16,14 @@ if TYPE_CHECKING:
 
 
 def needs_rebuild(ledger: Ledger, seen: Pass) -> bool:
-    """Whether the stored set knows more than the ledger: the ledger is empty, or the store's serial is higher."""
+    """Whether the stored set knows more than the ledger: the ledger is empty, or the store's serial is higher.
+
+    A set that somebody rewrote without our mark counts too, where the discovery document beside it still bears ours: it is
+    all that remembers our keys.
+    """
     stored = seen.stored
-    return stored.state is StoreState.PRESENT and stored.ours and (not ledger.keys or ledger.serial < stored.serial)
+    told = stored.state is StoreState.PRESENT and (stored.ours or stored.half_ours)
+    return told and (not ledger.keys or ledger.serial < stored.serial)
 
 
 def rebuild(ledger: Ledger, seen: Pass) -> Ledger:
@@ -37,7 +42,7 @@ def rebuild(ledger: Ledger, seen: Pass) -> Ledger:
     return replace(
         ledger,
         keys=(*(_forget(entry, time, seen) for entry in aged), *entered),
-        serial=stored.serial,
+        serial=max(ledger.serial, stored.serial),
         jwks_digest=stored.digest,
         next_version=next_version(ledger) + len(entered),
         cache_ages=(*ledger.cache_ages, CacheAge(age, max(time, seen.now) + age)),

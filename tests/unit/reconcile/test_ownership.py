@@ -39,15 +39,21 @@ FIRST = {Adoption.REFUSE: Standing.FOREIGN, Adoption.MERGE: Standing.MERGE, Adop
 @pytest.mark.parametrize("owner", [None, OTHERS], ids=["unmarked", "another's"])
 def test_adoption_speaks_before_our_first_write_alone(owner: str | None, adoption: Adoption) -> None:
     """Afterwards what has no mark is drift, and what has another's is lost, whatever the field says."""
-    for stored in (
-        StoredDocuments(None, document(owner)),
-        StoredDocuments(document(owner), None),
-        StoredDocuments(document(owner), document(OURS)),
-        StoredDocuments(document(OURS), document(owner)),
-    ):
+    for stored in (StoredDocuments(None, document(owner)), StoredDocuments(document(owner), None)):
         assert standing(place(known=False, adoption=adoption), stored) is FIRST[adoption]
         afterwards = Standing.OURS if owner is None else Standing.LOST
         assert standing(place(known=True, adoption=adoption), stored) is afterwards
+
+
+@pytest.mark.parametrize("adoption", list(Adoption))
+def test_beside_a_document_of_ours_no_mark_is_drift_and_anothers_mark_is_not(adoption: Adoption) -> None:
+    """The status may be lost, and with it what it said of the place: our own mark says it."""
+    for owner, first in ((None, Standing.OURS), (OTHERS, FIRST[adoption])):
+        for stored in (
+            StoredDocuments(document(owner), document(OURS)),
+            StoredDocuments(document(OURS), document(owner)),
+        ):
+            assert standing(place(known=False, adoption=adoption), stored) is first
 
 
 @pytest.mark.parametrize("known", [False, True])

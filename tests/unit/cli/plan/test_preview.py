@@ -18,7 +18,7 @@ from oidc_publisher.cli.plan.preview import Note, Preview, preview, refused_prev
 from oidc_publisher.cli.plan.text import print_preview
 from oidc_publisher.cli.status.page import to_json
 from oidc_publisher.cli.text.console import console_for
-from oidc_publisher.documents import PlannedDocuments, StoredDocument
+from oidc_publisher.documents import PlannedDocuments, StoredDocument, discovery_document
 from oidc_publisher.errors import FetchError, StoreError
 from oidc_publisher.findings import Finding, Reason
 from oidc_publisher.keys import PublicKey
@@ -162,6 +162,21 @@ def test_documents_of_somebody_else_are_refused() -> None:
     assert (shown.result, shown.keys, shown.caveats) == ("Refused", (), ())
     assert shown.sentence.startswith("DocumentsNotOurs: s3://example-oidc/prod holds documents")
     assert [d.change for d in shown.documents] == ["untouched", "untouched"]
+
+
+def test_documents_of_another_key_set_path_are_refused_before_anything_is_applied() -> None:
+    """`plan` says first what the operator would say, with the field that would fit."""
+    _, _, stored = settled()
+    assert stored.discovery is not None
+    issuer = issuer_of(adoption="Merge")
+    url = issuer.spec.issuer_url
+    body = discovery_document(url, f"{url}/keys.json", ["RS256"])
+    theirs = StoredDocuments(replace(stored.discovery, document=replace(stored.discovery.document, body=body)))
+    shown = preview_of(issuer, decided_of(issuer, FIRST, stored=theirs, owner="u-2/prod"))
+    assert shown.result == "Refused"
+    assert shown.sentence.startswith("DocumentsOfAnotherIssuer: ")
+    finding = next(f for f in shown.findings if f.reason == "DocumentsOfAnotherIssuer")
+    assert "spec.jwksPath: keys.json" in f"{finding.message} {finding.advice}"
 
 
 def test_a_store_that_cannot_be_read_is_no_answer() -> None:

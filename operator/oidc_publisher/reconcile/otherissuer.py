@@ -1,0 +1,73 @@
+"""Documents of another issuer, or of another key set path: what Merge must not take over (R9). Pure."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+
+from oidc_publisher.documents import DISCOVERY_PATH, StoredDocument, jwks_uri, read_discovery
+from oidc_publisher.errors import DocumentInvalidError
+
+#: What spec.issuerURL and spec.jwksPath take; a value beyond is shown, and not recommended.
+_ISSUER_URL = re.compile(r"https://[A-Za-z0-9.:/_~-]{1,247}")
+_JWKS_PATH = re.compile(r"[A-Za-z0-9_~-][A-Za-z0-9._~/-]{0,127}")
+_LONGEST_SHOWN = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Mismatch:
+    """How stored documents differ from those of this issuer, and the fields with which a new object would fit them."""
+
+    message: str
+    fields: tuple[str, ...]
+
+    @property
+    def advice(self) -> str:
+        """What to do; both fields are immutable, because verifiers keep what they name."""
+        if not self.fields:
+            return "Set spec.adoption: Replace to write over them, which breaks tokens that verify with them. Or choose another place."
+        return (
+            f"To keep their tokens valid delete this OIDCIssuer (deletionPolicy Retain) and create it again with "
+            f"{' and '.join(self.fields)} and spec.adoption: Merge. spec.adoption: Replace writes over them and breaks such tokens."
+        )
+
+
+def mismatch(issuer_url: str, jwks_path: str, discovery: StoredDocument | None) -> Mismatch | None:
+    """What keeps the stored documents from being this issuer's, None when nothing does.
+
+    A verifier compares `issuer` with the token's `iss` byte for byte and fetches keys from `jwks_uri`: documents that say
+    anything else there are those of other tokens. Without a discovery document nobody can have used the key set.
+    """
+    if discovery is None:
+        return None
+    try:
+        theirs = read_discovery(discovery.document.body)
+    except DocumentInvalidError as error:
+        return Mismatch(f"their discovery document {error.message}, so that nobody can tell whose they are", ())
+    said: list[str] = []
+    fields: list[str] = []
+    if theirs.issuer != issuer_url:
+        said.append(f"their issuer is {_shown(theirs.issuer)} and spec.issuerURL is {_shown(issuer_url)}")
+        fields += [f"spec.issuerURL: {theirs.issuer}"] if _ISSUER_URL.fullmatch(theirs.issuer) else []
+    if theirs.jwks_uri != jwks_uri(theirs.issuer, jwks_path):
+        ours = jwks_uri(issuer_url, jwks_path)
+        said.append(f"their jwks_uri is {_shown(theirs.jwks_uri)} and this issuer's is {_shown(ours)}")
+        path = _path_below(theirs.issuer, theirs.jwks_uri)
+        fields += [f"spec.jwksPath: {path}"] if path else []
+    if not said:
+        return None
+    return Mismatch("; ".join(said), tuple(fields) if len(fields) == len(said) else ())
+
+
+def _path_below(issuer: str, uri: str) -> str | None:
+    """The path of a key set below the issuer, None where no spec.jwksPath leads to it."""
+    base = f"{issuer.removesuffix('/')}/"
+    path = uri.removeprefix(base)
+    below = uri.startswith(base) and path != DISCOVERY_PATH and not path.endswith("/")
+    return path if below and _JWKS_PATH.fullmatch(path) else None
+
+
+def _shown(text: str) -> str:
+    """A foreign string as it may stand in a message, long enough to show a difference at its end."""
+    return json.dumps(text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}...")
