@@ -100,7 +100,9 @@ class Operator:
     passes: int = 0
     observed: datetime | None = None
     hub: MemoryCluster = field(init=False)
+    name: str = "operator"
     _writes: int = 0
+    _nonces: int = 0
     _read: tuple[str, OIDCIssuer] | None = None
 
     def __post_init__(self) -> None:
@@ -110,7 +112,7 @@ class Operator:
 
     def restart(self) -> None:
         """A new process: whatever the status does not carry is forgotten."""
-        self._reconciler = Reconciler(self.hub, self._open, clock=self)
+        self._reconciler = Reconciler(self.hub, self._open, clock=self, new_nonce=self._nonce)
 
     def run(self) -> bool:
         """One pass; False when it died on the way or was reported by nobody."""
@@ -188,6 +190,10 @@ class Operator:
         return self.world.operator_now
 
     # The ports
+
+    def _nonce(self) -> str:
+        self._nonces += 1
+        return f"{self.name}-{self._nonces}"
 
     async def _open(self, issuer: OIDCIssuer) -> Ports:
         spec = issuer.spec

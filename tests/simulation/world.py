@@ -23,7 +23,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from oidc_publisher.api import OIDCIssuerSpec
-from oidc_publisher.documents import DISCOVERY_PATH
+from oidc_publisher.documents import DISCOVERY_PATH, Document
 from oidc_publisher.errors import FetchError
 from oidc_publisher.findings import Reason
 from oidc_publisher.keys import PublicKey
@@ -189,16 +189,7 @@ class World:
         else:
             stored = self.bucket.documents.get(DISCOVERY_PATH)
             document = stored.document if stored else None
-        if document is None:
-            return Fetched(url, 404, date_offset=self.clock_offset)
-        return Fetched(
-            url,
-            200,
-            document.body,
-            content_type=document.content_type,
-            cache_control=document.cache_control,
-            date_offset=self.clock_offset,
-        )
+        return served(url, document, self.clock_offset)
 
     # What the rotator goes by
 
@@ -251,3 +242,17 @@ def started(servers: int, *, named: bool, interval: timedelta, forgiving: bool =
     world.run_pass()
     world.settle()
     return world
+
+
+def served(url: str, document: Document | None, date_offset: timedelta) -> Fetched:
+    """The answer of a host that has this document, or none, at the URL."""
+    if document is None:
+        return Fetched(url, 404, date_offset=date_offset)
+    return Fetched(
+        url,
+        200,
+        document.body,
+        content_type=document.content_type,
+        cache_control=document.cache_control,
+        date_offset=date_offset,
+    )

@@ -181,6 +181,14 @@ class StatusLedger(APIModel):
     """About when everything could last be read in one pass. Keys retire only in such passes."""
     adopted_time: Time | None = None
     """When documents of another owner were taken over. Keys that were not among them are new to relying parties."""
+    nonces: Annotated[tuple[str, ...], ListType("atomic")] = ()
+    """Random marks of our latest writes, the newest last. A stored document of this issuer with another one was written by
+    somebody else who bears its name."""
+    unknown_writer_time: Time | None = None
+    """When stored documents whose writer nobody remembered were taken back into the ledger."""
+    second_writer_time: Time | None = None
+    """Since when nothing is written because a second operator writes under this issuer's mark. A person who has stopped that
+    one removes this member; see the runbook of OwnershipLost."""
     cache_ages: Annotated[tuple[StatusCacheAge, ...], ListType("atomic")] = ()
     """The cache ages under which copies of earlier key sets may still exist."""
     endpoints: Annotated[tuple[StatusEndpoint, ...], ListType("atomic")] = ()

@@ -10,24 +10,29 @@ from typing import Self
 PREFIX = "oidc-publisher-"
 _OWNER, _SERIAL = f"{PREFIX}owner", f"{PREFIX}serial"
 _TOKEN_LIFETIME, _STALE_AGE = f"{PREFIX}token-lifetime", f"{PREFIX}stale-age"
+_NONCE = f"{PREFIX}nonce"
 
 #: For a mark whose duration somebody damaged: the default of both (rotation.md), for too long is safe and too short is not.
 _UNKNOWN_DURATION = timedelta(hours=24)
 #: More than 300 years in seconds, and well within a timedelta.
 _MAX_DIGITS = 10
+#: Longer than any nonce of ours; a stranger's is not carried further than that.
+_MAX_NONCE = 64
 
 
 @dataclass(frozen=True, slots=True)
 class OwnerMark:
     """Who wrote a document, when in its ledger's count, and for how long keys and caches of it may live.
 
-    `owner` is `owner_of(...)`; `token_lifetime` and `stale_age` are the longest of any key in the ledger.
+    `owner` is `owner_of(...)`; `token_lifetime` and `stale_age` are the longest of any key in the ledger. `nonce` is that of
+    the write, by which two writers of one name are told apart; empty in a mark of an earlier version.
     """
 
     owner: str
     serial: int
     token_lifetime: timedelta
     stale_age: timedelta
+    nonce: str = ""
 
     def to_metadata(self) -> dict[str, str]:
         """The mark as object metadata: lower-case names, ASCII values, durations in whole seconds rounded up."""
@@ -36,6 +41,7 @@ class OwnerMark:
             _SERIAL: str(self.serial),
             _TOKEN_LIFETIME: str(_seconds(self.token_lifetime)),
             _STALE_AGE: str(_seconds(self.stale_age)),
+            **({_NONCE: self.nonce} if self.nonce else {}),
         }
 
     @classmethod
@@ -49,7 +55,13 @@ class OwnerMark:
         if not owner:
             return None
         serial = _number(metadata.get(_SERIAL))
-        return cls(owner, serial or 0, _duration(metadata.get(_TOKEN_LIFETIME)), _duration(metadata.get(_STALE_AGE)))
+        return cls(
+            owner,
+            serial or 0,
+            _duration(metadata.get(_TOKEN_LIFETIME)),
+            _duration(metadata.get(_STALE_AGE)),
+            metadata.get(_NONCE, "")[:_MAX_NONCE],
+        )
 
 
 def owner_of(kube_system_uid: str, issuer_name: str) -> str:

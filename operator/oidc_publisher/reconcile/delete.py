@@ -15,6 +15,7 @@ from oidc_publisher.reconcile.ownership import Place
 from oidc_publisher.reconcile.passes import Outcome
 from oidc_publisher.reconcile.ports import OpenedPorts
 from oidc_publisher.reconcile.record import Recorder
+from oidc_publisher.reconcile.status.ledger import read_ledger
 from oidc_publisher.reconcile.status.summary import Summary
 from oidc_publisher.stores import Store
 
@@ -48,7 +49,8 @@ async def end(opened: OpenedPorts, recorder: Recorder) -> Outcome:
         ports = await opened.of(issuer)
         place = ports.place_of(issuer)
         try:
-            done = await delete_documents(ports.store, issuer.spec.jwks_path, owner=ports.owner)
+            nonces = frozenset(read_ledger(issuer.status).nonces)
+            done = await delete_documents(ports.store, issuer.spec.jwks_path, owner=ports.owner, nonces=nonces)
         except StoreError as error:
             await recorder.report(Summary(findings=(not_deleted(error, place.location),)))
             return Outcome(failed=True)
@@ -61,8 +63,10 @@ async def end(opened: OpenedPorts, recorder: Recorder) -> Outcome:
     return Outcome()
 
 
-async def delete_documents(store: Store, jwks_path: str, *, owner: str) -> Deletion:
+async def delete_documents(store: Store, jwks_path: str, *, owner: str, nonces: frozenset[str]) -> Deletion:
     """Delete both documents while they bear the mark of `owner`; what is gone already, with its bucket even, is gone.
+
+    `nonces` are those of our own writes, empty where none is known: a second writer's documents are left to it (R9).
 
     The discovery document goes first: it never names a key set that is not there.
 
@@ -73,7 +77,7 @@ async def delete_documents(store: Store, jwks_path: str, *, owner: str) -> Delet
     others: list[tuple[str, str]] = []
     for path in (DISCOVERY_PATH, jwks_path):
         try:
-            found = await _delete(store, path, owner)
+            found = await _delete(store, path, owner, nonces)
         except StoreError as error:
             if error.reason is not Reason.BucketNotFound:
                 raise
@@ -92,7 +96,7 @@ def not_deleted(error: StoreError, location: str) -> Finding:
     return Finding.of(error.reason, message, hint=advice, subject=location)
 
 
-async def _delete(store: Store, path: str, owner: str) -> str | None:
+async def _delete(store: Store, path: str, owner: str, nonces: frozenset[str]) -> str | None:
     """Delete the document if it is `owner`'s; returns whose it was, None when there was none."""
     for attempt in range(_ATTEMPTS):
         found = await store.read(path)
@@ -101,6 +105,8 @@ async def _delete(store: Store, path: str, owner: str) -> str | None:
         mark = OwnerMark.read(found.document.metadata)
         if mark is None or mark.owner != owner:
             return mark.owner if mark else "none"
+        if mark.nonce and nonces and mark.nonce not in nonces:
+            return f"another operator of the same name, {owner}"
         try:
             await store.delete(path, expected=found.version)
         except PreconditionError:

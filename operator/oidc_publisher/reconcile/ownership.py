@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 from enum import Enum, auto
 
 from oidc_publisher.api import Adoption, OIDCIssuer
@@ -11,7 +12,7 @@ from oidc_publisher.errors import DocumentInvalidError, StoreError
 from oidc_publisher.findings import Finding, Reason
 from oidc_publisher.keys import PublicKey
 from oidc_publisher.reconcile.otherissuer import Mismatch, mismatch
-from oidc_publisher.rotation import StoredReading, StoreState, TakeOver
+from oidc_publisher.rotation import Ledger, OwnWrites, StoredReading, StoreState, TakeOver, own_writes
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,8 @@ class Place:
 
     `adoption` speaks only before that (R9): two operators that both replaced what they find would fight for ever.
     `endpoint_url` is the server, None where the location alone says it all. `issuer_url` and `jwks_path` are the spec's:
-    documents of another issuer are not merged.
+    documents of another issuer are not merged. `writes` is what is known of our own writes; without it nobody is called a
+    second writer.
     """
 
     location: str
@@ -39,6 +41,7 @@ class Place:
     endpoint_url: str | None = None
     issuer_url: str = ""
     jwks_path: str = ""
+    writes: OwnWrites | None = None
 
     def is_at(self, location: str | None, endpoint_url: str | None) -> bool:
         """Whether a noted place is this one. Former versions noted no server: it counts as ours until it is noted."""
@@ -60,6 +63,19 @@ def place_of(issuer: OIDCIssuer, location: str, owner: str, endpoint_url: str | 
     return replace(place, known=noted is not None and place.is_at(noted.location, noted.endpoint_url))
 
 
+_TWO_WRITERS = (
+    "Two clusters with the same identity publish here; one of them may be a copy from an etcd snapshot. Stop the one that must "
+    "not (suspend it, or delete its OIDCIssuer with deletionPolicy Retain), then let this one go on: remove "
+    "status.ledger.secondWriterTime (docs/how-to/take-over-documents.md)."
+)
+
+
+def remembering(place: Place, issuer: OIDCIssuer, ledger: Ledger, saved: Ledger | None, now: datetime) -> Place:
+    """The place with what is known of our own writes there (R9); `saved` is the ledger that this process saved last."""
+    lifetime = issuer.spec.rotation.max_token_lifetime
+    return replace(place, writes=own_writes(ledger, saved, token_lifetime=lifetime, now=now))
+
+
 class Standing(Enum):
     """Whose the stored documents are. What is not there is nobody's, and ours to write."""
 
@@ -69,6 +85,7 @@ class Standing(Enum):
     FOREIGN = auto()  # another owner's, and not to be touched
     ANOTHER_ISSUER = auto()  # another owner's and another issuer's, so that Merge must not touch them
     LOST = auto()  # ours before, and another owner's now
+    SECOND_WRITER = auto()  # under our mark, and another operator wrote them
 
 
 _ADOPTED = {Adoption.REFUSE: Standing.FOREIGN, Adoption.MERGE: Standing.MERGE, Adoption.REPLACE: Standing.REPLACE}
@@ -76,6 +93,7 @@ _STATES = {
     Standing.FOREIGN: StoreState.FOREIGN,
     Standing.ANOTHER_ISSUER: StoreState.FOREIGN,
     Standing.LOST: StoreState.LOST,
+    Standing.SECOND_WRITER: StoreState.LOST,
 }
 _TAKE_OVERS = {Standing.MERGE: TakeOver.MERGE, Standing.REPLACE: TakeOver.REPLACE}
 
@@ -88,7 +106,10 @@ def standing(place: Place, stored: StoredDocuments) -> Standing:
     """
     others = _others(place, stored)
     if place.known or half_marked(place, stored):
-        return Standing.LOST if any(others) else Standing.OURS
+        if any(others):
+            return Standing.LOST
+        certain = place.writes is not None and place.writes.certain
+        return Standing.SECOND_WRITER if certain and _unknown(place, stored) else Standing.OURS
     if not others:
         return Standing.OURS
     if place.adoption is Adoption.MERGE and _mismatch(place, stored):
@@ -107,6 +128,8 @@ def refusal(place: Place, stored: StoredDocuments) -> Finding | None:
     if whose is Standing.LOST:
         message = f"{place.location} now belongs to {owner_found(place, stored)}, and nothing is written there any more"
         return Finding.of(Reason.OwnershipLost, message, subject=place.location)
+    if whose is Standing.SECOND_WRITER:
+        return _second_writer(place, stored)
     found = _mismatch(place, stored)
     if whose is Standing.ANOTHER_ISSUER and found is not None:
         message = f"The documents at {place.location} are not merged, for they are another issuer's: {found.message}"
@@ -133,7 +156,7 @@ def stored_reading(place: Place, stored: StoredDocuments) -> StoredReading:
         return StoredReading(StoreState.UNREADABLE)
     whose = standing(place, stored)
     if whose in _STATES:
-        return StoredReading(_STATES[whose])
+        return StoredReading(_STATES[whose], second_writer=whose is Standing.SECOND_WRITER)
     if stored.jwks is None:
         return StoredReading(StoreState.ABSENT)
     mark = OwnerMark.read(stored.jwks.document.metadata)
@@ -152,6 +175,8 @@ def stored_reading(place: Place, stored: StoredDocuments) -> StoredReading:
         stale_age=mark.stale_age if mark else None,
         last_modified=stored.jwks.last_modified,
         take_over=None if ours else _TAKE_OVERS.get(whose),
+        nonces=tuple(mark.nonce for mark in _our_marks(place, stored) if mark.nonce),
+        unknown_writer=_unknown(place, stored),
     )
 
 
@@ -180,6 +205,30 @@ def _owners(stored: StoredDocuments) -> tuple[str, ...]:
 def _others(place: Place, stored: StoredDocuments) -> tuple[str, ...]:
     """The owner of each document that is there and not ours, empty for one that nobody signed."""
     return tuple(owner for owner in _owners(stored) if owner != place.owner)
+
+
+def _our_marks(place: Place, stored: StoredDocuments) -> tuple[OwnerMark, ...]:
+    """The marks that bear our name, the key set's last."""
+    documents = (document for document in (stored.discovery, stored.jwks) if document is not None)
+    marks = (OwnerMark.read(document.document.metadata) for document in documents)
+    return tuple(mark for mark in marks if mark is not None and mark.owner == place.owner)
+
+
+def _unknown(place: Place, stored: StoredDocuments) -> bool:
+    """Whether a document under our mark was written by nobody we remember; asked only where we have written before."""
+    if place.writes is None or not place.known:
+        return False
+    return place.writes.unknown(mark.nonce for mark in _our_marks(place, stored))
+
+
+def _second_writer(place: Place, stored: StoredDocuments) -> Finding:
+    marks, serial = _our_marks(place, stored), place.writes.serial if place.writes else 0
+    theirs = max(mark.serial for mark in marks if place.writes is None or place.writes.unknown([mark.nonce]))
+    message = (
+        f"{place.location} was written by another operator under this issuer's own mark (its serial is {theirs}, ours is "
+        f"{serial}); nothing is written or removed any more"
+    )
+    return Finding.of(Reason.OwnershipLost, message, subject=place.location, hint=_TWO_WRITERS)
 
 
 def _mismatch(place: Place, stored: StoredDocuments) -> Mismatch | None:

@@ -45,14 +45,16 @@ class Decision:
     intent: Intent
 
 
-def decide(issuer: OIDCIssuer, ledger: Ledger, readings: Readings, place: Place, target: Target) -> Decision:
-    """Advance the ledger by what was read, and say what to write at `place`.
+def decide(
+    issuer: OIDCIssuer, ledger: Ledger, readings: Readings, place: Place, target: Target, *, nonce: str
+) -> Decision:
+    """Advance the ledger by what was read, and say what to write at `place`, marked with `nonce`.
 
     The operator, `oidc-publisher plan` and the simulations decide by this function alone.
     """
     seen = as_pass(readings, ledger, policy_of(issuer.spec), place=place, target=target)
     plan = advance(ledger, seen)
-    return Decision(seen, plan, intend(issuer, plan, readings.stored, place))
+    return Decision(seen, plan, intend(issuer, plan, readings.stored, place, nonce=nonce))
 
 
 def policy_of(spec: OIDCIssuerSpec) -> Policy:
@@ -66,8 +68,11 @@ def policy_of(spec: OIDCIssuerSpec) -> Policy:
     )
 
 
-def intend(issuer: OIDCIssuer, plan: Advance, stored: StoredDocuments, place: Place) -> Intent:
-    """What to write so that the stored documents become those of `plan`; decided by what was read, and by that alone."""
+def intend(issuer: OIDCIssuer, plan: Advance, stored: StoredDocuments, place: Place, *, nonce: str) -> Intent:
+    """What to write so that the stored documents become those of `plan`; decided by what was read, and by that alone.
+
+    `nonce` is the random mark of this write (R9), empty where nothing will be written.
+    """
     ledger = plan.ledger
     if stored.error is not None:
         return Intent(ledger, problem=stored.error.finding(subject=place.location))
@@ -78,7 +83,7 @@ def intend(issuer: OIDCIssuer, plan: Advance, stored: StoredDocuments, place: Pl
     differing = differences(planned, stored.discovery, stored.jwks)
     if not differing:
         return Intent(ledger, in_place=True)
-    raised = begin_write(ledger, jwks_digest=digest(planned.jwks.body))
+    raised = begin_write(ledger, jwks_digest=digest(planned.jwks.body), nonce=nonce)
     return Intent(
         raised,
         planned=documents_for(issuer.spec, raised, plan.publish, owner=place.owner),
@@ -105,5 +110,6 @@ def documents_for(spec: OIDCIssuerSpec, ledger: Ledger, keys: tuple[PublicKey, .
         serial=ledger.serial,
         token_lifetime=max(entry.token_lifetime for entry in published),
         stale_age=max(entry.stale_age for entry in published),
+        nonce=ledger.nonces[-1] if ledger.nonces else "",
     )
     return plan_documents(spec.issuer_url, spec.jwks_path, keys, cache_max_age=spec.cache_max_age, mark=mark)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from oidc_publisher.documents import DISCOVERY_PATH, PlannedDocuments, plan_writes
 from oidc_publisher.errors import PreconditionError, StoreError
 from oidc_publisher.findings import Finding, Reason
-from oidc_publisher.reconcile.ownership import Place, StoredDocuments
+from oidc_publisher.reconcile.ownership import Place, StoredDocuments, remembering
 from oidc_publisher.reconcile.plan import Decision, decide
 from oidc_publisher.reconcile.ports import Ports
 from oidc_publisher.reconcile.read import Readings, read_after_write, read_stored
 from oidc_publisher.reconcile.record import Recorder
+from oidc_publisher.reconcile.status.ledger import read_ledger
 from oidc_publisher.rotation import Ledger
 from oidc_publisher.stores import Store
 from oidc_publisher.timing.clock import Clock
@@ -53,12 +55,15 @@ class Published:
 
 
 async def publish(
-    ports: Ports, recorder: Recorder, ledger: Ledger, place: Place, readings: Readings, clock: Clock
+    ports: Ports, recorder: Recorder, readings: Readings, clock: Clock, new_nonce: Callable[[], str]
 ) -> Published:
     """Plan, and write until there is nothing more to write or something keeps us from it."""
+    issuer = recorder.issuer
+    ledger, place = read_ledger(issuer.status), ports.place_of(issuer)
     wrote, retired = False, frozenset[str]()
     for _ in range(MAX_ROUNDS):
-        decision = decide(recorder.issuer, ledger, readings, place, ports.target)
+        place = remembering(place, issuer, ledger, recorder.saved, readings.instant)
+        decision = decide(recorder.issuer, ledger, readings, place, ports.target, nonce=new_nonce())
         intent, events = decision.intent, decision.plan.events
         recorder.happened(events)
         retired |= {event.subject for event in events if event.reason is Reason.KeyRetired}
@@ -68,10 +73,12 @@ async def publish(
         if intent.planned is None:
             return replace(done, place=replace(place, known=place.known or intent.in_place))
         await recorder.save(ledger, decision.plan)
+        place = remembering(place, issuer, ledger, recorder.saved, readings.instant)
         written = await write(ports.store, intent.planned, readings.stored)
         wrote = wrote or written.writes > 0
+        done = replace(done, place=place, wrote=wrote)
         if written.error is not None:
-            return replace(done, problems=(*done.problems, written.error.finding(subject=place.location)), wrote=wrote)
+            return replace(done, problems=(*problems, written.error.finding(subject=place.location)))
         if written.raced:
             readings = readings.with_stored(await read_stored(ports))
             continue
@@ -80,7 +87,7 @@ async def publish(
         readings = await read_after_write(ports, readings, written.stored, clock, ledger)
     message = f"Somebody else keeps writing to {place.location}"
     problems = (Finding.of(Reason.StoreUnavailable, message, subject=place.location),) if written.raced else ()
-    return replace(done, readings=readings, place=place, problems=problems, wrote=wrote)
+    return replace(done, readings=readings, place=place, problems=problems)
 
 
 async def write(store: Store, planned: PlannedDocuments, stored: StoredDocuments) -> Written:

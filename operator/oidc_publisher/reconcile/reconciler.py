@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
@@ -19,11 +20,11 @@ from oidc_publisher.reconcile.ports import OpenedPorts, OpenPorts, Ports
 from oidc_publisher.reconcile.prove import longest_cache_age, prove
 from oidc_publisher.reconcile.publish import Published, publish
 from oidc_publisher.reconcile.read import read_all
-from oidc_publisher.reconcile.record import Recorder
+from oidc_publisher.reconcile.record import Recorder, SavedLedgers
 from oidc_publisher.reconcile.refusals import ForbiddenIssuers, Refusals, Unreadable
 from oidc_publisher.reconcile.report import summarise_pass
 from oidc_publisher.reconcile.status.events import EventRecorder
-from oidc_publisher.reconcile.status.ledger import damaged_keys, read_ledger
+from oidc_publisher.reconcile.status.ledger import damaged_keys
 from oidc_publisher.reconcile.status.publication import publication_of
 from oidc_publisher.reconcile.status.summary import Summary
 from oidc_publisher.timing.clock import Clock, SystemClock
@@ -31,11 +32,16 @@ from oidc_publisher.timing.clock import Clock, SystemClock
 log = structlog.stdlib.get_logger(__name__)
 
 
+def random_nonce() -> str:
+    """The mark of one write: 64 bits, by which it is told from every other write."""
+    return secrets.token_hex(8)
+
+
 class Reconciler:
     """Carries one issuer after the other through the five steps.
 
     `hub` is the cluster that holds the OIDCIssuers; what an issuer is worked on with comes from `open_ports`. Objects
-    whose UID `holds` refuses are another shard's.
+    whose UID `holds` refuses are another shard's. `new_nonce` makes the random mark of each write (R9).
     """
 
     def __init__(
@@ -45,11 +51,14 @@ class Reconciler:
         *,
         clock: Clock | None = None,
         holds: Callable[[str], bool] = lambda _: True,
+        new_nonce: Callable[[], str] = random_nonce,
     ) -> None:
         self._hub = hub
         self._opened = OpenedPorts(open_ports)
         self._holds = holds
+        self._new_nonce = new_nonce
         self._clock = clock or SystemClock()
+        self._saved = SavedLedgers()
         self._events = EventRecorder(hub, self._clock)
         self._forbidden = ForbiddenIssuers(hub, self._clock)
         self._refusals = Refusals(hub, self._clock)
@@ -66,6 +75,7 @@ class Reconciler:
         if found is None or not self._holds(found["metadata"]["uid"]):
             # The name may have passed to an object of another shard: events of different objects come in any order.
             await self._forget(name)
+            self._saved.forget(name)
             return Gone()
         try:
             outcome = await self._reconcile(found)
@@ -94,7 +104,7 @@ class Reconciler:
             await self._forget(found["metadata"]["name"])
             return await self._refusals.refuse(Unreadable.of(found, error))
         _log_damage(found, issuer)
-        recorder = Recorder(self._hub, self._clock, self._events, issuer, found.get("status") or {})
+        recorder = Recorder(self._hub, self._clock, self._events, self._saved, issuer, found.get("status") or {})
         if issuer.metadata.deletion_timestamp is not None:
             return await self._guarded(recorder, self._end)
         if issuer.spec.suspend:
@@ -129,7 +139,7 @@ class Reconciler:
         await recorder.hold(finalizers_of(issuer))
         known = issuer.status.publication
         readings = await read_all(ports, self._clock)
-        done = await publish(ports, recorder, read_ledger(issuer.status), ports.place_of(issuer), readings, self._clock)
+        done = await publish(ports, recorder, readings, self._clock, self._new_nonce)
         problems = (*done.problems, *await self._dropped_copies(ports, done))
         plan, stored, now = done.decision.plan, done.readings.stored, self._clock.now()
         changed_at = now if done.wrote else None

@@ -16,6 +16,29 @@ from oidc_publisher.rotation import Advance, Ledger
 from oidc_publisher.timing.clock import Clock
 
 
+class SavedLedgers:
+    """The ledger of each object as this process saved it last, or left it because nothing was to be changed (R9).
+
+    It is no copy of the status to work with: it tells whether the one in the status is still that of this process.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[str, Ledger]] = {}
+
+    def of(self, issuer: OIDCIssuer) -> Ledger | None:
+        """Return what was saved last for this object, None for one that this process has not saved."""
+        uid, ledger = self._known.get(issuer.metadata.name, ("", None))
+        return ledger if uid == issuer.metadata.uid else None
+
+    def note(self, issuer: OIDCIssuer, ledger: Ledger) -> None:
+        """Note what the object has now."""
+        self._known[issuer.metadata.name] = (issuer.metadata.uid, ledger)
+
+    def forget(self, name: str) -> None:
+        """Let go of what is known of an object that is gone."""
+        self._known.pop(name, None)
+
+
 class Recorder:
     """Writes to the one object that a pass works on, and tells people what has changed.
 
@@ -24,15 +47,27 @@ class Recorder:
     """
 
     def __init__(
-        self, hub: ClusterAPI, clock: Clock, events: EventRecorder, issuer: OIDCIssuer, raw_status: Mapping[str, Any]
+        self,
+        hub: ClusterAPI,
+        clock: Clock,
+        events: EventRecorder,
+        saved: SavedLedgers,
+        issuer: OIDCIssuer,
+        raw_status: Mapping[str, Any],
     ) -> None:
         self.issuer = issuer
         self._hub = hub
         self._clock = clock
         self._events = events
+        self._saved = saved
         self._raw_status = raw_status
         self._resource_version = issuer.metadata.resource_version
         self._happened: list[Finding] = []
+
+    @property
+    def saved(self) -> Ledger | None:
+        """The object's ledger as this process saved it last (R9)."""
+        return self._saved.of(self.issuer)
 
     def happened(self, events: Iterable[Finding]) -> None:
         """Note what is over as soon as it has happened; it is told once the pass is reported."""
@@ -50,6 +85,7 @@ class Recorder:
         publication = saved_publication(known.publication, ledger)
         status = with_ledger(known, ledger).model_copy(update={"publication": publication})
         await self._patch(with_plan(status, self.issuer, plan, self._clock.now()))
+        self._saved.note(self.issuer, ledger)
 
     async def report(self, summary: Summary) -> None:
         """Make the summary the object's status, and tell what happened in the pass.
@@ -60,6 +96,8 @@ class Recorder:
         now = self._clock.now()
         status, moved = move_noted(summarise(self.issuer, summary, now), now)
         await self._patch(status)
+        if summary.ledger is not None:
+            self._saved.note(self.issuer, summary.ledger)
         self.happened(moved)
         await self.tell()
 

@@ -19,6 +19,7 @@ from oidc_publisher.rotation.readings import (
 )
 from oidc_publisher.rotation.signing import signing_key_ids
 from oidc_publisher.rotation.states import State, state
+from oidc_publisher.rotation.writers import OwnWrites, own_writes
 
 __all__ = [
     "COARSE",
@@ -32,6 +33,7 @@ __all__ = [
     "Mint",
     "Mints",
     "Origin",
+    "OwnWrites",
     "Pass",
     "Policy",
     "ServerListing",
@@ -47,6 +49,7 @@ __all__ = [
     "clock_trusted",
     "coarse",
     "coarse_slot",
+    "own_writes",
     "signing_key_ids",
     "state",
     "whole_second",

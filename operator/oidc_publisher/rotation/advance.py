@@ -19,6 +19,7 @@ from oidc_publisher.rotation.retiring import drop_gone, retire
 from oidc_publisher.rotation.serving import note_founding, note_publication, note_wire, promote
 from oidc_publisher.rotation.signing import judge_signatures, note_signatures, remember_endpoints
 from oidc_publisher.rotation.takingover import take_over
+from oidc_publisher.rotation.writers import MAX_NONCES, note_writers
 
 if TYPE_CHECKING:
     from oidc_publisher.rotation.passes import Pass
@@ -51,6 +52,7 @@ def advance(before: Ledger, seen: Pass) -> Advance:
     rebuilt = needs_rebuild(ledger, seen)
     ledger = rebuild(ledger, seen)  # R9
     ledger = take_over(ledger, seen)  # R9
+    ledger = note_writers(ledger, seen)  # R9
     ledger = settle_materials(ledger, seen)  # R8
     ledger = list_keys(ledger, seen)  # R1, R4
     ledger = remember_cache_ages(ledger, seen)  # R3
@@ -80,9 +82,13 @@ def advance(before: Ledger, seen: Pass) -> Advance:
     )
 
 
-def begin_write(ledger: Ledger, *, jwks_digest: str) -> Ledger:
-    """R12: the ledger as it must be saved before the write of the bytes with `jwks_digest`; every write raises the serial."""
-    return replace(ledger, serial=ledger.serial + 1, jwks_digest=jwks_digest)
+def begin_write(ledger: Ledger, *, jwks_digest: str, nonce: str) -> Ledger:
+    """R12: the ledger as it must be saved before the write of the bytes with `jwks_digest`.
+
+    Every write raises the serial and carries a nonce that no other write has; it is empty where nothing will be written.
+    """
+    nonces = (*ledger.nonces, nonce)[-MAX_NONCES:] if nonce else ledger.nonces
+    return replace(ledger, serial=ledger.serial + 1, jwks_digest=jwks_digest, nonces=nonces)
 
 
 #: Observed times; the forecasts safe_to_sign_time and retire_time lie ahead by nature and are computed anew.
@@ -115,6 +121,8 @@ def _mend_times(ledger: Ledger, seen: Pass) -> Ledger:
         endpoints=tuple(replace(e, gone_since_time=past(e.gone_since_time)) for e in ledger.endpoints),
         last_complete_pass_time=past(ledger.last_complete_pass_time),
         adopted_time=past(ledger.adopted_time),
+        unknown_writer_time=past(ledger.unknown_writer_time),
+        second_writer_time=past(ledger.second_writer_time),
     )
 
 

@@ -86,6 +86,9 @@ class Ledger:
     `serial` is the number of the latest write, raised before it is tried (R12); `jwks_digest` is the digest of the
     bytes that this serial stands for. `next_version` is the next number for a key that no entry names a version for.
     `adopted_time` is when another owner's documents were taken over: keys that were not in them are new to the world.
+    `nonces` are those of our writes, newest last, the latest of them saved before it is tried. `unknown_writer_time` is when
+    a mark with a nonce that nobody remembered rebuilt the ledger, `second_writer_time` since when a second writer under our
+    mark keeps us from writing (R9).
     """
 
     keys: tuple[LedgerKey, ...] = ()
@@ -96,6 +99,9 @@ class Ledger:
     endpoints: tuple[Endpoint, ...] = ()
     last_complete_pass_time: datetime | None = None
     adopted_time: datetime | None = None
+    nonces: tuple[str, ...] = ()
+    unknown_writer_time: datetime | None = None
+    second_writer_time: datetime | None = None
 
     def get(self, key_id: str) -> LedgerKey | None:
         """The entry of `key_id`, None when the ledger has none."""

@@ -103,7 +103,9 @@ class StoredReading:
     `keys` are its usable keys in stored order. `ours` says that it bears our owner mark; `serial`, `token_lifetime`
     and `stale_age` come from the mark, and from that of the discovery document where `half_ours` says that only that one
     bears ours while this one has none. `digest` is `sha256:<hex>` of its bytes. `take_over` is set while the set is
-    another owner's and ours is about to be written in its place.
+    another owner's and ours is about to be written in its place. `nonces` are those of the documents that bear our mark, the
+    key set's last; `unknown_writer` says that nobody remembers one of them, and `second_writer` (with LOST) that it is that
+    of a second writer under our mark.
     """
 
     state: StoreState
@@ -116,6 +118,9 @@ class StoredReading:
     stale_age: timedelta | None = None
     last_modified: datetime | None = None
     take_over: TakeOver | None = None
+    nonces: tuple[str, ...] = ()
+    unknown_writer: bool = False
+    second_writer: bool = False
 
     @property
     def counts(self) -> bool:

@@ -16,14 +16,16 @@ if TYPE_CHECKING:
 
 
 def needs_rebuild(ledger: Ledger, seen: Pass) -> bool:
-    """Whether the stored set knows more than the ledger: the ledger is empty, or the store's serial is higher.
+    """Whether the stored set knows more than the ledger: it is empty, its serial is lower, or nobody remembers the nonce.
 
     A set that somebody rewrote without our mark counts too, where the discovery document beside it still bears ours: it is
     all that remembers our keys.
     """
     stored = seen.stored
     told = stored.state is StoreState.PRESENT and (stored.ours or stored.half_ours)
-    return told and (not ledger.keys or ledger.serial < stored.serial)
+    # A higher serial beside a nonce of ours is no write of ours: whoever rewrote the mark is believed nothing.
+    newer = ledger.serial < stored.serial and not (stored.nonces and set(stored.nonces) <= set(ledger.nonces))
+    return told and (not ledger.keys or newer or stored.unknown_writer)
 
 
 def rebuild(ledger: Ledger, seen: Pass) -> Ledger:
@@ -39,11 +41,13 @@ def rebuild(ledger: Ledger, seen: Pass) -> Ledger:
         replace(entry, token_lifetime=max(entry.token_lifetime, lifetime), stale_age=max(entry.stale_age, age))
         for entry in ledger.keys
     )
+    unknown = not set(stored.nonces) <= set(ledger.nonces)
     return replace(
         ledger,
         keys=(*(_forget(entry, time, seen) for entry in aged), *entered),
         serial=max(ledger.serial, stored.serial),
         jwks_digest=stored.digest,
+        unknown_writer_time=seen.now if unknown else ledger.unknown_writer_time,
         next_version=next_version(ledger) + len(entered),
         cache_ages=(*ledger.cache_ages, CacheAge(age, max(time, seen.now) + age)),
     )

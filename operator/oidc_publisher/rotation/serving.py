@@ -43,7 +43,7 @@ def _rewritten(ledger: Ledger, seen: Pass) -> bool:
     stored = seen.stored
     if not ledger.jwks_digest or stored.take_over is not None:
         return False
-    return not stored.ours or (stored.serial == ledger.serial and stored.digest != ledger.jwks_digest)
+    return not stored.ours or (stored.serial >= ledger.serial and stored.digest != ledger.jwks_digest)
 
 
 def note_wire(ledger: Ledger, seen: Pass) -> Ledger:

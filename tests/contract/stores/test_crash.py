@@ -187,9 +187,13 @@ async def test_a_deletion_that_dies_at_any_call_goes_on(place: Place, *, after: 
     for dies_at in (1, 2, 3, 4):
         await run(place.open(), (A,), serial=10 * dies_at)
         with pytest.raises(DiedError):
-            await delete_documents(alive(Mortal(place.open(), dies_at, after, reader.look)), JWKS_PATH, owner=OWNER)
+            await delete_documents(
+                alive(Mortal(place.open(), dies_at, after, reader.look)), JWKS_PATH, owner=OWNER, nonces=frozenset()
+            )
         await reader.look()
-        await delete_documents(alive(Mortal(place.open(), None, after, reader.look)), JWKS_PATH, owner=OWNER)
+        await delete_documents(
+            alive(Mortal(place.open(), None, after, reader.look)), JWKS_PATH, owner=OWNER, nonces=frozenset()
+        )
         assert await stored(place.open()) == (None, None)
         left = await place.open().read("beside")
         assert left is not None

@@ -110,7 +110,7 @@ async def test_both_documents_go_discovery_first() -> None:
         await delete(path, expected=expected)
 
     store.delete = noted  # type: ignore[method-assign]
-    done = await delete_documents(store, JWKS, owner=OURS)
+    done = await delete_documents(store, JWKS, owner=OURS, nonces=frozenset())
     assert (done.deleted, done.left) == ((DISCOVERY_PATH, JWKS), ())
     assert order == [DISCOVERY_PATH, JWKS]
     assert store.documents == {}
@@ -120,7 +120,7 @@ async def test_both_documents_go_discovery_first() -> None:
 async def test_what_is_not_ours_stays_and_is_named(owner: str | None) -> None:
     """Another owner's mark, and no mark at all."""
     store = await store_with(discovery=owner, jwks=OURS)
-    done = await delete_documents(store, JWKS, owner=OURS)
+    done = await delete_documents(store, JWKS, owner=OURS, nonces=frozenset())
     assert done.deleted == (JWKS,)
     assert done.left == ((DISCOVERY_PATH, owner or "none"),)
     assert set(store.documents) == {DISCOVERY_PATH}
@@ -128,14 +128,16 @@ async def test_what_is_not_ours_stays_and_is_named(owner: str | None) -> None:
 
 async def test_what_is_gone_already_is_gone() -> None:
     """One document, both, and the bucket."""
-    assert (await delete_documents(await store_with(jwks=OURS), JWKS, owner=OURS)).deleted == (JWKS,)
-    assert (await delete_documents(MemoryStore(), JWKS, owner=OURS)).deleted == ()
+    assert (await delete_documents(await store_with(jwks=OURS), JWKS, owner=OURS, nonces=frozenset())).deleted == (
+        JWKS,
+    )
+    assert (await delete_documents(MemoryStore(), JWKS, owner=OURS, nonces=frozenset())).deleted == ()
 
     class NoBucket(MemoryStore):
         async def read(self, path: str) -> None:
             raise StoreError(Reason.BucketNotFound, f"{path} has no bucket")
 
-    assert (await delete_documents(NoBucket(), JWKS, owner=OURS)).deleted == ()
+    assert (await delete_documents(NoBucket(), JWKS, owner=OURS, nonces=frozenset())).deleted == ()
 
 
 async def test_a_document_that_changes_hands_meanwhile_is_looked_at_anew() -> None:
@@ -148,7 +150,7 @@ async def test_a_document_that_changes_hands_meanwhile_is_looked_at_anew() -> No
         raise PreconditionError(Reason.StoreUnavailable, f"{path} is not {expected}")
 
     store.delete = overtaken  # type: ignore[method-assign]
-    done = await delete_documents(store, JWKS, owner=OURS)
+    done = await delete_documents(store, JWKS, owner=OURS, nonces=frozenset())
     assert (done.deleted, done.left) == ((), ((JWKS, THEIRS),))
 
 
@@ -164,7 +166,7 @@ async def test_a_document_that_keeps_changing_is_given_up_until_the_next_pass() 
 
     store.delete = refused  # type: ignore[method-assign]
     with pytest.raises(PreconditionError):
-        await delete_documents(store, JWKS, owner=OURS)
+        await delete_documents(store, JWKS, owner=OURS, nonces=frozenset())
     assert tries == 5
     assert set(store.documents) == {DISCOVERY_PATH, JWKS}
 

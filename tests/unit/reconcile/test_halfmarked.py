@@ -11,7 +11,7 @@ from oidc_publisher.api import OIDCIssuer, read_issuer
 from oidc_publisher.documents import Document, StoredDocument, jwks_document
 from oidc_publisher.findings import Reason
 from oidc_publisher.keys import PublicKey
-from oidc_publisher.reconcile.ownership import StoredDocuments, stored_reading
+from oidc_publisher.reconcile.ownership import StoredDocuments, place_of, stored_reading
 from oidc_publisher.reconcile.plan import documents_for, intend, policy_of
 from oidc_publisher.rotation import (
     ClockReading,
@@ -81,7 +81,7 @@ def test_a_set_that_was_rewritten_without_a_mark_still_tells_a_lost_ledger_its_k
 def test_such_drift_is_repaired_and_told() -> None:
     """No adoption is asked for, and the event names the document that had lost its mark."""
     plan = advance(Ledger(), look(rewritten()))
-    intent = intend(issuer(), plan, rewritten(), place_of(issuer(), HERE, OURS, None))
+    intent = intend(issuer(), plan, rewritten(), place_of(issuer(), HERE, OURS, None), nonce="n9")
     assert intent.problem is None
     assert intent.planned is not None
     (told,) = intent.events
@@ -97,7 +97,7 @@ def test_a_discovery_document_that_lost_its_mark_is_repaired_as_well() -> None:
     bare = replace(stored.discovery, document=replace(stored.discovery.document, metadata={}))
     stored = replace(stored, discovery=bare)
     plan = advance(Ledger(), look(stored))
-    intent = intend(issuer(), plan, stored, place_of(issuer(), HERE, OURS, None))
+    intent = intend(issuer(), plan, stored, place_of(issuer(), HERE, OURS, None), nonce="n9")
     assert intent.problem is None
     assert intent.planned is not None
     (told,) = intent.events

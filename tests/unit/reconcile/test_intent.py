@@ -77,14 +77,14 @@ KNOWN = Place(HERE, OURS, known=True)
 def test_what_is_in_place_is_not_written() -> None:
     """And it is known to be in place, so that the place is ours from then on."""
     known = ledger(KEY)
-    intent = intend(settled(known), plan(known), written(known), KNOWN)
+    intent = intend(settled(known), plan(known), written(known), KNOWN, nonce="n5")
     assert (intent.planned, intent.problem, intent.in_place, intent.ledger) == (None, None, True, known)
 
 
 def test_a_write_raises_the_serial_of_the_ledger_that_is_saved_first() -> None:
     """R12: the documents bear the raised serial, the saved ledger has it."""
     known = ledger(KEY)
-    intent = intend(issuer(), plan(known), StoredDocuments(), KNOWN)
+    intent = intend(issuer(), plan(known), StoredDocuments(), KNOWN, nonce="n5")
     assert intent.planned is not None
     assert intent.ledger.serial == known.serial + 1
     mark = OwnerMark.read(intent.planned.jwks.metadata)
@@ -98,11 +98,11 @@ def test_an_unreadable_store_and_another_owner_are_problems_and_nothing_is_writt
     """What cannot be read cannot be compared; what is another's is not ours to write."""
     known = ledger(KEY)
     error = StoreError(Reason.AccessDenied, "no")
-    refused = intend(issuer(), plan(known), StoredDocuments(error=error), KNOWN)
+    refused = intend(issuer(), plan(known), StoredDocuments(error=error), KNOWN, nonce="n5")
     assert refused.problem is not None
     assert (refused.problem.reason, refused.planned, refused.in_place) == (Reason.AccessDenied, None, False)
     foreign = StoredDocuments(None, changed(written(known).jwks, metadata={}))
-    barred = intend(issuer(), plan(known), foreign, replace(KNOWN, known=False))
+    barred = intend(issuer(), plan(known), foreign, replace(KNOWN, known=False), nonce="n5")
     assert barred.problem is not None
     assert (barred.problem.reason, barred.planned) == (Reason.DocumentsNotOurs, None)
 
@@ -119,7 +119,7 @@ def test_what_somebody_else_changed_is_drift(changes: dict[str, Any], why: str) 
     """The plan is the one that was written: a difference is not our doing."""
     known = ledger(KEY)
     stored = replace(written(known), jwks=changed(written(known).jwks, **changes))
-    (told,) = intend(settled(known), plan(known), stored, KNOWN).events
+    (told,) = intend(settled(known), plan(known), stored, KNOWN, nonce="n5").events
     assert told.reason is Reason.DriftRepaired
     assert f"openid/v1/jwks: {why}" in told.message
     assert HERE in told.message
@@ -131,7 +131,7 @@ def test_drift_under_our_own_mark_is_told_though_the_rules_have_noted_it() -> No
     body = jwks_document([OTHER])
     stored = replace(written(known), jwks=changed(written(known).jwks, body=body))
     noted = replace(known, jwks_digest=digest(body))
-    (told,) = intend(settled(known), plan(noted), stored, KNOWN).events
+    (told,) = intend(settled(known), plan(noted), stored, KNOWN, nonce="n5").events
     assert told.reason is Reason.DriftRepaired
     assert "openid/v1/jwks: the keys changed" in told.message
 
@@ -139,7 +139,7 @@ def test_drift_under_our_own_mark_is_told_though_the_rules_have_noted_it() -> No
 def test_a_missing_document_is_drift() -> None:
     """It was there: status.publication says so."""
     known = ledger(KEY)
-    (told,) = intend(settled(known), plan(known), replace(written(known), discovery=None), KNOWN).events
+    (told,) = intend(settled(known), plan(known), replace(written(known), discovery=None), KNOWN, nonce="n5").events
     assert "there is none" in told.message
 
 
@@ -147,22 +147,22 @@ def test_what_we_change_ourselves_is_not_called_drift() -> None:
     """A new plan, a new generation, a write that was cut short, a lifetime that rose, a first write: nobody is accused."""
     known = ledger(KEY)
     empty = StoredDocuments()
-    assert intend(settled(known), plan(ledger(KEY, OTHER)), written(known), KNOWN).events == ()
+    assert intend(settled(known), plan(ledger(KEY, OTHER)), written(known), KNOWN, nonce="n5").events == ()
     newer = settled(known).model_copy(update={"metadata": issuer(generation=4).metadata})
     headers = replace(written(known), jwks=changed(written(known).jwks, cache_control="no-store"))
-    assert intend(newer, plan(known), headers, KNOWN).events == ()
+    assert intend(newer, plan(known), headers, KNOWN, nonce="n5").events == ()
     saved = ledger(KEY, OTHER, serial=5)
-    assert intend(settled(saved), plan(saved), written(known), KNOWN).events == ()
+    assert intend(settled(saved), plan(saved), written(known), KNOWN, nonce="n5").events == ()
     longer = replace(known, keys=tuple(replace(entry, stale_age=2 * HOUR) for entry in known.keys))
-    assert intend(settled(known), plan(longer), written(known), KNOWN).events == ()
-    assert intend(settled(known), plan(known), empty, replace(KNOWN, known=False)).events == ()
+    assert intend(settled(known), plan(longer), written(known), KNOWN, nonce="n5").events == ()
+    assert intend(settled(known), plan(known), empty, replace(KNOWN, known=False), nonce="n5").events == ()
 
 
 def test_a_key_that_the_ledger_does_not_know_is_named() -> None:
     """R9: unknown keys at our serial or lower are removed and reported, whoever put them there."""
     known = ledger(KEY)
     evil = changed(written(known).jwks, body=jwks_document([OTHER, KEY]))
-    (told,) = intend(settled(known), plan(known), replace(written(known), jwks=evil), KNOWN).events
+    (told,) = intend(settled(known), plan(known), replace(written(known), jwks=evil), KNOWN, nonce="n5").events
     assert f"key {OTHER.key_id} is not known" in told.message
 
 
@@ -172,7 +172,9 @@ def test_a_take_over_is_told_with_the_former_owner(adoption: Adoption) -> None:
     known = ledger(KEY, OTHER)
     theirs = Document(jwks_document([OTHER]), "application/json", "", OwnerMark(THEIRS, 1, HOUR, HOUR).to_metadata())
     stored = StoredDocuments(None, StoredDocument(theirs, "j", NOW))
-    (told,) = intend(issuer(), plan(known), stored, Place(HERE, OURS, known=False, adoption=adoption)).events
+    (told,) = intend(
+        issuer(), plan(known), stored, Place(HERE, OURS, known=False, adoption=adoption), nonce="n5"
+    ).events
     assert told.reason is Reason.DocumentsAdopted
     assert told.severity is Severity.INFO
     assert f"owner: {THEIRS}" in told.message
@@ -186,7 +188,7 @@ def test_keys_that_a_merge_leaves_out_are_named_in_a_warning() -> None:
     twin = replace(OTHER, key_id="named")
     for body, word in ((b"<html>", "left out"), (jwks_document([twin]), "key named (ours is another one)")):
         stored = StoredDocuments(None, StoredDocument(Document(body, "", "", {}), "j", NOW))
-        (told,) = intend(issuer(), plan(known), stored, place).events
+        (told,) = intend(issuer(), plan(known), stored, place, nonce="n5").events
         assert told.severity is Severity.WARNING
         assert word in told.message
 

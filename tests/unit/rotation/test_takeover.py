@@ -76,7 +76,7 @@ def ours(ledger: Ledger, *keys: PublicKey) -> StoredReading:
 def adopted(stored: StoredReading, **how: Any) -> tuple[Advance, Ledger]:
     """The plan that takes over, and the ledger as it is saved before the write."""
     plan = advance(Ledger(), look(stored, **how))
-    return plan, begin_write(plan.ledger, jwks_digest="sha256:ours")
+    return plan, begin_write(plan.ledger, jwks_digest="sha256:ours", nonce="")
 
 
 def test_foreign_keys_enter_as_old_as_their_object_and_unused() -> None:
@@ -181,7 +181,7 @@ def test_at_another_owners_place_no_key_is_served_or_safe_and_nothing_moves(stat
 def safe_ledger() -> Ledger:
     """A ledger with NEW published, served and safe."""
     first = advance(Ledger(), replace(look(StoredReading(StoreState.ABSENT)), wire=WireReading(absent=True)))
-    saved = begin_write(first.ledger, jwks_digest="sha256:ours")
+    saved = begin_write(first.ledger, jwks_digest="sha256:ours", nonce="")
     plan = advance(saved, look(ours(saved, NEW), wire=(NEW,)))
     assert plan.may_sign is True
     return plan.ledger

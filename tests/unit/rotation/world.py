@@ -25,6 +25,7 @@ from oidc_publisher.rotation import (
     WireReading,
     advance,
     begin_write,
+    own_writes,
 )
 
 T0 = datetime(2026, 1, 1, tzinfo=UTC)
@@ -93,6 +94,8 @@ class World:
     wire_age: timedelta | None = None
     edges: dict[str, tuple[PublicKey, ...] | None] = field(default_factory=dict)
     passes: int = 0
+    writer: str = "w"
+    saved: Ledger | None = None
     writes: list[tuple[PublicKey, ...]] = field(default_factory=list)
     last: Advance | None = None
 
@@ -109,13 +112,14 @@ class World:
         for _ in range(3):
             if not self._differs(result):
                 break
-            self.ledger = begin_write(self.ledger, jwks_digest=_digest(result.publish))
+            self.ledger = begin_write(self.ledger, jwks_digest=_digest(result.publish), nonce=self._nonce())
+            self.saved = self.ledger
             if self.put_fails or not self.store_up:
                 break
             self._put(result)
             result = advance(self.ledger, self._look())
             self.ledger = result.ledger
-        self.last = result
+        self.saved, self.last = self.ledger, result
         return result
 
     def every(self, period: timedelta, *, until: timedelta) -> Advance:
@@ -150,19 +154,30 @@ class World:
         """Lose the status."""
         self.ledger = Ledger()
 
+    def restart(self) -> None:
+        """A new process: it has saved nothing yet."""
+        self.saved = None
+
+    def clone(self) -> World:
+        """A cluster made from a snapshot of this one: the same ledger, names and files, and a process of its own."""
+        twin = replace(self, writer="v", saved=None, writes=[])
+        twin.servers = {address: replace(server) for address, server in self.servers.items()}
+        return twin
+
     def forge(self, keys: Iterable[PublicKey], **mark: object) -> None:
         """Somebody rewrites the stored object."""
         kept = tuple(keys)
         self.stored = replace(self.stored, keys=kept, digest=_digest(kept), last_modified=self.true_now, **mark)  # type: ignore[arg-type]
 
     def _differs(self, result: Advance) -> bool:
-        if not result.publish or not self.store_up:
+        if not result.publish or not self.store_up or self._read_stored().anothers:
             return False
         stored = self.stored
         if stored.state is StoreState.ABSENT or not stored.ours or stored.serial != self.ledger.serial:
             return True
-        return (_digest(result.publish), *self._mark(result)) != (
+        return (_digest(result.publish), self.ledger.nonces[-1:], *self._mark(result)) != (
             stored.digest,
+            stored.nonces[-1:],
             stored.token_lifetime,
             stored.stale_age,
         )
@@ -183,7 +198,22 @@ class World:
             token_lifetime=lifetime,
             stale_age=age,
             last_modified=self.true_now,
+            nonces=self.ledger.nonces[-1:],
         )
+
+    def _nonce(self) -> str:
+        return f"{self.writer}-{self.passes}-{self.ledger.serial}"
+
+    def _read_stored(self) -> StoredReading:
+        """The stored set, judged as the controller judges it: whose write it is."""
+        if not self.store_up:
+            return StoredReading(StoreState.UNREADABLE)
+        lifetime, now = self.policy.max_token_lifetime, self.true_now + self.clock_error
+        writes = own_writes(self.ledger, self.saved, token_lifetime=lifetime, now=now)
+        unknown = bool(self.ledger.keys) and writes.unknown(self.stored.nonces)
+        if unknown and writes.certain:
+            return StoredReading(StoreState.LOST, second_writer=True)
+        return replace(self.stored, unknown_writer=unknown)
 
     def _look(self) -> Pass:
         offset = -self.clock_error
@@ -200,7 +230,7 @@ class World:
         return Pass(
             sources=tuple(sources),
             mints=mints,
-            stored=self.stored if self.store_up else StoredReading(StoreState.UNREADABLE),
+            stored=self._read_stored(),
             wire=self._wire(),
             clock=ClockReading(api_server=(offset,)),
             policy=self.policy,

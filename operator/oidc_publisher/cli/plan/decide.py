@@ -14,6 +14,7 @@ from oidc_publisher.controller.settings import RunSettings
 from oidc_publisher.errors import AnswerError, ClusterError, InvalidObjectError, StoreError
 from oidc_publisher.findings import Finding, Reason
 from oidc_publisher.probe.token.limits import TokenLimits
+from oidc_publisher.reconcile.ownership import remembering
 from oidc_publisher.reconcile.plan import decide as decided_for
 from oidc_publisher.reconcile.ports import OpenedPorts, PortOpener, Ports
 from oidc_publisher.reconcile.prove import prove
@@ -79,8 +80,10 @@ def _asking_nothing_more(ports: Ports) -> Ports:
 
 
 async def _decided(issuer: OIDCIssuer, ports: Ports, readings: Readings, clock: Clock) -> Decided:
-    ledger, place = read_ledger(issuer.status), ports.place_of(issuer)
-    decision = decided_for(issuer, ledger, readings, place, ports.target)
+    ledger = read_ledger(issuer.status)
+    # The operator remembers what it wrote; this command asks on its behalf.
+    place = remembering(ports.place_of(issuer), issuer, ledger, ledger, readings.instant)
+    decision = decided_for(issuer, ledger, readings, place, ports.target, nonce="")
     plan, intent = decision.plan, decision.intent
     problems = (intent.problem,) if intent.problem else ()
     proven = await _proven(issuer, ports, readings, plan, clock, writes=intent.planned is not None)

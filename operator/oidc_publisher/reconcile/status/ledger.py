@@ -57,6 +57,9 @@ def ledger_of(ledger: Ledger) -> StatusLedger:
         next_version=format_version(ledger.next_version),
         last_complete_pass_time=ledger.last_complete_pass_time,
         adopted_time=ledger.adopted_time,
+        nonces=ledger.nonces,
+        unknown_writer_time=ledger.unknown_writer_time,
+        second_writer_time=ledger.second_writer_time,
         cache_ages=tuple(StatusCacheAge(age=c.age, until_time=c.until_time) for c in ledger.cache_ages),
         endpoints=tuple(
             StatusEndpoint(address=e.address, key_id=e.key_id, gone_since_time=e.gone_since_time)
@@ -83,6 +86,9 @@ def read_ledger(status: OIDCIssuerStatus) -> Ledger:
         endpoints=tuple(Endpoint(e.address, e.key_id, e.gone_since_time) for e in held.endpoints if e.key_id),
         last_complete_pass_time=held.last_complete_pass_time,
         adopted_time=held.adopted_time,
+        nonces=held.nonces,
+        unknown_writer_time=held.unknown_writer_time,
+        second_writer_time=held.second_writer_time,
     )
     return _behind(ledger) if publication.serial is None or damaged_keys(status) else ledger
 
@@ -107,6 +113,7 @@ def _behind(ledger: Ledger) -> Ledger:
         ledger,
         keys=tuple(replace(entry, last_listed_time=None) for entry in ledger.keys),
         serial=0,
+        nonces=(),
         last_complete_pass_time=ledger.last_complete_pass_time or begun,
     )
 

@@ -76,7 +76,7 @@ def decided_of(
     seen = Pass((source,), mints, stored_reading(place, held), wire, clock, policy_of(issuer.spec), NOW)
     before = ledger or Ledger()
     plan = advance(before, seen)
-    intent = intend(issuer, plan, held, place)
+    intent = intend(issuer, plan, held, place, nonce="")
     problems = (intent.problem,) if intent.problem else ()
     found = (*findings, *plan.findings, *problems)
     return Decided(place, before.serial, held, look, seen, plan, intent, found)

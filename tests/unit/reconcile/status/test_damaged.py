@@ -149,7 +149,7 @@ def test_a_removal_that_could_not_be_read_back_is_no_older_ledger() -> None:
     known = StatusPublication(location="s3://b", serial=world.ledger.serial, jwks_digest=world.ledger.jwks_digest)
     world.true_now = T0 + 26 * HOUR
     plan = advance(world.ledger, world._look())
-    world.ledger = begin_write(plan.ledger, jwks_digest="sha256:ours")
+    world.ledger = begin_write(plan.ledger, jwks_digest="sha256:ours", nonce="")
     world._put(plan)
     world.stored = replace(world.stored, digest="sha256:ours")
     away = StoredDocuments(error=StoreError(Reason.StoreUnavailable, "The store is down"))

@@ -67,6 +67,9 @@ ledgers = st.builds(
     endpoints=st.lists(st.builds(Endpoint, address=texts, key_id=texts, gone_since_time=maybe), max_size=3).map(tuple),
     last_complete_pass_time=maybe,
     adopted_time=maybe,
+    nonces=st.lists(texts, max_size=3, unique=True).map(tuple),
+    unknown_writer_time=maybe,
+    second_writer_time=maybe,
 )
 
 
