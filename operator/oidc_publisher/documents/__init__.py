@@ -1,7 +1,7 @@
 """The two published documents: bytes out, bytes in, and the plan of writes between them. Pure."""
 
 from oidc_publisher.documents.discovery import Discovery, discovery_document, read_discovery
-from oidc_publisher.documents.document import Document, StoredDocument
+from oidc_publisher.documents.document import MAX_BODY_BYTES, Document, StoredDocument
 from oidc_publisher.documents.jwks import KeySet, digest, jwks_document, read_jwks_document
 from oidc_publisher.documents.ownermark import OwnerMark, owner_of
 from oidc_publisher.documents.publication import (
@@ -20,6 +20,7 @@ from oidc_publisher.documents.urls import DISCOVERY_PATH, discovery_url, jwks_ur
 __all__ = [
     "CONTENT_TYPE",
     "DISCOVERY_PATH",
+    "MAX_BODY_BYTES",
     "Difference",
     "Discovery",
     "Document",

@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+#: No OIDC document is larger; a larger object in our place is somebody else's.
+MAX_BODY_BYTES = 1024 * 1024
+
 
 @dataclass(frozen=True, slots=True)
 class Document:

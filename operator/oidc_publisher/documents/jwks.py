@@ -38,15 +38,15 @@ def jwks_document(keys: Sequence[PublicKey]) -> bytes:
     return f'{{"keys":[\n{lines}\n]}}\n'.encode()
 
 
-def read_jwks_document(data: bytes) -> KeySet:
-    """Judge a published key set by the rules of the strictest verifiers.
+def read_jwks_document(data: bytes, *, max_bytes: int = MAX_DOCUMENT_BYTES) -> KeySet:
+    """Judge a published key set by the rules of the strictest verifiers, up to `max_bytes` of it.
 
     Each member that makes some verifier drop the key or the whole set is a defect (KeySetInvalid) that names it. A key is
     usable where its kid and material are clear all the same (padding, a foreign member, a duplicate); one with private
     members or of another type is not. Of two materials under one kid the first counts, as for most verifiers.
     Raises DocumentInvalidError when the bytes are no key set at all; an empty set is a key set, and a defect.
     """
-    members = key_members(data, max_bytes=MAX_DOCUMENT_BYTES)
+    members = key_members(data, max_bytes=max_bytes)
     if not members:
         return KeySet((), (KeyDefect(Reason.KeySetInvalid, "the key set is empty"),))
     keys: dict[str, PublicKey] = {}

@@ -22,7 +22,7 @@ from datetime import timedelta
 from enum import StrEnum
 
 from oidc_publisher.documents.discovery import discovery_document, read_discovery
-from oidc_publisher.documents.document import Document, StoredDocument
+from oidc_publisher.documents.document import MAX_BODY_BYTES, Document, StoredDocument
 from oidc_publisher.documents.jwks import jwks_document, read_jwks_document
 from oidc_publisher.documents.ownermark import OwnerMark, own_metadata
 from oidc_publisher.documents.urls import DISCOVERY_PATH, jwks_uri
@@ -158,7 +158,7 @@ def _shrinks(
 
 def _stored_keys(stored: StoredDocument) -> frozenset[PublicKey] | None:
     try:
-        return frozenset(read_jwks_document(stored.document.body).keys)
+        return frozenset(read_jwks_document(stored.document.body, max_bytes=MAX_BODY_BYTES).keys)
     except DocumentInvalidError:
         return None
 

@@ -7,10 +7,11 @@ from datetime import datetime
 from enum import Enum, auto
 
 from oidc_publisher.api import Adoption, OIDCIssuer
-from oidc_publisher.documents import OwnerMark, StoredDocument, digest, read_jwks_document
+from oidc_publisher.documents import MAX_BODY_BYTES, OwnerMark, StoredDocument, digest, read_jwks_document
 from oidc_publisher.errors import DocumentInvalidError, StoreError
 from oidc_publisher.findings import Finding, Reason
 from oidc_publisher.keys import PublicKey
+from oidc_publisher.keys.strictjson import MAX_DOCUMENT_BYTES
 from oidc_publisher.reconcile.otherissuer import Mismatch, mismatch
 from oidc_publisher.rotation import Ledger, OwnWrites, StoredReading, StoreState, TakeOver, own_writes
 
@@ -181,11 +182,16 @@ def stored_reading(place: Place, stored: StoredDocuments) -> StoredReading:
 
 
 def stored_keys(stored: StoredDocuments) -> tuple[PublicKey, ...]:
-    """The usable keys of the stored set, in stored order."""
+    """The usable keys of the stored set, in stored order.
+
+    A set that bears an owner mark is read up to the store's limit, not to the probe's: it may be ours, however large.
+    """
     if stored.jwks is None:
         return ()
+    document = stored.jwks.document
+    limit = MAX_BODY_BYTES if OwnerMark.read(document.metadata) else MAX_DOCUMENT_BYTES
     try:
-        return read_jwks_document(stored.jwks.document.body).keys
+        return read_jwks_document(document.body, max_bytes=limit).keys
     except DocumentInvalidError:
         return ()
 

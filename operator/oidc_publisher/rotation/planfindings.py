@@ -91,7 +91,7 @@ def _about_set(publication: Publication) -> Iterator[Finding]:
     if not count:
         yield Finding.of(Reason.NoUsableKey, "No source has named a usable key so far; nothing was written")
     if publication.pending:
-        message = f"{len(publication.pending)} keys wait until others leave: 100 keys of one type are published"
+        message = f"{len(publication.pending)} keys wait until others leave: at most 100 keys of one type and 51,200 bytes are published"
         yield Finding.of(Reason.TooManyKeys, message, severity=Severity.CRITICAL)
     elif count > MANY_KEYS:
         yield Finding.of(Reason.TooManyKeys, f"More than {MANY_KEYS} keys are published")

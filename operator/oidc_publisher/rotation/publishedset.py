@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from oidc_publisher.keys import PublicKey, newest_first
+from oidc_publisher.keys.jwk import published_size_bytes
 from oidc_publisher.rotation.readings import StoreState
 from oidc_publisher.rotation.retiring import last_signed
 from oidc_publisher.rotation.signing import signing_key_ids
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from oidc_publisher.rotation.ledger import Ledger, LedgerKey
     from oidc_publisher.rotation.passes import Pass
 
 #: AWS takes 100 RSA and 100 EC keys (R11).
 MAX_KEYS_OF_A_TYPE = 100
+
+#: Nimbus and Spring read no more of a key set (R11), the 14 bytes around its keys included.
+MAX_SET_BYTES = 51_200
+_FRAME_BYTES = 14
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +62,22 @@ def _last_resort(ledger: Ledger, seen: Pass) -> LedgerKey:
 
 
 def _admit(candidates: list[LedgerKey], signing: frozenset[str]) -> list[LedgerKey]:
-    """R11: at most 100 keys of one type; who signs comes first, who is newly listed waits for room."""
-    admitted: list[LedgerKey] = []
-    for key_type in dict.fromkeys(e.key.key_type for e in candidates):
-        of_type = [e for e in candidates if e.key.key_type == key_type]
-        admitted.extend(sorted(of_type, key=lambda e: _claim(e, signing))[:MAX_KEYS_OF_A_TYPE])
-    return admitted
+    """R11: at most 100 keys of one type and 51,200 bytes; who signs comes first, who is newly listed waits for room."""
+    return _fitting((), sorted(candidates, key=lambda e: _claim(e, signing)))
+
+
+def _fitting(present: Sequence[LedgerKey], others: Iterable[LedgerKey]) -> list[LedgerKey]:
+    """Those of `others`, in their order, for which there is room beside `present`."""
+    counts, size = Counter(e.key.key_type for e in present), _FRAME_BYTES
+    size += sum(published_size_bytes(e.key) for e in present)
+    fitting: list[LedgerKey] = []
+    for entry in others:
+        grown = size + published_size_bytes(entry.key)
+        if counts[entry.key.key_type] < MAX_KEYS_OF_A_TYPE and grown <= MAX_SET_BYTES:
+            counts[entry.key.key_type] += 1
+            size = grown
+            fitting.append(entry)
+    return fitting
 
 
 def _claim(entry: LedgerKey, signing: frozenset[str]) -> tuple[int, float, float, str]:
@@ -92,11 +108,10 @@ def _one_way(ledger: Ledger, admitted: list[LedgerKey], seen: Pass) -> tuple[lis
     departing = [e for e in ledger.keys if e.key in stored and e not in admitted and not _withdrawn(e, seen)]
     if not added or not departing:
         return admitted, False
-    full = {e.key.key_type for e in departing if not e.leaving}
-    if full:
-        # Room must be made before the newcomer enters: 101 keys of a type would break the whole set.
-        kept = [e for e in admitted if e.key in stored or e.key.key_type not in full]
-        if any(e.key not in stored for e in kept):
-            return [*kept, *departing], True
-        return kept or admitted, True
-    return [*admitted, *departing], True
+    kept = [e for e in admitted if e.key in stored]
+    # Beside those that are still to leave: 101 keys of a type, or a set that is too large, would break all of it. Where
+    # there is no room for any newcomer, leaving goes first.
+    entering = _fitting([*kept, *departing], added)
+    if entering:
+        return [*kept, *entering, *departing], True
+    return kept or admitted, True

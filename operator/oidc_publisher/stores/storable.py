@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import re
 
-from oidc_publisher.documents import Document
+from oidc_publisher.documents import MAX_BODY_BYTES, Document
 
-#: No OIDC document is larger; a larger object in our place is somebody else's.
-MAX_BODY_BYTES = 1024 * 1024
 #: S3's limit for keys and values of user metadata together (Amazon S3 User Guide, UsingMetadata).
 MAX_METADATA_BYTES = 2048
 

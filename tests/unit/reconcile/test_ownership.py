@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -100,6 +101,16 @@ def test_no_object_is_absence_garbage_holds_no_keys_and_an_error_is_no_reading()
     assert (garbage.state, garbage.keys) == (StoreState.PRESENT, ())
     error = StoreError(Reason.StoreUnavailable, "away")
     assert stored_reading(place(known=True), StoredDocuments(error=error)).state is StoreState.UNREADABLE
+
+
+def test_a_set_under_a_mark_is_read_beyond_the_probes_limit() -> None:
+    """Former versions wrote sets of more than 64 KiB: a lost ledger must be rebuilt from them. A stranger's is not read."""
+    keys = [replace(KEY, key_id=f"{number:01000}") for number in range(80)]
+    large = jwks_document(keys)
+    assert len(large) > 64 * 1024
+    assert len(stored_reading(place(known=False), StoredDocuments(None, document(OURS, large))).keys) == len(keys)
+    merged = stored_reading(place(known=False, adoption=Adoption.MERGE), StoredDocuments(None, document(None, large)))
+    assert merged.keys == ()
 
 
 def test_anothers_set_counts_only_where_it_is_taken_over() -> None:

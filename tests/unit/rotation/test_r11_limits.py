@@ -1,0 +1,102 @@
+"""R11: never 101 keys of a type, and never more than 51,200 bytes, in whatever order keys come and go."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from oidc_publisher.findings import Reason, Severity
+from oidc_publisher.keys import PublicKey
+from oidc_publisher.keys.jwk import published_size_bytes
+from oidc_publisher.rotation.publishedset import MAX_KEYS_OF_A_TYPE, MAX_SET_BYTES
+from tests.unit.rotation.world import HOUR, MINUTE, Server, World, key
+
+START = timedelta(0)
+#: The SubjectPublicKeyInfo of an RSA-4096 key has this many bytes.
+RSA_4096_BYTES = 550
+
+
+def big(number: int) -> PublicKey:
+    """A key as large as an RSA-4096 key, with a thumbprint's length of a kid."""
+    name = f"big-{number:039}"
+    return key(name, material=name.ljust(RSA_4096_BYTES, "."))
+
+
+def signing(signer: PublicKey, *listed: PublicKey) -> World:
+    """A world of one API server that signs with `signer` and lists `listed` beside it."""
+    return World(servers={"A": Server([signer, *listed], signer)})
+
+
+def size(keys: tuple[PublicKey, ...]) -> int:
+    """The bytes of a set of these keys, as the rules count them."""
+    return 14 + sum(map(published_size_bytes, keys))
+
+
+def test_r11_while_a_type_is_full_leaving_goes_first() -> None:
+    """One of a hundred leaves in the pass in which another waits: 99 are written, then 100, never 101."""
+    keys = [key(f"K{n:03}") for n in range(MAX_KEYS_OF_A_TYPE)]
+    world = signing(*keys)
+    world.at(START)
+    assert len(world.published) == MAX_KEYS_OF_A_TYPE
+    world.servers["A"] = Server([*keys[:-1], key("new")], keys[0])
+    world.at(HOUR)
+    assert "new" not in world.published
+    world.writes.clear()
+    world.every(HOUR, until=26 * HOUR)
+    assert [len(written) for written in world.writes] == [MAX_KEYS_OF_A_TYPE - 1, MAX_KEYS_OF_A_TYPE]
+    assert "new" in world.published
+
+
+def test_r11_a_set_of_more_than_51200_bytes_is_never_written() -> None:
+    """90 keys of 4096 bits are more than Nimbus and Spring read: those wait for which there is no room."""
+    keys = [big(n) for n in range(90)]
+    world = signing(*keys)
+    world.at(START)
+    assert keys[0].key_id in world.published
+    assert size(world.writes[-1]) <= MAX_SET_BYTES
+    assert size(world.writes[-1]) + published_size_bytes(keys[0]) > MAX_SET_BYTES
+    found = [f for f in world.last.findings if f.reason is Reason.TooManyKeys] if world.last else []
+    assert [f.severity for f in found] == [Severity.CRITICAL]
+    assert "51,200 bytes" in found[0].message
+    before = world.published
+    world.servers["A"].keys.append(big(200))
+    world.at(HOUR)
+    assert world.published == before, "who is newly listed displaces nobody"
+
+
+def test_r11_a_key_that_signs_displaces_one_where_the_bytes_are_full() -> None:
+    """First one that is not yet safe; the set is within its bytes in every write."""
+    keys = [big(n) for n in range(90)]
+    world = signing(*keys)
+    world.at(START)
+    world.writes.clear()
+    signer = big(300)
+    world.servers["A"] = Server([*keys, signer], signer)
+    world.at(MINUTE)
+    assert signer.key_id in world.published
+    assert keys[0].key_id in world.published, "it is safe, and its tokens live"
+    assert world.writes
+    assert all(size(written) <= MAX_SET_BYTES for written in world.writes)
+
+
+steps = st.lists(
+    st.tuples(st.sets(st.integers(0, 75), min_size=1), st.integers(1, 40), st.booleans()), min_size=2, max_size=5
+)
+
+
+@settings(max_examples=20, deadline=None)
+@given(steps)
+def test_r11_no_write_is_above_either_limit_and_none_is_empty(changes: list[tuple[set[int], int, bool]]) -> None:
+    """Any sets of keys, one after the other, each for some hours; a signer is always among the published keys."""
+    world = signing(big(0))
+    at = START
+    for listed, hours, mixed in changes:
+        keys = [big(n) for n in sorted(listed)] + [key(f"E{n}", algorithm="ES256") for n in listed if mixed]
+        world.servers["A"] = Server(keys, keys[0])
+        world.at(at)
+        at += hours * HOUR
+        world.at(at)
+        assert keys[0].key_id in world.published
+    assert all(written and size(written) <= MAX_SET_BYTES for written in world.writes)
