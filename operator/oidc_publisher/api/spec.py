@@ -16,6 +16,7 @@ from oidc_publisher.api.common import (
     CertificateAuthority,
     Duration,
     Flag,
+    Time,
     has_dot_segment,
 )
 from oidc_publisher.api.keysources import DEFAULT_KEY_SOURCES, KeySources
@@ -62,6 +63,9 @@ class RotationSpec(APIModel):
     long, and keys that are published already keep the longest value they have seen."""
     clock_skew: Annotated[Duration, Between("0s", "1h")] = timedelta(minutes=5)
     """How far the clocks of the cluster, the store and relying parties may differ; added to every wait."""
+    forget_cache_ages_before: Annotated[Time, Keyword("maxLength", 64)] | None = None
+    """A time: cache ages that were seen before it are forgotten, once, when it has come. For a long max-age that was served
+    by mistake and is still waited for. Make sure that no cache keeps such a copy: purge the CDN first."""
     withdrawn_key_ids: Annotated[
         tuple[Annotated[str, Field(min_length=1, max_length=1024), NO_PRIVATE_KEY], ...],
         Field(max_length=16),

@@ -189,6 +189,8 @@ class StatusLedger(APIModel):
     second_writer_time: Time | None = None
     """Since when nothing is written because a second operator writes under this issuer's mark. A person who has stopped that
     one removes this member; see the runbook of OwnershipLost."""
+    cache_ages_forgotten_time: Time | None = None
+    """The spec.rotation.forgetCacheAgesBefore that was last obeyed."""
     cache_ages: Annotated[tuple[StatusCacheAge, ...], ListType("atomic")] = ()
     """The cache ages under which copies of earlier key sets may still exist."""
     endpoints: Annotated[tuple[StatusEndpoint, ...], ListType("atomic")] = ()

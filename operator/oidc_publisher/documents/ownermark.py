@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Self
 
@@ -14,6 +14,8 @@ _NONCE = f"{PREFIX}nonce"
 
 #: For a mark whose duration somebody damaged: the default of both (rotation.md), for too long is safe and too short is not.
 _UNKNOWN_DURATION = timedelta(hours=24)
+#: The longest rotation.maxTokenLifetime that the CRD takes; a longer one is nobody's.
+MAX_TOKEN_LIFETIME = timedelta(hours=8784)
 #: More than 300 years in seconds, and well within a timedelta.
 _MAX_DIGITS = 10
 #: Longer than any nonce of ours; a stranger's is not carried further than that.
@@ -25,7 +27,8 @@ class OwnerMark:
     """Who wrote a document, when in its ledger's count, and for how long keys and caches of it may live.
 
     `owner` is `owner_of(...)`; `token_lifetime` and `stale_age` are the longest of any key in the ledger. `nonce` is that of
-    the write, by which two writers of one name are told apart; empty in a mark of an earlier version.
+    the write, by which two writers of one name are told apart; empty in a mark of an earlier version. `damaged_lifetime` is
+    what a mark said that was beyond 8784h and is ignored.
     """
 
     owner: str
@@ -33,6 +36,7 @@ class OwnerMark:
     token_lifetime: timedelta
     stale_age: timedelta
     nonce: str = ""
+    damaged_lifetime: timedelta | None = field(default=None, compare=False)
 
     def to_metadata(self) -> dict[str, str]:
         """The mark as object metadata: lower-case names, ASCII values, durations in whole seconds rounded up."""
@@ -48,19 +52,23 @@ class OwnerMark:
     def read(cls, metadata: Mapping[str, str]) -> Self | None:
         """The mark in an object's metadata, None when nobody signed as its owner.
 
-        A damaged number does not make the object another's: a serial reads as 0, a duration as 24 h. The mark then
+        A damaged number does not make the object another's: a serial reads as 0, a duration (a token lifetime beyond
+        8784h as well) as 24 h. The mark then
         differs from the planned one, so that the next write repairs it.
         """
         owner = metadata.get(_OWNER)
         if not owner:
             return None
         serial = _number(metadata.get(_SERIAL))
+        lifetime = _duration(metadata.get(_TOKEN_LIFETIME))
+        damaged = lifetime if lifetime > MAX_TOKEN_LIFETIME else None
         return cls(
             owner,
             serial or 0,
-            _duration(metadata.get(_TOKEN_LIFETIME)),
+            _UNKNOWN_DURATION if damaged else lifetime,
             _duration(metadata.get(_STALE_AGE)),
             metadata.get(_NONCE, "")[:_MAX_NONCE],
+            damaged,
         )
 
 

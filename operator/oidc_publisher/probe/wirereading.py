@@ -28,7 +28,7 @@ def wire_reading(look: Look, *, issuer_url: str, jwks_uri: str) -> WireReading |
         return None
     led = all(_leads(read.discovery, issuer_url, jwks_uri) for read in look.reads)
     whole = len(read_sets) == len(look.reads) and led
-    return WireReading(reads=read_sets, max_age=_longest_age(look), whole=whole)
+    return WireReading(reads=read_sets, max_age=_longest_age(look), stated_at=_stated_at(look), whole=whole)
 
 
 def key_sets(look: Look) -> tuple[frozenset[PublicKey], ...]:
@@ -60,6 +60,11 @@ def _leads(answer: object, issuer_url: str, jwks_uri: str) -> bool:
         return False
     # Verifiers compare the issuer byte for byte, and fetch keys only where the document sends them.
     return (document.issuer, document.jwks_uri) == (issuer_url, jwks_uri)
+
+
+def _stated_at(look: Look) -> str:
+    """The URL of the key set."""
+    return next((read.jwks.url for read in look.reads if isinstance(read.jwks, Fetched)), "")
 
 
 def _longest_age(look: Look) -> timedelta | None:

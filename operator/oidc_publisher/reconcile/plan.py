@@ -65,6 +65,7 @@ def policy_of(spec: OIDCIssuerSpec) -> Policy:
         clock_skew=spec.rotation.clock_skew,
         cache_max_age=spec.cache_max_age,
         withdrawn_key_ids=frozenset(spec.rotation.withdrawn_key_ids),
+        forget_cache_ages_before=spec.rotation.forget_cache_ages_before,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from oidc_publisher.api.durations import format_duration
 from oidc_publisher.documents import (
     DISCOVERY_PATH,
     Difference,
@@ -33,16 +34,28 @@ def notes_on_write(
         return (_taken_over(place, stored, ledger, whose),)
     # Beside our own mark it is drift, also where the status that remembered the place was lost; but not where a take-over
     # was cut short between its two writes.
+    damage = _damage(place, stored)
     half = half_marked(place, stored) and (place.known or ledger.adopted_time is None)
-    if not place.known and not half:
+    if not place.known and not half and not damage:
         return ()
     strangers = _strangers(stored, ledger)
     drifted = tuple(d for d in differing if (settled or half) and _is_drift(d, stored, ledger))
-    if not strangers and not drifted:
+    if not strangers and not drifted and not damage:
         return ()
-    what = [f"{difference.path}: {difference.reason}" for difference in drifted]
+    what = [f"{difference.path}: {difference.reason}" for difference in drifted] + damage
     what += [f"key {key_id} is not known to this issuer and was removed" for key_id in strangers]
     return (Finding.of(Reason.DriftRepaired, f"{place.location} is repaired ({'; '.join(what)})"),)
+
+
+def _damage(place: Place, stored: StoredDocuments) -> list[str]:
+    """What our own mark says that cannot be (R9); it is ignored, and written anew."""
+    marks = (_mark(document) for document in (stored.jwks, stored.discovery))
+    damaged = [m.damaged_lifetime for m in marks if m is not None and m.owner == place.owner and m.damaged_lifetime]
+    told = (
+        f"the token lifetime of {format_duration(lifetime)} in its owner mark is beyond 8784h and ignored"
+        for lifetime in damaged
+    )
+    return list(dict.fromkeys(told))
 
 
 def _is_drift(difference: Difference, stored: StoredDocuments, ledger: Ledger) -> bool:

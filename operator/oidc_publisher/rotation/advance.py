@@ -6,9 +6,10 @@ from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from oidc_publisher.api.durations import format_duration
 from oidc_publisher.findings import Finding, Reason
 from oidc_publisher.keys import PublicKey
-from oidc_publisher.rotation.cacheages import latest_end, remember_cache_ages
+from oidc_publisher.rotation.cacheages import believable_age, forget_ages, latest_end, remember_cache_ages
 from oidc_publisher.rotation.ledger import Ledger, LedgerKey
 from oidc_publisher.rotation.listing import list_keys, note_unlisted, settle_materials
 from oidc_publisher.rotation.permission import permission
@@ -53,6 +54,7 @@ def advance(before: Ledger, seen: Pass) -> Advance:
     ledger = rebuild(ledger, seen)  # R9
     ledger = take_over(ledger, seen)  # R9
     ledger = note_writers(ledger, seen)  # R9
+    ledger = forget_ages(ledger, seen)  # R3
     ledger = settle_materials(ledger, seen)  # R8
     ledger = list_keys(ledger, seen)  # R1, R4
     ledger = remember_cache_ages(ledger, seen)  # R3
@@ -74,7 +76,7 @@ def advance(before: Ledger, seen: Pass) -> Advance:
         publish=publication.keys,
         wake_at=_next_deadline(ledger, seen),
         findings=report(ledger, publication, seen),
-        events=_events(before, ledger, gone, rebuilt=rebuilt),
+        events=(*_events(before, ledger, gone), *(_rebuilt(seen) if rebuilt else ())),
         complete=seen.complete,
         may_sign=permitted.granted,
         more=publication.more,
@@ -137,7 +139,14 @@ def _next_deadline(ledger: Ledger, seen: Pass) -> datetime | None:
     return min(times, default=None)
 
 
-def _events(before: Ledger, after: Ledger, gone: tuple[LedgerKey, ...], *, rebuilt: bool) -> tuple[Finding, ...]:
+def _rebuilt(seen: Pass) -> tuple[Finding, ...]:
+    age, message = seen.stored.stale_age, "The ledger was rebuilt from the stored documents"
+    if age is not None and believable_age(seen) is None:
+        message += f"; the cache age in their owner mark, {format_duration(age)}, is ignored, for the public URL states none so long"
+    return (Finding.of(Reason.LedgerRebuilt, message),)
+
+
+def _events(before: Ledger, after: Ledger, gone: tuple[LedgerKey, ...]) -> tuple[Finding, ...]:
     safe_before = {entry.key_id for entry in before.keys if entry.safe_since_time is not None}
     events = [
         Finding.of(Reason.KeySafe, f"Key {entry.key_id} is safe to sign with", subject=entry.key_id)
@@ -147,6 +156,4 @@ def _events(before: Ledger, after: Ledger, gone: tuple[LedgerKey, ...], *, rebui
     events += [
         Finding.of(Reason.KeyRetired, f"Key {e.key_id} has left the published set", subject=e.key_id) for e in gone
     ]
-    if rebuilt:
-        events.append(Finding.of(Reason.LedgerRebuilt, "The ledger was rebuilt from the stored documents"))
     return tuple(events)

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 #: With only a Last-Modified some verifiers invent a cache age of up to 24 h (kube-apiserver's as a relying party).
 UNSTATED_AGE = timedelta(hours=24)
 
+#: An age above this one counts only as long as the wire states it (R3): an honest year, seen once, would else stop every
+#: rotation for a year.
+LONGEST_REMEMBERED = UNSTATED_AGE
+
 #: Until when copies may live that were served under a clock that is not trusted: R13 sets it right in the next pass that is.
 UNKNOWN_END = datetime(9999, 1, 1, tzinfo=UTC)
 
@@ -38,6 +42,43 @@ def _ages_in_force(ledger: Ledger, seen: Pass) -> tuple[timedelta, ...]:
 def stale_age_now(ledger: Ledger, seen: Pass) -> timedelta:
     """The longest age under which a copy that was served until now may still be cached."""
     return max([*_ages_in_force(ledger, seen), *(c.age for c in ledger.cache_ages if not _expired(c, seen))])
+
+
+def believable_age(seen: Pass) -> timedelta | None:
+    """The cache age of the stored owner mark, None where it says none or one that is damaged (R9).
+
+    It is at most 24 h, or what the wire states now: whoever can write the mark could else stop every rotation for ever.
+    """
+    age = seen.stored.stale_age
+    return None if age is None or age > _limit(seen) else age
+
+
+def forget_ages(ledger: Ledger, seen: Pass) -> Ledger:
+    """R3: forget what a person asks to have forgotten, and ages above 24 h that this wire no longer states.
+
+    Only a wire that could be read tells which ages are in force; until then everything is remembered.
+    """
+    if seen.wire is None or not seen.wire.reads:
+        return ledger
+    asked, done = seen.policy.forget_cache_ages_before, ledger.cache_ages_forgotten_time
+    if asked is not None and seen.trusted and asked <= seen.now and (done is None or done < asked):
+        since = tuple(c for c in ledger.cache_ages if c.until_time - c.age > asked + COARSE)
+        age = max([*measured_ages(seen), *(c.age for c in since)])
+        keys = tuple(replace(entry, stale_age=age) for entry in ledger.keys)
+        ledger = replace(ledger, keys=keys, cache_ages=since, cache_ages_forgotten_time=asked)
+    limit = _limit(seen)
+    keys = tuple(replace(entry, stale_age=min(entry.stale_age, limit)) for entry in ledger.keys)
+    return replace(ledger, keys=keys, cache_ages=tuple(_bounded(c, limit, seen) for c in ledger.cache_ages))
+
+
+def _limit(seen: Pass) -> timedelta:
+    return max(LONGEST_REMEMBERED, *measured_ages(seen))
+
+
+def _bounded(known: CacheAge, limit: timedelta, seen: Pass) -> CacheAge:
+    if known.age <= limit:
+        return known
+    return CacheAge(limit, min(known.until_time, latest_end(limit, seen.now)))
 
 
 def _expired(known: CacheAge, seen: Pass) -> bool:

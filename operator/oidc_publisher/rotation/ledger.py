@@ -88,7 +88,7 @@ class Ledger:
     `adopted_time` is when another owner's documents were taken over: keys that were not in them are new to the world.
     `nonces` are those of our writes, newest last, the latest of them saved before it is tried. `unknown_writer_time` is when
     a mark with a nonce that nobody remembered rebuilt the ledger, `second_writer_time` since when a second writer under our
-    mark keeps us from writing (R9).
+    mark keeps us from writing (R9). `cache_ages_forgotten_time`: cache ages seen before it were forgotten, as a person asked.
     """
 
     keys: tuple[LedgerKey, ...] = ()
@@ -102,6 +102,7 @@ class Ledger:
     nonces: tuple[str, ...] = ()
     unknown_writer_time: datetime | None = None
     second_writer_time: datetime | None = None
+    cache_ages_forgotten_time: datetime | None = None
 
     def get(self, key_id: str) -> LedgerKey | None:
         """The entry of `key_id`, None when the ledger has none."""

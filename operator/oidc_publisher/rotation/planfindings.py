@@ -6,7 +6,9 @@ from collections import defaultdict
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from oidc_publisher.api.durations import format_duration
 from oidc_publisher.findings import Finding, Reason, Severity
+from oidc_publisher.rotation.cacheages import UNSTATED_AGE
 from oidc_publisher.rotation.clock import clock_offset, stamp
 from oidc_publisher.rotation.listing import unreadable_entries_of
 from oidc_publisher.rotation.signing import signing_key_ids
@@ -113,7 +115,7 @@ def _about_key(entry: LedgerKey, ledger: Ledger, seen: Pass) -> Iterator[Finding
             subject=key_id,
         )
     elif listed and not entry.known_to_caches and not signs:
-        yield Finding.of(Reason.PrePublishing, _waits(entry), subject=key_id)
+        yield Finding.of(Reason.PrePublishing, _waits(entry, seen), subject=key_id)
     if entry.unlisted_by and (listed or signs):
         message = f"Key {key_id} is not listed by API server {', '.join(entry.unlisted_by)}"
         yield Finding.of(Reason.KeyUnlistedSomewhere, message, subject=key_id)
@@ -130,9 +132,9 @@ def _about_key(entry: LedgerKey, ledger: Ledger, seen: Pass) -> Iterator[Finding
         yield Finding.of(Reason.KeyUnknownToAPIServer, message, subject=key_id)
 
 
-def _waits(entry: LedgerKey) -> str:
+def _waits(entry: LedgerKey, seen: Pass) -> str:
     if entry.safe_to_sign_time is not None:
-        return f"Key {entry.key_id} is safe to sign with {_from(entry)}"
+        return f"Key {entry.key_id} is safe to sign with {_from(entry)}{_aged(entry, seen)}"
     where = "published" if entry.published_time is None else "at the public URL"
     return f"Key {entry.key_id} is not {where} yet, so nobody can say from when it is safe to sign with"
 
@@ -141,6 +143,21 @@ def _from(entry: LedgerKey) -> str:
     if entry.safe_to_sign_time is not None:
         return f"from {stamp(entry.safe_to_sign_time)}"
     return "some time after it is seen at the public URL"
+
+
+def _aged(entry: LedgerKey, seen: Pass) -> str:
+    """The cache age that the key waits for and where it was seen, where that is above spec.cacheMaxAge (R3)."""
+    if entry.stale_age <= seen.policy.cache_max_age:
+        return ""
+    age, wire = format_duration(entry.stale_age), seen.wire
+    if wire is not None and wire.reads and wire.max_age is None and entry.stale_age == UNSTATED_AGE:
+        return f", for the public URL states no cache age and some verifiers then keep a copy for {age}"
+    if wire is not None and wire.max_age is not None and wire.max_age >= entry.stale_age:
+        return f", for copies of {age} ({wire.stated_at or 'the public URL'} states that cache age now, and spec.cacheMaxAge is shorter)"
+    return (
+        f", for copies of {age} (spec.cacheMaxAge or the public URL stated that cache age earlier; if no such copy can exist any "
+        "more, set spec.rotation.forgetCacheAgesBefore)"
+    )
 
 
 def _unconfirmed(entry: LedgerKey, seen: Pass) -> str:

@@ -138,12 +138,13 @@ class WireReading:
     """What anonymous reads of the public URL showed.
 
     `reads` holds the parsed key set of each read, `absent` is True when the URL answered 404. `max_age` is the longest
-    cache age stated on the wire, None when a read stated none. `whole`: every read gave both documents; a set from a
+    cache age stated on the wire (at the URL `stated_at`), None when a read stated none. `whole`: every read gave both documents; a set from a
     probe that was not whole can show that a key is absent, never that it is served. A failed probe is no WireReading.
     """
 
     reads: tuple[frozenset[PublicKey], ...] = ()
     max_age: timedelta | None = None
+    stated_at: str = ""
     absent: bool = False
     whole: bool = True
 
@@ -159,10 +160,14 @@ class ClockReading:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """The settings of spec.rotation and spec.cacheMaxAge that the rules use."""
+    """The settings of spec.rotation and spec.cacheMaxAge that the rules use.
+
+    `forget_cache_ages_before`: a person says that no copy lives that was served under an age seen before that time.
+    """
 
     pre_publish_period: timedelta
     max_token_lifetime: timedelta
     clock_skew: timedelta
     cache_max_age: timedelta
     withdrawn_key_ids: frozenset[str] = frozenset()
+    forget_cache_ages_before: datetime | None = None

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from oidc_publisher.rotation.cacheages import stale_age_now
+from oidc_publisher.rotation.cacheages import UNSTATED_AGE, believable_age, stale_age_now
 from oidc_publisher.rotation.ledger import CacheAge, Ledger, LedgerKey
 from oidc_publisher.rotation.listing import next_version
 from oidc_publisher.rotation.readings import StoreState
@@ -35,7 +35,9 @@ def rebuild(ledger: Ledger, seen: Pass) -> Ledger:
     stored = seen.stored
     time = stored_time(seen)
     lifetime = max(stored.token_lifetime or seen.policy.max_token_lifetime, seen.policy.max_token_lifetime)
-    age = max(stored.stale_age or seen.policy.cache_max_age, stale_age_now(ledger, seen))
+    age = max(believable_age(seen) or UNSTATED_AGE, stale_age_now(ledger, seen))
+    # What a person had forgotten before that write is not in its mark; what is asked for since is to be forgotten now.
+    forgotten = time if seen.policy.forget_cache_ages_before and not ledger.keys else ledger.cache_ages_forgotten_time
     entered = lacking_entries(ledger, seen, token_lifetime=lifetime, stale_age=age)
     aged = tuple(
         replace(entry, token_lifetime=max(entry.token_lifetime, lifetime), stale_age=max(entry.stale_age, age))
@@ -47,6 +49,7 @@ def rebuild(ledger: Ledger, seen: Pass) -> Ledger:
         keys=(*(_forget(entry, time, seen) for entry in aged), *entered),
         serial=max(ledger.serial, stored.serial),
         jwks_digest=stored.digest,
+        cache_ages_forgotten_time=forgotten,
         unknown_writer_time=seen.now if unknown else ledger.unknown_writer_time,
         next_version=next_version(ledger) + len(entered),
         cache_ages=(*ledger.cache_ages, CacheAge(age, max(time, seen.now) + age)),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from oidc_publisher.rotation.cacheages import UNSTATED_AGE, stale_age_now
+from oidc_publisher.rotation.cacheages import UNSTATED_AGE, believable_age, stale_age_now
 from oidc_publisher.rotation.ledger import CacheAge, Ledger, LedgerKey
 from oidc_publisher.rotation.listing import next_version
 from oidc_publisher.rotation.readings import TakeOver
@@ -30,7 +30,7 @@ def take_over(ledger: Ledger, seen: Pass) -> Ledger:
     if stored.take_over is None:
         return ledger
     lifetime = max(stored.token_lifetime or _UNSTATED_LIFETIME, seen.policy.max_token_lifetime)
-    age = max(stored.stale_age or UNSTATED_AGE, stale_age_now(ledger, seen))
+    age = max(believable_age(seen) or UNSTATED_AGE, stale_age_now(ledger, seen))
     lacking = lacking_entries(ledger, seen, token_lifetime=lifetime, stale_age=age)
     entered = tuple(e for e in lacking if stored.take_over is TakeOver.MERGE or e.key in seen.listed)
     ledger = replace(ledger, keys=(*(_inherit(entry, seen, lifetime, age) for entry in ledger.keys), *entered))

@@ -6,6 +6,8 @@ import re
 
 from oidc_publisher.documents import MAX_BODY_BYTES, Document
 
+__all__ = ["MAX_BODY_BYTES", "MAX_METADATA_BYTES", "check_document", "check_path"]
+
 #: S3's limit for keys and values of user metadata together (Amazon S3 User Guide, UsingMetadata).
 MAX_METADATA_BYTES = 2048
 

@@ -24,7 +24,7 @@ def test_the_mark_is_metadata_that_every_store_keeps() -> None:
     }
 
 
-@given(st.integers(0, 10**9), st.integers(0, 10**9), st.integers(0, 10**9))
+@given(st.integers(0, 10**9), st.integers(0, 8784 * 3600), st.integers(0, 10**9))
 def test_the_mark_goes_round(serial: int, lifetime_s: int, stale_s: int) -> None:
     """Whatever the numbers, beside other people's metadata."""
     mark = OwnerMark(OWNER, serial, timedelta(seconds=lifetime_s), timedelta(seconds=stale_s))
@@ -49,3 +49,14 @@ def test_a_damaged_number_does_not_make_it_anothers(damage: str | None) -> None:
     metadata = {name: damage for name in MARK.to_metadata() if name != "oidc-publisher-owner" and damage is not None}
     read = OwnerMark.read({"oidc-publisher-owner": OWNER, **metadata})
     assert read == OwnerMark(OWNER, 0, timedelta(hours=24), timedelta(hours=24))
+
+
+def test_a_token_lifetime_beyond_what_the_api_takes_is_damaged() -> None:
+    """One rewritten mark would else keep every key for centuries: it is ignored, and what it said is kept to be named."""
+    mark = OwnerMark.read(MARK.to_metadata() | {"oidc-publisher-token-lifetime": "9999999999"})
+    assert mark is not None
+    assert mark.token_lifetime == timedelta(hours=24)
+    assert mark.damaged_lifetime == timedelta(seconds=9999999999)
+    longest = OwnerMark.read(MARK.to_metadata() | {"oidc-publisher-token-lifetime": str(8784 * 3600)})
+    assert longest is not None
+    assert (longest.token_lifetime, longest.damaged_lifetime) == (timedelta(hours=8784), None)

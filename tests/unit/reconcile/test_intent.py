@@ -166,6 +166,18 @@ def test_a_key_that_the_ledger_does_not_know_is_named() -> None:
     assert f"key {OTHER.key_id} is not known" in told.message
 
 
+def test_a_mark_of_ours_with_a_lifetime_that_cannot_be_is_named_and_written_anew() -> None:
+    """R9: also where the status that knew the place is lost."""
+    known = ledger(KEY)
+    metadata = OwnerMark(OURS, 4, timedelta(days=36500), HOUR).to_metadata()
+    stored = replace(written(known), jwks=changed(written(known).jwks, metadata=metadata))
+    intent = intend(issuer(), plan(known), stored, replace(KNOWN, known=False), nonce="n5")
+    assert intent.planned is not None
+    (told,) = intent.events
+    assert told.reason is Reason.DriftRepaired
+    assert "the token lifetime of 876000h in its owner mark is beyond 8784h and ignored" in told.message
+
+
 @pytest.mark.parametrize("adoption", [Adoption.MERGE, Adoption.REPLACE])
 def test_a_take_over_is_told_with_the_former_owner(adoption: Adoption) -> None:
     """What became of its keys as well."""

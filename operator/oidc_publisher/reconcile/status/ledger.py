@@ -60,6 +60,7 @@ def ledger_of(ledger: Ledger) -> StatusLedger:
         nonces=ledger.nonces,
         unknown_writer_time=ledger.unknown_writer_time,
         second_writer_time=ledger.second_writer_time,
+        cache_ages_forgotten_time=ledger.cache_ages_forgotten_time,
         cache_ages=tuple(StatusCacheAge(age=c.age, until_time=c.until_time) for c in ledger.cache_ages),
         endpoints=tuple(
             StatusEndpoint(address=e.address, key_id=e.key_id, gone_since_time=e.gone_since_time)
@@ -89,6 +90,7 @@ def read_ledger(status: OIDCIssuerStatus) -> Ledger:
         nonces=held.nonces,
         unknown_writer_time=held.unknown_writer_time,
         second_writer_time=held.second_writer_time,
+        cache_ages_forgotten_time=held.cache_ages_forgotten_time,
     )
     return _behind(ledger) if publication.serial is None or damaged_keys(status) else ledger
 

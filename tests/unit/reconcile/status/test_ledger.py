@@ -70,6 +70,7 @@ ledgers = st.builds(
     nonces=st.lists(texts, max_size=3, unique=True).map(tuple),
     unknown_writer_time=maybe,
     second_writer_time=maybe,
+    cache_ages_forgotten_time=maybe,
 )
 
 
