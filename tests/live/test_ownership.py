@@ -127,6 +127,34 @@ def test_the_one_that_lost_stops_for_good(stage: Stage) -> None:
     assert owners(stage) == {"prod"}
 
 
+def test_a_second_writer_under_our_own_mark_stops_us_until_a_person_says_go_on(stage: Stage) -> None:
+    """A clone of the cluster wrote its own key set: it stays untouched, over a restart as well, until the documented step."""
+    stage.apply(stage.issuer())
+    stage.wait_ready()
+    theirs = signing_key("P-256", "clone")
+    ours = stage.s3.client.head_object(Bucket=BUCKET, Key=JWKS)["Metadata"]
+    mark = ours | {"oidc-publisher-nonce": "00000000000000c1", "oidc-publisher-serial": "7"}
+    body = json.dumps({"keys": [_jwk(theirs)]}).encode()
+    headers = {"ContentType": "application/json", "CacheControl": "public, max-age=2", "Metadata": mark}
+    stage.s3.put(BUCKET, JWKS, body, **headers)
+    lost = stage.wait_for_reason("OwnershipLost")
+    assert f"its serial is 7, ours is {ours['oidc-publisher-serial']}" in message(lost, "Published")
+    assert condition(lost["status"], "Stalled") == "True"
+    assert "safeSinceTime" not in key_of(lost["status"], stage.key.kid)
+
+    stage.operator.restart()
+    stage.wait(lambda s: "OwnershipLost" in reasons(s), what="still lost")
+    time.sleep(SEVERAL_LOOKS_S)
+    assert stage.s3.get(BUCKET, JWKS) == body
+
+    step = json.dumps({"status": {"ledger": {"secondWriterTime": None}}})
+    stage.cluster.kubectl("patch", "oidcissuer", "prod", "--subresource=status", "--type=merge", "-p", step)
+    until(lambda: published(stage) == {theirs.kid, stage.key.kid}, "both clusters' keys")
+    status = stage.wait_ready()["status"]
+    assert "OwnershipLost" not in reasons(status)
+    assert "secondWriterTime" not in status["ledger"]
+
+
 def test_merge_keeps_the_usable_keys_of_unmarked_documents(stage: Stage) -> None:
     """Foreign keys stay, as old as the object and for a day; a private and an unusable one are left out and named."""
     foreign, other = signing_key("P-256", "foreign"), signing_key("P-384", "other")
