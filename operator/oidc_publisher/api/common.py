@@ -114,6 +114,32 @@ LongDuration = Annotated[
 #: An aware UTC time in whole seconds.
 Time = Annotated[datetime, BeforeValidator(_read_time), PlainSerializer(format_time, return_type=str)]
 
+_UTC_TIME = "^[0-9]{4}-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z$"
+
+
+def _is_time(text: str) -> bool:
+    try:
+        return datetime.fromisoformat(text).tzinfo is not None
+    except ValueError:
+        return False
+
+
+#: A time of the spec. Rules and no `format`: a refusal for a wrong format repeats the whole value, however long.
+UTCTime = Annotated[
+    str,
+    Field(max_length=40),
+    Rule(
+        f"self.matches('{_UTC_TIME}')",
+        "must be a time in UTC such as 2026-01-31T12:00:00Z",
+        lambda v: re.fullmatch(_UTC_TIME, v) is not None,
+    ),
+    Rule(
+        f"!self.matches('{_UTC_TIME}') || timestamp(self) >= timestamp('0001-01-01T00:00:00Z')",
+        "must be a day of the calendar",
+        lambda v: re.fullmatch(_UTC_TIME, v) is None or _is_time(v),
+    ),
+]
+
 Flag = Annotated[bool, Strict()]
 Int32 = Annotated[int, Strict(), Keyword("format", "int32")]
 Int64 = Annotated[int, Strict(), Keyword("format", "int64")]

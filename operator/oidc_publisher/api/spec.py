@@ -16,7 +16,7 @@ from oidc_publisher.api.common import (
     CertificateAuthority,
     Duration,
     Flag,
-    Time,
+    UTCTime,
     has_dot_segment,
 )
 from oidc_publisher.api.keysources import DEFAULT_KEY_SOURCES, KeySources
@@ -63,7 +63,7 @@ class RotationSpec(APIModel):
     long, and keys that are published already keep the longest value they have seen."""
     clock_skew: Annotated[Duration, Between("0s", "1h")] = timedelta(minutes=5)
     """How far the clocks of the cluster, the store and relying parties may differ; added to every wait."""
-    forget_cache_ages_before: Annotated[Time, Keyword("maxLength", 64)] | None = None
+    forget_cache_ages_before: UTCTime | None = None
     """A time: cache ages that were seen before it are forgotten, once, when it has come. For a long max-age that was served
     by mistake and is still waited for. Make sure that no cache keeps such a copy: purge the CDN first."""
     withdrawn_key_ids: Annotated[

@@ -7,6 +7,7 @@ acts on a decision saves `intent.ledger` before the first write (R12).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from oidc_publisher.api import OIDCIssuer, OIDCIssuerSpec
 from oidc_publisher.documents import Difference, OwnerMark, PlannedDocuments, differences, digest, plan_documents
@@ -59,13 +60,14 @@ def decide(
 
 def policy_of(spec: OIDCIssuerSpec) -> Policy:
     """The settings that the rules of rotation use."""
+    forget = spec.rotation.forget_cache_ages_before
     return Policy(
         pre_publish_period=spec.rotation.pre_publish_period,
         max_token_lifetime=spec.rotation.max_token_lifetime,
         clock_skew=spec.rotation.clock_skew,
         cache_max_age=spec.cache_max_age,
         withdrawn_key_ids=frozenset(spec.rotation.withdrawn_key_ids),
-        forget_cache_ages_before=spec.rotation.forget_cache_ages_before,
+        forget_cache_ages_before=datetime.fromisoformat(forget) if forget else None,
     )
 
 
