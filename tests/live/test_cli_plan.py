@@ -329,10 +329,11 @@ def planned_by(diff: list[str]) -> tuple[dict[str, str], Any]:
 
 
 def stored(stage: Stage, path: str) -> tuple[dict[str, str], Any]:
-    """Headers, owner mark and JSON as the bucket has them."""
+    """Headers, owner mark and JSON as the bucket has them; without the nonce, which is made for each write and not planned."""
     found = stage.s3.get_object(BUCKET, f"{PREFIX}/{path}")
     assert found is not None
     headers = {"Content-Type": found["ContentType"], "Cache-Control": found["CacheControl"], **found["Metadata"]}
+    assert headers.pop("oidc-publisher-nonce")
     return headers, json.loads(found["Body"].read())
 
 
