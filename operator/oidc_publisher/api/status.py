@@ -58,7 +58,8 @@ class StatusKeyOrigin(APIModel):
     source: str
     """Name of the key source."""
     entry: str | None = None
-    """Name of the entry or file that holds the key, where the source has such."""
+    """Name of the entry or file that holds the key, where the source has such. Absent too where more entries hold it
+    than the object has room for."""
 
 
 class StatusKey(APIModel):

@@ -43,6 +43,11 @@ _HINT_NAME = (
 )
 _HINT_VALIDITY = "Renew the API server's certificate (kubeadm certs renew), or mend the clock that is wrong."
 _MESSAGE_LENGTH = 300
+#: etcd's own refusal, which kube-apiserver hands on as a 500, and which no second try mends.
+_TOO_LARGE = "request is too large"
+_SMALLER = (
+    "Make the object smaller: retire keys that no longer sign, drop annotations, or raise etcd's --max-request-bytes."
+)
 
 
 class CredentialsError(ClusterError):
@@ -115,15 +120,16 @@ def not_an_api_server(endpoint: str, names: Sequence[str]) -> NameMismatchError:
 def answer_failure(status: int, body: bytes, *, request: str, asked: str) -> AnswerError:
     """Translate a status that is not success; `request` is the method and the path."""
     kind = _kind_of(status, body)
-    reason, hint = _reason_of(status)
-    said = status_message(body) if status < HTTPStatus.INTERNAL_SERVER_ERROR else ""
+    too_large = status >= HTTPStatus.INTERNAL_SERVER_ERROR and _TOO_LARGE in status_message(body)
+    reason, hint = (Reason.InternalError, _SMALLER) if too_large else _reason_of(status)
+    said = status_message(body) if status < HTTPStatus.INTERNAL_SERVER_ERROR or too_large else ""
     return kind(
         reason,
         f"{asked} answered {status} to {request}" + (f": {said}" if said else ""),
         status=status,
         hint=hint,
         retryable=status in {HTTPStatus.CONFLICT, HTTPStatus.TOO_MANY_REQUESTS}
-        or status >= HTTPStatus.INTERNAL_SERVER_ERROR,
+        or (status >= HTTPStatus.INTERNAL_SERVER_ERROR and not too_large),
         subject=asked,
     )
 

@@ -11,6 +11,7 @@ from oidc_publisher.findings import Finding
 from oidc_publisher.reconcile.status.events import EventRecorder
 from oidc_publisher.reconcile.status.patch import status_patch
 from oidc_publisher.reconcile.status.publication import move_noted, saved_publication
+from oidc_publisher.reconcile.status.size import fitted
 from oidc_publisher.reconcile.status.summary import Summary, summarise, with_ledger, with_plan
 from oidc_publisher.rotation import Advance, Ledger
 from oidc_publisher.timing.clock import Clock
@@ -123,6 +124,7 @@ class Recorder:
 
     async def _patch(self, status: OIDCIssuerStatus) -> None:
         """Write the status where it differs from what the API server has; nothing changed costs nothing."""
+        status = fitted(status, self.issuer.status, self._clock.now())
         patch = status_patch(self._raw_status, to_status_json(status))
         if not patch:
             return

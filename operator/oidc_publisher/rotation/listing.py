@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections import defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -11,7 +13,7 @@ from oidc_publisher.rotation.clock import coarse
 from oidc_publisher.rotation.ledger import Ledger, LedgerKey, Origin
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from oidc_publisher.keys import PublicKey
     from oidc_publisher.rotation.passes import Pass
@@ -19,6 +21,13 @@ if TYPE_CHECKING:
 
 #: Beyond this many entries only a key that signs enters: the ledger must fit into one object of the Kubernetes API (256 keys: 412 kB).
 MAX_ENTRIES = 512
+#: And beyond this many bytes, which 512 RSA-2048 keys just take: with RSA-16384 or long key IDs it would be 3 MiB. etcd takes
+#: 1.5 MiB in one request (--max-request-bytes); the rest is for findings, conditions, the spec and annotations.
+MAX_LEDGER_BYTES = 1_000_000
+#: What an entry takes beside its key and its ID: every time and mark, and the names of its members in managedFields.
+_ENTRY_BYTES = 1_400
+#: In more entries of one source than this a key is noted without their names.
+MAX_ORIGINS_OF_A_SOURCE = 8
 
 _HIGHEST: int = 10**MAX_VERSION_DIGITS - 1
 
@@ -89,10 +98,14 @@ def _enter(ledger: Ledger, seen: Pass) -> Ledger:
     entries = list(ledger.keys)
     number = next_version(ledger)
     signing = {m.key_id for m in seen.mints.minted}
+    size_bytes = sum(_size_bytes(entry.key) for entry in entries)
     for key in chosen.values():
         # R7, R11: who signs does not wait for room, and its API servers are few.
         if len(entries) >= MAX_ENTRIES and key.key_id not in signing:
             continue
+        if size_bytes + _size_bytes(key) > MAX_LEDGER_BYTES and key.key_id not in signing:
+            continue
+        size_bytes += _size_bytes(key)
         entries.append(
             LedgerKey(
                 key=key,
@@ -104,6 +117,13 @@ def _enter(ledger: Ledger, seen: Pass) -> Ledger:
         )
         number = min(number + 1, _HIGHEST)
     return replace(ledger, keys=tuple(entries), next_version=number)
+
+
+def _size_bytes(key: PublicKey) -> int:
+    """About what the entry of a key takes in the object: its PEM, its ID there and in managedFields, and the rest."""
+    # Go writes these three as \u003c and the like.
+    key_id_bytes = len(json.dumps(key.key_id)) + 5 * sum(map(key.key_id.count, "<>&"))
+    return len(key.spki) * 4 // 3 + 2 * key_id_bytes + _ENTRY_BYTES
 
 
 def next_version(ledger: Ledger) -> int:
@@ -119,11 +139,28 @@ def _relist(entry: LedgerKey, fresh: dict[Origin, None], seen: Pass) -> LedgerKe
             # R4: an incomplete source delists nothing, an unreadable entry keeps what was last read from it. A source is
             # known by its name: where its entry in the spec was edited, it may still hold the key until it, or that
             # entry, was read as it is now; a complete reading then delists whatever it does not name.
-            if not source.complete or origin.entry in source.unreadable:
+            if not source.complete or _may_be_in_what_is_unreadable(origin, source):
                 origins.setdefault(origin, None)
-    ordered = tuple(sorted(origins, key=lambda o: (o.source, o.entry or "")))
+    ordered = bounded_origins(origins, MAX_ORIGINS_OF_A_SOURCE)
     listed = coarse(entry.last_listed_time, seen.now) if fresh else entry.last_listed_time
     return replace(entry, origins=ordered, last_listed_time=listed)
+
+
+def bounded_origins(origins: Iterable[Origin], most: int) -> tuple[Origin, ...]:
+    """The origins in order; those of a source with more than `most` of them as one without an entry, which stands for all.
+
+    Sources are few, entries are not: each costs up to 350 bytes in every key that it lists.
+    """
+    by_source: dict[str, list[Origin]] = defaultdict(list)
+    for origin in sorted(origins, key=lambda o: (o.source, o.entry or "")):
+        by_source[origin.source].append(origin)
+    return tuple(
+        origin for source, known in by_source.items() for origin in (known if len(known) <= most else (Origin(source),))
+    )
+
+
+def _may_be_in_what_is_unreadable(origin: Origin, source: SourceReading) -> bool:
+    return bool(source.unreadable) if origin.entry is None else origin.entry in source.unreadable
 
 
 def unreadable_entries_of(entry: LedgerKey, seen: Pass) -> tuple[tuple[str, str], ...]:
@@ -132,7 +169,9 @@ def unreadable_entries_of(entry: LedgerKey, seen: Pass) -> tuple[tuple[str, str]
         (source.name, name)
         for source in seen.sources
         for name in sorted(source.unreadable)
-        if entry.last_listed_time is None or Origin(source.name, name) in entry.origins
+        if entry.last_listed_time is None
+        or Origin(source.name, name) in entry.origins
+        or Origin(source.name) in entry.origins
     )
 
 

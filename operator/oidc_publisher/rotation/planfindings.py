@@ -33,7 +33,7 @@ OVERDUE = timedelta(minutes=5)
 def report(ledger: Ledger, publication: Publication, seen: Pass) -> tuple[Finding, ...]:
     """Every finding that follows from the ledger and the readings."""
     found = [*_about_materials(ledger, seen), *_about_versions(ledger), *_about_endpoints(ledger)]
-    found.extend((*_about_signers(ledger), *_about_set(publication)))
+    found.extend((*_about_signers(ledger), *_about_set(publication), *_about_room(ledger, seen)))
     for entry in ledger.keys:
         found.extend(_about_key(entry, ledger, seen))
     found.extend(_about_policy(ledger, seen))
@@ -97,6 +97,14 @@ def _about_set(publication: Publication) -> Iterator[Finding]:
         yield Finding.of(Reason.TooManyKeys, message, severity=Severity.CRITICAL)
     elif count > MANY_KEYS:
         yield Finding.of(Reason.TooManyKeys, f"More than {MANY_KEYS} keys are published")
+
+
+def _about_room(ledger: Ledger, seen: Pass) -> Iterator[Finding]:
+    """Name keys that a source lists and the full ledger did not take up: no state and no other finding speaks of them."""
+    left_out = {key.key_id for key in seen.listed} - {entry.key_id for entry in ledger.keys}
+    if left_out:
+        message = f"{len(left_out)} listed keys are not taken up: the ledger holds {len(ledger.keys)} keys, and no more fit into the object"
+        yield Finding.of(Reason.TooManyKeys, message, subject="ledger", severity=Severity.CRITICAL)
 
 
 def _about_key(entry: LedgerKey, ledger: Ledger, seen: Pass) -> Iterator[Finding]:

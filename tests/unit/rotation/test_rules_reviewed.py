@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 
 from oidc_publisher.findings import Finding, Reason
+from oidc_publisher.rotation import Listing, Origin, SourceReading
 from oidc_publisher.rotation.listing import MAX_ENTRIES
 from oidc_publisher.rotation.signing import MAX_ENDPOINTS
 from tests.unit.rotation.world import DEFAULTS, HOUR, MINUTE, T0, Server, Source, World, key, one_server
@@ -172,6 +173,41 @@ def test_r11_a_key_that_signs_enters_a_full_ledger() -> None:
     assert "K2" in world.published
     assert world.ledger.get("K3") is None
     assert Reason.SigningKeyUnknown not in world.reasons()
+
+
+def test_r11_the_ledger_ends_by_its_size_too_and_says_who_stays_outside() -> None:
+    """512 keys with the longest IDs would be an object that etcd refuses, and the status of yesterday would stay."""
+    world = World(
+        servers={"A": Server([K1], K1)}, sources={"cm": Source([key(f"{n:03}" + 1000 * "<") for n in range(200)])}
+    )
+    result = world.at(START)
+    assert 1 < len(world.ledger.keys) < 200
+    assert world.ledger.get("K1") is not None
+    said = [f.message for f in result.findings if f.reason is Reason.TooManyKeys and f.subject == "ledger"]
+    assert len(said) == 1
+    assert f"{201 - len(world.ledger.keys)} listed keys are not taken up" in said[0]
+
+
+class Everywhere(Source):
+    """A source in which twenty entries hold the same key."""
+
+    def read(self, name: str) -> SourceReading:
+        """List it twenty times."""
+        return SourceReading(name, complete=True, listings=tuple(Listing(K2, f"{n}.pub") for n in range(20)))
+
+
+def test_r4_a_key_in_many_entries_is_kept_while_any_entry_of_its_source_is_unreadable() -> None:
+    """Their names are not kept, so each of them may be where it still is."""
+    world = World(servers={"A": Server([K1], K1)}, sources={"cm": Everywhere()})
+    world.at(START)
+    assert world.entry("K2").origins == (Origin("cm"),)
+    world.sources["cm"] = Source([K1], entries={"K1": ("one.pub", None)}, unreadable=frozenset({"7.pub"}))
+    world.every(HOUR, until=60 * HOUR)
+    assert "K2" in world.published
+    assert world.entry("K2").unused_since_time is None
+    world.sources["cm"].unreadable = frozenset()
+    world.at(61 * HOUR)
+    assert world.entry("K2").unused_since_time is not None
 
 
 def test_r14_a_withdrawn_key_is_not_safe_even_where_it_must_stay() -> None:

@@ -28,6 +28,7 @@ from oidc_publisher.findings import (
 )
 from oidc_publisher.harmless import harmless
 from oidc_publisher.reconcile.status.ledger import keys_of, ledger_of
+from oidc_publisher.reconcile.status.size import shortened
 from oidc_publisher.rotation import Advance, Ledger, coarse, signing_key_ids, whole_second
 
 #: status.findings holds at most this many, root cause first.
@@ -170,7 +171,7 @@ def _condition(condition: Condition) -> StatusCondition:
         observed_generation=condition.observed_generation,
         last_transition_time=condition.last_transition_time,
         reason=str(condition.reason),
-        message=condition.message,
+        message=shortened(condition.message),
     )
 
 
@@ -191,7 +192,7 @@ def _findings(found: tuple[Finding, ...], known: tuple[StatusFinding, ...], now:
             reason=str(finding.reason),
             severity=str(finding.severity),
             subject=harmless(finding.subject) or None,
-            message=finding.message,
+            message=shortened(finding.message),
             since_time=since.get((str(finding.reason), harmless(finding.subject))) or now.replace(microsecond=0),
         )
         for finding in found[:MAX_FINDINGS]

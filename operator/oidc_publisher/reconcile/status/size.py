@@ -1,0 +1,80 @@
+"""The status is cut to fit before it is sent: one that etcd refuses would freeze whatever was reported before. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from oidc_publisher.api import OIDCIssuerStatus, StatusFinding, StatusKeyOrigin, to_status_json
+from oidc_publisher.findings import Finding, Reason
+
+#: etcd takes 1.5 MiB in one request (--max-request-bytes). The rest is for annotations (256 KiB at most) and the spec.
+MAX_STATUS_BYTES = 1_200_000
+#: A message is read by people. The API server itself refuses one of a condition above 32,768 characters.
+MAX_MESSAGE = 4_096
+#: In a status that is too large: the findings that are kept, and the length of their messages.
+_FEW_FINDINGS, _SHORT_MESSAGE = 8, 512
+_SUBJECT = "status"
+
+
+def shortened(message: str, most: int = MAX_MESSAGE) -> str:
+    """`message`, cut where it is longer than anybody reads."""
+    return message if len(message) <= most else f"{message[: most - 3]}..."
+
+
+def fitted(status: OIDCIssuerStatus, before: OIDCIssuerStatus, now: datetime) -> OIDCIssuerStatus:
+    """`status` small enough for one object of the API; a finding says what was left out, since when `before` says.
+
+    What is left out is for people: names of entries (an origin without one stands for all entries of its source, which
+    keeps a key at least as long), then the tail of the findings. No time and no key is.
+    """
+    if stored_bytes(to_status_json(status)) <= MAX_STATUS_BYTES:
+        return status
+    status = _without_entry_names(status)
+    if stored_bytes(to_status_json(status)) > MAX_STATUS_BYTES:
+        status = _with_few_findings(status)
+    return status.model_copy(update={"findings": (*status.findings, _left_out(before, now))})
+
+
+def stored_bytes(status: Mapping[str, Any]) -> int:
+    """About what the JSON of a status takes in the object: itself, and what managedFields says of each key in it."""
+    text = json.dumps(status)
+    escaped = 5 * sum(map(text.count, "<>&"))  # Go writes them as \u003c and the like
+    return len(text) + escaped + sum(map(_managed_bytes, status.get("keys", ())))
+
+
+def _managed_bytes(key: Mapping[str, Any]) -> int:
+    return 2 * len(json.dumps(key["keyID"])) + sum(len(name) + 8 for name in key)
+
+
+def _without_entry_names(status: OIDCIssuerStatus) -> OIDCIssuerStatus:
+    keys = tuple(
+        key.model_copy(
+            update={"origins": tuple(StatusKeyOrigin(source=s) for s in dict.fromkeys(o.source for o in key.origins))}
+        )
+        for key in status.keys
+    )
+    return status.model_copy(update={"keys": keys})
+
+
+def _with_few_findings(status: OIDCIssuerStatus) -> OIDCIssuerStatus:
+    findings = tuple(
+        finding.model_copy(update={"message": shortened(finding.message, _SHORT_MESSAGE)})
+        for finding in status.findings[:_FEW_FINDINGS]
+    )
+    return status.model_copy(update={"findings": findings})
+
+
+def _left_out(before: OIDCIssuerStatus, now: datetime) -> StatusFinding:
+    message = "The status has become too large for one object of the Kubernetes API: names of entries and the last findings are left out of it"
+    finding = Finding.of(Reason.TooManyKeys, message, subject=_SUBJECT)
+    known = (f.since_time for f in before.findings if (f.reason, f.subject) == (finding.reason, finding.subject))
+    return StatusFinding(
+        reason=str(finding.reason),
+        severity=str(finding.severity),
+        subject=finding.subject,
+        message=finding.message,
+        since_time=next(known, None) or now.replace(microsecond=0),
+    )
