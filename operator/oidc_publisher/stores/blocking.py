@@ -1,18 +1,27 @@
-"""A store over a client whose calls block: each operation runs whole in one of asyncio's threads."""
+"""A store over a client whose calls block: each operation runs whole in a thread, and ends in time."""
 
 from __future__ import annotations
 
-import asyncio
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable
 from datetime import timedelta
 from typing import TypeVar
 
+from oidc_publisher.errors import StoreError
+from oidc_publisher.findings import Reason
+from oidc_publisher.stores.deadlines import deadline, left_s
 from oidc_publisher.stores.port import Document, StoredDocument
 from oidc_publisher.stores.storable import check_document, check_path
+from oidc_publisher.stores.timeouts import OPERATION_S
+from oidc_publisher.threads import Threads
 
 T = TypeVar("T")
+
+#: The threads of all stores, by server. Two documents in each of the 16 passes that run at once need this many.
+_STORE_THREADS = Threads("store", 32)
+#: A thread ends by itself at its deadline; one that does not, for it waits for no socket, is given up a moment later.
+_GRACE_S = 1.0
 
 
 class BlockingStore(ABC):
@@ -58,8 +67,23 @@ class BlockingStore(ABC):
         await self._in_thread(lambda: self._delete(path, expected))
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
-        """Run blocking work in a thread: the one place."""
-        return await asyncio.to_thread(work)
+        """Run blocking work in a thread; StoreError says so when it is late.
+
+        A write that is given up may still be done: it is a compare-and-swap, and the next pass reads what came of it.
+        """
+
+        def judged() -> T:
+            try:
+                return work()
+            except StoreError as error:
+                if error.reason is Reason.StoreUnavailable and left_s() <= 0:
+                    raise _late(self._location) from error
+                raise
+
+        try:
+            return await in_time(judged, server=self._endpoint_url or self._location.partition("//")[0])
+        except TimeoutError as error:
+            raise _late(self._location) from error
 
     @abstractmethod
     def _read(self, path: str) -> StoredDocument | None: ...
@@ -69,3 +93,23 @@ class BlockingStore(ABC):
 
     @abstractmethod
     def _delete(self, path: str, expected: str) -> None: ...
+
+
+async def in_time(work: Callable[[], T], *, server: str) -> T:
+    """The result of blocking work on `server`, in a thread, within OPERATION_S; raises TimeoutError when it is given up."""
+
+    def within_deadline() -> T:
+        with deadline(OPERATION_S):
+            return work()
+
+    return await _STORE_THREADS.run(within_deadline, key=server, timeout_s=OPERATION_S + _GRACE_S)
+
+
+def _late(place: str) -> StoreError:
+    return StoreError(
+        Reason.StoreUnavailable,
+        f"{place}: the server does not complete its answers within {OPERATION_S:g} s",
+        hint="Look at its load and at the network; what is published stays.",
+        retryable=True,
+        subject=place,
+    )

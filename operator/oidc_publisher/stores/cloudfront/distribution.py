@@ -1,17 +1,16 @@
 """A CloudFront distribution before an S3 bucket.
 
 CloudFront has one API endpoint in each partition, which boto3 finds from the bucket's region; AWS_ENDPOINT_URL_CLOUDFRONT
-names another, as for every AWS tool. Credentials are those of the store's clients. Calls block, so each runs in one of
-asyncio's threads.
+names another, as for every AWS tool. Credentials are those of the store's clients. Calls block, so each runs in a thread.
 """
 
 from __future__ import annotations
 
-import asyncio
 import threading
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, TypeVar
 
+from oidc_publisher.stores.blocking import in_time
 from oidc_publisher.stores.cloudfront.errors import NoSuchInvalidationError, mismatched, translated
 from oidc_publisher.stores.cloudfront.origins import Origin, mismatch
 from oidc_publisher.stores.s3.clients import SHARED_CLIENTS, AWSSession, S3Clients, transport_to
@@ -19,6 +18,8 @@ from oidc_publisher.stores.s3endpoint import S3Endpoint
 
 if TYPE_CHECKING:
     from types_boto3_cloudfront import CloudFrontClient
+
+T = TypeVar("T")
 
 __all__ = ["SHARED_CLOUDFRONT", "CloudFrontClients", "CloudFrontDistribution"]
 
@@ -64,15 +65,22 @@ class CloudFrontDistribution:
 
     async def invalidate(self, paths: Sequence[str], reference: str) -> str:
         """Ask for the copies at `paths` to be dropped, and return the invalidation's ID."""
-        return await asyncio.to_thread(self._invalidate, list(paths), reference)
+        return await self._in_thread(lambda: self._invalidate(list(paths), reference), "CreateInvalidation")
 
     async def completed(self, invalidation: str) -> bool:
         """Whether no edge has a copy from before the invalidation any more; one that is forgotten is long over."""
-        return await asyncio.to_thread(self._completed, invalidation)
+        return await self._in_thread(lambda: self._completed(invalidation), "GetInvalidation")
 
     async def check(self) -> None:
         """Raise StoreError (DistributionMismatch) when no origin of the distribution can be the bucket."""
-        await asyncio.to_thread(self._check)
+        await self._in_thread(self._check, "GetDistribution")
+
+    async def _in_thread(self, work: Callable[[], T], operation: str) -> T:
+        try:
+            return await in_time(work, server="cloudfront")
+        except TimeoutError:
+            with translated(self.name, operation):
+                raise
 
     def _invalidate(self, paths: list[str], reference: str) -> str:
         with translated(self.name, "CreateInvalidation"):

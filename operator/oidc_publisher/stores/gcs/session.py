@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import random
+import socket
 import time
 from collections.abc import Callable
 from datetime import datetime
@@ -20,7 +21,11 @@ import requests
 from google.auth.credentials import AnonymousCredentials
 from google.auth.transport.requests import AuthorizedSession, Request
 from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection
+from urllib3.connectionpool import HTTPConnectionPool
+from urllib3.util.ssl_ import create_urllib3_context
 
+from oidc_publisher.stores.deadlines import BoundedTLSSocket, bounded, left_s
 from oidc_publisher.stores.timeouts import CONNECT_TIMEOUT_S, READ_TIMEOUT_S
 from oidc_publisher.timing.httpdate import parsed_date
 
@@ -47,8 +52,31 @@ def new_session() -> AuthorizedSession:
     credentials = AnonymousCredentials() if emulated else _found_credentials()  # type: ignore[no-untyped-call]
     http = AuthorizedSession(credentials, max_refresh_attempts=1)  # type: ignore[no-untyped-call]
     for scheme in ("https://", "http://"):
-        http.mount(scheme, HTTPAdapter(pool_maxsize=_MAX_CONNECTIONS))
+        http.mount(scheme, _BoundedAdapter(pool_maxsize=_MAX_CONNECTIONS))
     return http
+
+
+class _HTTPConnection(HTTPConnection):
+    """A connection that knows the deadline of its thread."""
+
+    def _new_conn(self) -> socket.socket:
+        return bounded(super()._new_conn())
+
+
+class _HTTPPool(HTTPConnectionPool):
+    ConnectionCls = _HTTPConnection
+
+
+class _BoundedAdapter(HTTPAdapter):
+    """Connections that know the deadline of their thread."""
+
+    def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
+        """Make the pools as the parent does, with another kind of sockets in them."""
+        context = create_urllib3_context()
+        context.sslsocket_class = BoundedTLSSocket
+        super().init_poolmanager(*arguments, ssl_context=context, **options)
+        classes = {**self.poolmanager.pool_classes_by_scheme, "http": _HTTPPool}
+        self.poolmanager.pool_classes_by_scheme = classes
 
 
 class Transport:
@@ -78,6 +106,8 @@ class Transport:
         return self._request(method, url, arguments)
 
     def _request(self, method: str, url: str, arguments: dict[str, Any]) -> requests.Response:
+        if left_s() <= 0:  # after the deadline of the thread nothing is sent any more
+            raise requests.ReadTimeout(request=requests.Request(method, url))
         sent = arguments | {"timeout": _TIMEOUTS_S, "allow_redirects": False}
         answer: requests.Response = self._http.request(method, url, **sent)  # type: ignore[no-untyped-call]
         date = parsed_date(answer.headers.get("Date"))

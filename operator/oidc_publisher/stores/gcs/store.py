@@ -10,9 +10,7 @@ Deleting compares before it deletes, and then sends the same preconditions: Clou
 1.56.1, which the tests run against, ignores them on deletion. It also ignores ifMetagenerationMatch everywhere and
 counts no metageneration; tests/unit/stores plays the real behaviour.
 
-Calls block, so each operation runs in one of asyncio's threads. A thread cannot be ended from outside: a process that
-exits in the midst of a call waits for it, at most for two attempts of 2 s to connect and 5 s to answer, and as long
-again for the read that follows a write without an answer.
+Calls block, so each operation runs in a thread, which ends by itself at the operation's deadline.
 """
 
 from __future__ import annotations

@@ -7,9 +7,7 @@ Servers other than Amazon's are not trusted with preconditions: after the first 
 same bytes must fail (If-None-Match: *, and If-Match with nobody's ETag). That is done once per process and server and
 costs nothing in the steady state. A server that lets one through is refused from then on.
 
-Calls block, so each operation runs in one of asyncio's threads. A thread cannot be ended from outside: a process that
-exits in the midst of a call waits for it, at most for two attempts of 2 s to connect and 5 s to answer, and as long
-again for the read that follows a write without an answer.
+Calls block, so each operation runs in a thread, which ends by itself at the operation's deadline.
 """
 
 from __future__ import annotations

@@ -27,11 +27,13 @@ from botocore.awsrequest import (
     AWSResponse,
 )
 from botocore.client import BaseClient
+from botocore.exceptions import ReadTimeoutError
 from botocore.httpsession import URLLib3Session, create_urllib3_context, get_cert_path
 from botocore.utils import get_environ_proxies
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 from urllib3.util.connection import allowed_gai_family, create_connection
 
+from oidc_publisher.stores.deadlines import BoundedTLSSocket, bounded, check_deadline, left_s
 from oidc_publisher.stores.linklocal import is_link_local
 from oidc_publisher.stores.s3.trust import system_roots, trust
 
@@ -53,6 +55,7 @@ def tls_context(roots: str | None, extra_pem: str | None) -> ssl.SSLContext:
 def _loaded_context(path: str, written_at: int, extra_pem: str | None) -> ssl.SSLContext:
     del written_at  # only tells one state of the file from another
     context: ssl.SSLContext = create_urllib3_context()
+    context.sslsocket_class = BoundedTLSSocket
     context.check_hostname = True
     context.verify_mode = ssl.CERT_REQUIRED
     trust(context, path, extra_pem)
@@ -111,7 +114,8 @@ def _connect(host: str, port: int, timeout_s: float, options: Any) -> socket.soc
     failure: OSError = socket.gaierror(socket.EAI_NODATA, "no address")
     for address in addresses:
         try:
-            return create_connection((address, port), timeout_s, socket_options=options)
+            check_deadline()  # a name may have a hundred addresses
+            return bounded(create_connection((address, port), min(timeout_s, left_s()), socket_options=options))
         except OSError as error:
             failure = error
     raise failure
@@ -139,7 +143,12 @@ class Transport(URLLib3Session):
         )  # its answer is no matter to stubs
 
     def answer(self, request: AWSPreparedRequest, **_: object) -> AWSResponse:
-        """The answer to a signed request; raises botocore's errors, as its own session does."""
+        """The answer to a signed request; raises botocore's errors, as its own session does.
+
+        After the deadline of the thread nothing is sent any more, another attempt neither.
+        """
+        if left_s() <= 0:
+            raise ReadTimeoutError(endpoint_url=request.url)
         return self.send(request)
 
     def _get_ssl_context(self) -> ssl.SSLContext:
