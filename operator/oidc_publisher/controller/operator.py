@@ -27,7 +27,14 @@ from oidc_publisher.controller.settings import DEFAULT_HEALTH_ADDRESS, RunSettin
 from oidc_publisher.errors import ClusterError
 from oidc_publisher.process import leave
 from oidc_publisher.reconcile.passes import Gone, Outcome
-from oidc_publisher.telemetry.health import OLDEST_RUN_S, Checks, HealthServer, Heartbeat, ListenError, Readiness
+from oidc_publisher.telemetry.health import (
+    LONGEST_STANDSTILL_S,
+    Checks,
+    HealthServer,
+    Heartbeat,
+    ListenError,
+    Readiness,
+)
 
 if TYPE_CHECKING:
     from oidc_publisher.reconcile.reconciler import Reconciler
@@ -40,8 +47,9 @@ GRACE_S = 1.2
 #: Closing connections gets this long.
 _CLOSE_S = 0.25
 
-#: Threads beside those of the reconciles: name resolution, credential plugins.
-_SPARE_THREADS = 8
+#: Threads of asyncio's own: for the names of API servers, and for work that computes and always ends. What may hang, the
+#: calls on stores, names of strangers' hosts, credential plugins, folders, has threads of its own (threads.py).
+_LOOP_THREADS = 16
 
 
 async def run(settings: RunSettings) -> int:
@@ -52,7 +60,7 @@ async def run(settings: RunSettings) -> int:
         ListenError: the health address that was asked for cannot be listened on.
     """
     credentials = load_credentials(settings.kubeconfig, settings.context)
-    asyncio.get_running_loop().set_default_executor(_ImpatientExecutor(settings.max_concurrent + _SPARE_THREADS))
+    asyncio.get_running_loop().set_default_executor(_ImpatientExecutor(_LOOP_THREADS))
     async with ClusterClient(credentials, api_server_names=settings.api_server_names) as client:
         reconciler = _the_reconciler(client, settings)
         return await Operator(settings, credentials, client, reconciler).run()
@@ -139,8 +147,8 @@ class Operator:
         )
 
     def _check_queue(self) -> str | None:
-        age = self._queue.oldest_running_age()
-        return f"a reconcile has been running for {age:.0f} s" if age > OLDEST_RUN_S else None
+        still_s = self._queue.standstill_s()
+        return f"no reconcile has begun or ended for {still_s:.0f} s" if still_s > LONGEST_STANDSTILL_S else None
 
     async def _check_api_server(self) -> str | None:
         """Ask what the operator needs to ask, and whether it may; that it has no CRD yet is an answer of an API server."""

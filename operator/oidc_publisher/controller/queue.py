@@ -1,5 +1,8 @@
 """The work queue: which object is looked at when.
 
+A key whose last run took long, as with a server that is silent, may have half of the places and no more: whatever hangs,
+the others go on.
+
 A key is in one of four states::
 
               add, deadline                       run ends
@@ -31,6 +34,9 @@ log = structlog.stdlib.get_logger(__name__)
 #: The first retry of a failed run comes fast (a restarted API server, a lost race), the last ones cost nothing.
 RETRY = Backoff(base_s=0.5, cap_s=120.0)
 
+#: A run that takes longer waits for somebody: a resting pass takes a tenth of a second, and STS itself gives up after 5 s.
+SLOW_S = 5.0
+
 #: Cancelled runs get this long to close their connections before they are left behind.
 CANCEL_S = 0.3
 
@@ -46,7 +52,16 @@ class _Entry:
     forgotten: bool = False  # while it ran
     due: float | None = None  # monotonic
     failures: int = 0
+    slow: bool = False  # its last run was
     reasons: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """A run that goes on: when it began (monotonic), and whether it has one of the places of slow keys."""
+
+    began: float
+    slow: bool
 
 
 class WorkQueue:
@@ -63,14 +78,16 @@ class WorkQueue:
     ) -> None:
         self._process = process
         self._max_concurrent = max_concurrent
+        self._max_slow = max(1, max_concurrent // 2)
         self._retry = retry
         self._clock = clock or SystemClock()
         self._jitter = jitter
         self._entries: dict[str, _Entry] = {}
         self._waiting: deque[str] = deque()
+        self._waiting_slow: deque[str] = deque()
         self._deadlines: list[tuple[float, str]] = []
         self._timer: asyncio.TimerHandle | None = None
-        self._tasks: dict[asyncio.Task[None], float] = {}
+        self._tasks: dict[asyncio.Task[None], _Run] = {}
         self._started = self._stopping = False
 
     def start(self) -> None:
@@ -144,17 +161,22 @@ class WorkQueue:
         """How many keys run."""
         return len(self._tasks)
 
-    def oldest_running_age(self) -> float:
-        """Seconds since the longest present run began, 0 when nothing runs."""
-        return self._clock.monotonic() - min(self._tasks.values(), default=self._clock.monotonic())
+    def standstill_s(self) -> float:
+        """Seconds for which every place was taken and no run ended, so that no key could begin; 0 while a place is free."""
+        if len(self._tasks) < self._max_concurrent:
+            return 0.0
+        return self._clock.monotonic() - max(run.began for run in self._tasks.values())
 
     def _enqueue(self, key: str, entry: _Entry) -> None:
         entry.waiting, entry.due = True, None
-        self._waiting.append(key)
+        (self._waiting_slow if entry.slow else self._waiting).append(key)
 
     def _dispatch(self) -> None:
-        while self._started and not self._stopping and self._waiting and len(self._tasks) < self._max_concurrent:
-            key = self._waiting.popleft()
+        while self._started and not self._stopping and len(self._tasks) < self._max_concurrent:
+            waiting = self._whose_turn()
+            if not waiting:
+                return
+            key = waiting.popleft()
             entry = self._entries.get(key)
             if entry is None or not entry.waiting or entry.running:  # forgotten since
                 continue
@@ -162,17 +184,24 @@ class WorkQueue:
             reasons, entry.reasons = entry.reasons, []
             log.debug("reconcile", issuer=key, why=reasons or ["deadline"])
             task = asyncio.create_task(self._run(key, entry), name=f"reconcile {key}")
-            self._tasks[task] = self._clock.monotonic()
+            self._tasks[task] = _Run(self._clock.monotonic(), entry.slow)
             task.add_done_callback(self._ended)
+
+    def _whose_turn(self) -> deque[str]:
+        """The line that the next key is taken from: slow ones while they have places left, for they must not starve either."""
+        slow = sum(run.slow for run in self._tasks.values())
+        return self._waiting_slow if self._waiting_slow and slow < self._max_slow else self._waiting
 
     async def _run(self, key: str, entry: _Entry) -> None:
         outcome: Outcome | Gone = Outcome(failed=True)
+        began = self._clock.monotonic()
         try:
             outcome = await self._process(key)
         except Exception:
             log.exception("A reconcile failed in a way it does not know; it is tried again.", issuer=key)
         finally:
             entry.running = False
+            entry.slow = self._clock.monotonic() - began > SLOW_S
             if not self._stopping:
                 self._settle(key, entry, outcome)
 

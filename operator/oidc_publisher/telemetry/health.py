@@ -29,8 +29,9 @@ READY_CACHE_S = 1.0
 BEAT_S = 1.0
 OLDEST_BEAT_S = 30.0
 
-#: A reconcile is bounded by the timeouts of its calls; one that takes this long hangs.
-OLDEST_RUN_S = 120.0
+#: A pass ends at its deadline, far below this: where all places of the queue are taken for so long, nothing is done for
+#: any issuer. A single pass that hangs is no reason for a restart, which would cut all others.
+LONGEST_STANDSTILL_S = 180.0
 
 #: Looks at something and returns None when it is well, else a sentence.
 Check = Callable[[], str | None]

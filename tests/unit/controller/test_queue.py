@@ -416,24 +416,70 @@ def test_stopping_does_not_wait_for_one_that_resists_cancellation() -> None:
     assert run_jumping(main) == pytest.approx(1.3)
 
 
-def test_the_age_of_the_oldest_run_is_known() -> None:
-    """The health page tells a hanging reconcile from a queue that has nothing to do."""
+def test_a_standstill_is_one_of_all_places_and_never_of_one() -> None:
+    """The health page speaks of the operator: a reconcile that hangs keeps nobody from his place."""
 
     async def main() -> list[float]:
-        queue = queue_of(Recorder(seconds=100))
+        queue = queue_of(Recorder(seconds=100), max_concurrent=2)
         queue.start()
-        ages = [queue.oldest_running_age()]
+        ages = [queue.standstill_s()]
         queue.add("first", "created")
         await asyncio.sleep(30)
+        ages.append(queue.standstill_s())
         queue.add("second", "created")
         await asyncio.sleep(30)
-        ages.append(queue.oldest_running_age())
+        ages.append(queue.standstill_s())
         await asyncio.sleep(50)
-        ages.append(queue.oldest_running_age())
-        await asyncio.sleep(50)
-        return [*ages, queue.oldest_running_age()]
+        return [*ages, queue.standstill_s()]
 
-    assert run_jumping(main) == [0.0, 60.0, 80.0, 0.0]
+    assert run_jumping(main) == [0.0, 0.0, 30.0, 0.0]
+
+
+def test_keys_that_hang_leave_half_of_the_places_to_the_others() -> None:
+    """Forty issuers of silent stores, and a healthy one that is looked at every second: it never waits again."""
+
+    async def main() -> list[float]:
+        waited = list[float]()
+
+        async def process(key: str) -> Outcome:
+            if key == "healthy":
+                now = asyncio.get_running_loop().time()
+                waited.append(now - due[0])
+                due[0] = now + 1.0
+                return Outcome(wake_after=timedelta(seconds=1))
+            await asyncio.sleep(15)
+            return Outcome(failed=True, wake_after=timedelta(seconds=1))
+
+        due = [0.0]
+        queue = queue_of(process)
+        queue.start()
+        for number in range(40):
+            queue.add(f"silent-{number}", "created")
+        queue.add("healthy", "created")
+        await asyncio.sleep(600)
+        return waited
+
+    waited = run_jumping(main)
+    assert waited[0] == pytest.approx(45), "until each has shown once that it is slow"
+    assert len(waited) > 500
+    assert max(waited[1:]) == pytest.approx(0.0, abs=0.01)
+
+
+def test_a_key_that_was_slow_and_no_longer_is_has_every_place_again() -> None:
+    """After an outage all are as before."""
+
+    async def main() -> int:
+        record = Recorder(seconds=15, then=lambda _: Outcome(wake_after=timedelta(seconds=1)))
+        queue = queue_of(record, max_concurrent=4)
+        queue.start()
+        for number in range(4):
+            queue.add(f"issuer-{number}", "created")
+        await asyncio.sleep(60)
+        record.seconds, record.most_at_once = 0.5, 0
+        await asyncio.sleep(60)
+        return record.most_at_once
+
+    assert run_jumping(main) == 4
 
 
 def test_a_thousand_keys_with_many_replaced_deadlines_keep_the_heap_small() -> None:
