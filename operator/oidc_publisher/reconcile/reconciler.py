@@ -15,7 +15,7 @@ from oidc_publisher.errors import ClusterError, InvalidObjectError, PublisherErr
 from oidc_publisher.findings import Finding, Reason
 from oidc_publisher.reconcile.delete import end
 from oidc_publisher.reconcile.finalizer import finalizers_of, held_by_us
-from oidc_publisher.reconcile.passes import Gone, Outcome
+from oidc_publisher.reconcile.passes import Gone, Outcome, PassLateError, in_time
 from oidc_publisher.reconcile.ports import OpenedPorts, OpenPorts, Ports
 from oidc_publisher.reconcile.prove import longest_cache_age, prove
 from oidc_publisher.reconcile.publish import Published, publish
@@ -122,7 +122,10 @@ class Reconciler:
     async def _guarded(self, recorder: Recorder, steps: Callable[[Recorder], Awaitable[Outcome]]) -> Outcome:
         """Take the steps; what breaks them is reported and tried again."""
         try:
-            return await steps(recorder)
+            return await in_time(steps(recorder))
+        except PassLateError as error:
+            log.warning("The pass was ended at its deadline; it is tried again.", issuer=recorder.issuer.metadata.name)
+            await recorder.report(Summary(findings=(error.finding(),)))
         except PublisherError as error:
             if isinstance(error, ClusterError) and error.retryable:
                 raise  # an API server that is away or busy takes no report either, and it passes by itself
