@@ -26,6 +26,7 @@ class TricklingServer:
         self._context = context
         self._silent = silent
         self._listener = socket.create_server(("127.0.0.1", 0))
+        self._address = f"127.0.0.1:{self._listener.getsockname()[1]}"
         self._stopping = threading.Event()
         self.over = threading.Event()
         self._asked = 0
@@ -34,7 +35,7 @@ class TricklingServer:
     @property
     def address(self) -> str:
         """HOST:PORT."""
-        return f"127.0.0.1:{self._listener.getsockname()[1]}"
+        return self._address
 
     @property
     def url(self) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
 import os
 import stat
@@ -14,9 +13,14 @@ from oidc_publisher.keys.pem import MAX_ENTRY_BYTES
 from oidc_publisher.rotation import SourceReading
 from oidc_publisher.sources.entries import Entry, EntryPattern, on_one_line, read_entries
 from oidc_publisher.sources.port import SourceResult
+from oidc_publisher.threads import Threads
 
 #: More than any folder of keys has: who mounted something else learns it without a long wait.
 MAX_FILES = 5000
+
+#: Threads by folder, and how long all of one may take to be read.
+_FILE_THREADS = Threads("files", 2)
+_READ_TIMEOUT_S = 15.0
 
 #: A FIFO must not block, and what is a link now was none when it was resolved.
 _OPEN_FLAGS = os.O_NONBLOCK | os.O_NOFOLLOW
@@ -44,7 +48,10 @@ class FilesSource:
 
     async def read(self) -> SourceResult:
         """Read all matching files; a failure is an incomplete reading that names the folder."""
-        return await asyncio.to_thread(self._read)
+        try:
+            return await _FILE_THREADS.run(self._read, key=str(self._directory), timeout_s=_READ_TIMEOUT_S)
+        except TimeoutError:  # a network file system whose server is away
+            return self._failed(Reason.SourceNotFound, f"The {self._where} cannot be read: it does not answer in time")
 
     def _read(self) -> SourceResult:
         if self._root is None:

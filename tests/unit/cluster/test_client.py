@@ -30,6 +30,7 @@ from oidc_publisher.findings import Reason
 from tests.support.apistub import authority_of, client_of, refuses, says, serving
 from tests.support.pki import PKI
 from tests.support.processes import free_port
+from tests.support.trickle import BODY, HEADERS, TricklingServer
 
 if TYPE_CHECKING:
     from tests.support.pki import Certificate
@@ -120,6 +121,14 @@ class TestUnreachable:
                 error = await failure_of(client)
         assert error.message == f"{address} does not answer in time"
         assert 1.9 < time.monotonic() - began < 3
+
+    @pytest.mark.parametrize("begin", [HEADERS, BODY], ids=["headers", "body"])
+    async def test_an_answer_that_trickles(self, pki: PKI, begin: bytes) -> None:
+        """A server that sends a byte now and then is never silent; it costs the whole time given all the same."""
+        with TricklingServer(begin, context=pki.serving().server_context()) as server:
+            async with client_of(pki, server.address) as client:
+                error = await failure_of(client, timeout_s=0.3)
+        assert error.message == f"{server.address} does not answer in time"
 
     async def test_no_headers(self, pki: PKI) -> None:
         """A server that takes the request and does not answer costs the whole time given."""

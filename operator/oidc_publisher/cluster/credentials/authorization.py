@@ -11,12 +11,18 @@ from pathlib import Path
 from typing import Protocol
 
 from oidc_publisher.cluster.failures import CredentialsError
+from oidc_publisher.threads import Threads
 
 #: kubernetes.config runs a plugin again when its token expires within this time (EXPIRY_SKEW_PREVENTION_DELAY).
 _EARLY = timedelta(minutes=5)
 #: A plugin that fails, or whose tokens live shorter than `_EARLY`, is not run more often than this.
 _PLUGIN_PAUSE_S = 10.0
-_PLUGIN_TIMEOUT_S = 30.0
+#: How long a request waits for a plugin, below its own deadline of 10 s; the run goes on, and the next request waits for it.
+_PLUGIN_WAIT_S = 8.0
+#: How long a plugin may run. Its thread goes on even then; there are two for each plugin.
+_PLUGIN_TIMEOUT_S = 60.0
+#: Threads of credential plugins, by name.
+PLUGIN_THREADS = Threads("plugin", 2)
 
 FileState = tuple[int, int, int]
 
@@ -112,10 +118,12 @@ class PluginToken:
     async def _renew(self) -> None:
         """Run the plugin, or wait for the run that another request has begun."""
         if self._running is None or self._running.done():
-            self._running = asyncio.create_task(asyncio.to_thread(self._refresh))
+            self._running = asyncio.create_task(
+                PLUGIN_THREADS.run(self._refresh, key=self._plugin, timeout_s=_PLUGIN_TIMEOUT_S)
+            )
             self._running.add_done_callback(self._settle)
         try:
-            await asyncio.wait_for(asyncio.shield(self._running), _PLUGIN_TIMEOUT_S)
+            await asyncio.wait_for(asyncio.shield(self._running), _PLUGIN_WAIT_S)
         except CredentialsError:
             pass  # kept by _settle
         except TimeoutError:

@@ -8,11 +8,15 @@ import time
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
+from oidc_publisher.cluster.credentials.authorization import PLUGIN_THREADS
 from oidc_publisher.cluster.credentials.kubeconfig import load_login
 from oidc_publisher.cluster.credentials.login import Login
+from oidc_publisher.cluster.failures import CredentialsError
 
 #: Credentials that are refused are loaded again, but not more often than this.
 RELOAD_PAUSE_S = 30.0
+#: All requests that were refused wait for it.
+RELOAD_TIMEOUT_S = 8.0
 
 
 def load_credentials(kubeconfig: str | None = None, context: str | None = None) -> Credentials:
@@ -98,7 +102,13 @@ class Credentials:
             if self._reload is None or time.monotonic() - self._reloaded_s < RELOAD_PAUSE_S:
                 return False
             self._reloaded_s = time.monotonic()
-            self._login = await asyncio.to_thread(self._reload)
+            try:
+                self._login = await PLUGIN_THREADS.run(self._reload, key="reload", timeout_s=RELOAD_TIMEOUT_S)
+            except TimeoutError:
+                raise CredentialsError(
+                    "The credentials cannot be loaded again in time",
+                    hint="Run the credential plugin of the kubeconfig by hand, as the operator's user.",
+                ) from None
             return True
 
     async def renew_trust(self) -> bool:

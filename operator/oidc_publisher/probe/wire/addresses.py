@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.connector import AddrInfoType
 
 from oidc_publisher.probe.publicaddresses import is_public
+from oidc_publisher.threads import Threads
+
+#: A resolver whose zone is silent keeps a thread for half a minute: four for each name, and none of anybody else's.
+_NAME_THREADS = Threads("names", 4)
+_NAME_TIMEOUT_S = 30.0
 
 # What the kernel answers at once, from its own tables, without having sent anything.
 LOCAL_ERRNOS = frozenset(
@@ -51,7 +56,7 @@ class Gate(AbstractResolver):
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
         """The visit's address of a host. Raises socket.gaierror, PrivateAddressError, or OSError without any route."""
-        infos = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM, family=family)
+        infos = await _resolved(host, port, family)
         self.resolved = True
         addresses = list(dict.fromkeys((info[0], str(info[4][0])) for info in infos))
         for _, address in addresses:
@@ -91,6 +96,13 @@ class Gate(AbstractResolver):
         return reachable[self.number % len(reachable)]
 
 
+async def _resolved(host: str, port: int, family: int = socket.AF_UNSPEC) -> Sequence[tuple[Any, ...]]:
+    def ask() -> Sequence[tuple[Any, ...]]:
+        return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, family=family)
+
+    return await _NAME_THREADS.run(ask, key=host, timeout_s=_NAME_TIMEOUT_S)
+
+
 def _require_route(family: int, address: str, port: int) -> None:
     """Raise OSError unless the kernel has a route; connecting a UDP socket asks it and sends nothing."""
     with socket.socket(family, socket.SOCK_DGRAM) as question:
@@ -105,7 +117,7 @@ async def resolver_answers(host: str) -> bool:
     """
     domain = host.rstrip(".").rpartition(".")[2]
     try:
-        await asyncio.get_running_loop().getaddrinfo(f"{domain}.", 443, type=socket.SOCK_STREAM)
+        await _resolved(f"{domain}.", 443)
     except socket.gaierror as error:
         return error.errno not in (socket.EAI_AGAIN, socket.EAI_FAIL, socket.EAI_SYSTEM)
     except (OSError, UnicodeError):

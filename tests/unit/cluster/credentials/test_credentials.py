@@ -11,6 +11,7 @@ import ssl
 import stat
 import subprocess
 import sys
+import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,7 @@ import pytest
 import yaml
 
 from oidc_publisher.cluster import CredentialsError, load_credentials
-from oidc_publisher.cluster.credentials.authorization import TokenFile
+from oidc_publisher.cluster.credentials.authorization import PluginToken, TokenFile
 from oidc_publisher.cluster.credentials.kubeconfig import in_cluster_login
 from oidc_publisher.findings import Reason
 
@@ -221,6 +222,31 @@ class TestPlugins:
         assert headers == [{"Authorization": "Bearer token-2"}] * 8
         assert await credentials.headers() == {"Authorization": "Bearer token-2"}  # not for every request
         assert (tmp_path / "plugin.count").read_text() == "2\n"
+
+    async def test_a_plugin_that_hangs_keeps_no_request_beyond_its_own_time(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The last token is good for as long as it is; the plugin has threads of its own, and one that ends late counts."""
+        monkeypatch.setattr("oidc_publisher.cluster.credentials.authorization._PLUGIN_WAIT_S", 0.05)
+        monkeypatch.setattr("oidc_publisher.cluster.credentials.authorization._PLUGIN_PAUSE_S", 0.0)
+        over = threading.Event()
+        ends = [datetime.now(UTC) - timedelta(seconds=1), datetime.now(UTC) + timedelta(hours=1)]
+        done = list[str]()
+
+        def refresh() -> str:
+            over.wait(60)
+            done.append(threading.current_thread().name)
+            return "Bearer late"
+
+        token = PluginToken("Bearer old", plugin=str(tmp_path), expiry=lambda: ends[len(done)], refresh=refresh)
+        for _ in range(2):
+            with pytest.raises(CredentialsError, match="does not end"):
+                await token.header()
+        over.set()
+        assert token._running is not None
+        await token._running
+        assert await token.header() == "Bearer late"
+        assert done == ["plugin"]
 
     async def test_a_token_that_lasts_is_kept(self, tmp_path: Path, pki: PKI) -> None:
         """No process is started for a token that is good."""
