@@ -15,7 +15,6 @@ from oidc_publisher.reconcile.ownership import Place
 from oidc_publisher.reconcile.passes import Outcome
 from oidc_publisher.reconcile.ports import OpenedPorts
 from oidc_publisher.reconcile.record import Recorder
-from oidc_publisher.reconcile.status.ledger import read_ledger
 from oidc_publisher.reconcile.status.summary import Summary
 from oidc_publisher.stores import Store
 
@@ -49,7 +48,7 @@ async def end(opened: OpenedPorts, recorder: Recorder) -> Outcome:
         ports = await opened.of(issuer)
         place = ports.place_of(issuer)
         try:
-            nonces = frozenset(read_ledger(issuer.status).nonces)
+            nonces = frozenset(recorder.ledger.nonces)
             done = await delete_documents(ports.store, issuer.spec.jwks_path, owner=ports.owner, nonces=nonces)
         except StoreError as error:
             await recorder.report(Summary(findings=(not_deleted(error, place.location),)))

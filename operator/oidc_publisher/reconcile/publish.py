@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -13,7 +14,6 @@ from oidc_publisher.reconcile.plan import Decision, decide
 from oidc_publisher.reconcile.ports import Ports
 from oidc_publisher.reconcile.read import Readings, read_after_write, read_stored
 from oidc_publisher.reconcile.record import Recorder
-from oidc_publisher.reconcile.status.ledger import read_ledger
 from oidc_publisher.rotation import Ledger
 from oidc_publisher.stores import Store
 from oidc_publisher.timing.clock import Clock
@@ -59,10 +59,11 @@ async def publish(
 ) -> Published:
     """Plan, and write until there is nothing more to write or something keeps us from it."""
     issuer = recorder.issuer
-    ledger, place = read_ledger(issuer.status), ports.place_of(issuer)
+    ledger, place = recorder.ledger, ports.place_of(issuer)
     wrote, retired = False, frozenset[str]()
     for _ in range(MAX_ROUNDS):
         place = remembering(place, issuer, ledger, recorder.saved, readings.instant)
+        await asyncio.sleep(0)  # others have their turn: with a full ledger a decision takes 40 ms
         decision = decide(recorder.issuer, ledger, readings, place, ports.target, nonce=new_nonce())
         intent, events = decision.intent, decision.plan.events
         recorder.happened(events)

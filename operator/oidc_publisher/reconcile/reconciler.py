@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
@@ -24,12 +25,17 @@ from oidc_publisher.reconcile.record import Recorder, SavedLedgers
 from oidc_publisher.reconcile.refusals import ForbiddenIssuers, Refusals, Unreadable
 from oidc_publisher.reconcile.report import summarise_pass
 from oidc_publisher.reconcile.status.events import EventRecorder
-from oidc_publisher.reconcile.status.ledger import damaged_keys
+from oidc_publisher.reconcile.status.ledger import damaged_keys, read_ledger
 from oidc_publisher.reconcile.status.publication import publication_of
 from oidc_publisher.reconcile.status.summary import Summary
+from oidc_publisher.rotation import Ledger
 from oidc_publisher.timing.clock import Clock, SystemClock
 
 log = structlog.stdlib.get_logger(__name__)
+
+
+#: A ledger of more keys is read in a thread.
+_MANY_KEYS = 64
 
 
 def random_nonce() -> str:
@@ -99,12 +105,14 @@ class Reconciler:
 
     async def _reconcile(self, found: Mapping[str, Any]) -> Outcome:
         try:
-            issuer = read_issuer(found)
+            # The keys of a full ledger take 100 ms when they are read for the first time: not on the event loop then.
+            issuer, ledger = await asyncio.to_thread(_read, found) if _is_large(found) else _read(found)
         except InvalidObjectError as error:
             await self._forget(found["metadata"]["name"])
             return await self._refusals.refuse(Unreadable.of(found, error))
-        _log_damage(found, issuer)
-        recorder = Recorder(self._hub, self._clock, self._events, self._saved, issuer, found.get("status") or {})
+        recorder = Recorder(
+            self._hub, self._clock, self._events, self._saved, issuer, ledger, found.get("status") or {}
+        )
         if issuer.metadata.deletion_timestamp is not None:
             return await self._guarded(recorder, self._end)
         if issuer.spec.suspend:
@@ -187,8 +195,27 @@ class Reconciler:
         return Outcome(wake_after=wake, failed=away, follows=follows)
 
 
-def _log_damage(found: Mapping[str, Any], issuer: OIDCIssuer) -> None:
-    dropped = (*read_status(found).dropped, *damaged_keys(issuer.status))
+def _is_large(found: Mapping[str, Any]) -> bool:
+    status = found.get("status")
+    keys = status.get("keys") if isinstance(status, Mapping) else None
+    return isinstance(keys, list) and len(keys) > _MANY_KEYS
+
+
+def _read(found: Mapping[str, Any]) -> tuple[OIDCIssuer, Ledger]:
+    """The object and its ledger; what cannot be understood of the status is in the log.
+
+    Raises:
+        InvalidObjectError: the spec cannot be understood.
+    """
+    issuer = read_issuer({name: member for name, member in found.items() if name != "status"})
+    reading = read_status(found)  # once: of a full ledger it takes 10 ms
+    if found.get("status") is not None:
+        issuer = issuer.model_copy(update={"status": reading.status})
+    _log_damage(issuer, (*reading.dropped, *damaged_keys(issuer.status)))
+    return issuer, read_ledger(issuer.status)
+
+
+def _log_damage(issuer: OIDCIssuer, dropped: tuple[str, ...]) -> None:
     if dropped:
         log.warning(
             "Parts of the status cannot be understood and are left out.",

@@ -101,7 +101,8 @@ def damaged_keys(status: OIDCIssuerStatus) -> tuple[str, ...]:
 
 
 def _is_damaged(key: StatusKey) -> bool:
-    return key.token_lifetime is None or key.stale_age is None or _entry(key) is None
+    missing = key.token_lifetime is None or key.stale_age is None or key.first_seen_time is None
+    return missing or _material(key) is None
 
 
 def _behind(ledger: Ledger) -> Ledger:
@@ -138,13 +139,14 @@ def _status_key(entry: LedgerKey, signing: frozenset[str]) -> StatusKey:
 
 
 def _entry(key: StatusKey) -> LedgerKey | None:
-    if key.public_key is None or key.first_seen_time is None:
+    material = _material(key)
+    if material is None or key.first_seen_time is None:
         return None
-    try:
-        material = PublicKey.from_pem(key.public_key, key.key_id)
-    except KeyRefusedError:
-        return None
-    entry = LedgerKey(
+    told: dict[str, Any] = {name: bool(getattr(key, name)) for name in _MARKS}
+    told |= {name: getattr(key, name) for name in _TIMES}
+    # An earlier version wrote the permission alone, which no key had before the wait was over.
+    told["known_to_caches"] |= key.safe_since_time is not None
+    return LedgerKey(
         key=material,
         version=_version(key.version, default=0),
         first_seen_time=key.first_seen_time,
@@ -152,12 +154,15 @@ def _entry(key: StatusKey) -> LedgerKey | None:
         stale_age=key.stale_age or timedelta(0),
         origins=tuple(Origin(o.source, o.entry) for o in key.origins),
         unlisted_by=key.unlisted_by,
+        **told,
     )
-    told: dict[str, Any] = {name: bool(getattr(key, name)) for name in _MARKS}
-    told |= {name: getattr(key, name) for name in _TIMES}
-    # An earlier version wrote the permission alone, which no key had before the wait was over.
-    told["known_to_caches"] |= key.safe_since_time is not None
-    return replace(entry, **told)
+
+
+def _material(key: StatusKey) -> PublicKey | None:
+    try:
+        return PublicKey.from_pem(key.public_key, key.key_id) if key.public_key is not None else None
+    except KeyRefusedError:
+        return None
 
 
 def _unique(keys: Iterable[LedgerKey]) -> tuple[LedgerKey, ...]:
