@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ from oidc_publisher.errors import KeyRefusedError
 from oidc_publisher.findings import Reason
 from oidc_publisher.keys import KeyDefect, PublicKey, to_jwk
 from oidc_publisher.keys.jwk import key_members, member_name, read_jwk
+from oidc_publisher.keys.remembering import Remembered
 from oidc_publisher.keys.strictjson import MAX_DOCUMENT_BYTES
 
 
@@ -34,19 +36,34 @@ def jwks_document(keys: Sequence[PublicKey]) -> bytes:
     """
     if not keys:
         raise KeyRefusedError(Reason.NoUsableKey, "There is no key to publish, and an empty set is never written")
-    lines = ",\n".join(json.dumps(to_jwk(key), separators=(",", ":")) for key in keys)
+    lines = ",\n".join(map(_line, keys))
     return f'{{"keys":[\n{lines}\n]}}\n'.encode()
 
 
+@functools.lru_cache(maxsize=8192)
+def _line(key: PublicKey) -> str:
+    return json.dumps(to_jwk(key), separators=(",", ":"))
+
+
 def read_jwks_document(data: bytes, *, max_bytes: int = MAX_DOCUMENT_BYTES) -> KeySet:
-    """Judge a published key set by the rules of the strictest verifiers, up to `max_bytes` of it.
+    """Judge a published key set as `_read` does, up to `max_bytes` of it.
+
+    A pass reads the same bytes several times, and so does the next one: what was read is remembered.
+    """
+    if len(data) > max_bytes:
+        key_members(data, max_bytes=max_bytes)  # raises the error of a document that is too large
+    return _READ(data)
+
+
+def _read(data: bytes) -> KeySet:
+    """Judge a published key set by the rules of the strictest verifiers.
 
     Each member that makes some verifier drop the key or the whole set is a defect (KeySetInvalid) that names it. A key is
     usable where its kid and material are clear all the same (padding, a foreign member, a duplicate); one with private
     members or of another type is not. Of two materials under one kid the first counts, as for most verifiers.
     Raises DocumentInvalidError when the bytes are no key set at all; an empty set is a key set, and a defect.
     """
-    members = key_members(data, max_bytes=max_bytes)
+    members = key_members(data, max_bytes=len(data))
     if not members:
         return KeySet((), (KeyDefect(Reason.KeySetInvalid, "the key set is empty"),))
     keys: dict[str, PublicKey] = {}
@@ -59,6 +76,9 @@ def read_jwks_document(data: bytes, *, max_bytes: int = MAX_DOCUMENT_BYTES) -> K
         if key is None or keys[key.key_id] != key:
             left_out.append(f"{name} {flaws[-1]}")
     return KeySet(tuple(keys.values()), tuple(defects), tuple(left_out))
+
+
+_READ = Remembered(_read)
 
 
 def digest(data: bytes) -> str:

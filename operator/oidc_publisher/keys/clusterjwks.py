@@ -7,13 +7,14 @@ from oidc_publisher.findings import Reason
 from oidc_publisher.keys.jwk import key_members, member_name, read_jwk
 from oidc_publisher.keys.publickey import PublicKey
 from oidc_publisher.keys.reading import EntryReading, KeyDefect
+from oidc_publisher.keys.remembering import Remembered
 
 #: An API server does not obey the limits of relying parties: it lists every key of its key files.
 MAX_CLUSTER_JWKS_BYTES = 1024 * 1024
 
 
-def read_cluster_jwks(data: bytes) -> EntryReading:
-    """The keys that an API server names, with its own kids, in its order.
+def _read(data: bytes) -> EntryReading:
+    """Read a key set as `read_cluster_jwks` does.
 
     A member that cannot be published is a defect and left out; the set is never mirrored verbatim (development versions
     list ML-DSA keys, on which go-jose drops the whole set). Duplicates are merged; two materials under one kid are both
@@ -32,3 +33,11 @@ def read_cluster_jwks(data: bytes) -> EntryReading:
         except KeyRefusedError as error:
             defects.append(KeyDefect(error.reason, f"{member_name(number, member)} {error.message}"))
     return EntryReading(tuple(keys), tuple(defects))
+
+
+_READ = Remembered(_read)
+
+
+def read_cluster_jwks(data: bytes) -> EntryReading:
+    """The keys that an API server names, with its own kids, in its order; each pass reads the same bytes, most often."""
+    return _READ(data)

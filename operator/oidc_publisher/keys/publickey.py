@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import base64
 import binascii
+import functools
 import hashlib
 import re
-import textwrap
 from dataclasses import dataclass
 from typing import Self
 
@@ -59,17 +59,8 @@ class PublicKey:
         Without `key_id` it gets its thumbprint. Raises KeyRefusedError: EntryUnreadable for bytes that are no such key
         (a point off its curve too), KeyUnsupported for a type or size that relying parties refuse.
         """
-        if shape_of(der) is not Shape.SPKI:
-            raise KeyRefusedError(Reason.EntryUnreadable, "is no SubjectPublicKeyInfo")
-        if _RSA_PSS in der[:32]:
-            raise KeyRefusedError(Reason.KeyUnsupported, "is an RSA key for PSS only")
-        try:
-            material = load_der_public_key(der)
-        except UnsupportedAlgorithm:
-            raise KeyRefusedError(Reason.KeyUnsupported, "is a key of an unknown type") from None
-        except ValueError:
-            raise KeyRefusedError(Reason.EntryUnreadable, "is no valid public key") from None
-        return cls.of(material, key_id)
+        key = _parsed(der)
+        return cls(key.key_id if key_id is None else _checked(key_id), key.algorithm, key.spki)
 
     @classmethod
     def of(cls, material: PublicKeyTypes, key_id: str | None = None) -> Self:
@@ -97,7 +88,8 @@ class PublicKey:
 
     def to_pem(self) -> str:
         """The material as one PEM block "PUBLIC KEY" with a final newline."""
-        lines = "\n".join(textwrap.wrap(base64.b64encode(self.spki).decode("ascii"), 64))
+        text = base64.b64encode(self.spki).decode("ascii")
+        lines = "\n".join(text[start : start + 64] for start in range(0, len(text), 64))
         return f"-----BEGIN PUBLIC KEY-----\n{lines}\n-----END PUBLIC KEY-----\n"
 
     @property
@@ -111,6 +103,23 @@ class PublicKey:
         if not isinstance(material, rsa.RSAPublicKey | ec.EllipticCurvePublicKey):
             raise KeyRefusedError(Reason.KeyUnsupported, f"is {_described(material)}")
         return material
+
+
+#: Every pass reads the same keys, from the status and from entries, and most have not changed since the last one. Those of
+#: 1,000 issuers fit, and 16 full ledgers. Only public keys ever come here.
+@functools.lru_cache(maxsize=8192)
+def _parsed(der: bytes) -> PublicKey:
+    if shape_of(der) is not Shape.SPKI:
+        raise KeyRefusedError(Reason.EntryUnreadable, "is no SubjectPublicKeyInfo")
+    if _RSA_PSS in der[:32]:
+        raise KeyRefusedError(Reason.KeyUnsupported, "is an RSA key for PSS only")
+    try:
+        material = load_der_public_key(der)
+    except UnsupportedAlgorithm:
+        raise KeyRefusedError(Reason.KeyUnsupported, "is a key of an unknown type") from None
+    except ValueError:
+        raise KeyRefusedError(Reason.EntryUnreadable, "is no valid public key") from None
+    return PublicKey.of(material)
 
 
 def thumbprint(spki: bytes) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -12,6 +11,7 @@ from typing import Generic, TypeVar
 from oidc_publisher.documents import read_discovery, read_jwks_document
 from oidc_publisher.errors import DocumentInvalidError, FetchError
 from oidc_publisher.findings import Finding, Reason
+from oidc_publisher.keys.remembering import Remembered
 from oidc_publisher.probe import cachecontrol
 from oidc_publisher.probe.storeerrors import advice_for, advice_for_refusal, code_of, endpoint_of
 from oidc_publisher.probe.text import host_of, shown, without_query
@@ -25,8 +25,8 @@ DISCOVERY_TYPES = frozenset({"application/json"})
 JWKS_TYPES = frozenset({"application/json", "application/jwk-set+json"})
 
 # Repeated reads of one issuer give equal bytes nearly always, within a look and from one to the next.
-parsed_discovery = functools.lru_cache(maxsize=128)(read_discovery)
-parsed_jwks = functools.lru_cache(maxsize=128)(read_jwks_document)
+parsed_discovery = Remembered(read_discovery)
+parsed_jwks = read_jwks_document
 
 T = TypeVar("T")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +10,7 @@ from oidc_publisher.api.durations import format_duration
 from oidc_publisher.findings import Finding, Reason
 from oidc_publisher.keys import PublicKey
 from oidc_publisher.rotation.cacheages import believable_age, forget_ages, latest_end, remember_cache_ages
-from oidc_publisher.rotation.ledger import Ledger, LedgerKey
+from oidc_publisher.rotation.ledger import Ledger, LedgerKey, replace
 from oidc_publisher.rotation.listing import list_keys, note_unlisted, settle_materials
 from oidc_publisher.rotation.permission import permission
 from oidc_publisher.rotation.planfindings import report

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from oidc_publisher.rotation.clock import COARSE, coarse_slot
-from oidc_publisher.rotation.ledger import CacheAge, Ledger
+from oidc_publisher.rotation.ledger import CacheAge, Ledger, replace
 
 if TYPE_CHECKING:
     from oidc_publisher.rotation.passes import Pass

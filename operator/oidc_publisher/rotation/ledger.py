@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any, TypeVar, cast
 
 from oidc_publisher.keys import PublicKey
+
+T = TypeVar("T")
+
+
+def replace(value: T, /, **changes: Any) -> T:
+    """A dataclass with these changes; the same object where nothing changes.
+
+    In most passes nothing does, for any key, and a copy costs ten times the comparison: ten rules copied each of 512 keys.
+    """
+    if all(getattr(value, name) == change for name, change in changes.items()):
+        return value
+    return cast("T", dataclasses.replace(cast("Any", value), **changes))
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from oidc_publisher.keys.version import MAX_VERSION_DIGITS
 from oidc_publisher.rotation.cacheages import stale_age_now
 from oidc_publisher.rotation.clock import coarse
-from oidc_publisher.rotation.ledger import Ledger, LedgerKey, Origin
+from oidc_publisher.rotation.ledger import Ledger, LedgerKey, Origin, replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

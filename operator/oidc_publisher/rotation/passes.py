@@ -72,6 +72,18 @@ class Pass:
         return frozenset(listing.key for source in self.sources for listing in source.listings)
 
     @cached_property
+    def listed_by_api_servers(self) -> frozenset[PublicKey]:
+        """The keys that API servers listed in this pass."""
+        return frozenset(
+            listing.key for source in self.sources if source.from_api_server for listing in source.listings
+        )
+
+    @cached_property
+    def stored_keys(self) -> frozenset[PublicKey]:
+        """The keys of the stored set."""
+        return frozenset(self.stored.keys)
+
+    @cached_property
     def minted(self) -> dict[str, Mint]:
         """The fresh token of each endpoint."""
         return {m.endpoint: m for m in self.mints.minted}
@@ -99,4 +111,4 @@ class Pass:
     def off_wire(self, key: PublicKey) -> bool:
         """Whether a parsed set without the key was seen: on the wire (one of several reads is enough) or in the store."""
         wire = self.wire is not None and any(key not in read for read in self.wire.reads)
-        return wire or (self.stored.state is StoreState.PRESENT and key not in self.stored.keys)
+        return wire or (self.stored.state is StoreState.PRESENT and key not in self.stored_keys)

@@ -185,7 +185,7 @@ def _unknown_to_api_servers(entry: LedgerKey, seen: Pass) -> bool:
     servers = [source for source in seen.sources if source.from_api_server]
     if not servers or not all(source.complete for source in servers):
         return False
-    return not any(listing.key == entry.key for source in servers for listing in source.listings)
+    return entry.key not in seen.listed_by_api_servers
 
 
 def _about_policy(ledger: Ledger, seen: Pass) -> Iterator[Finding]:

@@ -42,7 +42,7 @@ def plan_publication(ledger: Ledger, seen: Pass) -> Publication:
     signing = signing_key_ids(ledger)
     candidates = [e for e in ledger.keys if not e.leaving and not _withdrawn(e, seen)]
     admitted = _admit(candidates, signing) or [_last_resort(ledger, seen)]
-    pending = frozenset(e.key_id for e in candidates if e not in admitted)
+    pending = frozenset(e.key_id for e in candidates) - {e.key_id for e in admitted}
     chosen, more = _one_way(ledger, admitted, seen)
     return Publication(tuple(e.key for e in order(chosen)), pending, more)
 
@@ -103,9 +103,9 @@ def _one_way(ledger: Ledger, admitted: list[LedgerKey], seen: Pass) -> tuple[lis
     """R6: a write that adds a key removes none. Returns the entries of this write, and whether another one follows."""
     if seen.stored.state is not StoreState.PRESENT:
         return admitted, False
-    stored = frozenset(seen.stored.keys)
+    stored, kept_ids = seen.stored_keys, {e.key_id for e in admitted}
     added = [e for e in admitted if e.key not in stored]
-    departing = [e for e in ledger.keys if e.key in stored and e not in admitted and not _withdrawn(e, seen)]
+    departing = [e for e in ledger.keys if e.key in stored and e.key_id not in kept_ids and not _withdrawn(e, seen)]
     if not added or not departing:
         return admitted, False
     kept = [e for e in admitted if e.key in stored]

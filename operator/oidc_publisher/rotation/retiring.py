@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from oidc_publisher.rotation.ledger import Ledger, LedgerKey
+from oidc_publisher.rotation.ledger import Ledger, LedgerKey, replace
 from oidc_publisher.rotation.listing import unreadable_entries_of
 from oidc_publisher.rotation.signing import signing_key_ids
 
@@ -53,5 +52,5 @@ def drop_gone(ledger: Ledger, seen: Pass) -> tuple[Ledger, tuple[LedgerKey, ...]
     """R12: an entry that leaves is deleted once the stored document was read without it; returns the deleted ones."""
     if not seen.stored.counts:
         return ledger, ()
-    gone = tuple(entry for entry in ledger.keys if entry.leaving and entry.key not in seen.stored.keys)
+    gone = tuple(entry for entry in ledger.keys if entry.leaving and entry.key not in seen.stored_keys)
     return replace(ledger, keys=tuple(entry for entry in ledger.keys if entry not in gone)), gone

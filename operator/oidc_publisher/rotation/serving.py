@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from oidc_publisher.rotation.cacheages import measured_ages
-from oidc_publisher.rotation.ledger import Ledger, LedgerKey
+from oidc_publisher.rotation.ledger import Ledger, LedgerKey, replace
 from oidc_publisher.rotation.listing import listed_everywhere
 from oidc_publisher.rotation.readings import StoreState
 
@@ -26,7 +25,7 @@ def note_publication(ledger: Ledger, seen: Pass) -> Ledger:
     as_written = seen.stored.digest == ledger.jwks_digest
 
     def note(entry: LedgerKey) -> LedgerKey:
-        if entry.key in seen.stored.keys:
+        if entry.key in seen.stored_keys:
             entry = replace(entry, published_time=entry.published_time or seen.now)
         elif as_written:
             # We left it out ourselves (R11, R14): it waits as if it had never been there.

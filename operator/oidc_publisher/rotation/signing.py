@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from oidc_publisher.rotation.clock import coarse
-from oidc_publisher.rotation.ledger import Endpoint, Ledger, LedgerKey
+from oidc_publisher.rotation.ledger import Endpoint, Ledger, LedgerKey, replace
 
 if TYPE_CHECKING:
     from oidc_publisher.rotation.passes import Pass

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from oidc_publisher.rotation.cacheages import UNSTATED_AGE, believable_age, stale_age_now
-from oidc_publisher.rotation.ledger import CacheAge, Ledger, LedgerKey
+from oidc_publisher.rotation.ledger import CacheAge, Ledger, LedgerKey, replace
 from oidc_publisher.rotation.listing import next_version
 from oidc_publisher.rotation.readings import TakeOver
 from oidc_publisher.rotation.rebuild import lacking_entries, stored_time

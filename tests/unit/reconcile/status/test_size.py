@@ -8,8 +8,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pytest
-
 from oidc_publisher.api import OIDCIssuerStatus, StatusFinding, read_issuer, to_status_json
 from oidc_publisher.findings import Finding, Reason
 from oidc_publisher.keys import PublicKey
@@ -75,9 +73,7 @@ def test_then_the_tail_of_the_findings_goes() -> None:
     assert len(cut.keys) == 512
 
 
-async def test_a_key_in_thousands_of_entries_is_reported_all_the_same(
-    pki: PKI, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_key_in_thousands_of_entries_is_reported_all_the_same(pki: PKI, tmp_path: Path) -> None:
     """Origins have no end in any source: the status has, and it is written."""
     long = "{:04}-" + "x" * 200 + ".pub"
     async with memory_pass(pki, tmp_path) as world:
@@ -89,9 +85,7 @@ async def test_a_key_in_thousands_of_entries_is_reported_all_the_same(
         assert key["origins"] == [{"source": "files"}]
 
 
-async def test_a_status_that_is_refused_as_too_large_does_not_leave_an_old_yes(
-    pki: PKI, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_status_that_is_refused_as_too_large_does_not_leave_an_old_yes(pki: PKI, tmp_path: Path) -> None:
     """An etcd with a smaller limit, or an object full of annotations: Ready says so, and nothing is written beforehand."""
     async with memory_pass(pki, tmp_path) as world:
         world.write_keys([signing_key().public_pem])
