@@ -1,12 +1,16 @@
 """`oidc-publisher run` that writes down how long each step of a pass takes; the arguments are those of the command.
 
 BENCH_STEPS names the file: one line of JSON per call with the step, the wall time and the CPU time of the whole process.
-A step that is not there (any more) is left out.
+With BENCH_TURNS there is one more line for each pass: the longest turn of the event loop in it, with its CPU time alone.
+
+A step that is not where STEPS says ends the program: a figure that is missing is noticed by nobody.
 """
 
 from __future__ import annotations
 
+import asyncio
 import functools
+import importlib
 import inspect
 import json
 import os
@@ -15,21 +19,42 @@ from collections.abc import Callable
 from typing import Any
 
 from oidc_publisher.cli import main
-from oidc_publisher.reconcile import reconciler as reconcile
 
-#: Where each step is entered, in the namespace of the reconcile.
+#: The last of STEPS.
+WHOLE_PASS = "the whole pass"  # noqa: S105 - no password
+#: Where each step is entered, as MODULE:NAME in the namespace of the reconcile; each is a coroutine function. This table is
+#: the only place that knows.
 STEPS = {
-    "read the object": (reconcile, "get_issuer"),
-    "read": (reconcile, "read_all"),
-    "plan, publish": (reconcile.Reconciler, "_plan_and_publish"),
-    "prove": (reconcile, "prove"),
-    "report": (reconcile.Reconciler, "_report"),
-    "the whole pass": (reconcile.Reconciler, "reconcile"),
+    "read the object": "oidc_publisher.reconcile.reconciler:get_issuer",
+    "read": "oidc_publisher.reconcile.reconciler:read_all",
+    "plan, publish": "oidc_publisher.reconcile.reconciler:plan_and_publish",
+    "prove": "oidc_publisher.reconcile.reconciler:prove",
+    "report": "oidc_publisher.reconcile.reconciler:Recorder.report",
+    WHOLE_PASS: "oidc_publisher.reconcile.reconciler:Reconciler.reconcile",
 }
+LONGEST_TURN = "the longest turn of the event loop"
+
+Note = Callable[[str, float, float], None]
 
 
-def timed(step: str, work: Callable[..., Any], file: str) -> Callable[..., Any]:
-    """The same coroutine function, which writes down what each call took."""
+def place_of(step: str, target: str) -> tuple[Any, str]:
+    """The module or class that a step's function stands in, and its name there; raises SystemExit when it does not."""
+    module, _, path = target.partition(":")
+    *outer, name = path.split(".")
+    try:
+        place: Any = functools.reduce(getattr, outer, importlib.import_module(module))
+        work = getattr(place, name)
+    except (ImportError, AttributeError) as error:
+        raise SystemExit(
+            f"{__file__}: the step {step!r} is not at {target} any more ({error}); correct STEPS"
+        ) from None
+    if not inspect.iscoroutinefunction(work):
+        raise SystemExit(f"{__file__}: {target}, the step {step!r}, is no coroutine function; correct STEPS")
+    return place, name
+
+
+def timed(step: str, work: Callable[..., Any], note: Note) -> Callable[..., Any]:
+    """The same coroutine function, which notes what each call took."""
 
     @functools.wraps(work)
     async def wrapper(*arguments: Any, **options: Any) -> Any:
@@ -37,20 +62,48 @@ def timed(step: str, work: Callable[..., Any], file: str) -> Callable[..., Any]:
         try:
             return await work(*arguments, **options)
         finally:
-            took = {"step": step, "wall_s": time.perf_counter() - began, "cpu_s": time.process_time() - used}
-            with open(file, "a", encoding="utf-8") as lines:  # noqa: ASYNC230, PTH123 - some 30 µs
-                lines.write(json.dumps(took) + "\n")
+            note(step, time.perf_counter() - began, time.process_time() - used)
 
     return wrapper
 
 
-def _instrument(file: str) -> None:
-    for step, (place, name) in STEPS.items():
-        work = getattr(place, name, None)
-        if inspect.iscoroutinefunction(work):
-            setattr(place, name, timed(step, work, file))
+class Turns:
+    """The longest turn of the event loop since it was last asked: while it lasts, nobody else has a turn."""
+
+    def __init__(self) -> None:
+        self._wall_s = self._cpu_s = 0.0
+        run = asyncio.Handle._run  # noqa: SLF001 - the one place that every turn passes through
+
+        def timed_run(handle: asyncio.Handle) -> None:
+            began, used = time.perf_counter(), time.thread_time()
+            run(handle)
+            self._cpu_s = max(self._cpu_s, time.thread_time() - used)
+            self._wall_s = max(self._wall_s, time.perf_counter() - began)
+
+        asyncio.Handle._run = timed_run  # type: ignore[method-assign] # noqa: SLF001
+
+    def take(self) -> tuple[float, float]:
+        """Its wall time and its CPU time."""
+        longest = self._wall_s, self._cpu_s
+        self._wall_s = self._cpu_s = 0.0
+        return longest
+
+
+def _instrument(file: str, turns: Turns | None) -> None:
+    def write(step: str, wall_s: float, cpu_s: float) -> None:
+        with open(file, "a", encoding="utf-8") as lines:  # noqa: PTH123 - some 30 µs
+            lines.write(json.dumps({"step": step, "wall_s": wall_s, "cpu_s": cpu_s}) + "\n")
+
+    def note(step: str, wall_s: float, cpu_s: float) -> None:
+        write(step, wall_s, cpu_s)
+        if turns is not None and step == WHOLE_PASS:
+            write(LONGEST_TURN, *turns.take())
+
+    for step, target in STEPS.items():
+        place, name = place_of(step, target)
+        setattr(place, name, timed(step, getattr(place, name), note))
 
 
 if __name__ == "__main__":
-    _instrument(os.environ["BENCH_STEPS"])
+    _instrument(os.environ["BENCH_STEPS"], Turns() if os.environ.get("BENCH_TURNS") else None)
     main()
