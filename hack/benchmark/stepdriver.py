@@ -80,7 +80,7 @@ class Turns:
             self._cpu_s = max(self._cpu_s, time.thread_time() - used)
             self._wall_s = max(self._wall_s, time.perf_counter() - began)
 
-        asyncio.Handle._run = timed_run  # type: ignore[method-assign] # noqa: SLF001
+        asyncio.Handle._run = timed_run  # type: ignore[method-assign, assignment] # noqa: SLF001
 
     def take(self) -> tuple[float, float]:
         """Its wall time and its CPU time."""

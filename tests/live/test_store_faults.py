@@ -179,6 +179,18 @@ def test_an_outage_is_over_when_the_store_is_back_and_not_an_interval_later(runn
     assert 8 <= attempts <= 32, "two documents, two attempts each, in at least two and at most eight passes"
 
 
+def test_a_store_whose_answers_trickle_is_late_and_the_operator_goes_on(running: Running) -> None:
+    """It is never silent, and no single read of it is late: named at the deadline, and no reason for a restart."""
+    stage = running.stage
+    running.misbehave(lambda _: faults.endless())
+    found = stage.wait_for_reason("StoreUnavailable", timeout_s=60)
+    assert "the server does not complete its answers within 15 s" in _of(found, "Published")["message"]
+    assert _of(found, "Published")["status"] == "Unknown"
+    assert stage.operator.health("/livez")[0] == 200
+    stage.edge.heal()
+    running.wait_published(FIRST, timeout_s=60)
+
+
 def test_a_rotation_passes_through_errors_at_random(running: Running) -> None:
     """500, 503 SlowDown, 429, reset connections and lost answers at more than half of the calls: late, but whole."""
     chance = random.Random(SEED)  # noqa: S311 - repeatable, not secret

@@ -7,6 +7,7 @@ upstream and change what comes back; some never ask it.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import itertools
 import re
@@ -183,6 +184,21 @@ def trickled(seconds_per_chunk: float = 0.5, chunk_bytes: int = 10) -> Fault:
         for start in range(0, len(answer.body), chunk_bytes):
             await response.write(answer.body[start : start + chunk_bytes])
             await asyncio.sleep(seconds_per_chunk)
+        return response
+
+    return fault
+
+
+def endless(seconds_per_byte: float = 1.0) -> Fault:
+    """Begin an answer and send a byte now and then, until the reader goes; the upstream is never asked."""
+
+    async def fault(exchange: Exchange) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"ETag": '"1"', "Content-Length": "1000000"})
+        await response.prepare(exchange.request)
+        with contextlib.suppress(ConnectionError):
+            while True:
+                await response.write(b" ")
+                await asyncio.sleep(seconds_per_byte)
         return response
 
     return fault
