@@ -27,7 +27,7 @@ WHOLE_PASS = "the whole pass"  # noqa: S105 - no password
 STEPS = {
     "read the object": "oidc_publisher.reconcile.reconciler:get_issuer",
     "read": "oidc_publisher.reconcile.reconciler:read_all",
-    "plan, publish": "oidc_publisher.reconcile.reconciler:plan_and_publish",
+    "plan, publish": "oidc_publisher.reconcile.reconciler:publish",
     "prove": "oidc_publisher.reconcile.reconciler:prove",
     "report": "oidc_publisher.reconcile.reconciler:Recorder.report",
     WHOLE_PASS: "oidc_publisher.reconcile.reconciler:Reconciler.reconcile",
