@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
+
 from oidc_publisher.documents import jwks_document
 from oidc_publisher.keys import PublicKey
 from tests.simulation.cluster import Server
@@ -214,3 +216,21 @@ def test_a_key_is_not_safe_while_the_server_that_lacks_it_restarts() -> None:
     other.restarting, other.present, other.up = False, True, True
     world.run_pass()
     assert not world.may_sign(K2)
+
+
+@pytest.mark.parametrize("restarted", [False, True], ids=["same-process", "restarted"])
+def test_a_status_that_was_set_back_while_the_store_was_away_makes_nobody_a_second_writer(*, restarted: bool) -> None:
+    """The old ledger is saved by a pass that cannot see what was written since; those writes were our own."""
+    world = started(1, named=False, interval=HOUR)
+    backup = world.operator.status
+    _list(world, K1, K2)
+    world.set_status(backup)
+    if restarted:
+        world.operator.restart()
+    world.bucket.up = False
+    world.run_pass()
+    world.bucket.up = True
+    for _ in range(2):
+        world.run_pass()
+        assert "OwnershipLost" not in {finding.reason for finding in world.operator.issuer.status.findings}
+    assert world.entry(K2) is not None

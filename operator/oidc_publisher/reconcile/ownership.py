@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum, auto
@@ -71,10 +72,19 @@ _TWO_WRITERS = (
 )
 
 
-def remembering(place: Place, issuer: OIDCIssuer, ledger: Ledger, saved: Ledger | None, now: datetime) -> Place:
-    """The place with what is known of our own writes there (R9); `saved` is the ledger that this process saved last."""
+def remembering(
+    place: Place,
+    issuer: OIDCIssuer,
+    ledger: Ledger,
+    saved: Ledger | None,
+    now: datetime,
+    *,
+    remembered: Iterable[str] = (),
+) -> Place:
+    """The place with what is known of our own writes there (R9); `saved` and `remembered` as for `own_writes`."""
     lifetime = issuer.spec.rotation.max_token_lifetime
-    return replace(place, writes=own_writes(ledger, saved, token_lifetime=lifetime, now=now))
+    writes = own_writes(ledger, saved, remembered=remembered, token_lifetime=lifetime, now=now)
+    return replace(place, writes=writes)
 
 
 class Standing(Enum):

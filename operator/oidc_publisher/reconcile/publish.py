@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from oidc_publisher.documents import DISCOVERY_PATH, PlannedDocuments, plan_writes
 from oidc_publisher.errors import PreconditionError, StoreError
 from oidc_publisher.findings import Finding, Reason
-from oidc_publisher.reconcile.ownership import Place, StoredDocuments, remembering
+from oidc_publisher.reconcile.ownership import Place, StoredDocuments
 from oidc_publisher.reconcile.plan import Decision, decide
 from oidc_publisher.reconcile.ports import Ports
 from oidc_publisher.reconcile.read import Readings, read_after_write, read_stored
@@ -62,11 +62,13 @@ async def publish(
     ledger, place = recorder.ledger, ports.place_of(issuer)
     wrote, retired = False, frozenset[str]()
     for _ in range(MAX_ROUNDS):
-        place = remembering(place, issuer, ledger, recorder.saved, readings.instant)
+        place = recorder.remembering(place, ledger, readings.instant)
         await asyncio.sleep(0)  # others have their turn: with a full ledger a decision takes 40 ms
         decision = decide(recorder.issuer, ledger, readings, place, ports.target, nonce=new_nonce())
         intent, events = decision.intent, decision.plan.events
         recorder.happened(events)
+        if decision.seen.stored.counts and not decision.seen.stored.unknown_writer:
+            recorder.confirm()
         retired |= {event.subject for event in events if event.reason is Reason.KeyRetired}
         ledger = intent.ledger
         problems = (intent.problem,) if intent.problem else ()
@@ -74,7 +76,7 @@ async def publish(
         if intent.planned is None:
             return replace(done, place=replace(place, known=place.known or intent.in_place))
         await recorder.save(ledger, decision.plan)
-        place = remembering(place, issuer, ledger, recorder.saved, readings.instant)
+        place = recorder.remembering(place, ledger, readings.instant)
         written = await write(ports.store, intent.planned, readings.stored)
         wrote = wrote or written.writes > 0
         done = replace(done, place=place, wrote=wrote)

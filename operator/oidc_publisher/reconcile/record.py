@@ -4,18 +4,34 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from oidc_publisher.api import OIDCIssuer, OIDCIssuerStatus
 from oidc_publisher.cluster import ClusterAPI, patch_finalizers, patch_status
 from oidc_publisher.findings import Finding
+from oidc_publisher.reconcile.ownership import Place, remembering
 from oidc_publisher.reconcile.status.events import EventRecorder
 from oidc_publisher.reconcile.status.patch import status_patch
 from oidc_publisher.reconcile.status.publication import move_noted, saved_publication
 from oidc_publisher.reconcile.status.size import fitted
 from oidc_publisher.reconcile.status.summary import Summary, summarise, with_ledger, with_plan
-from oidc_publisher.rotation import Advance, Ledger
+from oidc_publisher.rotation import Advance, Ledger, same_writes
 from oidc_publisher.timing.clock import Clock
+
+#: Of the writes of one object; a status that is put back is seldom older.
+_NONCES_KEPT = 256
+
+
+@dataclass(frozen=True, slots=True)
+class _Saved:
+    """One object's ledger as it was saved last. `confirmed`: the stored documents were read since, and it knew them."""
+
+    uid: str
+    ledger: Ledger
+    confirmed: bool
+    nonces: tuple[str, ...]
 
 
 class SavedLedgers:
@@ -25,20 +41,34 @@ class SavedLedgers:
     """
 
     def __init__(self) -> None:
-        self._known: dict[str, tuple[str, Ledger]] = {}
+        self._known: dict[str, _Saved] = {}
 
     def of(self, issuer: OIDCIssuer) -> Ledger | None:
-        """Return what was saved last for this object, None for one that this process has not saved."""
-        uid, ledger = self._known.get(issuer.metadata.name, ("", None))
-        return ledger if uid == issuer.metadata.uid else None
+        """Return what was saved last for this object, None where no stored documents have confirmed it yet.
 
-    def note(self, issuer: OIDCIssuer, ledger: Ledger) -> None:
+        A status that was restored while the store is away is saved by us like any other, and knows nothing of the writes
+        since: only what is stored can tell.
+        """
+        known = self._of(issuer)
+        return known.ledger if known and known.confirmed else None
+
+    def nonces(self, issuer: OIDCIssuer) -> tuple[str, ...]:
+        """Return the nonces of the latest writes that this process knew, whatever became of the status."""
+        known = self._of(issuer)
+        return known.nonces if known else ()
+
+    def note(self, issuer: OIDCIssuer, ledger: Ledger, *, confirmed: bool) -> None:
         """Note what the object has now."""
-        self._known[issuer.metadata.name] = (issuer.metadata.uid, ledger)
+        nonces = tuple(dict.fromkeys((*self.nonces(issuer), *ledger.nonces)))[-_NONCES_KEPT:]
+        self._known[issuer.metadata.name] = _Saved(issuer.metadata.uid, ledger, confirmed, nonces)
 
     def forget(self, name: str) -> None:
         """Let go of what is known of an object that is gone."""
         self._known.pop(name, None)
+
+    def _of(self, issuer: OIDCIssuer) -> _Saved | None:
+        known = self._known.get(issuer.metadata.name)
+        return known if known is not None and known.uid == issuer.metadata.uid else None
 
 
 class Recorder:
@@ -67,11 +97,17 @@ class Recorder:
         self._raw_status = raw_status
         self._resource_version = issuer.metadata.resource_version
         self._happened: list[Finding] = []
+        before = saved.of(issuer)
+        self._confirmed = before is not None and same_writes(before, ledger)
 
-    @property
-    def saved(self) -> Ledger | None:
-        """The object's ledger as this process saved it last (R9)."""
-        return self._saved.of(self.issuer)
+    def remembering(self, place: Place, ledger: Ledger, now: datetime) -> Place:
+        """Return the place with what is known of our own writes there (R9)."""
+        issuer, saved = self.issuer, self._saved
+        return remembering(place, issuer, ledger, saved.of(issuer), now, remembered=saved.nonces(issuer))
+
+    def confirm(self) -> None:
+        """Note that the stored documents were read, and that the ledger knows who wrote them."""
+        self._confirmed = True
 
     def happened(self, events: Iterable[Finding]) -> None:
         """Note what is over as soon as it has happened; it is told once the pass is reported."""
@@ -90,7 +126,7 @@ class Recorder:
         publication = saved_publication(known.publication, ledger)
         status = with_ledger(known, ledger).model_copy(update={"publication": publication})
         await self._patch(with_plan(status, self.issuer, plan, self._clock.now()))
-        self._saved.note(self.issuer, ledger)
+        self._saved.note(self.issuer, ledger, confirmed=self._confirmed)
 
     async def report(self, summary: Summary) -> None:
         """Make the summary the object's status, and tell what happened in the pass.
@@ -104,7 +140,7 @@ class Recorder:
         status, moved = move_noted(summarise(self.issuer, summary, now), now)
         await self._patch(status)
         if summary.ledger is not None:
-            self._saved.note(self.issuer, summary.ledger)
+            self._saved.note(self.issuer, summary.ledger, confirmed=self._confirmed)
         self.happened(moved)
         await self.tell()
 

@@ -19,7 +19,7 @@ from oidc_publisher.rotation.readings import (
 )
 from oidc_publisher.rotation.signing import signing_key_ids
 from oidc_publisher.rotation.states import State, state
-from oidc_publisher.rotation.writers import OwnWrites, own_writes
+from oidc_publisher.rotation.writers import OwnWrites, own_writes, same_writes
 
 __all__ = [
     "COARSE",
@@ -50,6 +50,7 @@ __all__ = [
     "coarse",
     "coarse_slot",
     "own_writes",
+    "same_writes",
     "signing_key_ids",
     "state",
     "whole_second",

@@ -39,19 +39,23 @@ class OwnWrites:
         return any(nonce and nonce not in self.nonces for nonce in nonces)
 
 
-def own_writes(ledger: Ledger, saved: Ledger | None, *, token_lifetime: timedelta, now: datetime) -> OwnWrites:
-    """What is known of our writes; `saved` is the ledger as this process saved it last, None where it has saved none.
+def own_writes(
+    ledger: Ledger, saved: Ledger | None, *, remembered: Iterable[str] = (), token_lifetime: timedelta, now: datetime
+) -> OwnWrites:
+    """What is known of our writes.
 
-    While the ledger is that one, all writes are known. After a restart, or where somebody restored a status, they are not:
-    then the first unknown nonce rebuilds the ledger, and another one within one token lifetime is a second writer's.
+    `saved` is the ledger as this process saved it last, None where it has saved none since it read documents that the
+    ledger knew. `remembered` are nonces of writes that this process has known, whatever the status says now. While the
+    ledger is the saved one, all writes are known. After a restart, or where somebody restored a status, they are not: then
+    the first unknown nonce rebuilds the ledger, and another one within one token lifetime is a second writer's.
     """
     # Without a nonce nothing is remembered: an earlier version wrote, or the status was lost while the store was away.
-    remembered = bool(ledger.nonces) and saved is not None and _writes(ledger) == _writes(saved)
+    unchanged = bool(ledger.nonces) and saved is not None and same_writes(ledger, saved)
     lifetime = max([token_lifetime, *(entry.token_lifetime for entry in ledger.keys)])
     rebuilt = ledger.unknown_writer_time
     again = rebuilt is not None and now < rebuilt + lifetime
-    nonces = frozenset({*ledger.nonces, *(saved.nonces if saved else ())})
-    return OwnWrites(ledger.serial, nonces, certain=remembered or again or ledger.second_writer_time is not None)
+    nonces = frozenset({*ledger.nonces, *(saved.nonces if saved else ()), *remembered})
+    return OwnWrites(ledger.serial, nonces, certain=unchanged or again or ledger.second_writer_time is not None)
 
 
 def note_writers(ledger: Ledger, seen: Pass) -> Ledger:
@@ -70,6 +74,11 @@ def note_writers(ledger: Ledger, seen: Pass) -> Ledger:
     # After an unknown writer ours stays the newest, so that the mark differs and is written: the other one then stops.
     nonces = (*found, *others) if stored.unknown_writer else (*others, *found)
     return replace(ledger, nonces=nonces, second_writer_time=None)
+
+
+def same_writes(one: Ledger, other: Ledger) -> bool:
+    """Whether two ledgers know of the same writes."""
+    return _writes(one) == _writes(other)
 
 
 def _writes(ledger: Ledger) -> tuple[object, ...]:
