@@ -7,16 +7,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from oidc_publisher.api import DeletionPolicy, OIDCIssuer
 from oidc_publisher.documents import DISCOVERY_PATH, OwnerMark
 from oidc_publisher.errors import PreconditionError, StoreError
 from oidc_publisher.findings import Finding, Reason
-from oidc_publisher.reconcile.finalizer import left, left_elsewhere, why_left, without_ours
-from oidc_publisher.reconcile.ownership import Place
+from oidc_publisher.reconcile.ownership import Place, former_place
 from oidc_publisher.reconcile.passes import Outcome
 from oidc_publisher.reconcile.ports import OpenedPorts
 from oidc_publisher.reconcile.record import Recorder
 from oidc_publisher.reconcile.status.summary import Summary
 from oidc_publisher.stores import Store
+
+FINALIZER = "oidc-publisher.io/documents"
 
 #: A document that somebody keeps changing is looked at anew this often; the next pass goes on.
 _ATTEMPTS = 5
@@ -128,3 +130,49 @@ def _told(done: Deletion, place: Place) -> list[Finding]:
         events.append(Finding.of(Reason.DocumentsDeleted, message, subject=place.location))
     events += [left(f"{place.location}/{path}", f"they are not ours (owner: {owner})") for path, owner in done.left]
     return events
+
+
+def finalizers_of(issuer: OIDCIssuer) -> tuple[str, ...]:
+    """The finalizers of a living object: ours under deletionPolicy Delete alone, and everybody else's."""
+    present = issuer.metadata.finalizers
+    if issuer.spec.deletion_policy is not DeletionPolicy.DELETE:
+        return without_ours(issuer)
+    return present if FINALIZER in present else (*present, FINALIZER)
+
+
+def without_ours(issuer: OIDCIssuer) -> tuple[str, ...]:
+    """The finalizers of others."""
+    return tuple(name for name in issuer.metadata.finalizers if name != FINALIZER)
+
+
+def held_by_us(issuer: OIDCIssuer) -> bool:
+    """Whether the object waits for us before it can go."""
+    return FINALIZER in issuer.metadata.finalizers
+
+
+def why_left(issuer: OIDCIssuer) -> str | None:
+    """Why a deleted object's documents stay although our finalizer held it, None when they are to be deleted.
+
+    A suspended issuer is one that nobody may touch: its deletion waits for nothing and deletes nothing.
+    """
+    if issuer.spec.deletion_policy is not DeletionPolicy.DELETE:
+        return "spec.deletionPolicy is Retain"
+    return "the issuer was suspended when it was deleted" if issuer.spec.suspend else None
+
+
+def left(where: str, why: str) -> Finding:
+    """The event that documents stay."""
+    return Finding.of(Reason.DocumentsLeft, f"The documents at {where} are left as they are: {why}", subject=where)
+
+
+def left_elsewhere(issuer: OIDCIssuer, place: Place) -> tuple[Finding, ...]:
+    """The events for documents that were written at other places than the present one."""
+    publication = issuer.status.publication
+    if publication is None:
+        return ()
+    noted = (
+        (publication.location, publication.endpoint_url),
+        (publication.former_location, publication.former_endpoint_url),
+    )
+    others = (former_place(at, on, place.location) for at, on in noted if at and not place.is_at(at, on))
+    return tuple(left(where, "spec.store was changed since they were written") for where in dict.fromkeys(others))

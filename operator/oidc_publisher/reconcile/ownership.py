@@ -9,11 +9,11 @@ from enum import Enum, auto
 
 from oidc_publisher.api import Adoption, OIDCIssuer
 from oidc_publisher.documents import MAX_BODY_BYTES, OwnerMark, StoredDocument, digest, read_jwks_document
+from oidc_publisher.documents.otherissuer import Mismatch, mismatch
 from oidc_publisher.errors import DocumentInvalidError, StoreError
 from oidc_publisher.findings import Finding, Reason
 from oidc_publisher.keys import PublicKey
 from oidc_publisher.keys.strictjson import MAX_DOCUMENT_BYTES
-from oidc_publisher.reconcile.otherissuer import Mismatch, mismatch
 from oidc_publisher.rotation import Ledger, OwnWrites, StoredReading, StoreState, TakeOver, own_writes
 
 

@@ -14,8 +14,7 @@ from oidc_publisher.api import OIDCIssuer, read_issuer, read_status
 from oidc_publisher.cluster import ClusterAPI, ConflictError, get_issuer
 from oidc_publisher.errors import ClusterError, InvalidObjectError, PublisherError
 from oidc_publisher.findings import Finding, Reason
-from oidc_publisher.reconcile.delete import end
-from oidc_publisher.reconcile.finalizer import finalizers_of, held_by_us
+from oidc_publisher.reconcile.delete import end, finalizers_of, held_by_us
 from oidc_publisher.reconcile.passes import Gone, Outcome, PassLateError, in_time
 from oidc_publisher.reconcile.ports import OpenedPorts, OpenPorts, Ports
 from oidc_publisher.reconcile.prove import longest_cache_age, prove

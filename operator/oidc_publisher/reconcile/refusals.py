@@ -26,7 +26,7 @@ from oidc_publisher.cluster import ClusterAPI, patch_finalizers, patch_status
 from oidc_publisher.cluster.issuers import listed_issuer
 from oidc_publisher.errors import AnswerError, ClusterError, InvalidObjectError
 from oidc_publisher.findings import Finding, Reason, Severity
-from oidc_publisher.reconcile.finalizer import FINALIZER, left
+from oidc_publisher.reconcile.delete import FINALIZER, left
 from oidc_publisher.reconcile.passes import Outcome
 from oidc_publisher.reconcile.status.events import EventRecorder
 from oidc_publisher.reconcile.status.patch import status_patch

@@ -10,10 +10,9 @@ from typing import TypeVar
 
 from oidc_publisher.errors import StoreError
 from oidc_publisher.findings import Reason
-from oidc_publisher.stores.deadlines import deadline, left_s
+from oidc_publisher.stores.deadlines import OPERATION_S, deadline, left_s
 from oidc_publisher.stores.port import Document, StoredDocument
 from oidc_publisher.stores.storable import check_document, check_path
-from oidc_publisher.stores.timeouts import OPERATION_S
 from oidc_publisher.threads import Threads
 
 T = TypeVar("T")

@@ -13,7 +13,7 @@ from enum import Enum, auto
 from urllib.parse import urlsplit
 
 from oidc_publisher.stores.causes import cause
-from oidc_publisher.stores.timeouts import CONNECT_TIMEOUT_S, READ_TIMEOUT_S
+from oidc_publisher.stores.deadlines import CONNECT_TIMEOUT_S, READ_TIMEOUT_S
 
 #: X509_V_ERR_* of OpenSSL (x509_vfy.h) of certificates whose chain is trusted all the same.
 _NOT_NOW, _OTHER_NAME = frozenset({9, 10}), frozenset({62, 64})

@@ -16,6 +16,13 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
+#: How long a cloud's store may take to connect, and between two bytes: two attempts fit into a pass, and into the end of a process.
+CONNECT_TIMEOUT_S = 2
+READ_TIMEOUT_S = 5
+#: For everything that one operation on a store takes together: a silent server uses up two attempts of it, and one whose
+#: answer trickles, which no timeout of a single read ends, all of it.
+OPERATION_S = 15.0
+
 T = TypeVar("T")
 
 _THREAD = threading.local()

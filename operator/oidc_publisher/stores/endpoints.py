@@ -19,7 +19,7 @@ from oidc_publisher.errors import StoreError
 from oidc_publisher.findings import Reason
 from oidc_publisher.stores.linklocal import is_link_local
 from oidc_publisher.stores.port import Document, StoredDocument
-from oidc_publisher.stores.s3hosts import is_amazon_s3
+from oidc_publisher.stores.s3.hosts import is_amazon_s3
 
 _PORTS = {"http": 80, "https": 443}
 _LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"

@@ -6,13 +6,11 @@ import dataclasses
 import secrets
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from oidc_publisher.stores import Document, Store
-from oidc_publisher.stores.directory import DirectoryStore
 from oidc_publisher.stores.gcs.clients import GCSClients
 from oidc_publisher.stores.gcs.store import GCSPlace, GCSStore
 from oidc_publisher.stores.memory import MemoryStore
@@ -97,16 +95,13 @@ def bucket(s3: S3Server, s3_clients: S3Clients, s3_endpoint: S3Endpoint) -> Buck
         pytest.param("moto", marks=pytest.mark.live),
         pytest.param("gcs", marks=pytest.mark.live),
         "memory",
-        "directory",
     ]
 )
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+def place(request: pytest.FixtureRequest) -> Iterator[Place]:
     """An empty place of each kind."""
     if request.param == "memory":
         store = MemoryStore("memory://prod")
         yield Place(lambda: store, "memory://prod")
-    elif request.param == "directory":
-        yield Place(lambda: DirectoryStore(tmp_path / "prod"), (tmp_path / "prod").as_uri())
     elif request.param == "moto":
         yield moto_place(request)
     elif request.param == "gcs":

@@ -18,7 +18,7 @@ from oidc_publisher.stores.cloudfront.distribution import CloudFrontClients, Clo
 from oidc_publisher.stores.cloudfront.memory import MemoryDistribution
 from oidc_publisher.stores.cloudfront.origins import Origin, mismatch
 from oidc_publisher.stores.s3.clients import S3Clients
-from oidc_publisher.stores.s3endpoint import S3Endpoint
+from oidc_publisher.stores.s3.endpoint import S3Endpoint
 from tests.support.cloudfrontapi import CloudFrontAPI
 from tests.support.motoserver import MotoServer
 from tests.support.processes import free_port

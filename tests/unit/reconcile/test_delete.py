@@ -11,12 +11,13 @@ from oidc_publisher.api import OIDCIssuer, StatusPublication, read_issuer
 from oidc_publisher.documents import DISCOVERY_PATH, Document, OwnerMark
 from oidc_publisher.errors import PreconditionError, StoreError
 from oidc_publisher.findings import Reason
-from oidc_publisher.reconcile.delete import delete_documents, not_deleted
-from oidc_publisher.reconcile.finalizer import (
+from oidc_publisher.reconcile.delete import (
     FINALIZER,
+    delete_documents,
     finalizers_of,
     held_by_us,
     left_elsewhere,
+    not_deleted,
     why_left,
     without_ours,
 )

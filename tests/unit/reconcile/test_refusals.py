@@ -15,7 +15,7 @@ from oidc_publisher.api import RECONCILE_REQUESTED_AT, read_issuer
 from oidc_publisher.cli.connection import NoAnswerError
 from oidc_publisher.cli.plan.decide import living_issuer
 from oidc_publisher.errors import InvalidObjectError
-from oidc_publisher.reconcile.finalizer import FINALIZER
+from oidc_publisher.reconcile.delete import FINALIZER
 from oidc_publisher.reconcile.passes import Gone, Outcome
 from oidc_publisher.reconcile.ports import PortOpener
 from oidc_publisher.reconcile.reconciler import Reconciler

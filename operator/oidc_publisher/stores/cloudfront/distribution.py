@@ -14,7 +14,7 @@ from oidc_publisher.stores.blocking import in_time
 from oidc_publisher.stores.cloudfront.errors import NoSuchInvalidationError, mismatched, translated
 from oidc_publisher.stores.cloudfront.origins import Origin, mismatch
 from oidc_publisher.stores.s3.clients import SHARED_CLIENTS, AWSSession, S3Clients, transport_to
-from oidc_publisher.stores.s3endpoint import S3Endpoint
+from oidc_publisher.stores.s3.endpoint import S3Endpoint
 
 if TYPE_CHECKING:
     from types_boto3_cloudfront import CloudFrontClient

@@ -18,9 +18,9 @@ from typing import Any
 
 from oidc_publisher.errors import StoreError
 from oidc_publisher.findings import Reason
-from oidc_publisher.stores.awspolicies import Denial
 from oidc_publisher.stores.connections import broken
 from oidc_publisher.stores.s3.errors import break_of
+from oidc_publisher.stores.s3.policies import Denial
 
 _LOG = logging.getLogger("oidc_publisher.stores")
 _MAX_AGE = "until then copies live for their max-age"

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from oidc_publisher.stores.s3endpoint import S3Endpoint
-from oidc_publisher.stores.s3hosts import is_access_point_alias, origin_of
+from oidc_publisher.stores.s3.endpoint import S3Endpoint
+from oidc_publisher.stores.s3.hosts import is_access_point_alias, origin_of
 
 #: So many origins are named in a message; a distribution may have 25.
 _SHOWN = 5

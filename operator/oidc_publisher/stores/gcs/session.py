@@ -25,8 +25,7 @@ from urllib3.connection import HTTPConnection
 from urllib3.connectionpool import HTTPConnectionPool
 from urllib3.util.ssl_ import create_urllib3_context
 
-from oidc_publisher.stores.deadlines import BoundedTLSSocket, bounded, left_s
-from oidc_publisher.stores.timeouts import CONNECT_TIMEOUT_S, READ_TIMEOUT_S
+from oidc_publisher.stores.deadlines import CONNECT_TIMEOUT_S, READ_TIMEOUT_S, BoundedTLSSocket, bounded, left_s
 from oidc_publisher.timing.httpdate import parsed_date
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING, Any, cast
 
 from oidc_publisher import __version__
-from oidc_publisher.stores.s3endpoint import S3Endpoint
-from oidc_publisher.stores.timeouts import CONNECT_TIMEOUT_S, READ_TIMEOUT_S
+from oidc_publisher.stores.deadlines import CONNECT_TIMEOUT_S, READ_TIMEOUT_S
+from oidc_publisher.stores.s3.endpoint import S3Endpoint
 
 if TYPE_CHECKING:
     import boto3.session

@@ -25,8 +25,8 @@ from oidc_publisher.stores.connections import Break, Mend, broken, origin_of
 from oidc_publisher.stores.endpoints import link_local
 from oidc_publisher.stores.refusals import AnswerLostError, RefusedCredentialsError, lost_race
 from oidc_publisher.stores.s3.clients import wrong_region
-from oidc_publisher.stores.s3denials import LOOK_IT_UP, denied
-from oidc_publisher.stores.s3endpoint import S3Call, S3Endpoint
+from oidc_publisher.stores.s3.denials import LOOK_IT_UP, denied
+from oidc_publisher.stores.s3.endpoint import S3Call, S3Endpoint
 
 _LOG = logging.getLogger("oidc_publisher.stores")
 

@@ -16,8 +16,8 @@ from oidc_publisher.findings import Reason
 from oidc_publisher.stores.port import Document, StoredDocument
 from oidc_publisher.stores.refusals import RefusedCredentialsError, too_large
 from oidc_publisher.stores.s3.clients import ConditionalWrites, S3Clients, SharedClient
+from oidc_publisher.stores.s3.endpoint import S3Call, S3Endpoint
 from oidc_publisher.stores.s3.errors import translated
-from oidc_publisher.stores.s3endpoint import S3Call, S3Endpoint
 from oidc_publisher.stores.storable import MAX_BODY_BYTES
 from oidc_publisher.timing.httpdate import parsed_date
 

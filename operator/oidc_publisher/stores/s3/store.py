@@ -22,9 +22,9 @@ from oidc_publisher.stores.blocking import BlockingStore
 from oidc_publisher.stores.port import Document, StoredDocument
 from oidc_publisher.stores.refusals import AnswerLostError, RefusedCredentialsError, lost_race
 from oidc_publisher.stores.s3.clients import SHARED_CLIENTS, ConditionalWrites, S3Clients
+from oidc_publisher.stores.s3.endpoint import S3Endpoint
 from oidc_publisher.stores.s3.errors import conditions_ignored, owned_by_another
 from oidc_publisher.stores.s3.objects import Fetched, S3Objects, S3Place
-from oidc_publisher.stores.s3endpoint import S3Endpoint
 
 __all__ = ["S3Endpoint", "S3Place", "S3Store"]
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
 
 from oidc_publisher.stores.calls import Call
-from oidc_publisher.stores.s3hosts import is_amazon_s3, server_of
+from oidc_publisher.stores.s3.hosts import is_amazon_s3, server_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from oidc_publisher.api import Adoption
 from oidc_publisher.documents import Document, OwnerMark, StoredDocument, discovery_document, jwks_document
+from oidc_publisher.documents.otherissuer import mismatch
 from oidc_publisher.findings import Finding, Reason
 from oidc_publisher.keys import PublicKey
-from oidc_publisher.reconcile.otherissuer import mismatch
 from oidc_publisher.reconcile.ownership import Place, Standing, StoredDocuments, refusal, standing, stored_reading
 from oidc_publisher.rotation import StoreState
 

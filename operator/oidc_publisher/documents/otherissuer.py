@@ -6,7 +6,9 @@ import json
 import re
 from dataclasses import dataclass
 
-from oidc_publisher.documents import DISCOVERY_PATH, StoredDocument, jwks_uri, read_discovery
+from oidc_publisher.documents.discovery import read_discovery
+from oidc_publisher.documents.document import StoredDocument
+from oidc_publisher.documents.urls import DISCOVERY_PATH, jwks_uri
 from oidc_publisher.errors import DocumentInvalidError
 
 #: What spec.issuerURL and spec.jwksPath take; a value beyond is shown, and not recommended.

@@ -7,9 +7,9 @@ from http import HTTPStatus
 
 from oidc_publisher.errors import StoreError
 from oidc_publisher.findings import Reason
-from oidc_publisher.stores.awspolicies import Denial
 from oidc_publisher.stores.connections import origin_of
-from oidc_publisher.stores.s3endpoint import S3Call
+from oidc_publisher.stores.s3.endpoint import S3Call
+from oidc_publisher.stores.s3.policies import Denial
 
 _STATUSES = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
 #: Codes that say no more than "denied"; botocore makes a code of the status where the answer is no XML of S3's.
