@@ -35,6 +35,16 @@ class Asking:
     no_color: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What the operator is told about reading a cluster's keys and its stores, as `reading_options` give it."""
+
+    probe_service_account: tuple[str, str] | None = None
+    key_files_root: Path | None = None
+    store_endpoints: tuple[str, ...] = ()
+    api_server_names: tuple[str, ...] = ()
+
+
 def asking_options(command: _Command) -> _Command:
     """Add NAME and the common options; `taken` reads their values."""
     return _NAME(common_options(command))

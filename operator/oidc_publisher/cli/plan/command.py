@@ -11,14 +11,13 @@ from typing import IO, TYPE_CHECKING, Any
 import click
 
 from oidc_publisher.cli.exitcodes import ExitCode
-from oidc_publisher.cli.options import Asking, Output, common_options, reading_options, taken
+from oidc_publisher.cli.options import Asking, Output, Reading, common_options, reading_options, taken
 from oidc_publisher.cli.parameters import parsed, timeout
 from oidc_publisher.harmless import harmless
 
 if TYPE_CHECKING:
     from oidc_publisher.api import OIDCIssuer
     from oidc_publisher.cli.plan.preview import Preview
-    from oidc_publisher.controller.settings import RunSettings
 
 
 @click.command("plan")
@@ -61,7 +60,6 @@ def command(
     the API server would not take, a store or cluster that cannot be read, documents of somebody else.
     """
     from oidc_publisher.cli.plan.manifest import MAX_MANIFEST_BYTES, read_manifest  # noqa: PLC0415 - pydantic; --help needs none of it
-    from oidc_publisher.controller.settings import RunSettings  # noqa: PLC0415
 
     try:
         text = manifest.read(MAX_MANIFEST_BYTES + 1)  # enough to see that it is too large: a device may have no end
@@ -69,24 +67,24 @@ def command(
         raise click.FileError(manifest.name, error.strerror) from None
     wanted = read_manifest(text, "The manifest" if manifest.name == "<stdin>" else manifest.name)
     asking = taken({"name": wanted.metadata.name, **options})
-    settings = RunSettings(
+    reading = Reading(
         probe_service_account=probe_service_account,
         key_files_root=key_files_root,
         store_endpoints=store_endpoints,
         api_server_names=api_server_names,
     )
-    preview = asyncio.run(_look(asking, wanted, settings, timeout))
+    preview = asyncio.run(_look(asking, wanted, reading, timeout))
     return _say(preview, asking)
 
 
-async def _look(asking: Asking, wanted: OIDCIssuer, settings: RunSettings, limit: timedelta) -> Preview:
+async def _look(asking: Asking, wanted: OIDCIssuer, reading: Reading, limit: timedelta) -> Preview:
     # Imported here: aiohttp and kubernetes cost half a second, and --help needs none of them.
     from oidc_publisher.api import format_duration  # noqa: PLC0415
     from oidc_publisher.process import leave  # noqa: PLC0415
 
     try:
         async with asyncio.timeout(limit.total_seconds()):
-            return await _previewed(asking, wanted, settings)
+            return await _previewed(asking, wanted, reading)
     except TimeoutError:
         click.echo(
             f"Error: Not everything was read within {format_duration(limit)}. Give it more with --timeout.", err=True
@@ -94,7 +92,7 @@ async def _look(asking: Asking, wanted: OIDCIssuer, settings: RunSettings, limit
         leave(ExitCode.NO_ANSWER)  # a thread inside boto3 would be waited for until its own timeout
 
 
-async def _previewed(asking: Asking, wanted: OIDCIssuer, settings: RunSettings) -> Preview:
+async def _previewed(asking: Asking, wanted: OIDCIssuer, reading: Reading) -> Preview:
     from oidc_publisher.cli import connection  # noqa: PLC0415
     from oidc_publisher.cli.plan import basis as planbasis  # noqa: PLC0415
     from oidc_publisher.cli.plan import decide as planpass  # noqa: PLC0415
@@ -103,7 +101,7 @@ async def _previewed(asking: Asking, wanted: OIDCIssuer, settings: RunSettings) 
     from oidc_publisher.timing.clock import SystemClock  # noqa: PLC0415
 
     clock = SystemClock()
-    names = settings.api_server_names
+    names = reading.api_server_names
     async with connection.connected(asking.kubeconfig, asking.context, api_server_names=names) as client:
         living, crd = await planpass.living_issuer(client, asking.name)
         basis = planbasis.basis_of(wanted, living)
@@ -112,10 +110,10 @@ async def _previewed(asking: Asking, wanted: OIDCIssuer, settings: RunSettings) 
         if not asking.quiet:
             line = f"Reading the key sources, the stored documents and {wanted.spec.issuer_url}. Nothing is written."
             click.secho(line, err=True, dim=sys.stderr.isatty(), color=False if asking.no_color else None)
-        decided = await planpass.decide(client, basis, settings, clock)
+        decided = await planpass.decide(client, basis, reading, clock)
     if isinstance(decided, Refused):
         return planview.refused_preview(basis, decided)
-    mints = settings.probe_service_account is not None
+    mints = reading.probe_service_account is not None
     return planview.preview(basis, decided, clock.now(), mints=mints, crd=crd)
 
 

@@ -7,10 +7,10 @@ from http import HTTPStatus
 
 from oidc_publisher.api import OIDCIssuer, read_issuer
 from oidc_publisher.cli.connection import NoAnswerError, sentence
+from oidc_publisher.cli.options import Reading
 from oidc_publisher.cli.plan.basis import Basis
 from oidc_publisher.cli.plan.decision import Decided, Refused
 from oidc_publisher.cluster import ClusterAPI, get_issuer
-from oidc_publisher.controller.settings import RunSettings
 from oidc_publisher.errors import AnswerError, ClusterError, InvalidObjectError, StoreError
 from oidc_publisher.findings import Finding, Reason
 from oidc_publisher.probe.token.limits import TokenLimits
@@ -50,7 +50,7 @@ async def living_issuer(client: ClusterAPI, name: str) -> tuple[OIDCIssuer | Non
         raise NoAnswerError(f"{message}. {error.message}. The manifest itself is sound.") from error
 
 
-async def decide(client: ClusterAPI, basis: Basis, settings: RunSettings, clock: Clock) -> Decided | Refused:
+async def decide(client: ClusterAPI, basis: Basis, reading: Reading, clock: Clock) -> Decided | Refused:
     """Read everything once and decide as the operator would.
 
     Raises:
@@ -58,9 +58,9 @@ async def decide(client: ClusterAPI, basis: Basis, settings: RunSettings, clock:
     """
     opener = PortOpener(
         client,
-        probe_account=settings.probe_service_account,
-        key_files_root=settings.key_files_root,
-        store_endpoints=settings.store_endpoints,
+        probe_account=reading.probe_service_account,
+        key_files_root=reading.key_files_root,
+        store_endpoints=reading.store_endpoints,
     )
     opened = OpenedPorts(opener.open)
     try:
