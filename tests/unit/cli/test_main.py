@@ -318,12 +318,12 @@ def test_a_page_that_cannot_be_written_is_no_answer(
     output: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Although the issuer is Ready: who redirected the page has not got it."""
-    from oidc_publisher.cli import status  # noqa: PLC0415 - used by this test alone
+    from oidc_publisher.cli.status import command  # noqa: PLC0415 - used by this test alone
 
     async def read(_asking: object) -> Page:
         return page_of(issuer(), (), NOW)
 
-    monkeypatch.setattr(status, "_read", read)
+    monkeypatch.setattr(command, "_read", read)
     with Path("/dev/full").open("w") as full:
         monkeypatch.setattr(sys, "stdout", full)
         assert call("status", "prod", "-o", output) == 2
