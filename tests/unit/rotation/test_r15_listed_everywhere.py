@@ -209,16 +209,19 @@ def test_r15_says_nothing_without_api_servers_and_nothing_of_keys_that_nobody_us
     """A ConfigMap alone names no API server; and a key that retires is listed by nobody by nature."""
     world = World(servers={"A": Server([K1, K2], K1), "B": Server([K1, K2], K1)})
     world.at(timedelta(0))
+    world.every(HOUR, until=KNOWN)
+    assert world.entry("K2").safe_since_time is not None
     for server in world.servers.values():
         server.keys = [K1]
-    world.at(HOUR)
+    world.at(KNOWN + HOUR)
     assert world.entry("K2").unused_since_time is not None
     assert world.entry("K2").unlisted_by == ()
     world.servers["A"].keys = [K1, K2]
-    world.at(2 * HOUR)
+    world.at(KNOWN + 2 * HOUR)
     assert world.entry("K2").unlisted_by == ("B",)
+    assert world.entry("K2").safe_since_time is None
     world.servers, world.sources = {}, {"cm": Source([K1, K2])}
-    world.at(3 * HOUR)
+    world.at(KNOWN + 3 * HOUR)
     assert world.entry("K2").unlisted_by == ()
     assert world.entry("K2").safe_since_time is not None
 
