@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from oidc_publisher.keys import PublicKey
 from oidc_publisher.rotation import Listing, Mint, Mints, ServerListing, SourceReading
@@ -93,6 +94,14 @@ class Cluster:
         there = {a: server for a, server in self.servers.items() if server.present or server.restarting}
         lacking = [a for a, server in there.items() if key not in server.files and (server.up or not answering)]
         return lacking if len(there) > 1 else []
+
+    def key_sources(self) -> list[dict[str, Any]]:
+        """spec.keySources as the admin has it now."""
+        if self.named is None:
+            return [{"name": API, "apiServer": {}}]
+        reference = {"namespace": "keys", "name": f"edition-{self.named.edition}"}
+        named = {"name": NAMED, "configMap": {**reference, "entryPattern": ".*"}}
+        return [{"name": API, "apiServer": {}}, named]
 
     def read_sources(self) -> tuple[SourceReading, ...]:
         """Every source of the spec, as the operator reads it."""

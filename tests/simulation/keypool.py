@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 from collections.abc import Mapping
 from functools import cache, lru_cache
 
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, utils
+from cryptography.hazmat.primitives.asymmetric import ec, rsa, utils
 
 from oidc_publisher.keys import PublicKey
 
-_SIGNERS: dict[str, ec.EllipticCurvePrivateKey] = {}
+_SIGNERS: dict[PublicKey, ec.EllipticCurvePrivateKey] = {}
+#: The order of P-256 is above it, and that of P-384 as well.
+_SEED_BITS = 255
 
 
 @cache
@@ -20,20 +23,38 @@ def public_key(number: int) -> PublicKey:
     """The key of this number (1, 2, ...): the same one in every run, its kid the thumbprint of its material."""
     private = ec.derive_private_key(number, ec.SECP256R1())
     key = PublicKey.of(private.public_key())
-    _SIGNERS[key.key_id] = private
+    _SIGNERS[key] = private
+    return key
+
+
+@cache
+def named_key(name: str, *, algorithm: str = "ES256", material: str = "") -> PublicKey:
+    """The key that has this name as its kid, made from `material`, which is the name where it is empty.
+
+    ES256 and ES384 can sign; RS256 has no private half, for nobody knows the primes of its modulus.
+    """
+    seed = (material or name).encode()
+    if algorithm == "RS256":
+        modulus = int.from_bytes(hashlib.shake_256(seed).digest(256), "big") | 1 << 2047 | 1
+        return PublicKey.of(rsa.RSAPublicNumbers(65537, modulus).public_key(), name)
+    curve: ec.EllipticCurve = ec.SECP256R1() if algorithm == "ES256" else ec.SECP384R1()
+    number = int.from_bytes(hashlib.sha256(seed).digest(), "big") % (1 << _SEED_BITS)
+    private = ec.derive_private_key(number, curve)
+    key = PublicKey.of(private.public_key(), name)
+    _SIGNERS[key] = private
     return key
 
 
 def sign(key: PublicKey, claims: Mapping[str, object]) -> str:
     """A token with these claims, signed by the private half of a key of the pool."""
-    return _signed(key.key_id, json.dumps(claims, sort_keys=True))
+    return _signed(key, json.dumps(claims, sort_keys=True))
 
 
 @lru_cache(maxsize=4096)
-def _signed(key_id: str, claims: str) -> str:
-    header = json.dumps({"alg": "ES256", "kid": key_id})
+def _signed(key: PublicKey, claims: str) -> str:
+    header = json.dumps({"alg": "ES256", "kid": key.key_id})
     content = f"{_base64(header.encode())}.{_base64(claims.encode())}"
-    r, s = utils.decode_dss_signature(_SIGNERS[key_id].sign(content.encode(), ec.ECDSA(hashes.SHA256())))
+    r, s = utils.decode_dss_signature(_SIGNERS[key].sign(content.encode(), ec.ECDSA(hashes.SHA256())))
     return f"{content}.{_base64(r.to_bytes(32, 'big') + s.to_bytes(32, 'big'))}"
 
 

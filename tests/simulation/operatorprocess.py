@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum, auto
@@ -21,6 +21,7 @@ from oidc_publisher.cluster.memory import MemoryCluster
 from oidc_publisher.documents import Document, StoredDocument, owner_of
 from oidc_publisher.errors import StoreError
 from oidc_publisher.findings import Reason
+from oidc_publisher.keys import PublicKey
 from oidc_publisher.probe import read_token
 from oidc_publisher.probe.token.limits import TokenLimits
 from oidc_publisher.probe.wire.memory import MemoryWire
@@ -29,10 +30,9 @@ from oidc_publisher.reconcile.passes import Outcome
 from oidc_publisher.reconcile.ports import Ports, target_of
 from oidc_publisher.reconcile.reconciler import Reconciler
 from oidc_publisher.reconcile.status.ledger import read_ledger
-from oidc_publisher.rotation import Ledger
+from oidc_publisher.rotation import Ledger, Mints, SourceReading
 from oidc_publisher.sources.port import SourceResult
 from oidc_publisher.stores.refusals import lost_race
-from tests.simulation.cluster import Cluster
 from tests.simulation.keypool import sign
 from tests.simulation.publicface import Bucket, PreconditionError, StoreDownError
 
@@ -67,11 +67,58 @@ class CrashError(BaseException):
     """The end of the process: no handler of the program sees it."""
 
 
+class Server(Protocol):
+    """An API server as the operator meets it."""
+
+    @property
+    def up(self) -> bool:
+        """Whether it answers."""
+        ...
+
+    @property
+    def files(self) -> Iterable[PublicKey]:
+        """The keys whose tokens it accepts."""
+        ...
+
+    @property
+    def signer(self) -> PublicKey:
+        """The key that it signs with, whose tokens it accepts as well."""
+        ...
+
+
+class Cluster(Protocol):
+    """What the operator sees of the cluster whose keys are published."""
+
+    @property
+    def servers(self) -> Mapping[str, Server]:
+        """Every API server by its address, also one that the EndpointSlice does not name."""
+        ...
+
+    def key_sources(self) -> list[dict[str, Any]]:
+        """spec.keySources as the admin has it now."""
+        ...
+
+    def read_sources(self) -> tuple[SourceReading, ...]:
+        """One reading of each source of the spec, in its order."""
+        ...
+
+    def read_mints(self) -> Mints:
+        """Whose tokens can be had, and which API servers there are."""
+        ...
+
+
 class Surroundings(Protocol):
     """What the operator sees of the simulation."""
 
-    cluster: Cluster
-    bucket: Bucket
+    @property
+    def cluster(self) -> Cluster:
+        """The cluster."""
+        ...
+
+    @property
+    def bucket(self) -> Bucket:
+        """The store."""
+        ...
 
     @property
     def clock_offset(self) -> timedelta:
@@ -104,6 +151,7 @@ class Operator:
     _writes: int = 0
     _nonces: int = 0
     _read: tuple[str, OIDCIssuer] | None = None
+    _parsed: tuple[OIDCIssuer, Ledger] | None = None
 
     def __post_init__(self) -> None:
         self.hub = MemoryCluster(mint=self._mint, review=self._review, before=self._before, offsets=self._offsets)
@@ -134,12 +182,8 @@ class Operator:
 
     def _wanted(self) -> dict[str, Any]:
         """The spec as the admin has it now, with the key sources that the cluster has."""
-        sources: list[dict[str, Any]] = [{"name": "api", "apiServer": {}}]
-        named = self.world.cluster.named
-        if named is not None:
-            reference = {"namespace": "keys", "name": f"edition-{named.edition}"}
-            sources.append({"name": "configmap", "configMap": {**reference, "entryPattern": ".*"}})
-        return {**self.spec.model_dump(mode="json", by_alias=True, exclude_none=True), "keySources": sources}
+        spec = self.spec.model_dump(mode="json", by_alias=True, exclude_none=True)
+        return {**spec, "keySources": self.world.cluster.key_sources()}
 
     # The status
 
@@ -155,7 +199,10 @@ class Operator:
     @property
     def ledger(self) -> Ledger:
         """The ledger in the status."""
-        return read_ledger(self.issuer.status)
+        issuer = self.issuer
+        if self._parsed is None or self._parsed[0] is not issuer:
+            self._parsed = issuer, read_ledger(issuer.status)
+        return self._parsed[1]
 
     @property
     def wake_after(self) -> timedelta:
@@ -234,8 +281,9 @@ class Operator:
         return {"authenticated": bool(audiences) and read_token(token).key_id in accepted}
 
     def _offsets(self) -> Mapping[str, timedelta]:
-        up = [endpoint for endpoint, server in self.world.cluster.servers.items() if server.up]
-        return dict.fromkeys([*up, self.hub.host_port] if up else up, self.world.clock_offset)
+        servers = self.world.cluster.servers
+        up = [endpoint for endpoint, server in servers.items() if server.up]
+        return dict.fromkeys([*up, self.hub.host_port] if up or not servers else up, self.world.clock_offset)
 
 
 @dataclass

@@ -20,8 +20,8 @@ from oidc_publisher.rotation import (
     advance,
 )
 from oidc_publisher.sources import SourceResult, open_sources
+from tests.simulation.scenario import DEFAULTS, HOUR, T0
 from tests.support.apistub import Handler, client_of, says, serving
-from tests.unit.rotation.world import DEFAULTS, HOUR, T0
 
 if TYPE_CHECKING:
     from tests.support.pki import PKI

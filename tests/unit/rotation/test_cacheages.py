@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from oidc_publisher.findings import Reason
 from oidc_publisher.rotation import Ledger, advance
-from tests.unit.rotation.world import HOUR, MINUTE, T0, World, key, one_server
+from tests.simulation.scenario import HOUR, MINUTE, T0, World, key, one_server
 
 K1, K2, K3 = key("K1"), key("K2"), key("K3")
 START, DAY = timedelta(0), timedelta(days=1)
@@ -135,7 +135,7 @@ def test_a_marks_age_beyond_a_day_and_beyond_the_wire_is_ignored_and_named() -> 
     world.at(START)
     world.forge([K1, K2], stale_age=317 * YEAR)
     world.wipe_status()
-    (event,) = (e for e in advance(Ledger(), world._look()).events if e.reason is Reason.LedgerRebuilt)
+    (event,) = (e for e in advance(Ledger(), world.look()).events if e.reason is Reason.LedgerRebuilt)
     assert "the cache age in their owner mark, 2776920h, is ignored" in event.message
     world.at(HOUR)
     assert world.entry("K2").stale_age == DAY

@@ -11,17 +11,16 @@ from oidc_publisher.findings import Reason, Severity
 from oidc_publisher.keys import PublicKey
 from oidc_publisher.keys.jwk import published_size_bytes
 from oidc_publisher.rotation.publishedset import MAX_KEYS_OF_A_TYPE, MAX_SET_BYTES
-from tests.unit.rotation.world import HOUR, MINUTE, Server, World, key
+from tests.simulation.scenario import HOUR, MINUTE, Server, World, key
 
 START = timedelta(0)
-#: The SubjectPublicKeyInfo of an RSA-4096 key has this many bytes.
-RSA_4096_BYTES = 550
+#: With a kid of so many bytes the JWK of an EC key is as long as that of an RSA-4096 key with a thumbprint.
+LONG = 640
 
 
 def big(number: int) -> PublicKey:
-    """A key as large as an RSA-4096 key, with a thumbprint's length of a kid."""
-    name = f"big-{number:039}"
-    return key(name, material=name.ljust(RSA_4096_BYTES, "."))
+    """A key as large in the set as an RSA-4096 key, which can sign without its cost."""
+    return key(f"big-{number:0{LONG}}")
 
 
 def signing(signer: PublicKey, *listed: PublicKey) -> World:
@@ -93,7 +92,7 @@ def test_r11_no_write_is_above_either_limit_and_none_is_empty(changes: list[tupl
     world = signing(big(0))
     at = START
     for listed, hours, mixed in changes:
-        keys = [big(n) for n in sorted(listed)] + [key(f"E{n}", algorithm="ES256") for n in listed if mixed]
+        keys = [big(n) for n in sorted(listed)] + [key(f"R{n}", algorithm="RS256") for n in listed if mixed]
         world.servers["A"] = Server(keys, keys[0])
         world.at(at)
         at += hours * HOUR

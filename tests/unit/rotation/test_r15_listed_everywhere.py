@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from oidc_publisher.findings import Finding, Reason
 from oidc_publisher.rotation import Advance
-from tests.unit.rotation.world import HOUR, MINUTE, SECOND, T0, Server, Source, World, key
+from tests.simulation.scenario import HOUR, MINUTE, SECOND, T0, Server, Source, World, key
 
 K1, K2, K3 = key("K1"), key("K2"), key("K3")
 #: When a key that is served from the start on is known to every cache.
@@ -223,6 +223,7 @@ def test_r15_says_nothing_without_api_servers_and_nothing_of_keys_that_nobody_us
     world.servers, world.sources = {}, {"cm": Source([K1, K2])}
     world.at(KNOWN + 3 * HOUR)
     assert world.entry("K2").unlisted_by == ()
+    world.every(HOUR, until=KNOWN)
     assert world.entry("K2").safe_since_time is not None
 
 

@@ -11,7 +11,7 @@ from oidc_publisher.findings import Finding, Reason
 from oidc_publisher.rotation import Listing, Origin, SourceReading
 from oidc_publisher.rotation.listing import MAX_ENTRIES
 from oidc_publisher.rotation.signing import MAX_ENDPOINTS
-from tests.unit.rotation.world import DEFAULTS, HOUR, MINUTE, T0, Server, Source, World, key, one_server
+from tests.simulation.scenario import DEFAULTS, HOUR, MINUTE, T0, Server, Source, World, key, one_server
 
 K1, K2, K3 = key("K1"), key("K2"), key("K3")
 START = timedelta(0)
@@ -154,7 +154,7 @@ def test_r7_every_present_api_server_counts_however_many_there_are() -> None:
     world.at(START)
     for server in world.servers.values():
         server.keys = [K2]
-    world.every(HOUR, until=60 * HOUR)
+    world.every(6 * HOUR, until=60 * HOUR)
     assert "K1" in world.published
     del world.servers["A000"]
     world.at(61 * HOUR)

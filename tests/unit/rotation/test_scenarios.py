@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from oidc_publisher.findings import Reason
 from oidc_publisher.rotation import StoreState
-from tests.unit.rotation.world import HOUR, MINUTE, SECOND, T0, Server, Source, World, key, one_server
+from tests.simulation.scenario import HOUR, MINUTE, SECOND, T0, Server, Source, World, key, one_server
 
 K1, K2, K3 = key("K1"), key("K2"), key("K3")
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from oidc_publisher.rotation import Mints, SourceReading, advance
-from tests.unit.rotation.world import HOUR, MINUTE, T0, Server, Source, World, key, one_server
+from tests.simulation.scenario import HOUR, MINUTE, T0, Server, Source, World, key, one_server
 
 K1, K2, K3 = key("K1"), key("K2"), key("K3")
 
@@ -52,7 +52,7 @@ def test_an_empty_endpointslice_delists_nothing_and_retires_nothing() -> None:
     for hour in range(1, 60):
         world.true_now = T0 + hour * HOUR
         nobody = replace(
-            world._look(),
+            world.look(),
             sources=(SourceReading("api", complete=False, missing=("any endpoint",), from_api_server=True),),
             mints=Mints(endpoints=()),
         )

@@ -8,8 +8,9 @@ from datetime import datetime, timedelta
 import pytest
 
 from oidc_publisher.keys import PublicKey
-from oidc_publisher.rotation import Advance, LedgerKey, Policy, serving
-from tests.unit.rotation.world import HOUR, MINUTE, SECOND, T0, Server, World, key
+from oidc_publisher.rotation import LedgerKey, Policy, serving
+from tests.simulation.operatorprocess import Crash
+from tests.simulation.scenario import HOUR, MINUTE, SECOND, T0, Server, World, key
 
 K1, K2 = key("K1"), key("K2")
 
@@ -42,7 +43,8 @@ def _rejections_behind_a_stale_edge() -> int:
     world.clock_error = timedelta(0)
     client = Cached(frozenset({K1}), fetched=T0 + HOUR + 4 * MINUTE, ttl=24 * HOUR)
     rejected = 0
-    for minute in range(90, 26 * 60):
+    world.every(HOUR, until=24 * HOUR)
+    for minute in range(24 * 60, 26 * 60):
         world.at(minute * MINUTE)
         if world.entry("K2").safe_since_time is not None:
             world.servers["A"].signer = K2
@@ -82,36 +84,16 @@ def test_a_stale_edge_that_the_probe_meets_starts_the_wait_when_it_is_gone() -> 
     assert world.entry("K2").safe_to_sign_time == T0 + 25 * HOUR + 15 * MINUTE
 
 
-class CrashError(Exception):
-    """The operator died."""
-
-
-@dataclass
-class CrashingWorld(World):
-    """A world whose operator can die at the two worst moments: saved but not written, written but not noted."""
-
-    crash_before_put: bool = False
-    crash_after_put: bool = False
-
-    def _put(self, result: Advance) -> None:
-        if self.crash_before_put:
-            raise CrashError
-        super()._put(result)
-        if self.crash_after_put:
-            raise CrashError
-
-
-def _crash(world: CrashingWorld, after: timedelta, *, put: bool) -> None:
-    world.crash_before_put, world.crash_after_put = not put, put
-    with pytest.raises(CrashError):
-        world.at(after)
-    world.crash_before_put = world.crash_after_put = False
+def _crash(world: World, after: timedelta, *, put: bool) -> None:
+    """The operator dies at one of the two worst moments: saved but not written, written but not noted."""
+    world.true_now = T0 + after
+    world.run(crash=Crash.BEFORE_REPORT if put else Crash.BEFORE_WRITE)
 
 
 @pytest.mark.parametrize("put", [False, True], ids=["after save", "after PUT"])
 def test_a_crash_while_a_key_enters_keeps_the_set_and_the_clock(put: bool) -> None:
     """K2 enters in the pass that dies: it is published by the next one, and its wait is not shorter for it."""
-    world = CrashingWorld(servers={"A": Server([K1], K1)})
+    world = World(servers={"A": Server([K1], K1)})
     world.at(timedelta(0))
     world.servers["A"].keys = [K1, K2]
     _crash(world, HOUR, put=put)
@@ -125,7 +107,7 @@ def test_a_crash_while_a_key_enters_keeps_the_set_and_the_clock(put: bool) -> No
 @pytest.mark.parametrize("put", [False, True], ids=["after save", "after PUT"])
 def test_a_crash_while_a_key_leaves_finishes_the_removal_from_the_ledger(put: bool) -> None:
     """The removal is due, the pass dies, and the next one cannot even read the sources: K1 goes all the same."""
-    world = CrashingWorld(servers={"A": Server([K1, K2], K2)})
+    world = World(servers={"A": Server([K1, K2], K2)})
     world.at(timedelta(0))
     world.servers["A"].keys = [K2]
     world.at(HOUR)
@@ -139,7 +121,7 @@ def test_a_crash_while_a_key_leaves_finishes_the_removal_from_the_ledger(put: bo
 
 def test_a_key_that_is_listed_again_while_its_removal_crashes_comes_back_and_waits_in_full() -> None:
     """K1 was written away and nobody noted it; listed again it is a key that copies without it may lack."""
-    world = CrashingWorld(servers={"A": Server([K1, K2], K2)})
+    world = World(servers={"A": Server([K1, K2], K2)})
     world.at(timedelta(0))
     world.servers["A"].keys = [K2]
     world.at(HOUR)

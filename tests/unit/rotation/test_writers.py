@@ -8,7 +8,8 @@ from datetime import timedelta
 from oidc_publisher.findings import Reason
 from oidc_publisher.rotation import Ledger, StoreState, own_writes
 from oidc_publisher.rotation.writers import MAX_NONCES
-from tests.unit.rotation.world import HOUR, MINUTE, T0, World, key, one_server
+from tests.simulation.operatorprocess import Crash
+from tests.simulation.scenario import HOUR, MINUTE, T0, World, key, one_server
 
 K1, K2, K3 = key("K1"), key("K2"), key("K3")
 START, DAY = timedelta(0), 24 * HOUR
@@ -98,7 +99,8 @@ def test_after_a_restart_the_first_unknown_nonce_rebuilds_and_the_second_is_a_se
     assert world.ledger.serial >= 9
     again = replace(world.stored, keys=(K1, K2, K3), nonces=("v-again",))
     for restarted_after, stops in ((HOUR, True), (DAY + MINUTE, False)):
-        late = replace(world, writes=[], stored=again, saved=None)
+        late = world.clone()
+        late.stored = again
         late.at(HOUR + MINUTE + restarted_after)
         assert (late.ledger.second_writer_time is not None) is stops
         assert (late.ledger.get("K3") is None) is stops
@@ -125,12 +127,8 @@ def test_a_write_whose_answer_was_lost_is_known_by_the_ledger_that_was_saved_bef
     world = one_server("K1")
     world.at(START)
     world.servers["A"].keys = [K1, K2]
-    world.put_fails = True
-    plan = world.at(MINUTE)
-    saved, world.put_fails = world.ledger, False
-    world._put(plan)
-    world.ledger = saved
-    world.restart()
+    world.true_now = T0 + MINUTE
+    world.run(crash=Crash.BEFORE_REPORT)
     world.at(HOUR)
     assert world.ledger.unknown_writer_time is None
     assert world.ledger.second_writer_time is None
@@ -148,7 +146,8 @@ def test_a_mark_without_a_nonce_is_that_of_an_earlier_version() -> None:
 def test_a_ledger_of_an_earlier_version_meets_its_first_nonce_without_stopping() -> None:
     """It has none, and so nothing is remembered."""
     world, _ = overwritten()
-    world.ledger = world.saved = replace(world.ledger, nonces=())
+    world.ledger = replace(world.ledger, nonces=())
+    world.restart()
     world.at(HOUR + MINUTE)
     assert world.published == {"K1", "K2"}
     assert world.ledger.second_writer_time is None
@@ -199,7 +198,8 @@ def test_documents_that_are_gone_or_ours_again_end_it() -> None:
     world.at(HOUR + MINUTE)
     absent = replace(world.stored, state=StoreState.ABSENT, keys=(), nonces=(), ours=False)
     for stored in (ours, absent):
-        again = replace(world, stored=stored, writes=[])
+        again = world.clone()
+        again.stored = stored
         again.at(2 * HOUR)
         assert again.published == {"K1"}
         assert again.ledger.second_writer_time is None

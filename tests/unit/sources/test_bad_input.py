@@ -15,6 +15,7 @@ from oidc_publisher.keys import PublicKey
 from oidc_publisher.rotation import Listing, SourceReading
 from tests.layouts import material
 from tests.layouts.material import kid, pem, rsa_private_pem, rsa_public
+from tests.simulation.scenario import HOUR, T0
 from tests.support.apistub import refuses
 from tests.support.sourcereading import (
     config_map,
@@ -26,7 +27,6 @@ from tests.support.sourcereading import (
     reasons,
     secret,
 )
-from tests.unit.rotation.world import HOUR, T0
 
 if TYPE_CHECKING:
     from tests.support.pki import PKI

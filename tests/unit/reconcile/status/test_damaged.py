@@ -2,43 +2,37 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec
 
-from oidc_publisher.api import OIDCIssuerStatus, StatusPublication, read_status, to_status_json
-from oidc_publisher.errors import StoreError
+from oidc_publisher.documents import Document, StoredDocument
 from oidc_publisher.findings import Reason
-from oidc_publisher.keys import PublicKey
-from oidc_publisher.reconcile.ownership import Place, StoredDocuments
-from oidc_publisher.reconcile.status.ledger import keys_of, ledger_of, read_ledger
-from oidc_publisher.reconcile.status.publication import publication_of
-from oidc_publisher.rotation import advance, begin_write
-from tests.unit.rotation.world import DEFAULTS, HOUR, MINUTE, T0, Server, Source, World
+from oidc_publisher.rotation import advance
+from tests.simulation.keypool import public_key
+from tests.simulation.publicface import JWKS_PATH
+from tests.simulation.scenario import DEFAULTS, HOUR, LOCATION, MINUTE, T0, Server, Source, World
 
-OLD, NEW = (PublicKey.of(ec.generate_private_key(ec.SECP256R1()).public_key()) for _ in range(2))
+OLD, NEW = public_key(1), public_key(2)
 START = timedelta(0)
 
 Damage = Callable[[dict[str, Any], dict[str, dict[str, Any]]], None]
 
 
 def _damaged(world: World, damage: Damage) -> None:
-    """The ledger goes through the API as JSON, in which `damage` changes the status and its keys by their ID."""
-    ledger = world.ledger
-    publication = StatusPublication(location="s3://b", serial=ledger.serial, jwks_digest=ledger.jwks_digest)
-    status = OIDCIssuerStatus(keys=keys_of(ledger), ledger=ledger_of(ledger), publication=publication)
-    raw = to_status_json(status)
+    """The status is written anew as JSON, in which `damage` changes it and its keys by their ID."""
+    raw: dict[str, Any] = copy.deepcopy({**world.operator.status})
     damage(raw, {key["keyID"]: key for key in raw["keys"]})
-    world.ledger = read_ledger(read_status({"status": raw}).status)
+    world.operator.set_status(raw)
 
 
 def _rebuilds(world: World) -> bool:
     """Whether the next pass tells that the ledger was rebuilt."""
-    return Reason.LedgerRebuilt in {event.reason for event in advance(world.ledger, world._look()).events}
+    return Reason.LedgerRebuilt in {event.reason for event in advance(world.ledger, world.look()).events}
 
 
 def _without(raw: dict[str, Any], keys: dict[str, dict[str, Any]]) -> None:
@@ -146,20 +140,20 @@ def test_a_removal_that_could_not_be_read_back_is_no_older_ledger() -> None:
     world.at(START)
     world.servers["A"].keys = [NEW]
     world.at(HOUR)
-    known = StatusPublication(location="s3://b", serial=world.ledger.serial, jwks_digest=world.ledger.jwks_digest)
-    world.true_now = T0 + 26 * HOUR
-    plan = advance(world.ledger, world._look())
-    world.ledger = begin_write(plan.ledger, jwks_digest="sha256:ours", nonce="")
-    world._put(plan)
-    world.stored = replace(world.stored, digest="sha256:ours")
-    away = StoredDocuments(error=StoreError(Reason.StoreUnavailable, "The store is down"))
-    place = Place("s3://b", "uid/prod", known=True)
-    saved = publication_of(known, place, plan, world.ledger, away, changed_at=None)
-    assert saved is not None
-    assert (saved.serial, saved.location) == (world.stored.serial, "s3://b")
-    status = OIDCIssuerStatus(keys=keys_of(world.ledger), ledger=ledger_of(world.ledger), publication=saved)
-    world.ledger = read_ledger(status)
-    events = advance(world.ledger, world._look()).events
+    write = world.bucket.write
+
+    def goes_away(path: str, document: Document, expected: str | None, now: datetime) -> StoredDocument:
+        stored = write(path, document, expected, now)
+        world.bucket.up = path != JWKS_PATH
+        return stored
+
+    world.bucket.write = goes_away  # type: ignore[method-assign]
+    world.at(26 * HOUR)
+    publication = world.operator.issuer.status.publication
+    assert publication is not None
+    assert (publication.serial, publication.location) == (world.stored.serial, LOCATION)
+    assert world.published == {NEW.key_id}
+    events = advance(world.ledger, world.look()).events
     assert [(event.reason, event.subject) for event in events] == [(Reason.KeyRetired, OLD.key_id)]
 
 
