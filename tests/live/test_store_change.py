@@ -66,7 +66,7 @@ def test_a_new_place_is_written_and_proven_before_the_old_one_is_spoken_of(stage
 
 
 def test_a_foreign_place_is_refused_and_the_old_documents_stay_served(stage: Stage) -> None:
-    """Adoption speaks for each place anew; the key that is safe at the public URL stays safe."""
+    """Adoption speaks for each place anew; as long as the new place is another's, no key is safe."""
     foreign = b'{"keys":[]}'
     stage.s3.put(BUCKET, NEW_JWKS, foreign, ContentType="application/json")
     patch(stage, store={"s3": {"prefix": NEW}})
