@@ -7,6 +7,7 @@ Two API servers, an edge and verifiers that cache live in the world of the scena
 from __future__ import annotations
 
 import argparse
+import logging
 import sys
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field
@@ -17,10 +18,11 @@ from typing import Generic, TypeVar
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from tests.simulation.scenario import HOUR, MINUTE, T0, Server, World, key
+import structlog
 
 from oidc_publisher.keys import PublicKey
 from oidc_publisher.rotation import signing_key_ids, state
+from tests.simulation.scenario import HOUR, MINUTE, T0, Server, World, key
 
 PICTURE = Path(__file__).resolve().parents[1] / "docs/images/rotation-timeline.svg"
 K1, K2 = key("K1"), key("K2")
@@ -292,6 +294,7 @@ def draw(story: Story) -> str:
 
 def main() -> int:
     """Write the picture; with --check write nothing, and exit 1 when the file is not what it should be."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if the picture is stale")
     check = bool(parser.parse_args().check)

@@ -2,13 +2,13 @@
 
 from oidc_publisher.rotation.advance import Advance, advance, begin_write
 from oidc_publisher.rotation.clock import COARSE, clock_offset, clock_trusted, coarse, coarse_slot, whole_second
-from oidc_publisher.rotation.ledger import CacheAge, Endpoint, Ledger, LedgerKey, Origin
-from oidc_publisher.rotation.passes import Pass
+from oidc_publisher.rotation.ledger import CacheAge, Endpoint, Ledger, LedgerKey, Origin, State, state
 from oidc_publisher.rotation.readings import (
     ClockReading,
     Listing,
     Mint,
     Mints,
+    Pass,
     Policy,
     ServerListing,
     SourceReading,
@@ -17,9 +17,8 @@ from oidc_publisher.rotation.readings import (
     TakeOver,
     WireReading,
 )
+from oidc_publisher.rotation.rebuild import OwnWrites, own_writes, same_writes
 from oidc_publisher.rotation.signing import signing_key_ids
-from oidc_publisher.rotation.states import State, state
-from oidc_publisher.rotation.writers import OwnWrites, own_writes, same_writes
 
 __all__ = [
     "COARSE",

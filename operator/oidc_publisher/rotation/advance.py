@@ -12,18 +12,15 @@ from oidc_publisher.keys import PublicKey
 from oidc_publisher.rotation.cacheages import believable_age, forget_ages, latest_end, remember_cache_ages
 from oidc_publisher.rotation.ledger import Ledger, LedgerKey, replace
 from oidc_publisher.rotation.listing import list_keys, note_unlisted, settle_materials
-from oidc_publisher.rotation.permission import permission
-from oidc_publisher.rotation.planfindings import report
+from oidc_publisher.rotation.planfindings import permission, report
 from oidc_publisher.rotation.publishedset import order, plan_publication
-from oidc_publisher.rotation.rebuild import needs_rebuild, rebuild
+from oidc_publisher.rotation.rebuild import MAX_NONCES, needs_rebuild, note_writers, rebuild, take_over
 from oidc_publisher.rotation.retiring import drop_gone, retire
 from oidc_publisher.rotation.serving import note_founding, note_publication, note_wire, promote
 from oidc_publisher.rotation.signing import judge_signatures, note_signatures, remember_endpoints
-from oidc_publisher.rotation.takingover import take_over
-from oidc_publisher.rotation.writers import MAX_NONCES, note_writers
 
 if TYPE_CHECKING:
-    from oidc_publisher.rotation.passes import Pass
+    from oidc_publisher.rotation.readings import Pass
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from oidc_publisher.rotation.clock import COARSE, coarse_slot
 from oidc_publisher.rotation.ledger import CacheAge, Ledger, replace
 
 if TYPE_CHECKING:
-    from oidc_publisher.rotation.passes import Pass
+    from oidc_publisher.rotation.readings import Pass
 
 #: With only a Last-Modified some verifiers invent a cache age of up to 24 h (kube-apiserver's as a relying party).
 UNSTATED_AGE = timedelta(hours=24)

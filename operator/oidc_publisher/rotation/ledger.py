@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Any, TypeVar, cast
 
 from oidc_publisher.keys import PublicKey
@@ -121,3 +122,28 @@ class Ledger:
     def get(self, key_id: str) -> LedgerKey | None:
         """The entry of `key_id`, None when the ledger has none."""
         return next((k for k in self.keys if k.key_id == key_id), None)
+
+
+class State(StrEnum):
+    """What a person calls the phase that a key is in; the first that matches wins."""
+
+    LEAVING = "Leaving"
+    RETIRING = "Retiring"
+    SIGNING = "Signing"
+    SAFE_TO_SIGN = "SafeToSign"
+    SERVED = "Served"
+    PUBLISHED = "Published"
+    PENDING = "Pending"
+
+
+def state(entry: LedgerKey, signing: frozenset[str]) -> State:
+    """The state of `entry` while the keys of `signing` are those of the present API servers' latest tokens."""
+    matches = (
+        (State.LEAVING, entry.leaving),
+        (State.RETIRING, entry.unused_since_time is not None),
+        (State.SIGNING, entry.key_id in signing),
+        (State.SAFE_TO_SIGN, entry.safe_since_time is not None),
+        (State.SERVED, entry.served_since_time is not None),
+        (State.PUBLISHED, entry.published_time is not None),
+    )
+    return next((name for name, holds in matches if holds), State.PENDING)

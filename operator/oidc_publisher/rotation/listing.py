@@ -15,8 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from oidc_publisher.keys import PublicKey
-    from oidc_publisher.rotation.passes import Pass
-    from oidc_publisher.rotation.readings import Listing, SourceReading
+    from oidc_publisher.rotation.readings import Listing, Pass, SourceReading
 
 #: Beyond this many entries only a key that signs enters: the ledger must fit into one object of the Kubernetes API (256 keys: 412 kB).
 MAX_ENTRIES = 512

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from oidc_publisher.rotation.ledger import Ledger, LedgerKey
-    from oidc_publisher.rotation.passes import Pass
+    from oidc_publisher.rotation.readings import Pass
 
 #: AWS takes 100 RSA and 100 EC keys (R11).
 MAX_KEYS_OF_A_TYPE = 100

@@ -9,7 +9,7 @@ from oidc_publisher.rotation.listing import unreadable_entries_of
 from oidc_publisher.rotation.signing import signing_key_ids
 
 if TYPE_CHECKING:
-    from oidc_publisher.rotation.passes import Pass
+    from oidc_publisher.rotation.readings import Pass
 
 
 def retire(ledger: Ledger, seen: Pass) -> Ledger:

@@ -11,8 +11,7 @@ from oidc_publisher.rotation.listing import listed_everywhere
 from oidc_publisher.rotation.readings import StoreState
 
 if TYPE_CHECKING:
-    from oidc_publisher.rotation.passes import Pass
-    from oidc_publisher.rotation.readings import Policy
+    from oidc_publisher.rotation.readings import Pass, Policy
 
 
 def note_publication(ledger: Ledger, seen: Pass) -> Ledger:

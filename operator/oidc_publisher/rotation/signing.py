@@ -9,7 +9,7 @@ from oidc_publisher.rotation.clock import coarse
 from oidc_publisher.rotation.ledger import Endpoint, Ledger, LedgerKey, replace
 
 if TYPE_CHECKING:
-    from oidc_publisher.rotation.passes import Pass
+    from oidc_publisher.rotation.readings import Pass
 
 #: API servers that left are remembered for people only; they are not where it would be more than this many with them.
 MAX_ENDPOINTS = 64

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from oidc_publisher.findings import Reason
 from oidc_publisher.rotation import Ledger, StoreState, own_writes
-from oidc_publisher.rotation.writers import MAX_NONCES
+from oidc_publisher.rotation.rebuild import MAX_NONCES
 from tests.simulation.operatorprocess import Crash
 from tests.simulation.scenario import HOUR, MINUTE, T0, World, key, one_server
 
