@@ -339,7 +339,7 @@ class _Store:
         return stored
 
     async def delete(self, path: str, *, expected: str) -> None:
-        raise NotImplementedError
+        raise AssertionError(f"{path} {expected}: nothing is deleted in a simulation")
 
     async def aclose(self) -> None:
         """Hold nothing."""
