@@ -87,8 +87,11 @@ class Meter:
     async def _close(self) -> None:
         for server in self._servers:
             server.close()
-        for task in asyncio.all_tasks() - {asyncio.current_task()}:
-            task.cancel()
+        # They have to end while their loop still runs: a task that goes with it is reported as destroyed.
+        while passing := asyncio.all_tasks() - {asyncio.current_task()}:
+            for task in passing:
+                task.cancel()
+            await asyncio.gather(*passing, return_exceptions=True)
 
     def _run(self, work: Coroutine[Any, Any, Any]) -> Any:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
