@@ -223,7 +223,6 @@ def test_r15_says_nothing_without_api_servers_and_nothing_of_keys_that_nobody_us
     world.servers, world.sources = {}, {"cm": Source([K1, K2])}
     world.at(KNOWN + 3 * HOUR)
     assert world.entry("K2").unlisted_by == ()
-    world.every(HOUR, until=KNOWN)
     assert world.entry("K2").safe_since_time is not None
 
 
