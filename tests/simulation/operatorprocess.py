@@ -151,6 +151,7 @@ class Operator:
     _writes: int = 0
     _nonces: int = 0
     _read: tuple[str, OIDCIssuer] | None = None
+    _dumped: tuple[OIDCIssuerSpec, dict[str, Any]] | None = None
     _parsed: tuple[OIDCIssuer, Ledger] | None = None
 
     def __post_init__(self) -> None:
@@ -182,8 +183,9 @@ class Operator:
 
     def _wanted(self) -> dict[str, Any]:
         """The spec as the admin has it now, with the key sources that the cluster has."""
-        spec = self.spec.model_dump(mode="json", by_alias=True, exclude_none=True)
-        return {**spec, "keySources": self.world.cluster.key_sources()}
+        if self._dumped is None or self._dumped[0] is not self.spec:
+            self._dumped = self.spec, self.spec.model_dump(mode="json", by_alias=True, exclude_none=True)
+        return {**self._dumped[1], "keySources": self.world.cluster.key_sources()}
 
     # The status
 

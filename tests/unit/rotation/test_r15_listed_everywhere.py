@@ -38,7 +38,7 @@ def unlisted(result: Advance) -> list[Finding]:
 def test_r15_a_key_that_one_server_lacks_is_not_safe_and_is_in_the_first_pass_that_sees_it_everywhere() -> None:
     """Its time comes and goes; when B lists it as well, nothing is waited for again."""
     world = known()
-    result = world.every(HOUR, until=48 * HOUR)
+    result = world.every(4 * HOUR, until=48 * HOUR)
     entry = world.entry("K2")
     assert (entry.safe_since_time, entry.unlisted_by) == (None, ("B",))
     assert [f.subject for f in unlisted(result)] == ["K2"]
@@ -85,7 +85,7 @@ def test_r15_a_key_that_no_server_lists_is_not_safe_where_there_are_two() -> Non
     """The ConfigMap alone has it: whoever signs with it first is refused by the other."""
     world = World(servers={"A": Server([K1], K1), "B": Server([K1], K1)}, sources={"cm": Source([K1, K2])})
     world.at(timedelta(0))
-    result = world.every(HOUR, until=48 * HOUR)
+    result = world.every(4 * HOUR, until=48 * HOUR)
     assert world.entry("K2").safe_since_time is None
     assert world.entry("K2").unlisted_by == ("A", "B")
     assert "API server A, B" in unlisted(result)[0].message
@@ -128,7 +128,7 @@ def test_r15_nothing_becomes_safe_while_nobody_knows_how_many_servers_there_are(
     world.every(HOUR, until=27 * HOUR)
     assert world.entry("K2").safe_since_time is not None
     world.slice_up = False
-    world.every(HOUR, until=60 * HOUR)
+    world.every(4 * HOUR, until=60 * HOUR)
     assert world.entry("K2").safe_since_time is not None
     assert world.entry("K3").known_to_caches
     assert world.entry("K3").safe_since_time is None
@@ -185,7 +185,7 @@ def test_r15_two_servers_with_disjoint_keys_are_never_safe() -> None:
     """Each refuses the other's tokens, though both sign since ever: the baseline is exempt from waiting, not from this."""
     world = World(servers={"A": Server([K1], K1), "B": Server([K2], K2)})
     world.at(timedelta(0))
-    result = world.every(HOUR, until=48 * HOUR)
+    result = world.every(4 * HOUR, until=48 * HOUR)
     assert result.may_sign is False
     assert {f.subject for f in unlisted(result)} == {"K1", "K2"}
     assert Reason.SignedBeforeSafe not in world.reasons(), "every cache knows both"
@@ -230,7 +230,7 @@ def test_r15_another_material_under_the_same_key_id_is_another_key() -> None:
     """B lists what it calls K2, and would refuse every token of A's K2."""
     world = two_servers()
     world.servers["B"].keys = [K1, key("K2", material="other")]
-    world.every(HOUR, until=48 * HOUR)
+    world.every(4 * HOUR, until=48 * HOUR)
     assert world.entry("K2").unlisted_by == ("B",)
     assert world.entry("K2").safe_since_time is None
 

@@ -202,7 +202,7 @@ def test_r4_a_key_in_many_entries_is_kept_while_any_entry_of_its_source_is_unrea
     world.at(START)
     assert world.entry("K2").origins == (Origin("cm"),)
     world.sources["cm"] = Source([K1], entries={"K1": ("one.pub", None)}, unreadable=frozenset({"7.pub"}))
-    world.every(HOUR, until=60 * HOUR)
+    world.every(4 * HOUR, until=60 * HOUR)
     assert "K2" in world.published
     assert world.entry("K2").unused_since_time is None
     world.sources["cm"].unreadable = frozenset()
@@ -243,7 +243,7 @@ def test_r4_a_key_that_only_an_unreadable_entry_may_hold_is_told_of() -> None:
     world = World(servers={"A": Server([K2], K2)}, sources={"cm": Source([K1, K2], entries=entries)})
     world.at(START)
     world.sources["cm"] = Source([K2], entries=entries, unreadable=frozenset({"1.pub"}))
-    result = world.every(HOUR, until=60 * HOUR)
+    result = world.every(4 * HOUR, until=60 * HOUR)
     assert result.complete
     assert "K1" in world.published
     (blocked,) = found(world, Reason.RetirementBlocked)

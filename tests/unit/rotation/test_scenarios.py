@@ -59,7 +59,7 @@ def test_lost_status_with_all_sources_failing_writes_nothing_and_keeps_every_key
     world.wipe_status()
     world.servers["A"].up = False
     writes = len(world.writes)
-    world.every(HOUR, until=48 * HOUR)
+    world.every(4 * HOUR, until=48 * HOUR)
     assert len(world.writes) == writes
     assert {e.key_id for e in world.ledger.keys} == {"K1", "K2"}
     assert all(e.retire_time is None for e in world.ledger.keys)
@@ -179,7 +179,7 @@ def test_empty_inputs_delist_nothing() -> None:
     world = World(sources={"a": Source([K1]), "b": Source([K2])})
     world.at(timedelta(0))
     world.sources["b"].keys = []
-    world.every(HOUR, until=60 * HOUR)
+    world.every(4 * HOUR, until=60 * HOUR)
     assert world.entry("K2").origins
     assert world.entry("K2").unused_since_time is None
     assert world.published == {"K1", "K2"}

@@ -23,7 +23,7 @@ def test_lost_status_with_the_store_failing_too_takes_nothing_away_when_it_retur
     writes = len(world.writes)
     world.every(HOUR, until=24 * HOUR)
     world.servers["A"] = Server([K2], K2)
-    world.every(HOUR, until=48 * HOUR)
+    world.every(4 * HOUR, until=48 * HOUR)
     assert len(world.writes) == writes
     world.store_up = True
     world.at(48 * HOUR + MINUTE)
@@ -40,7 +40,7 @@ def test_restored_old_ledger_with_one_of_two_servers_reading() -> None:
     world.at(HOUR)
     world.ledger = old
     world.servers["B"].up = False
-    world.every(HOUR, until=60 * HOUR)
+    world.every(4 * HOUR, until=60 * HOUR)
     assert world.published == {"K1", "K2"}
     assert world.entry("K2").retire_time is None
 
@@ -86,7 +86,7 @@ def test_a_source_that_moved_within_the_list_is_the_same_source() -> None:
     world.at(timedelta(0))
     world.sources = {"second": world.sources["second"], "first": world.sources["first"]}
     world.sources["second"].up = False
-    world.every(HOUR, until=60 * HOUR)
+    world.every(4 * HOUR, until=60 * HOUR)
     assert world.entry("K2").origins
     assert world.published == {"K1", "K2"}
 
@@ -96,7 +96,7 @@ def test_the_last_readable_source_keeps_a_rollback_possible() -> None:
     world = World(servers={"A": Server([K1, K2], K2)}, sources={"cm": Source([K1, K2])})
     world.at(timedelta(0))
     world.servers["A"].keys = [K2]
-    world.every(HOUR, until=60 * HOUR)
+    world.every(4 * HOUR, until=60 * HOUR)
     assert world.entry("K1").safe_since_time is not None
     assert world.published == {"K1", "K2"}
 
@@ -107,7 +107,7 @@ def test_an_unreadable_entry_keeps_its_key_when_its_source_is_edited() -> None:
     world = World(sources={"cm": Source([K1, K2, K3], entries=entries)})
     world.at(timedelta(0))
     world.sources["cm"] = Source([K3], entries=entries, unreadable=frozenset({"one.pub"}))
-    world.every(HOUR, until=60 * HOUR)
+    world.every(4 * HOUR, until=60 * HOUR)
     assert world.published == {"K1", "K3"}
     world.sources["cm"].unreadable = frozenset()
     world.every(HOUR, until=90 * HOUR)
@@ -122,7 +122,7 @@ def test_a_source_that_is_edited_while_it_cannot_be_read_forgets_nothing() -> No
     world.sources["cm"] = Source([K2], entries=entries, up=False, unreadable=frozenset({"one.pub"}))
     world.at(HOUR)
     world.sources["cm"].up = True
-    world.every(HOUR, until=60 * HOUR)
+    world.every(4 * HOUR, until=60 * HOUR)
     assert world.published == {"K1", "K2"}
 
 

@@ -49,7 +49,7 @@ def test_the_writer_that_remembers_its_writes_stops_at_the_first_unknown_nonce()
     assert result.may_sign is False
     assert not result.complete
     before = world.entry("K1")
-    world.every(HOUR, until=60 * HOUR)
+    world.every(4 * HOUR, until=60 * HOUR)
     assert world.writes == []
     assert world.ledger.second_writer_time == T0 + HOUR + MINUTE
     entry = world.entry("K1")
@@ -62,7 +62,7 @@ def test_a_restart_does_not_make_it_go_on() -> None:
     world, _ = overwritten()
     world.at(HOUR + MINUTE)
     world.restart()
-    world.every(HOUR, until=60 * HOUR)
+    world.every(4 * HOUR, until=60 * HOUR)
     assert world.writes == []
 
 
