@@ -42,6 +42,11 @@ class TricklingServer:
         """The server's origin."""
         return f"{'https' if self._context else 'http'}://{self.address}"
 
+    @property
+    def asked(self) -> int:
+        """How many requests have come."""
+        return self._asked
+
     def __enter__(self) -> Self:
         """Begin to take connections."""
         threading.Thread(target=self._take, daemon=True).start()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 import pytest
@@ -70,14 +70,19 @@ async def test_a_trickling_answer_ends_at_the_deadline(
     make: Make = request.getfixturevalue(kind)
     with TricklingServer(begin, context=pki.serving().server_context() if tls else None) as server:
         store = make(server)
-        for operation in (
-            store.read(JWKS),
-            store.write(JWKS, DOCUMENT, expected=None),
-            store.delete(JWKS, expected="1"),
-        ):
+        operations: tuple[Callable[[], Awaitable[object]], ...] = (
+            lambda: store.read(JWKS),
+            lambda: store.write(JWKS, DOCUMENT, expected=None),
+            lambda: store.delete(JWKS, expected="1"),
+        )
+        for operation in operations:
             server.over.clear()
-            with pytest.raises(StoreError) as caught:
-                await operation
+            before = server.asked
+            while (
+                server.asked == before
+            ):  # on a busy machine a client that is built takes the whole of a short deadline
+                with pytest.raises(StoreError) as caught:
+                    await operation()
             assert caught.value.reason is Reason.StoreUnavailable
             assert caught.value.retryable
             assert f"the server does not complete its answers within {DEADLINE_S} s" in caught.value.message
@@ -93,8 +98,9 @@ async def test_cloudfront_that_trickles_is_a_warning_like_one_that_is_away(
         monkeypatch.setenv("AWS_ENDPOINT_URL_CLOUDFRONT", server.url)
         clients = CloudFrontClients(warm_clients)
         distribution = CloudFrontDistribution("E1", "bucket", S3Endpoint("eu-central-1"), clients)
-        with pytest.raises(StoreError) as caught:
-            await distribution.check()
+        while not server.asked:  # as above
+            with pytest.raises(StoreError) as caught:
+                await distribution.check()
         assert caught.value.reason is Reason.InvalidationDenied
         assert caught.value.retryable
         assert await asyncio.to_thread(server.over.wait, 20)
