@@ -17,7 +17,8 @@ from hypothesis.stateful import precondition, rule
 
 from oidc_publisher.documents import DISCOVERY_PATH, OwnerMark, jwks_document
 from oidc_publisher.keys import PublicKey
-from tests.property.rotator import POOL, WAITS, WHO, Rotator
+from tests.property.admin import Admin
+from tests.property.rotator import POOL, WAITS, WHO
 from tests.simulation.cluster import NamedSource
 from tests.simulation.keypool import public_key
 from tests.simulation.operatorprocess import OWNER, Crash, serial_of
@@ -29,7 +30,7 @@ AGES = (timedelta(0), 5 * MINUTE, HOUR, 24 * HOUR)
 ERRORS = st.sampled_from([-2 * DAY, -10 * MINUTE, timedelta(0), 10 * MINUTE, 2 * DAY])
 
 
-class Rotation(Rotator):
+class Rotation(Admin):
     """Everything that may befall the issuer while its keys are rotated."""
 
     snapshot: Mapping[str, Any] | None = None
@@ -151,8 +152,9 @@ class Rotation(Rotator):
         def strike() -> None:
             # With the mark gone and the status lost or set back, an admin must say whose documents these are. A race may
             # be lost passes later, when there is something to write.
-            told = self.world.operator.known_place and self.world.reported is not None
-            self._rewrite(evil=evil, which=which, strip=strip and told)
+            told = not self.world.moving and self.world.operator.known_place and self.world.reported is not None
+            if self.world.bucket.claimed:
+                self._rewrite(evil=evil, which=which, strip=strip and told)
 
         if race:
             self.world.operator.before_write = strike
@@ -209,19 +211,22 @@ class Rotation(Rotator):
         world = self.world
         event(f"promotions: {min(self.promotions, 9)}")
         self._heal()
+        self._arrive_at_last()
         world.interval = 6 * HOUR
         world.next_pass = world.now
         world.wait(9 * DAY)
-        era = world.bucket.era
+        era = world.origin.era
         assert era is not None
-        assert era.keys == world.cluster.used, "C: what is published is what is in use"
-        for key in world.cluster.used:
+        wanted = world.cluster.used - world.oracle.withdrawn
+        assert era.keys == wanted, "C: what is published is what is in use, and not withdrawn"
+        for key in wanted:
             entry = world.entry(key)
             assert entry is not None
             assert entry.known_to_caches, "what is in use has waited"
             refused = bool(world.cluster.refusing(key))
             assert (entry.safe_since_time is None) is refused, "it is safe where every API server lists it (R15)"
-        assert len(world.operator.ledger.keys) == len(era.keys), "and the ledger holds nothing else"
+        known = {entry.key for entry in world.operator.ledger.keys}
+        assert known == world.cluster.used, "and the ledger holds nothing else"
 
     def _store_tells(self) -> bool:
         """Whether the store shows that the backup is an old one; where nothing was written since, only itself could."""
@@ -235,6 +240,8 @@ class Rotation(Rotator):
 
     def _mark_is_ours(self) -> bool:
         documents = self.world.bucket.documents
+        if self.world.moving or DISCOVERY_PATH not in documents:
+            return False
         marks = [OwnerMark.read(documents[path].document.metadata) for path in (JWKS_PATH, DISCOVERY_PATH)]
         return all(mark is not None and mark.owner == OWNER for mark in marks)
 

@@ -212,10 +212,15 @@ class Operator:
         return (self.outcome and self.outcome.wake_after) or self.spec.interval
 
     @property
+    def place(self) -> str | None:
+        """The place at which the status says that the documents are ours."""
+        publication = self.issuer.status.publication
+        return publication.location if publication is not None else None
+
+    @property
     def known_place(self) -> bool:
         """Whether the status says that the documents are ours."""
-        publication = self.issuer.status.publication
-        return publication is not None and publication.location is not None
+        return self.place is not None
 
     @property
     def status(self) -> Mapping[str, Any]:
@@ -310,8 +315,12 @@ class _Store:
     """The bucket as a store, with the places where the process may die."""
 
     operator: Operator
-    location: str = "memory://simulated"
     endpoint_url: str | None = None
+
+    @property
+    def location(self) -> str:
+        """The place that the spec names."""
+        return self.operator.world.bucket.location
 
     @property
     def clock_offsets(self) -> tuple[timedelta, ...]:

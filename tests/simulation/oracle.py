@@ -1,4 +1,4 @@
-"""The invariants A, B and D of the contract, and R15, judged from the truth of the simulation and never from the ledger.
+"""The invariants A, B and D of the contract, R2, R9, R14 and R15, judged from the truth of the simulation and never from the ledger.
 
 A is judged for every verifier and every edge that could exist at once: a copy of an edition that was replaced at W may
 lie at an edge until W + max-age, and with a client that fetched it there for 24 h more. So the simulated verifiers
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from oidc_publisher.keys import PublicKey
-from tests.simulation.publicface import Bucket, Era
+from tests.simulation.publicface import Era, Origin
 
 #: Longer than every lifetime of the simulation.
 _LONGEST_MEMORY = timedelta(days=10)
@@ -30,9 +30,10 @@ class Oracle:
     know of; such a key never signed, or A speaks of it.
     """
 
-    bucket: Bucket
+    origin: Origin
     live_until: dict[PublicKey, datetime] = field(default_factory=dict)
     seen_in_use: dict[PublicKey, datetime] = field(default_factory=dict)
+    withdrawn: frozenset[PublicKey] = frozenset()
     forgiving: bool = False
     early_promotions: int = 0
 
@@ -43,7 +44,7 @@ class Oracle:
     def minted(self, key: PublicKey, lifetime: timedelta, now: datetime) -> None:
         """A token is handed out. A: every copy that may be in use from now on has its key."""
         if key not in self.live_until or self.live_until[key] <= now:
-            for era in self.bucket.eras:
+            for era in self.origin.eras:
                 if key not in era.keys and era.usable_at(now):
                     self._early(key, era, now)
         self.live_until[key] = max(now + lifetime, self.live_until.get(key, now))
@@ -56,24 +57,60 @@ class Oracle:
                 f"{era.until and era.until + era.age} at an edge and 24 h more with a client"
             )
 
+    def withdraw(self, keys: frozenset[PublicKey]) -> None:
+        """An admin says that these were stolen, and no other: their tokens are to be refused from now on."""
+        self.withdrawn = keys
+        self.condemn(keys)
+
+    def condemn(self, keys: Iterable[PublicKey]) -> None:
+        """An admin gives up the tokens that these keys have signed so far."""
+        for key in keys:
+            self.live_until.pop(key, None)
+
     def replaced(
-        self, before: frozenset[PublicKey], era: Era, lifetime: timedelta, in_use: set[PublicKey], now: datetime
+        self,
+        before: frozenset[PublicKey],
+        after: frozenset[PublicKey],
+        lifetime: timedelta,
+        in_use: set[PublicKey],
+        now: datetime,
     ) -> None:
-        """The operator wrote a key set. A: it has the key of every live token. B: what it lacks is out of use."""
-        if not era.keys:
+        """The operator wrote a key set. A: it has the key of every live token. B: what it lacks is out of use.
+
+        R14: what is withdrawn is neither; it goes whatever else is true of it, unless nothing else is left.
+        """
+        if not after:
             raise ViolationError(f"D: an empty set was written at {now}")
+        self._judge_withdrawn(after, now)
         for key, until in self.live_until.items():
-            if until > now and key not in era.keys:
+            if until > now and key not in after:
                 raise ViolationError(f"A: {key.key_id} left at {now}, and tokens of it live until {until}")
-        for key in before - era.keys:
+        for key in before - after - self.withdrawn:
             if key in in_use:
                 raise ViolationError(f"B: {key.key_id} left at {now}, and it is in use")
             seen = self.seen_in_use.get(key)
             if seen is not None and now - seen < lifetime:
                 raise ViolationError(f"B: {key.key_id} left at {now}, though it was seen in use at {seen}")
 
-    def permitted(self, key: PublicKey, refusing: list[str], now: datetime) -> None:
-        """A pass calls the key safe to sign with. R15: no API server that it could ask refuses its tokens."""
+    def _judge_withdrawn(self, published: frozenset[PublicKey], now: datetime) -> None:
+        """R14: it goes at once, and never the last key."""
+        kept = published & self.withdrawn
+        if kept and (published - kept or len(kept) > 1):
+            raise ViolationError(f"R14: {len(kept)} withdrawn keys are published at {now}")
+
+    def passed(self, published: frozenset[PublicKey], now: datetime) -> None:
+        """A whole pass could read and write the place, which is the issuer's own, and leaves this set there."""
+        self._judge_withdrawn(published, now)
+
+    def permitted(self, key: PublicKey, refusing: list[str], now: datetime, *, anothers: bool) -> None:
+        """A pass calls the key safe to sign with. R15: no API server that it could ask refuses its tokens.
+
+        R2: the place that it read was not `anothers`. R14: nobody has withdrawn the key.
+        """
+        if anothers:
+            raise ViolationError(f"R2: {key.key_id} is safe at {now}, and the place is another owner's")
+        if key in self.withdrawn:
+            raise ViolationError(f"R14: {key.key_id} is safe at {now}, and it is withdrawn")
         if refusing:
             raise ViolationError(f"R15: {key.key_id} is safe at {now}, and refused by {', '.join(refusing)}")
 

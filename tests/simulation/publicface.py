@@ -1,4 +1,4 @@
-"""The public side of the simulation: the bucket, the edges of a CDN before it, and verifiers that keep what they fetched.
+"""The public side of the simulation: buckets, the edges of a CDN before one of them, and verifiers that keep what they fetched.
 
 What it leaves out: a CDN caches no 404, keeps nothing longer than the stored Cache-Control says (24 h where it says
 nothing), and never goes back from a newer copy to an older one.
@@ -21,6 +21,9 @@ HEURISTIC_AGE = timedelta(hours=24)
 #: The longest that a verifier keeps a set by a clock of its own (relying-parties.md: Teleport, and Entra's planning figure).
 LONGEST_TTL = timedelta(hours=24)
 COOLDOWN = timedelta(seconds=30)
+
+#: Hears of a write: the path, the document that was there, the one that is there now.
+OnWrite = Callable[[str, Document | None, Document], None]
 
 _MAX_AGE = re.compile(r"max-age=(\d+)")
 
@@ -64,13 +67,27 @@ def era_of(document: Document, since: datetime) -> Era:
 
 @dataclass
 class Bucket:
-    """An object store with compare-and-swap. `up` is about the operator's credentials; the public can always read."""
+    """An object store with compare-and-swap. `up` is about the operator's credentials; the public can always read.
+
+    `era` is the key set that it holds now; `shown_by` the public URL, while that leads here. `on_write` hears of each
+    write of the operator: the path, what was there, and what is there now. `claimed`: the operator has written both
+    documents. `fits`: what it found there, if anything, was this issuer's.
+    """
 
     up: bool = True
     documents: dict[str, StoredDocument] = field(default_factory=dict)
-    eras: list[Era] = field(default_factory=list)
-    on_write: Callable[[frozenset[PublicKey], Era], None] | None = None
+    name: str = "simulated"
+    era: Era | None = None
+    shown_by: Origin | None = field(default=None, repr=False)
+    on_write: OnWrite | None = field(default=None, repr=False)
+    claimed: bool = False
+    fits: bool = True
     _version: int = 0
+
+    @property
+    def location(self) -> str:
+        """Its name as the status has it."""
+        return f"memory://{self.name}"
 
     def read(self, path: str) -> StoredDocument | None:
         """The stored document, None where there is none; raises StoreDownError."""
@@ -83,10 +100,9 @@ class Bucket:
         found = self.read(path)
         if (found.version if found else None) != expected:
             raise PreconditionError
-        before = self.era
         stored = self.overwrite(path, document, now)
-        if path == JWKS_PATH and self.on_write is not None:
-            self.on_write(before.keys if before else frozenset(), self.eras[-1])
+        if self.on_write is not None:
+            self.on_write(path, found.document if found else None, document)
         return stored
 
     def overwrite(self, path: str, document: Document, now: datetime) -> StoredDocument:
@@ -95,15 +111,39 @@ class Bucket:
         stored = StoredDocument(document, str(self._version), last_modified=now)
         self.documents[path] = stored
         if path == JWKS_PATH:
-            if self.eras:
-                self.eras[-1] = replace(self.eras[-1], until=now)
-            self.eras.append(era_of(document, now))
+            self.era = era_of(document, now)
+            if self.shown_by is not None:
+                self.shown_by.serve(self.era, now)
         return stored
+
+
+@dataclass
+class Origin:
+    """What the public URL leads to: one bucket at a time, and every edition of the key set that was to be had there."""
+
+    bucket: Bucket
+    eras: list[Era] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.bucket.shown_by = self
 
     @property
     def era(self) -> Era | None:
-        """What the origin serves now."""
+        """The edition that it serves now."""
         return self.eras[-1] if self.eras else None
+
+    def serve(self, era: Era, now: datetime) -> None:
+        """Serve another edition from now on."""
+        if self.eras:
+            self.eras[-1] = replace(self.eras[-1], until=now)
+        self.eras.append(replace(era, since=now))
+
+    def show(self, bucket: Bucket, now: datetime) -> None:
+        """Lead to another bucket from now on, which has a key set."""
+        assert bucket.era is not None
+        self.bucket.shown_by, bucket.shown_by = None, self
+        self.bucket = bucket
+        self.serve(bucket.era, now)
 
     def forget_unusable(self, now: datetime) -> None:
         """Drop the eras that nobody can hold a copy of any more."""
@@ -114,14 +154,14 @@ class Bucket:
 class Edge:
     """One cache of the CDN: keeps a copy for exactly its age."""
 
-    bucket: Bucket
+    origin: Origin
     copy: Era | None = None
     fetched: datetime | None = None
 
     def get(self, now: datetime) -> Era | None:
         """What this edge answers; None for 404."""
         if self.copy is None or self.fetched is None or now >= self.fetched + self.copy.age:
-            self.copy, self.fetched = self.bucket.era, now
+            self.copy, self.fetched = self.origin.era, now
         return self.copy
 
 

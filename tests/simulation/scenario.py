@@ -239,7 +239,7 @@ class World:
 
     def clone(self) -> World:
         """A cluster made from a snapshot of this one: the same ledger, names and files, and a process of its own."""
-        bucket = replace(self.bucket, documents=dict(self.bucket.documents), eras=list(self.bucket.eras), writes=[])
+        bucket = replace(self.bucket, documents=dict(self.bucket.documents), writes=[])
         twin = replace(
             self, servers=copy.deepcopy(self.servers), sources=copy.deepcopy(self.sources), bucket=bucket, decision=None
         )

@@ -12,6 +12,12 @@ What the model leaves out, because no rule can save it or because the contract g
 - a prePublishPeriod shorter than what a verifier keeps by its own clock (24 h here);
 - verifiers that keep a set for ever and never fetch again, and caches that outlive the Cache-Control they were given;
 - a raised maxTokenLifetime that the cluster uses before the operator has written it to the owner mark;
+- a status that is lost or set back between two places, before the new one is written: then nothing remembers;
+- a public URL that is led to a place which the status does not name as published yet, or before the operator has seen
+  what it led to so far, after its ledger was rebuilt or a stranger's set taken over: those keys count as served since then;
+- a stranger's set at another place that held a key of ours before the public URL did;
+- a rival who rewrites a former place that the public URL still shows;
+- a withdrawn key that an API server signs with: its tokens are to be refused, whoever made them;
 - a clock that moves within clockSkew in opposite directions between a first sighting and a safe time.
 """
 
@@ -22,7 +28,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from oidc_publisher.api import OIDCIssuerSpec
+from oidc_publisher.api import Adoption, OIDCIssuerSpec
 from oidc_publisher.documents import DISCOVERY_PATH, Document
 from oidc_publisher.errors import FetchError
 from oidc_publisher.findings import Reason
@@ -33,7 +39,8 @@ from tests.simulation.cluster import Cluster, NamedSource, Server
 from tests.simulation.keypool import public_key
 from tests.simulation.operatorprocess import Operator
 from tests.simulation.oracle import Oracle, ViolationError
-from tests.simulation.publicface import HABITS, JWKS_PATH, Bucket, Edge, Era, Verifier
+from tests.simulation.places import STRANGERS_LIFETIME, is_ours, is_refused, judge_write, leave_documents
+from tests.simulation.publicface import HABITS, JWKS_PATH, Bucket, Edge, Origin, Verifier, keys_in
 
 T0 = datetime(2026, 1, 1, tzinfo=UTC)
 SECOND, MINUTE, HOUR, DAY = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -54,7 +61,11 @@ def issuer_spec() -> OIDCIssuerSpec:
 
 @dataclass
 class World:
-    """Everything, at one moment of true time. Start it with `started`."""
+    """Everything, at one moment of true time. Start it with `started`.
+
+    `bucket` is the place that spec.store names, `places` are all that it has named. `moving`: the operator has not yet
+    reported that the documents are at that place. `origin` is what the public URL leads to.
+    """
 
     cluster: Cluster
     interval: timedelta
@@ -71,18 +82,24 @@ class World:
     verified: int = 0
     rejected: int = 0
     forgiving: bool = False
+    moving: bool = True
+    places: list[Bucket] = field(init=False)
+    origin: Origin = field(init=False)
     edges: list[Edge] = field(init=False)
     verifiers: list[Verifier] = field(init=False)
     operator: Operator = field(init=False)
     oracle: Oracle = field(init=False)
     _leaving: set[PublicKey] = field(default_factory=set)
     _read: set[str] = field(default_factory=set)
+    _former: frozenset[PublicKey] = frozenset()
+    _violation: ViolationError | None = None
 
     def __post_init__(self) -> None:
-        self.edges = [Edge(self.bucket) for _ in range(EDGES)]
+        self.places, self.origin = [self.bucket], Origin(self.bucket)
+        self.edges = [Edge(self.origin) for _ in range(EDGES)]
         self.verifiers = [Verifier(habit, self.edges[place % EDGES]) for place, habit in enumerate(HABITS)]
         self.operator = Operator(self, issuer_spec())
-        self.oracle = Oracle(self.bucket, forgiving=self.forgiving)
+        self.oracle = Oracle(self.origin, forgiving=self.forgiving)
         self.bucket.on_write = self._written
 
     # Time
@@ -110,7 +127,7 @@ class World:
         lifetime = self.operator.spec.rotation.max_token_lifetime
         safe_before = self._safe()
         self._leaving = {entry.key for entry in self.operator.ledger.keys if entry.leaving}
-        if self.operator.run():
+        if self._run():
             listed = {listing.key for source in self.cluster.read_sources() for listing in source.listings}
             minted = {mint.endpoint for mint in self.cluster.read_mints().minted}
             self.oracle.seen(listed | {self.cluster.servers[address].signer for address in minted}, self.now)
@@ -118,13 +135,24 @@ class World:
             self._judge_permissions(safe_before)
             self.reported, self.restored = self.now, False
             self.next_pass = self.now + min(self.interval, max(self.operator.wake_after, SECOND))
-            if self.bucket.up:
+            if self.bucket.up and not self.refused:
+                self._note_place()
+            if self.bucket.up and not self.moving:
                 # From now on the owner mark knows a raised lifetime, so the cluster may use it.
                 self.token_lifetime = lifetime
         else:
             self.next_pass = self.now + MINUTE
-        self.bucket.forget_unusable(self.now)
+        self.origin.forget_unusable(self.now)
         self.oracle.forget(self.now)
+
+    def _run(self) -> bool:
+        """One pass; what its writes broke is told as it is, for the program takes it for an error of its own."""
+        try:
+            return self.operator.run()
+        except AssertionError:
+            if self._violation is not None:
+                raise self._violation from None
+            raise
 
     def _safe(self) -> set[PublicKey]:
         """The keys that the status calls safe to sign with."""
@@ -135,7 +163,15 @@ class World:
         for key in self._safe():
             asked = self.cluster.slice_readable or key not in before
             refusing = self.cluster.refusing(key, answering=key in before) if asked else []
-            self.oracle.permitted(key, refusing, self.now)
+            self.oracle.permitted(key, refusing, self.now, anothers=self.bucket.up and self.refused)
+
+    def _note_place(self) -> None:
+        """What a whole pass leaves at a place that may be written."""
+        assert self.bucket.era is not None
+        self.oracle.passed(self.bucket.era.keys, self.now)
+        if self.operator.place == self.bucket.location:
+            assert all(is_ours(stored.document) for stored in self.bucket.documents.values())
+            self.moving = False
 
     def _note_read(self) -> None:
         named = self.cluster.named
@@ -145,11 +181,23 @@ class World:
             self._read |= {named.entry(number) for number in set(named.entries) - named.garbage}
             self._read &= {named.entry(number) for number in named.entries}
 
-    def _written(self, before: frozenset[PublicKey], era: Era) -> None:
+    def _written(self, path: str, before: Document | None, after: Document) -> None:
+        try:
+            self._judge_write(path, before, after)
+        except ViolationError as violation:
+            self._violation = violation
+            raise
+
+    def _judge_write(self, path: str, before: Document | None, after: Document) -> None:
+        judge_write(self.bucket, path, before, self.operator.spec.adoption, self.now)
+        if path != JWKS_PATH:
+            return
+        # At a new place it is the set of the former one that may not shrink: what stands here may be years old.
+        published = self._former if self.moving and self._former else keys_in(before.body) if before else frozenset()
         # A removal that was decided on in a complete pass is retried from the ledger (R12), whatever is listed since
         # behind an API server that does not answer.
         in_use = self.cluster.used_beyond(self._unread) - self._leaving
-        self.oracle.replaced(before, era, self.token_lifetime, in_use, self.now)
+        self.oracle.replaced(published, keys_in(after.body), self.token_lifetime, in_use, self.now)
 
     @property
     def _unread(self) -> set[int]:
@@ -187,7 +235,7 @@ class World:
             copy = self.edges[self.meets[visit]].get(self.now)
             document = copy.document if copy else None
         else:
-            stored = self.bucket.documents.get(DISCOVERY_PATH)
+            stored = self.origin.bucket.documents.get(DISCOVERY_PATH)
             document = stored.document if stored else None
         return served(url, document, self.clock_offset)
 
@@ -208,7 +256,7 @@ class World:
         fresh = self.reported is not None and self.now - self.reported <= 3 * self.interval
         entry = self.entry(key)
         permitted = entry is not None and entry.safe_since_time is not None and not entry.unlisted_by
-        return fresh and not self.restored and permitted
+        return fresh and not self.restored and permitted and key not in self.oracle.withdrawn
 
     # Settings
 
@@ -221,6 +269,30 @@ class World:
         self.set_spec(rotation=self.operator.spec.rotation.model_copy(update=changes))
         self.token_lifetime = min(self.token_lifetime, self.operator.spec.rotation.max_token_lifetime)
 
+    @property
+    def refused(self) -> bool:
+        """Whether the place is another's, and may not be taken over."""
+        return is_refused(self.bucket, self.operator.spec.adoption)
+
+    def move(self, bucket: Bucket, adoption: Adoption) -> None:
+        """The spec names another place, and what may become of strangers' documents there."""
+        if not self.moving:
+            assert self.bucket.era is not None
+            self._former = self.bucket.era.keys
+        if all(bucket is not known for known in self.places):
+            self.places.append(bucket)
+        self.bucket, self.moving = bucket, True
+        bucket.on_write = self._written
+        s3 = self.operator.spec.store.s3
+        assert s3 is not None
+        store = self.operator.spec.store.model_copy(update={"s3": s3.model_copy(update={"bucket": bucket.name})})
+        self.set_spec(store=store, adoption=adoption)
+
+    def withdraw(self, keys: frozenset[PublicKey]) -> None:
+        """The spec names these keys as withdrawn, and no others."""
+        self.oracle.withdraw(keys)
+        self.set_rotation(withdrawn_key_ids=tuple(sorted(key.key_id for key in keys)))
+
     def set_status(self, status: Mapping[str, Any]) -> None:
         """Somebody wipes the status or puts an old one back."""
         self.operator.set_status(status)
@@ -228,10 +300,20 @@ class World:
         self._read.clear()
 
 
-def started(servers: int, *, named: bool, interval: timedelta, forgiving: bool = False, down: bool = False) -> World:
+def started(
+    servers: int,
+    *,
+    named: bool,
+    interval: timedelta,
+    forgiving: bool = False,
+    down: bool = False,
+    heir_of: tuple[PublicKey, ...] = (),
+    signed: bool = True,
+) -> World:
     """A world after its first pass: every API server signs with key 1, which nobody had published before.
 
-    `down`: the last API server does not answer yet.
+    `down`: the last API server does not answer yet. `heir_of`: a former cluster published these keys and key 1, which the
+    new one took over with its documents; tokens of all of them live. `signed`: they bear its mark.
     """
     first = public_key(1)
     cluster = Cluster({f"10.0.0.{place + 1}:6443": Server([first], first) for place in range(servers)})
@@ -239,6 +321,12 @@ def started(servers: int, *, named: bool, interval: timedelta, forgiving: bool =
     if named:
         cluster.named = NamedSource({1: first})
     world = World(cluster, interval, forgiving=forgiving)
+    if heir_of:
+        spec = world.operator.spec
+        leave_documents(world.bucket, spec, (first, *heir_of), T0 - 10 * DAY, signed=signed, fitting=True)
+        world.set_spec(adoption=Adoption.MERGE)
+        for key in (first, *heir_of):
+            world.oracle.minted(key, STRANGERS_LIFETIME, T0)
     world.run_pass()
     world.settle()
     return world
