@@ -1,4 +1,4 @@
-"""The invariants A, B and D of the contract, R2, R9, R14 and R15, judged from the truth of the simulation and never from the ledger.
+"""The invariants A, B and D of the contract, R2, R9, R11, R14 and R15, judged from the truth of the simulation and never from the ledger.
 
 A is judged for every verifier and every edge that could exist at once: a copy of an edition that was replaced at W may
 lie at an edge until W + max-age, and with a client that fetched it there for 24 h more. So the simulated verifiers
@@ -7,6 +7,7 @@ can be few; what they miss by luck, this does not.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -14,6 +15,8 @@ from datetime import datetime, timedelta
 from oidc_publisher.keys import PublicKey
 from tests.simulation.publicface import Era, Origin
 
+#: What Amazon takes of RSA and of EC keys each, and the bytes that Nimbus and Spring read.
+MOST_OF_A_TYPE, MOST_BYTES = 100, 51_200
 #: Longer than every lifetime of the simulation.
 _LONGEST_MEMORY = timedelta(days=10)
 
@@ -82,6 +85,9 @@ class Oracle:
         if not after:
             raise ViolationError(f"D: an empty set was written at {now}")
         self._judge_withdrawn(after, now)
+        types = Counter(key.key_type for key in after)
+        if max(types.values()) > MOST_OF_A_TYPE:
+            raise ViolationError(f"R11: {types} keys were written at {now}")
         for key, until in self.live_until.items():
             if until > now and key not in after:
                 raise ViolationError(f"A: {key.key_id} left at {now}, and tokens of it live until {until}")

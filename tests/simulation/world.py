@@ -38,7 +38,7 @@ from oidc_publisher.rotation import LedgerKey
 from tests.simulation.cluster import Cluster, NamedSource, Server
 from tests.simulation.keypool import public_key
 from tests.simulation.operatorprocess import Operator
-from tests.simulation.oracle import Oracle, ViolationError
+from tests.simulation.oracle import MOST_BYTES, Oracle, ViolationError
 from tests.simulation.places import STRANGERS_LIFETIME, is_ours, is_refused, judge_write, leave_documents
 from tests.simulation.publicface import HABITS, JWKS_PATH, Bucket, Edge, Origin, Verifier, keys_in
 
@@ -192,6 +192,8 @@ class World:
         judge_write(self.bucket, path, before, self.operator.spec.adoption, self.now)
         if path != JWKS_PATH:
             return
+        if len(after.body) > MOST_BYTES:
+            raise ViolationError(f"R11: {len(after.body)} bytes were written at {self.now}")
         # At a new place it is the set of the former one that may not shrink: what stands here may be years old.
         published = self._former if self.moving and self._former else keys_in(before.body) if before else frozenset()
         # A removal that was decided on in a complete pass is retried from the ledger (R12), whatever is listed since
