@@ -7,12 +7,14 @@ from datetime import timedelta
 
 import pytest
 
+from oidc_publisher.api import Adoption
 from oidc_publisher.documents import jwks_document
 from oidc_publisher.keys import PublicKey
 from tests.simulation.cluster import Server
 from tests.simulation.keypool import public_key
-from tests.simulation.publicface import JWKS_PATH
-from tests.simulation.world import HOUR, MINUTE, SECOND, World, started
+from tests.simulation.places import leave_documents
+from tests.simulation.publicface import JWKS_PATH, Bucket
+from tests.simulation.world import DAY, HOUR, MINUTE, SECOND, World, started
 
 K1, K2, K3 = public_key(1), public_key(2), public_key(3)
 
@@ -234,3 +236,46 @@ def test_a_status_that_was_set_back_while_the_store_was_away_makes_nobody_a_seco
         world.run_pass()
         assert "OwnershipLost" not in {finding.reason for finding in world.operator.issuer.status.findings}
     assert world.entry(K2) is not None
+
+
+def _strangers_old_documents(world: World) -> Bucket:
+    """A place where nobody's documents have been lying for ten days, with K2 among their keys."""
+    place = Bucket(name="new")
+    leave_documents(place, world.operator.spec, (K1, K2), world.now - 10 * DAY, signed=False, fitting=True)
+    return place
+
+
+def _fresh_edges(world: World) -> None:
+    for edge in world.edges:
+        edge.copy = None
+
+
+def test_documents_at_a_new_place_do_not_make_a_key_old_that_the_url_shows_since_a_minute() -> None:
+    """Merge on the way to another store: the URL still shows the former one, and K2 there was written just now."""
+    world = started(1, named=False, interval=HOUR)
+    world.wait(26 * HOUR)
+    world.wire_up = False
+    _list(world, K1, K2)
+    world.wait(30 * SECOND)
+    place, world.wire_up = _strangers_old_documents(world), True
+    _fresh_edges(world)
+    world.move(place, Adoption.MERGE)
+    world.run_pass()
+    assert not world.may_sign(K2)
+
+
+def test_documents_at_a_new_place_do_not_make_a_key_old_that_the_url_never_showed() -> None:
+    """The former store is down, so that K2 was never written there; the URL is led to the new one an hour later."""
+    world = started(1, named=False, interval=HOUR)
+    world.wait(26 * HOUR)
+    world.bucket.up = False
+    _list(world, K1, K2)
+    place, world.wire_up = _strangers_old_documents(world), False
+    world.move(place, Adoption.MERGE)
+    world.run_pass()
+    world.wait(HOUR)
+    world.origin.show(place, world.now)
+    world.wire_up = True
+    _fresh_edges(world)
+    world.run_pass()
+    assert not world.may_sign(K2)

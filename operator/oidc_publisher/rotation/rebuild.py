@@ -129,7 +129,10 @@ def take_over(ledger: Ledger, seen: Pass) -> Ledger:
     age = max(believable_age(seen) or UNSTATED_AGE, stale_age_now(ledger, seen))
     lacking = lacking_entries(ledger, seen, token_lifetime=lifetime, stale_age=age)
     entered = tuple(e for e in lacking if stored.take_over is TakeOver.MERGE or e.key in seen.listed)
-    ledger = replace(ledger, keys=(*(_inherit(entry, seen, lifetime, age) for entry in ledger.keys), *entered))
+    ledger = replace(
+        ledger,
+        keys=(*(_inherit(entry, seen, lifetime, age, moved=bool(ledger.serial)) for entry in ledger.keys), *entered),
+    )
     return replace(
         ledger,
         next_version=next_version(ledger),
@@ -138,10 +141,14 @@ def take_over(ledger: Ledger, seen: Pass) -> Ledger:
     )
 
 
-def _inherit(entry: LedgerKey, seen: Pass, lifetime: timedelta, age: timedelta) -> LedgerKey:
+def _inherit(entry: LedgerKey, seen: Pass, lifetime: timedelta, age: timedelta, *, moved: bool) -> LedgerKey:
     entry = replace(entry, stale_age=max(entry.stale_age, age))
     if entry.key not in seen.stored.keys:
         return entry
+    if moved:
+        # Until now the public URL showed our former place, whatever has been lying here: these documents are no proof
+        # that anybody has seen the key.
+        return replace(entry, token_lifetime=max(entry.token_lifetime, lifetime))
     time = stored_time(seen)
     return replace(
         entry,
