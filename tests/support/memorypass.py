@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from oidc_publisher.api import OIDCIssuer
+from oidc_publisher.cluster.memory import merged
 from oidc_publisher.probe.wire.memory import MemoryWire
 from oidc_publisher.probe.wire.port import Fetched
 from oidc_publisher.reconcile.ports import PortOpener, Ports
@@ -44,13 +45,13 @@ class APIObject:
     async def patch(self, request: web.Request) -> web.StreamResponse:
         """Merge a patch of the status."""
         patch = await request.json()
-        merged = {**self.raw, "status": _merged(self.raw.get("status", {}), patch["status"])}
-        if len(json.dumps(merged)) > self.limit:
+        changed = {**self.raw, "status": merged(self.raw.get("status", {}), patch["status"])}
+        if len(json.dumps(changed)) > self.limit:
             self.refused += 1
             why = {"kind": "Status", "status": "Failure", "message": "etcdserver: request is too large", "code": 500}
             return web.json_response(why, status=500)
-        merged["metadata"] = {**merged["metadata"], "resourceVersion": str(len(self.patches) + 2)}
-        self.raw = merged
+        changed["metadata"] = {**changed["metadata"], "resourceVersion": str(len(self.patches) + 2)}
+        self.raw = changed
         self.patches.append(patch["status"])
         return web.json_response(self.raw)
 
@@ -124,15 +125,3 @@ def _served(store: MemoryStore, url: str) -> Fetched:
         return Fetched(url, 404)
     document = found.document
     return Fetched(url, 200, document.body, content_type=document.content_type, cache_control=document.cache_control)
-
-
-def _merged(stored: Any, patch: Any) -> Any:
-    if not isinstance(patch, dict):
-        return patch
-    kept = dict(stored) if isinstance(stored, dict) else {}
-    for name, value in patch.items():
-        if value is None:
-            kept.pop(name, None)
-        else:
-            kept[name] = _merged(kept.get(name), value)
-    return kept

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from oidc_publisher.errors import StoreError
 from oidc_publisher.findings import Reason
-from oidc_publisher.stores.linklocal import is_link_local
+from oidc_publisher.linklocal import is_link_local
 from oidc_publisher.stores.port import Document, StoredDocument
 from oidc_publisher.stores.s3.hosts import is_amazon_s3
 

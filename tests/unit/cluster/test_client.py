@@ -307,7 +307,16 @@ class TestCertificates:
         assert "Compare the CA" not in error.finding().message
 
     @pytest.mark.parametrize(
-        "host", ["169.254.169.254", "[::ffff:169.254.169.254]", "[fe80::1]", "0.0.0.0", "[fd00:ec2::254]"]
+        "host",
+        [
+            "169.254.169.254",
+            "[::ffff:169.254.169.254]",
+            "[fe80::1]",
+            "0.0.0.0",
+            "[fd00:ec2::254]",
+            "[fd20:ce::254]",
+            "[::ffff:0:a9fe:a9fe]",
+        ],
     )
     async def test_no_object_sends_the_operator_to_a_metadata_service(self, pki: PKI, host: str) -> None:
         """In no form of the address: no connection is opened."""

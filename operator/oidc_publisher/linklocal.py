@@ -30,13 +30,15 @@ _HOLD_IPV4 = tuple(
 
 def is_link_local(address: str) -> bool:
     """Whether this IP address, as it is or in an IPv6 form of it, is link-local or a metadata service's."""
+    plain = plain_address(address)
+    return any(plain in network for network in _NETWORKS)
+
+
+def plain_address(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    """Return the IPv4 address that an IPv6 one stands for, else the address itself, without its zone."""
     parsed = ipaddress.ip_address(address.partition("%")[0])
-    if isinstance(parsed, ipaddress.IPv6Address):
-        parsed = _held_by(parsed) or parsed
-    return any(parsed in network for network in _NETWORKS)
-
-
-def _held_by(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
-    if any(address in network for network in _HOLD_IPV4):
-        return ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF)
-    return address.sixtofour
+    if isinstance(parsed, ipaddress.IPv4Address) or int(parsed) <= 1:  # `::` and `::1` stand for themselves
+        return parsed
+    if any(parsed in network for network in _HOLD_IPV4):
+        return ipaddress.IPv4Address(int(parsed) & 0xFFFF_FFFF)
+    return parsed.sixtofour or parsed
