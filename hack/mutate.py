@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import tomllib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,15 +41,26 @@ class Mutant:
     new: str
     tests: tuple[str, ...]
 
+    def faults(self, checkout: Path) -> tuple[str, ...]:
+        """Why the mutant says nothing about the checkout: its text is not there exactly once, or a test of it is gone."""
+        times = (checkout / PACKAGE / self.file).read_text(encoding="utf-8").count(self.old)
+        moved = () if times == 1 else (f"{self.file} has the text {times} times, not once",)
+        gone = (f"there is no test {test}" for test in self.tests if not _defined(checkout / "tests", test))
+        return tuple(f"{self.rule}, {self.breaks}: {fault}" for fault in (*moved, *gone))
+
     def apply(self, package: Path) -> None:
-        """Break the rule in a copy of the package; raises SystemExit when the text is not there exactly once."""
+        """Break the rule in a copy of the package, which has the text once."""
         path = package / self.file
-        text = path.read_text(encoding="utf-8")
-        if text.count(self.old) != 1:
-            raise SystemExit(
-                f"{self.rule}, {self.breaks}: {self.file} has the text {text.count(self.old)} times, not once"
-            )
-        path.write_text(text.replace(self.old, self.new), encoding="utf-8")
+        path.write_text(path.read_text(encoding="utf-8").replace(self.old, self.new), encoding="utf-8")
+
+
+def _defined(tests: Path, test: str) -> bool:
+    file, _, name = test.partition("::")
+    path = tests / file
+    return (
+        path.is_file()
+        and re.search(rf"^(?:async )?def {name}\(", path.read_text(encoding="utf-8"), re.MULTILINE) is not None
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +123,11 @@ def judge(mutant: Mutant, checkout: Path) -> Verdict:
     return Verdict(mutant, tuple(test for test in mutant.tests if test in failed), survived)
 
 
-def check_sound(mutants: Iterable[Mutant], checkout: Path) -> None:
-    """Every named test passes while nothing is broken; raises SystemExit otherwise."""
+def check_sound(mutants: Sequence[Mutant], checkout: Path) -> None:
+    """Every mutant can be made, and every named test passes while nothing is broken; raises SystemExit otherwise."""
+    faults = [fault for mutant in mutants for fault in mutant.faults(checkout)]
+    if faults:
+        raise SystemExit("\n".join(faults))
     failed = failures(tuple(dict.fromkeys(test for mutant in mutants for test in mutant.tests)), checkout)
     if failed:
         raise SystemExit(f"these fail though nothing is broken: {', '.join(sorted(failed))}")
