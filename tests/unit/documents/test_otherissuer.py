@@ -5,32 +5,27 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from oidc_publisher.api import Adoption
-from oidc_publisher.documents import Document, OwnerMark, StoredDocument, discovery_document, jwks_document
+from oidc_publisher.documents import discovery_document, jwks_document
 from oidc_publisher.documents.otherissuer import mismatch
 from oidc_publisher.findings import Finding, Reason
-from oidc_publisher.keys import PublicKey
 from oidc_publisher.reconcile.ownership import Place, Standing, StoredDocuments, refusal, standing, stored_reading
 from oidc_publisher.rotation import StoreState
+from tests.support.builders import public_key, stored_document
 
 ISSUER, PATH = "https://oidc.example.com/prod", "openid/v1/jwks"
 OURS = f"{ISSUER}/{PATH}"
-KEY = PublicKey.of(ec.generate_private_key(ec.SECP256R1()).public_key())
+KEY = public_key()
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 
 
-def stored(body: bytes, owner: str | None = None) -> StoredDocument:
-    """A stored document, without a mark unless an owner is named."""
-    metadata = OwnerMark(owner, 1, HOUR, HOUR).to_metadata() if owner else {}
-    return StoredDocument(Document(body, "application/json", "", metadata), "v", NOW)
-
-
 def theirs(issuer: str = ISSUER, uri: str = OURS) -> StoredDocuments:
     """Documents of somebody else; the key set at our path is there."""
-    return StoredDocuments(stored(discovery_document(issuer, uri, ["RS256"])), stored(jwks_document([KEY])))
+    return StoredDocuments(
+        stored_document(discovery_document(issuer, uri, ["RS256"])), stored_document(jwks_document([KEY]))
+    )
 
 
 def at(adoption: Adoption) -> Place:
@@ -97,19 +92,20 @@ def test_replace_may_and_merge_may_where_everything_fits() -> None:
     """Whoever says Replace says that nobody uses them; and a key set alone was never used by anybody."""
     assert standing(at(Adoption.REPLACE), SLASH) is Standing.REPLACE
     assert standing(at(Adoption.MERGE), theirs()) is Standing.MERGE
-    assert standing(at(Adoption.MERGE), StoredDocuments(None, stored(jwks_document([KEY])))) is Standing.MERGE
+    assert standing(at(Adoption.MERGE), StoredDocuments(None, stored_document(jwks_document([KEY])))) is Standing.MERGE
 
 
 def test_a_discovery_document_that_nobody_can_read_is_not_merged() -> None:
     """An error page in its place names no issuer at all."""
-    page = StoredDocuments(stored(b"<html></html>"), stored(jwks_document([KEY])))
+    page = StoredDocuments(stored_document(b"<html></html>"), stored_document(jwks_document([KEY])))
     assert "their discovery document is an HTML page" in refused(Adoption.MERGE, page).message
 
 
 def test_what_is_ours_is_not_asked_for_its_issuer() -> None:
     """Our own documents with drift in the discovery document: they are repaired."""
     drifted = StoredDocuments(
-        stored(discovery_document(f"{ISSUER}/", OURS, []), "uid/prod"), stored(jwks_document([KEY]), "uid/prod")
+        stored_document(discovery_document(f"{ISSUER}/", OURS, []), "uid/prod"),
+        stored_document(jwks_document([KEY]), "uid/prod"),
     )
     assert standing(at(Adoption.MERGE), drifted) is Standing.OURS
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from oidc_publisher.api import OIDCIssuer, StatusPublication, read_issuer
+from oidc_publisher.api import OIDCIssuer, StatusPublication
 from oidc_publisher.documents import DISCOVERY_PATH, Document, OwnerMark
 from oidc_publisher.errors import PreconditionError, StoreError
 from oidc_publisher.findings import Reason
@@ -23,6 +23,7 @@ from oidc_publisher.reconcile.delete import (
 )
 from oidc_publisher.reconcile.ownership import Place
 from oidc_publisher.stores.memory import MemoryStore
+from tests.support.builders import issuer_of
 
 OURS, THEIRS = "uid/prod", "uid-2/prod"
 JWKS = "openid/v1/jwks"
@@ -31,8 +32,7 @@ OTHERS = "example.com/keep"
 
 def issuer(*finalizers: str, **spec: Any) -> OIDCIssuer:
     """An issuer with these finalizers."""
-    base = {"issuerURL": "https://oidc.example.com", "store": {"s3": {"bucket": "abc", "region": "eu-central-1"}}}
-    return read_issuer({"metadata": {"name": "prod", "finalizers": list(finalizers)}, "spec": base | spec})
+    return issuer_of(metadata={"finalizers": list(finalizers)}, **spec)
 
 
 def document(owner: str | None) -> Document:

@@ -5,17 +5,16 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec
 
-from oidc_publisher.api import OIDCIssuer, OIDCIssuerStatus, StatusCondition, StatusPublication, read_issuer
+from oidc_publisher.api import OIDCIssuer, OIDCIssuerStatus, StatusCondition, StatusPublication
 from oidc_publisher.documents import Document, OwnerMark, StoredDocument, jwks_document
 from oidc_publisher.findings import Reason
-from oidc_publisher.keys import PublicKey
 from oidc_publisher.reconcile.ownership import Place, Standing, StoredDocuments, place_of, standing
 from oidc_publisher.reconcile.status.publication import move_noted, publication_of, saved_publication
 from oidc_publisher.rotation import Advance, Ledger
+from tests.support.builders import issuer_of, public_key
 
-KEY = PublicKey.of(ec.generate_private_key(ec.SECP256R1()).public_key())
+KEY = public_key()
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 LEDGER = Ledger(serial=9, jwks_digest="sha256:planned")
 PLAN = Advance(LEDGER, (KEY,), None, (), (), complete=True, may_sign=True)
@@ -69,8 +68,7 @@ def test_a_move_remembers_where_the_documents_were() -> None:
 
 def issuer(publication: StatusPublication) -> OIDCIssuer:
     """An issuer with this in its status."""
-    spec = {"issuerURL": "https://oidc.example.com", "store": {"s3": {"bucket": "new", "region": "eu-central-1"}}}
-    made = read_issuer({"metadata": {"name": "prod"}, "spec": spec})
+    made = issuer_of(store={"s3": {"bucket": "new", "region": "eu-central-1"}})
     return made.model_copy(update={"status": made.status.model_copy(update={"publication": publication})})
 
 

@@ -6,21 +6,20 @@ from typing import Any
 
 import pytest
 
-from oidc_publisher.api import read_issuer
 from oidc_publisher.cluster.memory import MemoryCluster
 from oidc_publisher.errors import StoreError
 from oidc_publisher.findings import Reason
 from oidc_publisher.reconcile.ports import PortOpener
 from oidc_publisher.stores import Store
+from tests.support.builders import issuer_of
 
 S3: dict[str, Any] = {"bucket": "abc", "region": "us-east-1", "endpointURL": "http://minio.example.com:9000"}
 
 
 async def store_of(*store_endpoints: str) -> Store:
     """The store of an issuer whose endpointURL is plain http."""
-    spec = {"issuerURL": "https://oidc.example.com", "store": {"s3": S3}}
     opener = PortOpener(MemoryCluster(), store_endpoints=store_endpoints)
-    return (await opener.open(read_issuer({"metadata": {"name": "prod"}, "spec": spec}))).store
+    return (await opener.open(issuer_of(store={"s3": S3}))).store
 
 
 async def test_a_store_that_the_operator_may_not_use_is_closed() -> None:

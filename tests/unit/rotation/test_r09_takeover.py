@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from oidc_publisher.findings import Reason
 from oidc_publisher.keys import PublicKey
@@ -28,8 +27,9 @@ from oidc_publisher.rotation import (
     advance,
     begin_write,
 )
+from tests.support.builders import public_key
 
-NEW, OLD, OLDER = (PublicKey.of(ec.generate_private_key(ec.SECP256R1()).public_key()) for _ in range(3))
+NEW, OLD, OLDER = (public_key(name) for name in ("new", "old", "older"))
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 WRITTEN = NOW - timedelta(hours=7)
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)

@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec
 from rich.console import Console
 
 from oidc_publisher.api import OIDCIssuer, read_issuer
@@ -36,9 +35,11 @@ from oidc_publisher.rotation import (
     WireReading,
     advance,
 )
+from tests.support import builders
+from tests.support.builders import public_key
 
 NOW = datetime(2026, 2, 1, 12, tzinfo=UTC)
-FIRST, SECOND = (PublicKey.of(ec.generate_private_key(ec.SECP256R1()).public_key()) for _ in range(2))
+FIRST, SECOND = public_key("first"), public_key("second")
 OWNER, LOCATION, SERVER = "u-1/prod", "s3://example-oidc/prod", "10.0.0.1:6443"
 ENDPOINT = "https://s3.eu-central-1.amazonaws.com"
 URL = "https://oidc.example.com/prod/.well-known/openid-configuration"
@@ -48,13 +49,8 @@ NOT_FOUND = Look((Read(Fetched(URL, 404), Fetched(URL, 404)),), NOW)
 def issuer_of(*, known: bool = False, **spec: Any) -> OIDCIssuer:
     status = {"observedGeneration": 1, "publication": {"location": LOCATION}} if known else {}
     store = {"s3": {"bucket": "example-oidc", "region": "eu-central-1", "prefix": "prod"}}
-    return read_issuer(
-        {
-            "metadata": {"name": "prod", "generation": 1},
-            "spec": {"issuerURL": "https://oidc.example.com/prod", "store": store} | spec,
-            "status": status,
-        }
-    )
+    spec = {"issuerURL": "https://oidc.example.com/prod", "store": store} | spec
+    return builders.issuer_of(metadata={"generation": 1}, status=status, **spec)
 
 
 def decided_of(

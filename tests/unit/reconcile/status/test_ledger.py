@@ -6,7 +6,6 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,8 +13,9 @@ from oidc_publisher.api import OIDCIssuerStatus, StatusPublication, read_status,
 from oidc_publisher.keys import PublicKey
 from oidc_publisher.reconcile.status.ledger import damaged_keys, keys_of, ledger_of, read_ledger
 from oidc_publisher.rotation import CacheAge, Endpoint, Ledger, LedgerKey, Origin
+from tests.support.builders import public_key
 
-KEYS = [PublicKey.of(ec.generate_private_key(ec.SECP256R1()).public_key()) for _ in range(4)]
+KEYS = [public_key(name) for name in "abcd"]
 
 times = st.integers(1_600_000_000, 2_200_000_000).map(lambda s: datetime.fromtimestamp(s, UTC))
 durations = st.integers(0, 400 * 86400).map(lambda s: timedelta(seconds=s))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from oidc_publisher.api import OIDCIssuer, OIDCIssuerStatus, StatusFinding, read_issuer
+from oidc_publisher.api import OIDCIssuerStatus, StatusFinding
 from oidc_publisher.findings import Finding, Reason
 from oidc_publisher.reconcile.status.summary import with_plan
 from oidc_publisher.rotation import Advance, Ledger
+from tests.support.builders import issuer_of
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 BEFORE = datetime(2025, 12, 31, tzinfo=UTC)
@@ -18,25 +19,10 @@ def plan(*findings: Finding, may_sign: bool) -> Advance:
     return Advance(Ledger(), (), None, findings, (), complete=True, may_sign=may_sign)
 
 
-def issuer() -> OIDCIssuer:
-    """The smallest object, as the API server has it."""
-    return read_issuer(
-        {
-            "apiVersion": "oidc-publisher.io/v1alpha1",
-            "kind": "OIDCIssuer",
-            "metadata": {"name": "prod", "uid": "1", "resourceVersion": "1", "generation": 1},
-            "spec": {
-                "issuerURL": "https://oidc.example.com/prod",
-                "store": {"s3": {"bucket": "example-oidc", "region": "eu-central-1"}},
-            },
-        }
-    )
-
-
 def test_a_ledger_is_never_saved_without_the_warnings_that_belong_to_it() -> None:
     """Who sees the time from which a key is safe sees in the same status that it signs too early."""
     early = Finding.of(Reason.SignedBeforeSafe, "Key k2 signed before it was safe", subject="k2")
-    saved = with_plan(OIDCIssuerStatus(), issuer(), plan(early, may_sign=False), NOW)
+    saved = with_plan(OIDCIssuerStatus(), issuer_of(), plan(early, may_sign=False), NOW)
     assert [(f.reason, f.subject, f.since_time) for f in saved.findings] == [("SignedBeforeSafe", "k2", NOW)]
     assert [(c.type, c.status, c.reason) for c in saved.conditions] == [("SafeToSign", "False", "SignedBeforeSafe")]
 
@@ -50,6 +36,6 @@ def test_what_other_steps_found_stays_and_what_the_plan_found_before_goes() -> N
             StatusFinding(reason="OfALaterVersion", severity="Warning", message="-", since_time=BEFORE),
         )
     )
-    saved = with_plan(known, issuer(), plan(may_sign=True), NOW)
+    saved = with_plan(known, issuer_of(), plan(may_sign=True), NOW)
     assert [(f.reason, f.since_time) for f in saved.findings] == [("HeadersWrong", BEFORE)]
     assert [(c.type, c.status) for c in saved.conditions] == [("SafeToSign", "True")]

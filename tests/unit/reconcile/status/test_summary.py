@@ -7,20 +7,15 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from oidc_publisher.api import OIDCIssuer, read_issuer
+from oidc_publisher.api import OIDCIssuer
 from oidc_publisher.findings import ConditionType, Finding, Reason
 from oidc_publisher.reconcile.status.summary import Summary, summarise
 from oidc_publisher.rotation import Ledger
 from oidc_publisher.rotation.clock import coarse, whole_second
+from tests.support.builders import issuer_of
 
 BOUNDARY = datetime(2026, 1, 1, 12, 5, tzinfo=UTC)
 PROVEN = [ConditionType.KEYS_READ, ConditionType.PUBLISHED, ConditionType.SERVED, ConditionType.TOKEN_ACCEPTED]
-
-
-def issuer() -> OIDCIssuer:
-    """An issuer of which nothing is known."""
-    spec = {"issuerURL": "https://oidc.example.com", "store": {"s3": {"bucket": "abc", "region": "eu-central-1"}}}
-    return read_issuer({"metadata": {"name": "prod"}, "spec": spec})
 
 
 def passed(before: OIDCIssuer, ledger: Ledger, instant: datetime, *, took: timedelta) -> tuple[OIDCIssuer, Ledger]:
@@ -36,7 +31,7 @@ def passed(before: OIDCIssuer, ledger: Ledger, instant: datetime, *, took: timed
 @pytest.mark.parametrize("offset_ms", range(-1100, 300, 100))
 def test_a_period_that_begins_costs_one_change(offset_ms: int) -> None:
     """Ten passes around the beginning of a period, one of them at this distance from it."""
-    found, ledger = passed(issuer(), Ledger(), BOUNDARY - timedelta(minutes=4), took=timedelta(0))
+    found, ledger = passed(issuer_of(), Ledger(), BOUNDARY - timedelta(minutes=4), took=timedelta(0))
     changes = []
     for number in range(-5, 5):
         instant = BOUNDARY + timedelta(seconds=10 * number, milliseconds=offset_ms)
@@ -55,7 +50,7 @@ def test_a_period_that_begins_costs_one_change(offset_ms: int) -> None:
 
 def test_what_is_proven_anew_has_its_own_time() -> None:
     """Not the beginning of the period, nor the last proof before it broke; rounded down, for it must not lie ahead."""
-    found, ledger = passed(issuer(), Ledger(), BOUNDARY + timedelta(seconds=1, milliseconds=700), took=timedelta(0))
+    found, ledger = passed(issuer_of(), Ledger(), BOUNDARY + timedelta(seconds=1, milliseconds=700), took=timedelta(0))
     assert found.status.last_proven_time == BOUNDARY + timedelta(seconds=1)
     denied = Finding.of(Reason.AccessDenied, "denied")
     broken = summarise(found, Summary(findings=(denied,), ledger=ledger), BOUNDARY + timedelta(seconds=11))
