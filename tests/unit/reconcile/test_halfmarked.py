@@ -5,12 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from cryptography.hazmat.primitives.asymmetric import ec
-
-from oidc_publisher.api import OIDCIssuer, read_issuer
 from oidc_publisher.documents import Document, StoredDocument, jwks_document
 from oidc_publisher.findings import Reason
-from oidc_publisher.keys import PublicKey
 from oidc_publisher.reconcile.ownership import StoredDocuments, place_of, stored_reading
 from oidc_publisher.reconcile.plan import documents_for, intend, policy_of
 from oidc_publisher.rotation import (
@@ -25,24 +21,20 @@ from oidc_publisher.rotation import (
     WireReading,
     advance,
 )
+from tests.support.builders import issuer_of, public_key
 
-SIGNER, RETIRING = (PublicKey.of(ec.generate_private_key(ec.SECP256R1()).public_key()) for _ in range(2))
+SIGNER, RETIRING = public_key("signer"), public_key("retiring")
 OURS, HERE, API = "uid/prod", "s3://abc", "10.0.0.1:6443"
 WRITTEN = datetime(2026, 1, 1, tzinfo=UTC)
 NOW = WRITTEN + timedelta(hours=7)
 HOUR = timedelta(hours=1)
-
-
-def issuer() -> OIDCIssuer:
-    """An issuer whose status says nothing."""
-    spec = {"issuerURL": "https://oidc.example.com", "store": {"s3": {"bucket": "abc", "region": "eu-central-1"}}}
-    return read_issuer({"metadata": {"name": "prod", "generation": 3}, "spec": spec})
+ISSUER = issuer_of(metadata={"generation": 3})
 
 
 def written() -> StoredDocuments:
     """Both keys as our eighth write left them; a token of RETIRING may live for two days."""
     entries = tuple(LedgerKey(key, n, WRITTEN, 48 * HOUR, HOUR) for n, key in enumerate((RETIRING, SIGNER)))
-    made = documents_for(issuer().spec, Ledger(keys=entries, serial=8), (SIGNER, RETIRING), owner=OURS)
+    made = documents_for(ISSUER.spec, Ledger(keys=entries, serial=8), (SIGNER, RETIRING), owner=OURS)
     return StoredDocuments(StoredDocument(made.discovery, "d", WRITTEN), StoredDocument(made.jwks, "j", WRITTEN))
 
 
@@ -56,14 +48,14 @@ def rewritten() -> StoredDocuments:
 def look(stored: StoredDocuments) -> Pass:
     """A pass of a cluster that lists and signs with SIGNER alone."""
     source = SourceReading("api", complete=True, listings=(Listing(SIGNER),), from_api_server=True)
-    place = place_of(issuer(), HERE, OURS, None)
+    place = place_of(ISSUER, HERE, OURS, None)
     return Pass(
         sources=(source,),
         mints=Mints((API,), (Mint(API, SIGNER.key_id, SIGNER.spki),)),
         stored=stored_reading(place, stored),
         wire=WireReading((frozenset({SIGNER, RETIRING}),), timedelta(minutes=5)),
         clock=ClockReading(api_server=(timedelta(0),)),
-        policy=policy_of(issuer().spec),
+        policy=policy_of(ISSUER.spec),
         instant=NOW,
     )
 
@@ -81,7 +73,7 @@ def test_a_set_that_was_rewritten_without_a_mark_still_tells_a_lost_ledger_its_k
 def test_such_drift_is_repaired_and_told() -> None:
     """No adoption is asked for, and the event names the document that had lost its mark."""
     plan = advance(Ledger(), look(rewritten()))
-    intent = intend(issuer(), plan, rewritten(), place_of(issuer(), HERE, OURS, None), nonce="n9")
+    intent = intend(ISSUER, plan, rewritten(), place_of(ISSUER, HERE, OURS, None), nonce="n9")
     assert intent.problem is None
     assert intent.planned is not None
     (told,) = intent.events
@@ -97,7 +89,7 @@ def test_a_discovery_document_that_lost_its_mark_is_repaired_as_well() -> None:
     bare = replace(stored.discovery, document=replace(stored.discovery.document, metadata={}))
     stored = replace(stored, discovery=bare)
     plan = advance(Ledger(), look(stored))
-    intent = intend(issuer(), plan, stored, place_of(issuer(), HERE, OURS, None), nonce="n9")
+    intent = intend(ISSUER, plan, stored, place_of(ISSUER, HERE, OURS, None), nonce="n9")
     assert intent.problem is None
     assert intent.planned is not None
     (told,) = intent.events

@@ -7,9 +7,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec
 
-from oidc_publisher.api import Adoption, OIDCIssuer, StatusPublication, read_issuer
+from oidc_publisher.api import Adoption, OIDCIssuer, StatusPublication
 from oidc_publisher.documents import Document, OwnerMark, StoredDocument, digest, jwks_document
 from oidc_publisher.errors import StoreError
 from oidc_publisher.findings import Reason, Severity
@@ -17,8 +16,9 @@ from oidc_publisher.keys import PublicKey
 from oidc_publisher.reconcile.ownership import Place, StoredDocuments, place_of
 from oidc_publisher.reconcile.plan import documents_for, intend
 from oidc_publisher.rotation import Advance, Ledger, LedgerKey
+from tests.support.builders import issuer_of, public_key
 
-KEY, OTHER = (PublicKey.of(ec.generate_private_key(ec.SECP256R1()).public_key()) for _ in range(2))
+KEY, OTHER = public_key("ours"), public_key("other")
 OURS, THEIRS = "uid/prod", "uid-2/prod"
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -38,15 +38,7 @@ def plan(known: Ledger) -> Advance:
 
 def issuer(*, digest_saved: str = "", generation: int = 3, observed: int = 3) -> OIDCIssuer:
     """An issuer that has published `digest_saved` at HERE."""
-    made = read_issuer(
-        {
-            "metadata": {"name": "prod", "generation": generation},
-            "spec": {
-                "issuerURL": "https://oidc.example.com",
-                "store": {"s3": {"bucket": "abc", "region": "eu-central-1"}},
-            },
-        }
-    )
+    made = issuer_of(metadata={"generation": generation})
     publication = StatusPublication(location=HERE, jwks_digest=digest_saved, serial=4)
     status = made.status.model_copy(update={"publication": publication, "observed_generation": observed})
     return made.model_copy(update={"status": status})

@@ -6,17 +6,16 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from oidc_publisher.api import Adoption
-from oidc_publisher.documents import Document, OwnerMark, StoredDocument, digest, jwks_document
+from oidc_publisher.documents import StoredDocument, digest, jwks_document
 from oidc_publisher.errors import StoreError
 from oidc_publisher.findings import Reason
-from oidc_publisher.keys import PublicKey
 from oidc_publisher.reconcile.ownership import Place, Standing, StoredDocuments, refusal, standing, stored_reading
 from oidc_publisher.rotation import StoreState, TakeOver
+from tests.support.builders import public_key, stored_document
 
-KEY = PublicKey.of(ec.generate_private_key(ec.SECP256R1()).public_key())
+KEY = public_key()
 OURS, OTHERS = "uid/prod", "uid-2/prod"
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -24,8 +23,7 @@ HOUR = timedelta(hours=1)
 
 def document(owner: str | None, body: bytes | None = None) -> StoredDocument:
     """A stored document with the mark of `owner`, None without a mark."""
-    metadata = OwnerMark(owner, 7, HOUR, 2 * HOUR).to_metadata() if owner else {}
-    return StoredDocument(Document(body or jwks_document([KEY]), "application/json", "", metadata), "v1", NOW)
+    return stored_document(body or jwks_document([KEY]), owner)
 
 
 def place(*, known: bool, adoption: Adoption = Adoption.REFUSE) -> Place:

@@ -5,17 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from cryptography.hazmat.primitives.asymmetric import ec
-
 from oidc_publisher.documents import Document, OwnerMark, StoredDocument, jwks_document
 from oidc_publisher.findings import Reason
-from oidc_publisher.keys import PublicKey
 from oidc_publisher.reconcile.delete import delete_documents
 from oidc_publisher.reconcile.ownership import Place, Standing, StoredDocuments, refusal, standing, stored_reading
 from oidc_publisher.rotation import OwnWrites, StoreState
 from oidc_publisher.stores.memory import MemoryStore
+from tests.support.builders import public_key
 
-KEY = PublicKey.of(ec.generate_private_key(ec.SECP256R1()).public_key())
+KEY = public_key()
 OURS, JWKS = "uid/prod", "openid/v1/jwks"
 DISCOVERY = ".well-known/openid-configuration"
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
