@@ -65,11 +65,12 @@ def _defined(tests: Path, test: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What became of a mutant: the named tests that failed, and those that did not."""
+    """What became of a mutant: the named tests that failed, those that did not, and whether they came to an end."""
 
     mutant: Mutant
     failed: tuple[str, ...]
     passed: tuple[str, ...]
+    ended: bool = True
 
 
 def read_tables() -> tuple[Mutant, ...]:
@@ -118,7 +119,11 @@ def judge(mutant: Mutant, checkout: Path) -> Verdict:
     with tempfile.TemporaryDirectory(prefix="mutant-") as folder:
         copy = Path(shutil.copytree(checkout, folder, dirs_exist_ok=True))
         mutant.apply(copy / PACKAGE)
-        failed = failures(mutant.tests, copy)
+        try:
+            failed = failures(mutant.tests, copy)
+        except subprocess.TimeoutExpired:
+            # No proof of anything: the machine may be slow. The others are judged all the same.
+            return Verdict(mutant, (), mutant.tests, ended=False)
     survived = tuple(test for test in mutant.tests if test not in failed)
     return Verdict(mutant, tuple(test for test in mutant.tests if test in failed), survived)
 
@@ -137,7 +142,8 @@ def line(verdict: Verdict) -> str:
     """One row of the table."""
     names = ", ".join(test.rpartition("::")[2] for test in verdict.failed)
     survived = ", ".join(test.rpartition("::")[2] for test in verdict.passed)
-    told = f"SURVIVED {survived}" if survived else names
+    alive = "SURVIVED" if verdict.ended else f"NOT ENDED in {TIMEOUT_S} s"
+    told = f"{alive} {survived}" if survived else names
     return f"{verdict.mutant.rule:<5} | {verdict.mutant.breaks:<66} | {told}"
 
 
