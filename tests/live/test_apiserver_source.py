@@ -118,7 +118,7 @@ async def test_an_issuer_that_is_not_https(differing: ControlPlane) -> None:
         result = await read(differing.admin_kubeconfig(), FIRST, SECOND)
     assert reasons(result) == {SECOND: Reason.ClusterDiscoveryMissing}
     assert (result.reading.complete, kids(result)) == (False, {A.kid})
-    assert "https --service-account-issuer" in result.findings[0].message
+    assert "https --service-account-issuer" in result.findings[0].advice
 
 
 async def test_another_ca(differing: ControlPlane, tmp_path: Path) -> None:
@@ -155,7 +155,7 @@ class TestRights:
         assert (by_addresses.reading.complete, by_addresses.findings) == (True, ())
         by_slice = await read(path)
         assert [finding.reason for finding in by_slice.findings] == [Reason.SourceForbidden]
-        assert "list endpointslices (discovery.k8s.io) in namespace default" in by_slice.findings[0].message
+        assert "list endpointslices (discovery.k8s.io) in namespace default" in by_slice.findings[0].advice
         assert (kids(by_slice), by_slice.reading.complete, by_slice.endpoints) == ({A.kid}, False, None)
 
     async def test_a_user_without_rights(self, differing: ControlPlane, pki: PKI, tmp_path: Path) -> None:
@@ -167,4 +167,4 @@ class TestRights:
         (tmp_path / "config").write_text(json.dumps(content))
         result = await read(tmp_path / "config", FIRST)
         assert reasons(result) == {FIRST: Reason.SourceForbidden}
-        assert "system:service-account-issuer-discovery" in result.findings[0].message
+        assert "system:service-account-issuer-discovery" in result.findings[0].advice

@@ -137,8 +137,8 @@ def tell(what: str, *seconds: float) -> None:
 
 
 def finding(status: Mapping[str, Any], reason: str) -> str:
-    """The message of a finding."""
-    return next(str(f["message"]) for f in status["findings"] if f["reason"] == reason)
+    """What a finding says: what is wrong, and what to do."""
+    return next(f"{f['message']} {f['advice']}" for f in status["findings"] if f["reason"] == reason)
 
 
 def wait_ready(stage: Stage, name: str) -> Object:

@@ -30,12 +30,13 @@ HOSTILE = {
 def test_a_message_of_ours_is_one_line_that_steers_nothing(name: str) -> None:
     """In a finding, in a condition, in an error and in what it prints as."""
     text = f"Key {HOSTILE[name]} is withdrawn"
-    finding = Finding.of(Reason.KeyWithdrawn, text, subject=HOSTILE[name])
+    finding = Finding.of(Reason.KeyWithdrawn, text, subject=HOSTILE[name], hint=text)
     condition = Condition(
         ConditionType.READY, ConditionStatus.TRUE, Reason.Proven, text, 1, dt.datetime(2026, 11, 26, tzinfo=dt.UTC)
     )
     error = StoreError(Reason.StoreUnavailable, text, hint=text)
-    for said in (finding.message, condition.message, error.message, error.hint, str(error), error.finding().message):
+    told = (finding.message, finding.advice, condition.message, error.message, error.hint, str(error))
+    for said in (*told, error.finding().sentence):
         assert said.isprintable()
         assert said.isascii()
     assert finding.subject == HOSTILE[name]  # it is compared, byte for byte

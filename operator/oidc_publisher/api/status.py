@@ -47,7 +47,9 @@ class StatusFinding(APIModel):
     subject: str | None = None
     """What it concerns: a key ID, an API server, a key source, a relying party."""
     message: str
-    """What is wrong, and what to do."""
+    """What is wrong."""
+    advice: str | None = None
+    """What to do about it. A finding that an older version wrote has none: its message ends with it."""
     since_time: Time | None = None
     """When it was first seen."""
 

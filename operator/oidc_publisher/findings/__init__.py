@@ -2,11 +2,19 @@
 
 from oidc_publisher.findings.catalogue import CATALOGUE, CONDITION_ORDER, ConditionType, Entry, Reason, Severity
 from oidc_publisher.findings.conditions import Condition, ConditionStatus, Facts, conditions, refused_conditions
-from oidc_publisher.findings.finding import Finding, most_important, sorted_findings
+from oidc_publisher.findings.finding import (
+    MAX_SENTENCE,
+    Finding,
+    joined,
+    most_important,
+    shortened,
+    sorted_findings,
+)
 
 __all__ = [
     "CATALOGUE",
     "CONDITION_ORDER",
+    "MAX_SENTENCE",
     "Condition",
     "ConditionStatus",
     "ConditionType",
@@ -16,7 +24,9 @@ __all__ = [
     "Reason",
     "Severity",
     "conditions",
+    "joined",
     "most_important",
     "refused_conditions",
+    "shortened",
     "sorted_findings",
 ]

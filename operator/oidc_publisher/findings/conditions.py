@@ -81,13 +81,13 @@ def conditions(findings: Iterable[Finding], facts: Facts) -> tuple[Condition, ..
 def refused_conditions(refusal: Finding, facts: Facts) -> tuple[Condition, ...]:
     """The conditions of an object that cannot be read: Ready is False and Stalled, and nothing else is known of it."""
     before = {c.type: c for c in facts.previous}
-    ready = _make(ConditionType.READY, ConditionStatus.FALSE, refusal.reason, refusal.message, facts)
+    ready = _make(ConditionType.READY, ConditionStatus.FALSE, refusal.reason, refusal.sentence, facts)
     steps = [
-        _make(kind, ConditionStatus.UNKNOWN, refusal.reason, refusal.message, facts)
+        _make(kind, ConditionStatus.UNKNOWN, refusal.reason, refusal.sentence, facts)
         for kind in (*CONDITION_ORDER, ConditionType.SAFE_TO_SIGN)
         if facts.mints or kind is not ConditionType.TOKEN_ACCEPTED
     ]
-    stalled = _make(ConditionType.STALLED, ConditionStatus.TRUE, refusal.reason, refusal.message, facts)
+    stalled = _make(ConditionType.STALLED, ConditionStatus.TRUE, refusal.reason, refusal.sentence, facts)
     return tuple(_settled(c, before) for c in (ready, *steps, stalled))
 
 
@@ -108,9 +108,9 @@ def _suspended(facts: Facts, before: Mapping[ConditionType, Condition]) -> tuple
 def _cause(kind: ConditionType, findings: Sequence[Finding], facts: Facts) -> Condition:
     worst = most_important(f for f in findings if f.condition is kind)
     if worst is not None and worst.severity is Severity.CRITICAL:
-        return _make(kind, ConditionStatus.FALSE, worst.reason, worst.message, facts)
+        return _make(kind, ConditionStatus.FALSE, worst.reason, worst.sentence, facts)
     if worst is not None and worst.unknown:
-        return _make(kind, ConditionStatus.UNKNOWN, worst.reason, worst.message, facts)
+        return _make(kind, ConditionStatus.UNKNOWN, worst.reason, worst.sentence, facts)
     if kind in facts.achieved:
         return _make(kind, ConditionStatus.TRUE, Reason.Succeeded, facts.achieved[kind], facts)
     message = facts.skipped.get(kind, CATALOGUE[Reason.Progressing].meaning)
@@ -122,9 +122,9 @@ def _safe_to_sign(findings: Sequence[Finding], facts: Facts) -> Condition:
     plan = [f for f in findings if f.condition is kind]
     worst = most_important(plan)
     if worst is not None and worst.severity is Severity.CRITICAL:
-        return _make(kind, ConditionStatus.FALSE, worst.reason, worst.message, facts)
+        return _make(kind, ConditionStatus.FALSE, worst.reason, worst.sentence, facts)
     if worst is not None and worst.unknown:
-        return _make(kind, ConditionStatus.UNKNOWN, worst.reason, worst.message, facts)
+        return _make(kind, ConditionStatus.UNKNOWN, worst.reason, worst.sentence, facts)
     if facts.may_sign is None:
         return _make(
             kind,
@@ -140,7 +140,7 @@ def _safe_to_sign(findings: Sequence[Finding], facts: Facts) -> Condition:
     for reason in (Reason.KeyUnlistedSomewhere, Reason.PrePublishing, Reason.KeyWithdrawn):
         keeps = most_important(f for f in plan if f.reason is reason)
         if keeps is not None:
-            return _make(kind, ConditionStatus.FALSE, reason, keeps.message, facts)
+            return _make(kind, ConditionStatus.FALSE, reason, keeps.sentence, facts)
     entry = CATALOGUE[Reason.PrePublishing]
     message = f"{facts.skipped.get(kind, entry.meaning)} {entry.hint}"
     return _make(kind, ConditionStatus.FALSE, Reason.PrePublishing, message, facts)
@@ -153,7 +153,7 @@ def _ready(
     own = most_important(f for f in findings if f.condition is kind)
     if own is not None and own.severity is Severity.CRITICAL:
         status = ConditionStatus.UNKNOWN if own.unknown else ConditionStatus.FALSE
-        return _make(kind, status, own.reason, own.message, facts)
+        return _make(kind, status, own.reason, own.sentence, facts)
     for condition in causes:
         if condition.status is ConditionStatus.FALSE:
             return _make(kind, ConditionStatus.FALSE, condition.reason, condition.message, facts)

@@ -211,9 +211,9 @@ async def test_a_distribution_of_another_bucket_is_a_mismatch(on_moto: Make, mot
     finding = caught.value.finding()
     assert (finding.reason, finding.subject, finding.stalled) == (Reason.DistributionMismatch, name, True)
     assert finding.message == (
-        f"Distribution {name} serves other-oidc.s3.eu-central-1.amazonaws.com, not the bucket {BUCKET}. "
-        "Set distributionID to the distribution of this bucket, or correct its origin."
+        f"Distribution {name} serves other-oidc.s3.eu-central-1.amazonaws.com, not the bucket {BUCKET}."
     )
+    assert finding.advice == "Set distributionID to the distribution of this bucket, or correct its origin."
 
 
 async def test_the_bucket_in_another_region_is_a_mismatch(on_moto: Make, moto: MotoServer) -> None:
@@ -270,7 +270,7 @@ async def test_a_missing_right_is_a_warning_that_names_it(
             await call(distribution)
     finding = caught.value.finding()
     assert (finding.reason, finding.severity, finding.unknown) == (Reason.InvalidationDenied, Severity.WARNING, False)
-    assert finding.message == expected
+    assert finding.sentence == expected
     assert not caught.value.retryable
 
 

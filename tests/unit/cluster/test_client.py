@@ -202,7 +202,7 @@ class TestCertificates:
             f"{stub.address} has a certificate that the cluster's CA did not issue for it ("
         )
         assert stub.seen == []  # no token was shown to it
-        assert ("Renew" if kind == "expired" else "Compare the CA") in error.finding().message
+        assert ("Renew" if kind == "expired" else "Compare the CA") in error.finding().advice
 
     async def test_an_endpoint_is_known_by_the_cluster_name(self, pki: PKI) -> None:
         """A single API server is asked by its address and known as kubernetes.default.svc."""
@@ -304,7 +304,7 @@ class TestCertificates:
             error = await failure_of(client)
         assert error.message == f"{stub.address} has a certificate of the right CA, but for another name"
         assert "tls-server-name" in error.hint
-        assert "Compare the CA" not in error.finding().message
+        assert "Compare the CA" not in error.finding().sentence
 
     @pytest.mark.parametrize(
         "host",

@@ -54,11 +54,11 @@ def test_merge_writes_nothing_over_another_issuer_or_another_key_set_path(docume
 
 def test_the_finding_shows_both_strings_and_the_field_of_a_new_object() -> None:
     """A slash at the end is seen only where both stand side by side."""
-    said = refused(Adoption.MERGE, SLASH).message
+    said = refused(Adoption.MERGE, SLASH).sentence
     assert f'their issuer is "{ISSUER}/" and spec.issuerURL is "{ISSUER}"' in said
     assert f"create it again with spec.issuerURL: {ISSUER}/ and spec.adoption: Merge" in said
     assert "jwks_uri" not in said, "the key set's URL is the same with a slash and without"
-    said = refused(Adoption.MERGE, CCOCTL).message
+    said = refused(Adoption.MERGE, CCOCTL).sentence
     assert f'their jwks_uri is "{ISSUER}/keys.json" and this issuer\'s is "{OURS}"' in said
     assert "create it again with spec.jwksPath: keys.json and spec.adoption: Merge" in said
 
@@ -66,7 +66,7 @@ def test_the_finding_shows_both_strings_and_the_field_of_a_new_object() -> None:
 def test_both_fields_are_named_where_both_differ() -> None:
     """An issuer of another name whose documents lie in this bucket."""
     other = "https://old.example.com"
-    said = refused(Adoption.MERGE, theirs(other, f"{other}/keys.json")).message
+    said = refused(Adoption.MERGE, theirs(other, f"{other}/keys.json")).advice
     assert f"spec.issuerURL: {other} and spec.jwksPath: keys.json and spec.adoption" in said
 
 
@@ -75,7 +75,7 @@ def test_both_fields_are_named_where_both_differ() -> None:
 )
 def test_no_field_is_named_where_none_would_fit(uri: str) -> None:
     """A key set elsewhere, or at a path that the field does not take."""
-    said = refused(Adoption.MERGE, theirs(uri=uri)).message
+    said = refused(Adoption.MERGE, theirs(uri=uri)).sentence
     assert "create it again" not in said
     assert "Replace" in said
 
@@ -84,8 +84,8 @@ def test_refuse_says_the_field_too() -> None:
     """Else one would choose Merge first, and be refused again."""
     found = refused(Adoption.REFUSE, CCOCTL)
     assert found.reason is Reason.DocumentsNotOurs
-    assert "spec.jwksPath: keys.json" in found.message
-    assert "spec.jwksPath" not in refused(Adoption.REFUSE, theirs()).message
+    assert "spec.jwksPath: keys.json" in found.advice
+    assert "spec.jwksPath" not in refused(Adoption.REFUSE, theirs()).sentence
 
 
 def test_replace_may_and_merge_may_where_everything_fits() -> None:

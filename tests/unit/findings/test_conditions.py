@@ -10,6 +10,7 @@ import pytest
 from oidc_publisher.findings import (
     CATALOGUE,
     CONDITION_ORDER,
+    MAX_SENTENCE,
     Condition,
     ConditionStatus,
     ConditionType,
@@ -18,6 +19,7 @@ from oidc_publisher.findings import (
     Reason,
     Severity,
     conditions,
+    refused_conditions,
     sorted_findings,
 )
 
@@ -207,7 +209,34 @@ def test_findings_come_root_cause_first_and_once() -> None:
     assert sorted_findings((unreadable, slow, denied, slow)) == (denied, slow, unreadable)
 
 
-def test_a_message_ends_with_what_to_do() -> None:
-    """A finding says what is wrong, then what an admin does next."""
+def test_what_is_wrong_and_what_to_do_are_joined_in_a_condition_alone() -> None:
+    """A condition has one text; a finding has a member for each, so that nobody has to cut."""
     finding = Finding.of(Reason.BucketNotFound, "s3://b does not exist")
-    assert finding.message == "s3://b does not exist. Create it, or correct spec.store."
+    assert (finding.message, finding.advice) == ("s3://b does not exist.", "Create it, or correct spec.store.")
+    found = by_type(conditions((finding,), GOOD))
+    for kind in (ConditionType.READY, ConditionType.PUBLISHED, ConditionType.STALLED):
+        assert found[kind].message == "s3://b does not exist. Create it, or correct spec.store."
+
+
+def test_every_condition_that_a_finding_moves_says_what_to_do() -> None:
+    """Whichever of them it moves, and in an object that cannot be read."""
+    for reason in Reason:
+        finding = Finding.of(reason, "It is so")
+        for condition in conditions((finding,), replace(GOOD, may_sign=False)):
+            assert condition.message != finding.message
+    for condition in refused_conditions(Finding.of(Reason.SpecUnsupported, "spec.store"), GOOD):
+        assert condition.message == f"spec.store. {CATALOGUE[Reason.SpecUnsupported].hint}"
+
+
+def test_a_check_may_advise_better_than_the_catalogue() -> None:
+    """An empty hint is none."""
+    better = Finding.of(Reason.BucketNotFound, "s3://b does not exist.", hint="Look into the account 123.")
+    assert better.sentence == "s3://b does not exist. Look into the account 123."
+    assert Finding.of(Reason.BucketNotFound, "gone", hint="").advice == CATALOGUE[Reason.BucketNotFound].hint
+
+
+def test_a_message_without_end_leaves_room_for_what_to_do() -> None:
+    """A condition that is cut at its end would lose the advice first."""
+    endless = Finding.of(Reason.BucketNotFound, "x" * 100_000, hint="y" * 100_000)
+    assert len(endless.sentence) == MAX_SENTENCE
+    assert Finding.of(Reason.BucketNotFound, "x" * 100_000).sentence.endswith("... Create it, or correct spec.store.")

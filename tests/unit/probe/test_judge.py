@@ -50,7 +50,8 @@ def test_a_broken_issuer_has_the_reasons_of_its_defect(name: str) -> None:
         assert finding.subject in (DISCOVERY_URL, JWKS_URI, "AWS", "GCP", "Kubernetes", "openidconnect-rs")
         assert CATALOGUE[finding.reason].condition is ConditionType.SERVED
         assert finding.message.endswith(".")
-        assert "?" not in finding.message  # no query: it may hold a signature
+        assert finding.advice.endswith(".")
+        assert "?" not in finding.sentence  # no query: it may hold a signature
     assert bool(judgement.achieved) == all(f.severity is not Severity.CRITICAL for f in judgement.findings)
 
 
@@ -156,11 +157,11 @@ def test_a_stranger_s_document_is_critical_even_while_a_write_spreads(name: str)
 def test_messages_name_what_differs() -> None:
     """The two issuer strings; the keys that lack and the keys that are too many; the S3 code."""
     mismatch = judge(look_at("trailing-slash"), expected()).findings[0].message
-    assert mismatch.startswith(f'{DISCOVERY_URL} names the issuer "{ISSUER}/", not "{ISSUER}". ')
+    assert mismatch == f'{DISCOVERY_URL} names the issuer "{ISSUER}/", not "{ISSUER}".'
     stale = judge(look_at("older-set"), expected()).findings[0].message
     assert f'without "{published()[1].key_id}" and with "{former_key().key_id}"' in stale
     blocked = judge(look_at("bucket-not-public"), expected()).findings[0].message
-    assert blocked.startswith(f"{DISCOVERY_URL} answers 403 (AccessDenied). ")
+    assert blocked == f"{DISCOVERY_URL} answers 403 (AccessDenied)."
     redirected = judge(look_at("redirect-to-www"), expected()).findings[0].message
     assert 'answers 308 and points to "https://www/x"' in redirected
 

@@ -96,7 +96,7 @@ def test_the_finding_says_what_the_page_says(name: str) -> None:
     (of_discovery,) = (finding for finding in findings if finding.subject == DISCOVERY_URL)
     assert of_discovery.message.startswith(f"{DISCOVERY_URL} answers {status} ({code})")
     for words in NAMED[name]:
-        assert words in of_discovery.message
+        assert words in of_discovery.sentence
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def test_a_page_of_nobody_known_gets_the_catalogues_advice(body: bytes) -> None:
     assert advice_for(body) is None
     refused = Fetched(DISCOVERY_URL, 403, body)
     (finding, *_) = judge(Look((Read(refused, None),), NOW), expected()).findings
-    assert finding.message.endswith(CATALOGUE[Reason.AccessBlocked].hint)
+    assert finding.advice == CATALOGUE[Reason.AccessBlocked].hint
 
 
 # The beginnings of what these answer, from reports of their users.
@@ -137,9 +137,9 @@ def test_a_page_for_people_is_no_bucket_policy(name: str) -> None:
     refused = Fetched(DISCOVERY_URL, 403, WALLS[name], content_type="text/html")
     (finding, *_) = judge(Look((Read(refused, None),), NOW), expected()).findings
     assert finding.reason is Reason.AccessBlocked
-    assert finding.message.startswith(f"{DISCOVERY_URL} answers 403. ")
-    assert "GET of both paths through" in finding.message
-    assert "bucket" not in finding.message.lower()
+    assert finding.message == f"{DISCOVERY_URL} answers 403."
+    assert "GET of both paths through" in finding.advice
+    assert "bucket" not in finding.sentence.lower()
 
 
 @pytest.mark.parametrize(
@@ -151,7 +151,7 @@ def test_a_page_for_people_says_nothing_where_nobody_is_refused(status: int, rea
     absent = Fetched(DISCOVERY_URL, status, WALLS["nginx"])
     (finding, *_) = judge(Look((Read(absent, None),), NOW), expected()).findings
     assert finding.reason is reason
-    assert finding.message.endswith(CATALOGUE[reason].hint)
+    assert finding.advice == CATALOGUE[reason].hint
 
 
 def test_an_endpoint_is_a_host_name() -> None:

@@ -177,4 +177,4 @@ def test_the_finding_names_the_way_out() -> None:
     found = not_deleted(StoreError(Reason.AccessDenied, "s3:DeleteObject is denied", hint="Allow it."), "s3://abc")
     assert found.reason is Reason.AccessDenied
     assert "s3://abc" in found.message
-    assert found.message.index("Allow it.") < found.message.index("spec.deletionPolicy to Retain")
+    assert found.advice.index("Allow it.") < found.advice.index("spec.deletionPolicy to Retain")

@@ -46,7 +46,7 @@ def test_an_unknown_nonce_under_our_mark_is_a_second_writer() -> None:
         assert refused is not None
         assert refused.reason is Reason.OwnershipLost
         assert "its serial is 12, ours is 10" in refused.message
-        assert "status.ledger.secondWriterTime" in refused.message
+        assert "status.ledger.secondWriterTime" in refused.advice
 
 
 def test_where_nobody_remembers_it_is_an_unknown_writer_and_counts_as_ours() -> None:

@@ -28,7 +28,7 @@ def told(world: World) -> str:
     """What is said of the key that waits."""
     assert world.last is not None
     (finding,) = (f for f in world.last.findings if f.reason is Reason.PrePublishing)
-    return finding.message
+    return finding.sentence
 
 
 def test_an_age_above_a_day_counts_only_while_the_wire_states_it() -> None:

@@ -163,7 +163,7 @@ class TestIncomplete:
             stub.on("GET", JWKS, answer)
             result = await read(pki, stub)
         assert [finding.reason for finding in result.findings] == [reason]
-        assert said in result.findings[0].message
+        assert said in result.findings[0].sentence
         assert stub.address in result.findings[0].message
         assert (result.reading.complete, result.reading.missing, kids(result)) == (
             False,
@@ -281,8 +281,8 @@ class TestAddressOfNobody:
         """The source's own addresses."""
         down = f"127.0.0.1:{free_port()}"
         result = await read(pki, addresses=(down,))
-        assert "spec.keySources[].apiServer.addresses" in result.findings[0].message
-        assert "key source api" in result.findings[0].message
+        assert "spec.keySources[].apiServer.addresses" in result.findings[0].advice
+        assert "key source api" in result.findings[0].advice
 
     async def test_of_the_cluster(self, pki: PKI) -> None:
         """The EndpointSlice, and how to look at it."""
@@ -292,8 +292,8 @@ class TestAddressOfNobody:
             stub.on("GET", SLICES, says({"items": [{"endpoints": endpoints, "ports": [{"port": port}]}]}))
             async with client_of(pki, stub.address) as client:
                 result = await APIServerSource(client, "api").read()
-        assert "kubectl get endpointslices -n default" in result.findings[0].message
-        assert "addresses" not in result.findings[0].message
+        assert "kubectl get endpointslices -n default" in result.findings[0].advice
+        assert "addresses" not in result.findings[0].sentence
 
 
 class TestWithoutAuthority:
@@ -315,7 +315,7 @@ class TestWithoutAuthority:
                 result = await APIServerSource(client, "api", (stranger.address,)).read()
         assert (stranger.seen, kids(result), result.endpoints) == ([], [], None)
         assert [finding.reason for finding in result.findings] == [Reason.SpecUnsupported]
-        assert "certificate-authority" in result.findings[0].message
+        assert "certificate-authority" in result.findings[0].advice
         assert result.reading.missing == (f"API server {stranger.address}",)
 
     async def test_only_the_own_server_is_asked(self, pki: PKI) -> None:

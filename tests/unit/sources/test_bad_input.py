@@ -256,7 +256,8 @@ class TestDeletedAndMadeAgain:
         )
         (finding,) = gone.findings
         assert (finding.reason, finding.subject) == (Reason.SourceNotFound, "ConfigMap keys/signers")
-        assert finding.message.startswith("ConfigMap keys/signers does not exist. Create it")
+        assert finding.message == "ConfigMap keys/signers does not exist."
+        assert finding.advice.startswith("Create it")
         assert (gone.reading.complete, gone.reading.missing) == (False, ("ConfigMap keys/signers",))
         plan = planned(gone, before=planned(there).ledger, hours=100)
         assert published(plan) == [GOOD_KID]
@@ -276,7 +277,7 @@ class TestDeletedAndMadeAgain:
         (result,) = await read_object(pki, "secret", PATTERN, refuses(403, "Forbidden", "no"))
         (finding,) = result.findings
         assert finding.reason is Reason.SourceForbidden
-        assert "get and watch secrets with resourceNames [signers] in namespace keys" in finding.message
+        assert "get and watch secrets with resourceNames [signers] in namespace keys" in finding.advice
         assert not result.reading.complete
 
 

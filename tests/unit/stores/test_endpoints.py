@@ -59,10 +59,10 @@ async def refusal(url: str, *allowed: str) -> str:
             await operation
         errors.append(caught.value)
     assert {(e.reason, e.subject) for e in errors} == {(Reason.EndpointNotAllowed, f"s3://example-oidc/prod/{JWKS}")}
-    assert len({str(e.finding().message) for e in errors}) == 1
+    assert len({str(e.finding().sentence) for e in errors}) == 1
     assert (store.location, store.endpoint_url, store.clock_offsets) == ("s3://example-oidc/prod", url, ())
     await store.aclose()
-    return errors[0].finding().message
+    return errors[0].finding().sentence
 
 
 @pytest.mark.parametrize("address", LINK_LOCAL)

@@ -13,7 +13,7 @@ from oidc_publisher.cli.plan.caveats import caveats_of
 from oidc_publisher.cli.plan.decision import Decided, Refused
 from oidc_publisher.cli.plan.diff import unified_diff, what_changes
 from oidc_publisher.cli.plan.keys import KeyChange, key_changes
-from oidc_publisher.cli.status.page import FindingLine, advice_apart
+from oidc_publisher.cli.status.page import FindingLine
 from oidc_publisher.documents import DISCOVERY_PATH, StoredDocument, Write, plan_writes
 from oidc_publisher.errors import FetchError
 from oidc_publisher.findings import Finding, Reason, most_important, sorted_findings
@@ -115,7 +115,7 @@ def preview(basis: Basis, decided: Decided, now: datetime, *, mints: bool, crd: 
         distribution=_distribution(basis) if writes else "",
         keys=() if undecided else key_changes(decided.plan, decided.seen.stored.keys, decided.seen.policy, now),
         findings=_findings(_reported(decided, mints=mints)),
-        events=tuple(Note(event.reason.value, event.message) for event in (*decided.plan.events, *intent.events)),
+        events=tuple(Note(event.reason.value, event.sentence) for event in (*decided.plan.events, *intent.events)),
     )
 
 
@@ -145,10 +145,7 @@ def _result(decided: Decided) -> tuple[Result, str]:
 
 
 def _because(finding: Finding | None) -> str:
-    if finding is None:
-        return "Nobody can tell."
-    message, _ = advice_apart(finding.reason.value, finding.message)
-    return f"{finding.reason}: {message}"
+    return "Nobody can tell." if finding is None else f"{finding.reason}: {finding.message}"
 
 
 def _writes(decided: Decided) -> tuple[Write, ...]:
@@ -215,6 +212,6 @@ def _reported(decided: Decided, *, mints: bool) -> tuple[Finding, ...]:
 
 def _findings(found: tuple[Finding, ...]) -> tuple[FindingLine, ...]:
     return tuple(
-        FindingLine(f.reason.value, f.severity.value, f.subject, *advice_apart(f.reason.value, f.message), None)
+        FindingLine(f.reason.value, f.severity.value, f.subject, f.message, f.advice, None)
         for f in sorted_findings(found)
     )

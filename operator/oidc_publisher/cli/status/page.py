@@ -11,7 +11,7 @@ from typing import Any
 from oidc_publisher.api import OIDCIssuer, StatusFinding, StatusKey, format_time
 from oidc_publisher.api.common import wire_name
 from oidc_publisher.cli.wait.verdict import condition, proof_expires
-from oidc_publisher.findings import CATALOGUE, ConditionType, Reason
+from oidc_publisher.findings import ConditionType, Reason
 
 NEWEST_EVENTS = 10
 
@@ -29,7 +29,7 @@ class ConditionLine:
 
 @dataclass(frozen=True, slots=True)
 class FindingLine:
-    """A failed check; `advice` is what to do, empty where the message says it in words of its own."""
+    """A failed check; `advice` is what to do, empty where a former version of the operator has put it into the message."""
 
     reason: str
     severity: str
@@ -160,15 +160,14 @@ def _caveats(issuer: OIDCIssuer, now: datetime) -> Iterator[str]:
 
 
 def _finding(finding: StatusFinding) -> FindingLine:
-    message, advice = advice_apart(finding.reason, finding.message)
-    return FindingLine(finding.reason, finding.severity, finding.subject or "", message, advice, finding.since_time)
-
-
-def advice_apart(reason: str, message: str) -> tuple[str, str]:
-    """What is wrong, and what to do: the catalogue's advice, where it ends the message."""
-    advice = CATALOGUE[Reason(reason)].hint if reason in Reason.__members__ else ""
-    apart = bool(advice) and message.endswith(advice)
-    return (message.removesuffix(advice).rstrip(), advice) if apart else (message, "")
+    return FindingLine(
+        finding.reason,
+        finding.severity,
+        finding.subject or "",
+        finding.message,
+        finding.advice or "",
+        finding.since_time,
+    )
 
 
 def _key(key: StatusKey, issuer: OIDCIssuer) -> KeyLine:

@@ -22,7 +22,7 @@ from oidc_publisher.cli.text.console import (
 )
 from oidc_publisher.cli.text.keyids import shortened
 from oidc_publisher.cli.text.times import both
-from oidc_publisher.findings import Reason
+from oidc_publisher.findings import Reason, joined
 
 
 def print_page(page: Page, console: Console, now: datetime) -> None:
@@ -82,7 +82,7 @@ def _status(line: ConditionLine) -> Text:
 
 def _message(line: ConditionLine, page: Page) -> Text:
     """The condition's message, unless a finding below says the same."""
-    said = {f"{finding.message} {finding.advice}".strip() for finding in page.findings}
+    said = {joined(finding.message, finding.advice) for finding in page.findings}
     return Text("see findings", style="dim") if line.message in said else plain(line.message)
 
 

@@ -8,7 +8,7 @@ from enum import Enum, auto
 
 from oidc_publisher.api import OIDCIssuer, StatusCondition, StatusKey
 from oidc_publisher.cli.text.times import both
-from oidc_publisher.findings import ConditionType, Reason
+from oidc_publisher.findings import ConditionType, Reason, joined
 from oidc_publisher.rotation import COARSE
 
 #: A status is fresh while it is not older than this many intervals (R10).
@@ -208,4 +208,5 @@ def _trouble(issuer: OIDCIssuer, kind: ConditionType) -> str:
 
 
 def _finding_about(issuer: OIDCIssuer, reason: Reason) -> str:
-    return next((f" {f.reason}: {f.message}" for f in issuer.status.findings if f.reason == reason), "")
+    found = (f for f in issuer.status.findings if f.reason == reason)
+    return next((f" {f.reason}: {joined(f.message, f.advice)}" for f in found), "")

@@ -40,8 +40,9 @@ class EventRecorder:
 
     async def happened(self, issuer: Told, event: Finding) -> None:
         """Something that is over as soon as it has happened: a key became safe, drift was repaired."""
-        log.info(event.message, issuer=issuer.metadata.name, reason=str(event.reason), subject=event.subject)
-        await self._post(issuer, str(event.reason), event.message, warning=event.severity is not Severity.INFO)
+        name, reason = issuer.metadata.name, str(event.reason)
+        log.info(event.message, issuer=name, reason=reason, subject=event.subject, advice=event.advice)
+        await self._post(issuer, reason, event.sentence, warning=event.severity is not Severity.INFO)
 
     async def changed(self, issuer: Told, status: OIDCIssuerStatus) -> None:
         """Conditions that are not as they were: each in the log, Ready as an event too."""

@@ -8,20 +8,13 @@ from datetime import datetime
 from typing import Any
 
 from oidc_publisher.api import OIDCIssuerStatus, StatusFinding, StatusKeyOrigin, to_status_json
-from oidc_publisher.findings import Finding, Reason
+from oidc_publisher.findings import Finding, Reason, shortened
 
 #: etcd takes 1.5 MiB in one request (--max-request-bytes). The rest is for annotations (256 KiB at most) and the spec.
 MAX_STATUS_BYTES = 1_200_000
-#: A message is read by people. The API server itself refuses one of a condition above 32,768 characters.
-MAX_MESSAGE = 4_096
-#: In a status that is too large: the findings that are kept, and the length of their messages.
-_FEW_FINDINGS, _SHORT_MESSAGE = 8, 512
+#: In a status that is too large: the findings that are kept, and the length of what each says.
+_FEW_FINDINGS, _SHORT = 8, 512
 _SUBJECT = "status"
-
-
-def shortened(message: str, most: int = MAX_MESSAGE) -> str:
-    """`message`, cut where it is longer than anybody reads."""
-    return message if len(message) <= most else f"{message[: most - 3]}..."
 
 
 def fitted(
@@ -67,7 +60,12 @@ def _without_entry_names(status: OIDCIssuerStatus) -> OIDCIssuerStatus:
 
 def _with_few_findings(status: OIDCIssuerStatus) -> OIDCIssuerStatus:
     findings = tuple(
-        finding.model_copy(update={"message": shortened(finding.message, _SHORT_MESSAGE)})
+        finding.model_copy(
+            update={
+                "message": shortened(finding.message, _SHORT),
+                "advice": shortened(finding.advice, _SHORT) if finding.advice else None,
+            }
+        )
         for finding in status.findings[:_FEW_FINDINGS]
     )
     return status.model_copy(update={"findings": findings})
@@ -82,5 +80,6 @@ def _left_out(before: OIDCIssuerStatus, now: datetime) -> StatusFinding:
         severity=str(finding.severity),
         subject=finding.subject,
         message=finding.message,
+        advice=finding.advice,
         since_time=next(known, None) or now.replace(microsecond=0),
     )

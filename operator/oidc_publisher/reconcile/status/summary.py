@@ -15,6 +15,7 @@ from oidc_publisher.api import (
 )
 from oidc_publisher.findings import (
     CONDITION_ORDER,
+    MAX_SENTENCE,
     Condition,
     ConditionStatus,
     ConditionType,
@@ -24,11 +25,11 @@ from oidc_publisher.findings import (
     Severity,
     conditions,
     refused_conditions,
+    shortened,
     sorted_findings,
 )
 from oidc_publisher.harmless import harmless
 from oidc_publisher.reconcile.status.ledger import keys_of, ledger_of
-from oidc_publisher.reconcile.status.size import shortened
 from oidc_publisher.rotation import Advance, Ledger, coarse, signing_key_ids, whole_second
 
 #: status.findings holds at most this many, root cause first.
@@ -171,7 +172,7 @@ def _condition(condition: Condition) -> StatusCondition:
         observed_generation=condition.observed_generation,
         last_transition_time=condition.last_transition_time,
         reason=str(condition.reason),
-        message=shortened(condition.message),
+        message=shortened(condition.message, MAX_SENTENCE),
     )
 
 
@@ -182,7 +183,7 @@ def _read_findings(known: Iterable[StatusFinding]) -> Iterable[Finding]:
             reason, severity = Reason(finding.reason), Severity(finding.severity)
         except ValueError:
             continue
-        yield Finding(reason, severity, finding.subject or "", finding.message)
+        yield Finding(reason, severity, finding.subject or "", finding.message, finding.advice or "")
 
 
 def _findings(found: tuple[Finding, ...], known: tuple[StatusFinding, ...], now: datetime) -> tuple[StatusFinding, ...]:
@@ -192,7 +193,8 @@ def _findings(found: tuple[Finding, ...], known: tuple[StatusFinding, ...], now:
             reason=str(finding.reason),
             severity=str(finding.severity),
             subject=harmless(finding.subject) or None,
-            message=shortened(finding.message),
+            message=finding.message,
+            advice=finding.advice or None,
             since_time=since.get((str(finding.reason), harmless(finding.subject))) or now.replace(microsecond=0),
         )
         for finding in found[:MAX_FINDINGS]

@@ -98,18 +98,30 @@ def test_a_terminal_gets_colours_and_none_when_they_are_unwanted() -> None:
 
 
 def test_a_finding_tells_what_is_wrong_and_then_what_to_do() -> None:
-    """The catalogue's advice stands on a line of its own; the conditions do not repeat it."""
-    message = "The key set is older than 2h. Use 24h outside of tests: clouds keep key sets for an undocumented time."
+    """The advice stands on a line of its own, whoever gave it; the conditions do not repeat it."""
+    finding = {"reason": "Redirected", "severity": "Critical", "message": "It redirects.", "sinceTime": ago(HOUR)}
     found = issuer(
-        findings=[{"reason": "PrePublishShort", "severity": "Warning", "message": message, "sinceTime": ago(HOUR)}],
-        conditions=[condition("Ready", "False", "PrePublishShort", message)],
+        findings=[finding | {"advice": "Serve it at /prod."}],
+        conditions=[condition("Ready", "False", "Redirected", "It redirects. Serve it at /prod.")],
     )
     lines = text(page(found))
-    at = lines.index("  Warning PrePublishShort since 2026-02-01T11:00:47Z (1h ago)")
-    assert lines[at + 1] == "    The key set is older than 2h."
-    assert lines[at + 2] == "    -> Use 24h outside of tests: clouds keep key sets for an undocumented time."
+    at = lines.index("  Critical Redirected since 2026-02-01T11:00:47Z (1h ago)")
+    assert lines[at + 1 : at + 3] == ["    It redirects.", "    -> Serve it at /prod."]
     assert any(line.endswith("see findings") for line in lines)
-    assert sum(message in line for line in lines) == 0
+    assert sum("It redirects." in line for line in lines) == 1
+    assert to_json(page(found))["findings"] == [finding | {"advice": "Serve it at /prod."}]
+
+
+def test_a_finding_of_a_former_version_is_shown_as_it_is() -> None:
+    """Its message ends with what to do, and nothing is cut off it."""
+    message = "It redirects. Serve the documents at the issuer URL itself."
+    finding = {"reason": "Redirected", "severity": "Critical", "message": message, "sinceTime": ago(HOUR)}
+    found = issuer(findings=[finding], conditions=[condition("Ready", "False", "Redirected", message)])
+    lines = text(page(found))
+    assert f"    {message}" in lines
+    assert not any("->" in line for line in lines)
+    assert any(line.endswith("see findings") for line in lines)
+    assert to_json(page(found))["findings"] == [finding]
 
 
 @pytest.mark.parametrize(

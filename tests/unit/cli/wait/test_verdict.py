@@ -26,10 +26,12 @@ KEYS: dict[str, tuple[str, dict[str, Any], Answer, str]] = {
         NEW,
         {
             "keys": [key(NEW, "Pending", publishedTime=None, servedSinceTime=None)],
-            "findings": [{"reason": "TooManyKeys", "severity": "Critical", "message": "100 RSA keys."}],
+            "findings": [
+                {"reason": "TooManyKeys", "severity": "Critical", "message": "100 RSA keys.", "advice": "Retire some."}
+            ],
         },
         Answer.NOT_YET,
-        "not published yet. TooManyKeys: 100 RSA keys.",
+        "not published yet. TooManyKeys: 100 RSA keys. Retire some.",
     ),
     "retiring": (GONE, {}, Answer.NO, "is Retiring"),
     "retiring although it was safe": (

@@ -96,7 +96,7 @@ def test_a_wrong_issuer_names_both_strings() -> None:
     assert reasons(findings) == [Reason.WrongIssuerInToken]
     assert f'"{ISSUER}/", not "{ISSUER}"' in findings[0].message
     # Where ours is the second --service-account-issuer, "set it" is what the admin has done.
-    assert "make this one the first" in findings[0].message
+    assert "make this one the first" in findings[0].advice
 
 
 def test_a_key_that_is_not_served_is_named() -> None:
@@ -221,7 +221,8 @@ def test_a_life_beyond_the_policy_is_reported(name: str) -> None:
     assert finding is not None
     assert (finding.reason, finding.subject) == (Reason.TokenOutlivesPolicy, ENDPOINT)
     sentence = f"grants tokens that live longer than rotation.maxTokenLifetime (24h): it granted one of {said}"
-    assert finding.message.startswith(f"{ENDPOINT} {sentence}. Set ")
+    assert finding.message == f"{ENDPOINT} {sentence}."
+    assert finding.advice.startswith("Set ")
 
 
 def test_a_life_that_nobody_states_is_left_to_the_proof() -> None:

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from oidc_publisher.api import OIDCIssuerStatus, StatusFinding, read_issuer, to_status_json
-from oidc_publisher.findings import Finding, Reason
+from oidc_publisher.findings import CATALOGUE, MAX_SENTENCE, ConditionType, Finding, Reason
 from oidc_publisher.keys import PublicKey
 from oidc_publisher.reconcile.status.ledger import keys_of
-from oidc_publisher.reconcile.status.size import MAX_MESSAGE, MAX_STATUS_BYTES, fitted, stored_bytes
+from oidc_publisher.reconcile.status.size import MAX_STATUS_BYTES, fitted, stored_bytes
 from oidc_publisher.reconcile.status.summary import Summary, summarise
 from oidc_publisher.rotation import Ledger, LedgerKey, Origin
 from tests.support.memorypass import memory_pass
@@ -65,11 +65,15 @@ def test_names_of_entries_go_first_and_every_source_stays() -> None:
 
 
 def test_then_the_tail_of_the_findings_goes() -> None:
-    """The root causes stay, shortened."""
-    tail = tuple(StatusFinding(reason="EntryUnreadable", severity="Warning", message="m" * 30_000) for _ in range(32))
+    """The root causes stay, shortened, and each says what to do."""
+    long = StatusFinding(reason="EntryUnreadable", severity="Warning", message="m" * 30_000, advice="a" * 30_000)
+    tail = (long.model_copy(update={"advice": None}), *[long] * 31)
     cut, _ = fitted(status(FEW, 512, tail), OIDCIssuerStatus(), NOW)
     assert stored_bytes(to_status_json(cut)) <= MAX_STATUS_BYTES
     assert [f.reason for f in cut.findings] == ["EntryUnreadable"] * 8 + ["TooManyKeys"]
+    assert [len(f.message) for f in cut.findings[:8]] == [512] * 8
+    assert [f.advice and len(f.advice) for f in cut.findings[:8]] == [None, *[512] * 7]
+    assert cut.findings[-1].advice == CATALOGUE[Reason.TooManyKeys].hint
     assert len(cut.keys) == 512
 
 
@@ -103,8 +107,11 @@ async def test_a_status_that_is_refused_as_too_large_does_not_leave_an_old_yes(p
 
 
 def test_a_message_is_never_longer_than_a_condition_may_be() -> None:
-    """The API server answers 422 to one above 32,768 characters, for ever."""
-    endless = Finding.of(Reason.SourceNotFound, "x" * 100_000)
-    found = summarise(read_issuer(OBJECT), Summary(findings=(endless,)), NOW)
-    assert {len(f.message) for f in found.findings} == {MAX_MESSAGE}
-    assert max(len(c.message) for c in found.conditions) == MAX_MESSAGE
+    """The API server answers 422 to one above 32,768 characters, for ever. What a step achieved has no other bound."""
+    endless = Finding.of(Reason.SourceNotFound, "x" * 100_000, hint="y" * 100_000)
+    achieved = {ConditionType.SERVED: "z" * 100_000}
+    found = summarise(read_issuer(OBJECT), Summary(findings=(endless,), achieved=achieved), NOW)
+    assert {(len(f.message), len(f.advice or "")) for f in found.findings} == {(4_096, 1_024)}
+    lengths = {c.type: len(c.message) for c in found.conditions if c.reason in ("SourceNotFound", "Succeeded")}
+    assert lengths == dict.fromkeys(("Ready", "KeysRead", "Served", "Reconciling"), MAX_SENTENCE)
+    assert MAX_SENTENCE <= 32_768
