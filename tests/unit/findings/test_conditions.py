@@ -22,6 +22,12 @@ from oidc_publisher.findings import (
     refused_conditions,
     sorted_findings,
 )
+from oidc_publisher.findings.catalogue.events import EVENTS
+from oidc_publisher.findings.catalogue.plan import PLAN
+from oidc_publisher.findings.catalogue.prove import PROVE
+from oidc_publisher.findings.catalogue.publish import PUBLISH
+from oidc_publisher.findings.catalogue.read import READ
+from oidc_publisher.findings.catalogue.report import REPORT
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 GOOD = Facts(
@@ -44,6 +50,7 @@ def status_of(*findings: Finding, facts: Facts = GOOD) -> dict[ConditionType, Co
 def test_every_reason_is_in_the_catalogue_with_whole_sentences() -> None:
     """A reason without an entry, or with half a sentence, would reach a person."""
     assert set(CATALOGUE) == set(Reason)
+    assert len(CATALOGUE) == sum(map(len, (READ, PLAN, PUBLISH, PROVE, REPORT, EVENTS))), "one of two would be dead"
     for entry in CATALOGUE.values():
         assert entry.meaning.endswith(".")
         assert entry.hint.endswith(".")
