@@ -128,7 +128,8 @@ def _settled(issuer: OIDCIssuer, planned: PlannedDocuments) -> bool:
 
 def documents_for(spec: OIDCIssuerSpec, ledger: Ledger, keys: tuple[PublicKey, ...], *, owner: str) -> PlannedDocuments:
     """Both documents for `keys` under the ledger's serial and the longest times of the published keys (R9)."""
-    published = [entry for entry in ledger.keys if entry.key in keys]
+    chosen = frozenset(keys)
+    published = [entry for entry in ledger.keys if entry.key in chosen]
     mark = OwnerMark(
         owner=owner,
         serial=ledger.serial,
@@ -185,7 +186,8 @@ def _is_drift(difference: Difference, stored: StoredDocuments, ledger: Ledger) -
 
 def _strangers(stored: StoredDocuments, ledger: Ledger) -> tuple[str, ...]:
     """Stored keys that the ledger does not know; an older ledger would have learnt them (R9)."""
-    return tuple(key.key_id for key in stored_keys(stored) if ledger.get(key.key_id) is None)
+    known = {entry.key_id for entry in ledger.keys}
+    return tuple(key.key_id for key in stored_keys(stored) if key.key_id not in known)
 
 
 def _taken_over(place: Place, stored: StoredDocuments, ledger: Ledger, whose: Standing) -> Finding:

@@ -75,7 +75,8 @@ def _prevents(finding: Finding) -> bool:
 
 def _in_place(plan: Advance) -> tuple[PublicKey, ...]:
     """The keys that readers should find: not one that could not be written yet, still one that could not be removed."""
-    entries = (e for e in plan.ledger.keys if e.leaving or (e.published_time is not None and e.key in plan.publish))
+    planned = frozenset(plan.publish)
+    entries = (e for e in plan.ledger.keys if e.leaving or (e.published_time is not None and e.key in planned))
     return tuple(entry.key for entry in entries)
 
 

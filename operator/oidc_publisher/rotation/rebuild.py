@@ -143,7 +143,7 @@ def take_over(ledger: Ledger, seen: Pass) -> Ledger:
 
 def _inherit(entry: LedgerKey, seen: Pass, lifetime: timedelta, age: timedelta, *, moved: bool) -> LedgerKey:
     entry = replace(entry, stale_age=max(entry.stale_age, age))
-    if entry.key not in seen.stored.keys:
+    if entry.key not in seen.stored_keys:
         return entry
     if moved:
         # Until now the public URL showed our former place, whatever has been lying here: these documents are no proof
