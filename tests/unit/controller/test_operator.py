@@ -6,9 +6,11 @@ import asyncio
 import json
 import os
 import signal
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,6 +19,7 @@ from aiohttp import web
 
 from oidc_publisher.controller import operator
 from oidc_publisher.controller.settings import RunSettings
+from oidc_publisher.reconcile.passes import Outcome
 from oidc_publisher.telemetry.address import Address
 from tests.support.apistub import APIStub, refuses, says, serving
 from tests.support.statuses import issuer_object
@@ -175,3 +178,36 @@ async def test_a_watch_that_breaks_is_begun_again(pki: PKI, tmp_path: Path) -> N
         os.kill(os.getpid(), signal.SIGINT)
         assert await asyncio.wait_for(running, 30) == 0
         cluster.stop.set()
+
+
+async def test_what_a_pass_has_imported_is_kept_out_of_collections(
+    pki: PKI, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full collection walks through a cloud's library in a turn of the event loop: 25 ms each time."""
+    frozen: list[bool] = []
+    monkeypatch.setattr(operator.gc, "freeze", lambda: frozen.append("cloud" in sys.modules))
+    monkeypatch.setattr(operator, "_the_reconciler", lambda *_: Importing(monkeypatch))
+    cluster = Cluster()
+    async with serving(pki) as stub:
+        cluster.serve(stub)
+        running = asyncio.create_task(operator.run(settings_for(stub, pki, tmp_path)))
+        await eventually(lambda: len(frozen) > 1)
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert await asyncio.wait_for(running, 30) == 0
+        cluster.stop.set()
+    assert frozen[:2] == [False, True], "at the start, and after the pass that imported something"
+
+
+@dataclass
+class Importing:
+    """A reconciler whose first pass imports a module."""
+
+    monkeypatch: pytest.MonkeyPatch
+
+    async def reconcile(self, _: str) -> Outcome:
+        """Import it."""
+        self.monkeypatch.setitem(sys.modules, "cloud", ModuleType("cloud"))
+        return Outcome()
+
+    async def close(self) -> None:
+        """Hold nothing open."""

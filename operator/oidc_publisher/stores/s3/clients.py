@@ -124,10 +124,10 @@ class S3Clients:
             import boto3.session  # noqa: PLC0415 - clouds are imported only when used
             import botocore.session  # noqa: PLC0415
 
-            from oidc_publisher.stores.s3.servicedata import PlainFiles  # noqa: PLC0415 - imports botocore
+            from oidc_publisher.stores.s3.servicedata import shared_loader  # noqa: PLC0415 - imports botocore
 
             core = botocore.session.get_session()
-            core.get_component("data_loader").file_loader = PlainFiles()
+            core.register_component("data_loader", shared_loader(core.get_config_variable("data_path")))
             core.set_default_client_config(_timeouts())  # for STS, which would wait for minutes otherwise
             self._session = AWSSession(boto3.session.Session(botocore_session=core), core)
         return self._session

@@ -7,12 +7,13 @@ Python 3.7; botocore's own code is older.
 
 from __future__ import annotations
 
+import functools
 import gzip
 import json
 from pathlib import Path
 from typing import Any
 
-from botocore.loaders import JSONFileLoader
+from botocore.loaders import JSONFileLoader, Loader, create_loader
 
 
 class PlainFiles(JSONFileLoader):
@@ -24,3 +25,14 @@ class PlainFiles(JSONFileLoader):
         if plain.is_file():
             return json.loads(plain.read_bytes())
         return json.loads(gzip.decompress(packed.read_bytes())) if packed.is_file() else None
+
+
+@functools.cache
+def shared_loader(data_path: str | None) -> Loader:
+    """Return the loader of every session of the process: one that looks for other credentials reads no file again.
+
+    `data_path` is botocore's setting of that name (AWS_DATA_PATH).
+    """
+    loader = create_loader(data_path)
+    loader.file_loader = PlainFiles()
+    return loader
