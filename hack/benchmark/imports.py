@@ -12,7 +12,7 @@ from hack.benchmark.figures import Chapter, Figure
 from hack.benchmark.options import Amount
 
 MODULES = (
-    "oidc_publisher.cli.run, oidc_publisher.controller.operator, oidc_publisher.reconcile.reconciler,"
+    "oidc_publisher.cli.run.command, oidc_publisher.controller.operator, oidc_publisher.reconcile.reconciler,"
     " oidc_publisher.telemetry.health, oidc_publisher.telemetry.logs"
 )
 _TIMED = f"""

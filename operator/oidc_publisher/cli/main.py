@@ -20,7 +20,7 @@ from oidc_publisher.errors import PublisherError
 
 #: Each command's module, in the order --help shows; it has an attribute `command`.
 _COMMANDS = {
-    "run": ("oidc_publisher.cli.run", "Run the operator."),
+    "run": ("oidc_publisher.cli.run.command", "Run the operator."),
     "plan": ("oidc_publisher.cli.plan.command", "Show what a manifest would change, as a diff. Nothing is written."),
     "status": ("oidc_publisher.cli.status.command", "Show an issuer on one page: conditions, findings, keys, events."),
     "wait": ("oidc_publisher.cli.wait.command", "Wait until an issuer is Ready, or a key is safe to sign with."),

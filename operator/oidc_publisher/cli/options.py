@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
-from oidc_publisher.cli.parameters import each, host_name, issuer_name, namespaced_name, parsed, store_endpoint
+from oidc_publisher.cli.parameters import each, host_name, issuer_name, namespaced_name, parsed, store_endpoint, timeout
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -25,9 +25,8 @@ class Output(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """Whom to ask for which issuer, and how to answer."""
+    """Which cluster to ask, and how to answer, as `common_options` give it."""
 
-    name: str
     kubeconfig: str | None
     context: str | None
     output: Output
@@ -45,9 +44,12 @@ class Reading:
     api_server_names: tuple[str, ...] = ()
 
 
-def asking_options(command: _Command) -> _Command:
-    """Add NAME and the common options; `taken` reads their values."""
-    return _NAME(common_options(command))
+_Group = TypeVar("_Group", Asking, Reading)
+
+
+def taken(group: type[_Group], options: dict[str, Any]) -> _Group:
+    """Move the values of a group of options out of `options`, which keeps the rest."""
+    return group(**{field.name: options.pop(field.name) for field in fields(group)})
 
 
 def common_options(command: _Command) -> _Command:
@@ -65,9 +67,24 @@ def reading_options(command: _Command) -> _Command:
     return _added(_READING, command)
 
 
-def taken(options: dict[str, Any]) -> Asking:
-    """The common options out of a command's own, which stay in `options`."""
-    return Asking(**{field: options.pop(field) for field in Asking.__dataclass_fields__})
+def timeout_option(default: str, said: str) -> Callable[[_Command], _Command]:
+    """Declare how long a command may take; `said` is the help."""
+    return click.option(
+        "--timeout", metavar="DURATION", default=default, callback=parsed(timeout), help=said, show_default=True
+    )
+
+
+def word_option(*names: str, default: StrEnum, said: str) -> Callable[[_Command], _Command]:
+    """Declare an option whose value is one word of the enumeration of `default`; `said` is the help."""
+    words = type(default)
+    return click.option(
+        *names,
+        type=click.Choice([word.value for word in words]),
+        default=default.value,
+        callback=parsed(words),
+        help=said,
+        show_default=True,
+    )
 
 
 def _added(options: tuple[Callable[[_Command], _Command], ...], command: _Command) -> _Command:
@@ -76,7 +93,7 @@ def _added(options: tuple[Callable[[_Command], _Command], ...], command: _Comman
     return command
 
 
-_NAME = click.argument("name", metavar="NAME", callback=parsed(issuer_name))
+name_argument = click.argument("name", metavar="NAME", callback=parsed(issuer_name))
 _CLUSTER = (
     click.option(
         "--kubeconfig",
@@ -129,15 +146,7 @@ _READING = (
     ),
 )
 _COMMON = (
-    click.option(
-        "-o",
-        "--output",
-        type=click.Choice([known.value for known in Output]),
-        default=Output.TEXT.value,
-        callback=parsed(Output),
-        help="How the result is written.",
-        show_default=True,
-    ),
+    word_option("-o", "--output", default=Output.TEXT, said="How the result is written."),
     click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors: the exit code is the answer."),
     click.option("--no-color", is_flag=True, help="No colours on a terminal. NO_COLOR=1 does the same."),
 )

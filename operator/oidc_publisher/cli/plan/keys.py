@@ -30,7 +30,7 @@ class KeyChange:
     """A key of the ledger, or one that is stored and that the ledger does not know."""
 
     key_id: str
-    change: str
+    change: Change
     version: str
     algorithm: str
     state: str
@@ -55,7 +55,7 @@ def _known(entry: LedgerKey, plan: Advance, stored: tuple[PublicKey, ...], polic
     signs = signing_key_ids(plan.ledger)
     return KeyChange(
         key_id=entry.key_id,
-        change=change.value,
+        change=change,
         version=str(entry.version),
         algorithm=entry.key.algorithm,
         state=state(entry, signs).value,
@@ -72,7 +72,7 @@ def _known(entry: LedgerKey, plan: Advance, stored: tuple[PublicKey, ...], polic
 
 def _stranger(key: PublicKey) -> KeyChange:
     sentence = "nothing knows it: no source lists it and it is not in the ledger"
-    return KeyChange(key.key_id, Change.LEAVES.value, "", key.algorithm, "", (), (), sentence)
+    return KeyChange(key.key_id, Change.LEAVES, "", key.algorithm, "", (), (), sentence)
 
 
 def _change(planned: bool, stored: bool) -> Change:  # noqa: FBT001 - private, beside its only caller

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from http import HTTPStatus
@@ -60,7 +60,7 @@ class Preview:
     """
 
     name: str
-    result: str
+    result: Result
     sentence: str
     object: str
     issuer_url: str
@@ -82,13 +82,13 @@ class Preview:
 def suspended_preview(basis: Basis) -> Preview:
     """The answer for a suspended issuer: nothing was read, and nothing would be."""
     sentence = "It is suspended: nothing is read, published, retired or proven until spec.suspend is false."
-    return _without_reading(basis, Result.NOTHING_TO_DO, sentence, ())
+    return _head(basis, Result.NOTHING_TO_DO, sentence, ())
 
 
 def refused_preview(basis: Basis, refused: Refused) -> Preview:
     """The answer where nothing could be read at all."""
     worst = most_important(refused.findings)
-    return _without_reading(basis, Result.CANNOT_TELL, _because(worst), refused.findings)
+    return _head(basis, Result.CANNOT_TELL, _because(worst), refused.findings)
 
 
 def preview(basis: Basis, decided: Decided, now: datetime, *, mints: bool, crd: bool) -> Preview:
@@ -97,12 +97,8 @@ def preview(basis: Basis, decided: Decided, now: datetime, *, mints: bool, crd: 
     intent = decided.intent
     writes = _writes(decided)
     undecided = result in (Result.REFUSED, Result.CANNOT_TELL)
-    return Preview(
-        name=basis.issuer.metadata.name,
-        result=result.value,
-        sentence=sentence,
-        object=basis.sentence,
-        issuer_url=basis.issuer.spec.issuer_url,
+    return replace(
+        _head(basis, result, sentence, _reported(decided, mints=mints)),
         location=decided.place.location,
         owner=decided.place.owner,
         serial=decided.serial,
@@ -114,15 +110,15 @@ def preview(basis: Basis, decided: Decided, now: datetime, *, mints: bool, crd: 
         more=bool(writes) and decided.plan.more,
         distribution=_distribution(basis) if writes else "",
         keys=() if undecided else key_changes(decided.plan, decided.seen.stored.keys, decided.seen.policy, now),
-        findings=_findings(_reported(decided, mints=mints)),
         events=tuple(Note(event.reason.value, event.sentence) for event in (*decided.plan.events, *intent.events)),
     )
 
 
-def _without_reading(basis: Basis, result: Result, sentence: str, findings: tuple[Finding, ...]) -> Preview:
+def _head(basis: Basis, result: Result, sentence: str, findings: tuple[Finding, ...]) -> Preview:
+    """What stands in every preview; the rest is empty."""
     return Preview(
         name=basis.issuer.metadata.name,
-        result=result.value,
+        result=result,
         sentence=sentence,
         object=basis.sentence,
         issuer_url=basis.issuer.spec.issuer_url,

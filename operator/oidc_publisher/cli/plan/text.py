@@ -52,7 +52,7 @@ def _sections(preview: Preview, now: datetime) -> Iterator[Group]:
 
 
 def _header(preview: Preview) -> Iterator[RenderableType]:
-    words, style = _RESULTS[Result(preview.result)]
+    words, style = _RESULTS[preview.result]
     yield plain(preview.name, "bold") + Text("  ") + Text(words, style=style)
     yield plain(preview.sentence)
     for caveat in preview.caveats:
@@ -103,7 +103,7 @@ def _keys(preview: Preview) -> Table:
     table = table_of("", "KEY", "VERSION", "ALG", "STATE", "")
     short = shortened(key.key_id for key in preview.keys)
     for key in preview.keys:
-        sign, style = _SIGNS[Change(key.change)]
+        sign, style = _SIGNS[key.change]
         said = plain(f"{key.change}: {key.sentence}" if key.sentence else key.change)
         names = (plain(sign, style), plain(short[key.key_id], style or "bold"))
         table.add_row(*names, plain(key.version), plain(key.algorithm), coloured(key.state), said)

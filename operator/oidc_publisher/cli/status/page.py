@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from oidc_publisher.api import OIDCIssuer, StatusFinding, StatusKey, format_time
-from oidc_publisher.api.common import wire_name
+from oidc_publisher.api import OIDCIssuer, StatusFinding, StatusKey
 from oidc_publisher.cli.wait.verdict import condition, proof_expires
 from oidc_publisher.findings import ConditionType, Reason
 
@@ -130,16 +129,6 @@ def page_of(
         events=None if events is None else _newest(events),
         events_unread=events_unread,
     )
-
-
-def to_json(value: Any) -> Any:
-    """A page as JSON: names as the API writes them, times in RFC 3339, nothing that is not known."""
-    if is_dataclass(value) and not isinstance(value, type):
-        members = {wire_name(field.name): to_json(getattr(value, field.name)) for field in fields(value)}
-        return {name: member for name, member in members.items() if member is not None and member != ""}
-    if isinstance(value, datetime):
-        return format_time(value)
-    return [to_json(item) for item in value] if isinstance(value, tuple) else value
 
 
 def _caveats(issuer: OIDCIssuer, now: datetime) -> Iterator[str]:

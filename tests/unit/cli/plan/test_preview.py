@@ -15,8 +15,8 @@ from oidc_publisher.cli.plan.basis import Basis, basis_of
 from oidc_publisher.cli.plan.decision import Decided, Refused
 from oidc_publisher.cli.plan.preview import Note, Preview, preview, refused_preview, suspended_preview
 from oidc_publisher.cli.plan.text import print_preview
-from oidc_publisher.cli.status.page import to_json
 from oidc_publisher.cli.text.console import console_for
+from oidc_publisher.cli.text.output import to_json
 from oidc_publisher.documents import PlannedDocuments, StoredDocument, discovery_document
 from oidc_publisher.errors import FetchError, StoreError
 from oidc_publisher.findings import Finding, Reason

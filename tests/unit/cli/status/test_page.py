@@ -13,11 +13,11 @@ from rich.console import Console
 from oidc_publisher.api import OIDCIssuer
 from oidc_publisher.cli.connection import NoAnswerError
 from oidc_publisher.cli.options import Output
-from oidc_publisher.cli.status.command import written
-from oidc_publisher.cli.status.page import Page, page_of, to_json
+from oidc_publisher.cli.status.page import Page, page_of
 from oidc_publisher.cli.status.text import print_page
 from oidc_publisher.cli.text.console import console_for
 from oidc_publisher.cli.text.keyids import shortened
+from oidc_publisher.cli.text.output import to_json, written
 from oidc_publisher.cli.text.times import away, both, length
 from tests.support.statuses import GONE, HOUR, MINUTE, NEW, NOW, OLD, SECOND, ago, condition, issuer, key
 

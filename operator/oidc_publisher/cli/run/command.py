@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import signal
 import sys
 from typing import Any, NoReturn
 
 import click
 
-from oidc_publisher.cli.options import cluster_options, reading_options
+from oidc_publisher.cli.options import cluster_options, reading_options, word_option
 from oidc_publisher.cli.parameters import parsed
 from oidc_publisher.controller.settings import MAX_CONCURRENT, RunSettings
 from oidc_publisher.controller.shard import Shard
@@ -43,21 +42,9 @@ _CONTEXT = {"auto_envvar_prefix": "OIDC_PUBLISHER", "show_default": True}
     callback=parsed(Address.parse),
     help="Where /livez and /readyz are served. Without it :8080, and nowhere when that is taken.",
 )
-@click.option(
-    "--log-format",
-    type=click.Choice([known.value for known in LogFormat]),
-    default=LogFormat.AUTO.value,
-    callback=parsed(LogFormat),
-    help="auto is text on a terminal, else JSON.",
-)
-@click.option(
-    "--log-level",
-    type=click.Choice([known.value for known in LogLevel]),
-    default=LogLevel.INFO.value,
-    callback=parsed(LogLevel),
-    help="The least important lines that are printed.",
-)
-def command(log_format: LogFormat, log_level: LogLevel, **options: Any) -> NoReturn:
+@word_option("--log-format", default=LogFormat.AUTO, said="auto is text on a terminal, else JSON.")
+@word_option("--log-level", default=LogLevel.INFO, said="The least important lines that are printed.")
+def command(**options: Any) -> NoReturn:
     """Run the operator: read, plan, publish, prove and report every OIDCIssuer of the cluster.
 
     Each option is also an environment variable: --log-format is OIDC_PUBLISHER_LOG_FORMAT.
@@ -66,18 +53,8 @@ def command(log_format: LogFormat, log_level: LogLevel, **options: Any) -> NoRet
     """
     # As PID 1 of a container a process ignores signals that it has no handler for, also while it still imports.
     signal.signal(signal.SIGTERM, lambda *_: leave(0))
-    leave(_run(RunSettings(log_format=log_format, log_level=log_level, **options)))
-
-
-def _run(settings: RunSettings) -> int:
     # structlog takes rich for its tracebacks wherever it is installed: 4 MiB and 50 ms that no line of the log is worth.
     sys.modules.setdefault("rich", None)  # type: ignore[arg-type] # None makes the import fail, as documented
-    # Imported here: kopf, aiohttp and kubernetes cost half a second, and --help needs none of them.
-    from oidc_publisher.controller import operator  # noqa: PLC0415
-    from oidc_publisher.telemetry import health, logs  # noqa: PLC0415
+    from oidc_publisher.cli.run.body import run  # noqa: PLC0415 - kopf, aiohttp and kubernetes cost half a second
 
-    logs.configure(settings.log_format, settings.log_level)
-    try:
-        return asyncio.run(operator.run(settings))
-    except health.ListenError as error:
-        raise click.BadParameter(f"{error}.", param_hint="'--health-address'") from None
+    leave(run(RunSettings(**options)))

@@ -1,0 +1,1 @@
+"""`oidc-publisher run`: the operator."""

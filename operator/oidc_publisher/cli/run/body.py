@@ -1,0 +1,26 @@
+"""What `run` does once its options are read: it starts the log and the operator, and turns its end into an exit code."""
+
+from __future__ import annotations
+
+import asyncio
+
+import click
+
+from oidc_publisher.controller import operator
+from oidc_publisher.controller.settings import RunSettings
+from oidc_publisher.telemetry import logs
+from oidc_publisher.telemetry.health import ListenError
+
+
+def run(settings: RunSettings) -> int:
+    """Run the operator until it is told to stop, and return the exit code.
+
+    Raises:
+        CredentialsError: there are no credentials for an API server.
+        BadParameter: the health address that was asked for cannot be listened on.
+    """
+    logs.configure(settings.log_format, settings.log_level)
+    try:
+        return asyncio.run(operator.run(settings))
+    except ListenError as error:
+        raise click.BadParameter(f"{error}.", param_hint="'--health-address'") from None

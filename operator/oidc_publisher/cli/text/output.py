@@ -1,0 +1,63 @@
+"""How a command answers: its result on stdout in the form that was asked for, its progress on stderr."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import fields, is_dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+import click
+import yaml
+
+from oidc_publisher.api import format_time
+from oidc_publisher.api.common import wire_name
+from oidc_publisher.cli.options import Asking, Output
+from oidc_publisher.harmless import harmless
+
+
+def write_result(asking: Asking, result: object, as_text: Callable[[], object]) -> None:
+    """Write a result to stdout: `as_text` prints it for people, JSON and YAML hold it for programs; --quiet neither."""
+    if asking.quiet:
+        return
+    if asking.output is Output.TEXT:
+        as_text()
+    else:
+        click.echo(written(to_json(result), asking.output), nl=False)
+
+
+def tell(asking: Asking, line: str) -> None:
+    """Write a line of progress to stderr, unless --quiet."""
+    if not asking.quiet:
+        click.secho(harmless(line), err=True, dim=sys.stderr.isatty(), color=False if asking.no_color else None)
+
+
+def to_json(value: Any) -> Any:
+    """Turn a result into JSON: names as the API writes them, times in RFC 3339, nothing that is not known."""
+    if is_dataclass(value) and not isinstance(value, type):
+        members = {wire_name(field.name): to_json(getattr(value, field.name)) for field in fields(value)}
+        return {name: member for name, member in members.items() if member is not None and member != ""}
+    if isinstance(value, datetime):
+        return format_time(value)
+    if isinstance(value, StrEnum):
+        return value.value
+    return [to_json(item) for item in value] if isinstance(value, tuple) else value
+
+
+def written(value: object, output: Output) -> str:
+    """Return JSON or YAML whose members keep their order; what could steer a terminal is escaped in it."""
+    dump = _as_json if output is Output.JSON else _as_yaml
+    text = dump(value, ascii_only=False)
+    # Both escape control characters of ASCII, and neither those beyond: 8-bit escapes, and marks of direction.
+    return text if text.replace("\n", "").isprintable() else dump(value, ascii_only=True)
+
+
+def _as_json(value: object, *, ascii_only: bool) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=ascii_only) + "\n"
+
+
+def _as_yaml(value: object, *, ascii_only: bool) -> str:
+    return str(yaml.safe_dump(value, sort_keys=False, allow_unicode=not ascii_only, width=120))

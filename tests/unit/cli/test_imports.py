@@ -1,0 +1,64 @@
+"""What a command imports, and when: its help at once, all the rest by one import inside the command."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import oidc_publisher.cli
+
+CLI = Path(oidc_publisher.cli.__file__).parent
+COMMANDS = sorted(path.relative_to(CLI).as_posix() for path in CLI.glob("*/command.py"))
+#: Values of options that only a heavy module understands, each imported where such an option is given.
+PARSERS = {"parameters.py": 2}
+HEAVY = {
+    "aiohttp",
+    "asyncio",
+    "boto3",
+    "botocore",
+    "cryptography",
+    "kopf",
+    "kubernetes",
+    "pydantic",
+    "rich",
+    "structlog",
+}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--help"], ["version"], *([command, "--help"] for command in ("run", "plan", "status", "wait"))],
+    ids=" ".join,
+)
+def test_help_and_version_import_nothing_heavy(arguments: list[str]) -> None:
+    """They are there at once: each of the heavy packages costs more than all of the help."""
+    code = (
+        "import sys, contextlib\n"
+        "from oidc_publisher.cli import main\n"
+        f"with contextlib.suppress(SystemExit): main({arguments!r})\n"
+        f"sys.exit(' '.join({HEAVY!r} & sys.modules.keys()) or 0)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=30)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def lazy_imports(module: str) -> int:
+    """How many imports stand inside the functions of a module of the command line."""
+    tree = ast.parse((CLI / module).read_text())
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    return len(
+        {inner for node in functions for inner in ast.walk(node) if isinstance(inner, ast.Import | ast.ImportFrom)}
+    )
+
+
+def test_a_command_enters_its_body_by_one_import() -> None:
+    """Everything else stands at the top of a module, where a reader looks for it."""
+    assert COMMANDS == ["plan/command.py", "run/command.py", "status/command.py", "wait/command.py"]
+    found = {path.relative_to(CLI).as_posix() for path in CLI.rglob("*.py")}
+    assert {module: lazy_imports(module) for module in found if lazy_imports(module)} == (
+        dict.fromkeys(COMMANDS, 1) | PARSERS
+    )
