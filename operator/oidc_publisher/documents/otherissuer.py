@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 
@@ -10,6 +9,7 @@ from oidc_publisher.documents.discovery import read_discovery
 from oidc_publisher.documents.document import StoredDocument
 from oidc_publisher.documents.urls import DISCOVERY_PATH, jwks_uri
 from oidc_publisher.errors import DocumentInvalidError
+from oidc_publisher.wording import quoted_to
 
 #: What spec.issuerURL and spec.jwksPath take; a value beyond is shown, and not recommended.
 _ISSUER_URL = re.compile(r"https://[A-Za-z0-9.:/_~-]{1,247}")
@@ -72,4 +72,4 @@ def _path_below(issuer: str, uri: str) -> str | None:
 
 def _shown(text: str) -> str:
     """A foreign string as it may stand in a message, long enough to show a difference at its end."""
-    return json.dumps(text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}...")
+    return quoted_to(_LONGEST_SHOWN, text)

@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 
 from oidc_publisher.errors import DocumentInvalidError
 from oidc_publisher.findings import Reason
+from oidc_publisher.wording import quoted_to
 
 #: The probe's cap for one document (design.md, proving).
 MAX_DOCUMENT_BYTES = 64 * 1024
@@ -108,7 +109,7 @@ def _constant(name: str) -> NoReturn:
 def quoted(value: object) -> str:
     """A foreign value as it may stand in a message: quoted, printable ASCII, at most 64 characters of it."""
     text = value if isinstance(value, str) else json.dumps(value)
-    return json.dumps(text if len(text) <= 64 else f"{text[:64]}...")  # noqa: PLR2004
+    return quoted_to(64, text)
 
 
 def _refuse(message: str) -> NoReturn:

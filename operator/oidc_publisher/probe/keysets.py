@@ -10,6 +10,7 @@ from oidc_publisher.findings import Finding, Reason, Severity
 from oidc_publisher.keys import PublicKey
 from oidc_publisher.keys.strictjson import quoted
 from oidc_publisher.probe.answers import Answer
+from oidc_publisher.wording import listed
 
 _NAMED = 5  # of many keys or defects, the first ones: a message is read by people
 
@@ -62,7 +63,7 @@ def _defects(answer: Answer[KeySet]) -> Iterator[Finding]:
     defects = answer.document.defects if answer.document else ()
     if defects:
         url = answer.fetched.url
-        message = f"{url}: {_listed([defect.detail for defect in defects], '; ')}"
+        message = f"{url}: {listed((defect.detail for defect in defects), most=_NAMED, separator='; ')}"
         yield Finding.of(Reason.KeySetInvalid, message, subject=url)
 
 
@@ -76,7 +77,7 @@ def _difference(
         return Finding.of(Reason.StaleCopy, message, subject=url, severity=severity)
     changed = extra and {key.key_id for key in extra} & {key.key_id for key in missing}
     if changed:
-        detail += f"; another key than ours under {_listed([quoted(key_id) for key_id in sorted(changed)])}"
+        detail += f"; another key than ours under {listed(map(quoted, sorted(changed)), most=_NAMED)}"
     message = f"{url} serves another key set than the published one: {detail}"
     return Finding.of(Reason.DifferentKeysServed, message, subject=url)
 
@@ -91,9 +92,4 @@ def _known(
 
 
 def _key_ids(keys: frozenset[PublicKey]) -> str:
-    return _listed([quoted(key_id) for key_id in sorted({key.key_id for key in keys})])
-
-
-def _listed(items: Sequence[str], separator: str = ", ") -> str:
-    more = f" and {len(items) - _NAMED} more" if len(items) > _NAMED else ""
-    return separator.join(items[:_NAMED]) + more
+    return listed(map(quoted, sorted({key.key_id for key in keys})), most=_NAMED)

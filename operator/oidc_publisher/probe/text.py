@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from datetime import timedelta
 from urllib.parse import urlsplit
+
+from oidc_publisher.wording import quoted_to
 
 _LONGEST = 300
 
 
 def shown(text: str) -> str:
     """Foreign text for a message: quoted, printable ASCII, and whole unless it is longer than any issuer URL."""
-    return json.dumps(text if len(text) <= _LONGEST else f"{text[:_LONGEST]}...")
+    return quoted_to(_LONGEST, text)
 
 
 def spoken(duration: timedelta) -> str:

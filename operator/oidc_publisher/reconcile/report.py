@@ -12,6 +12,7 @@ from oidc_publisher.reconcile.publish import Published
 from oidc_publisher.reconcile.read import Readings
 from oidc_publisher.reconcile.status.summary import Served, Summary
 from oidc_publisher.rotation import Advance
+from oidc_publisher.wording import counted
 
 _UNVERIFIED = "The served key set could not be read, so no token was verified against it."
 _UNMINTED = "No token was minted in this pass"
@@ -31,11 +32,11 @@ def summarise_pass(
     if all(result.reading.complete for result in readings.sources):
         achieved[ConditionType.KEYS_READ] = _keys_read(readings)
     if plan.publish and not any(problem.unknown or problem.severity is Severity.CRITICAL for problem in problems):
-        achieved[ConditionType.PUBLISHED] = f"{_count(len(plan.publish), 'key')} at {place.location}."
+        achieved[ConditionType.PUBLISHED] = f"{counted(len(plan.publish), 'key')} at {place.location}."
     if proof.judgement.achieved:
         achieved[ConditionType.SERVED] = proof.judgement.achieved
     if readings.endpoints and set(proof.accepted) == set(readings.endpoints):
-        servers = _count(len(proof.accepted), "API server")
+        servers = counted(len(proof.accepted), "API server")
         achieved[ConditionType.TOKEN_ACCEPTED] = (
             f"A fresh token of {servers} verifies with the served keys and is accepted."
         )
@@ -64,8 +65,8 @@ def _of_plan(plan: Advance, place: Place, readings: Readings) -> Iterable[Findin
 def _keys_read(readings: Readings) -> str:
     keys = {listing.key for result in readings.sources for listing in result.reading.listings}
     names = ", ".join(result.reading.name for result in readings.sources)
-    servers = f" ({_count(len(readings.endpoints), 'API server')})" if readings.endpoints else ""
-    return f"{_count(len(keys), 'key')} read from {names}{servers}."
+    servers = f" ({counted(len(readings.endpoints), 'API server')})" if readings.endpoints else ""
+    return f"{counted(len(keys), 'key')} read from {names}{servers}."
 
 
 def _why_not_accepted(readings: Readings, proof: Proof) -> str:
@@ -75,7 +76,3 @@ def _why_not_accepted(readings: Readings, proof: Proof) -> str:
     minted = {token.endpoint for token in readings.tokens}
     silent = [endpoint for endpoint in readings.endpoints or () if endpoint not in minted]
     return f"{_UNMINTED} by {', '.join(silent)}." if silent and minted else f"{_UNMINTED}."
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -13,6 +13,7 @@ from oidc_publisher.rotation.cacheages import UNSTATED_AGE
 from oidc_publisher.rotation.clock import clock_offset, stamp
 from oidc_publisher.rotation.listing import unreadable_entries_of
 from oidc_publisher.rotation.signing import signing_key_ids
+from oidc_publisher.wording import listed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -252,5 +253,4 @@ def may_sign(entry: LedgerKey) -> bool:
 
 
 def _names(entries: Sequence[LedgerKey]) -> str:
-    more = f" and {len(entries) - _NAMED} more" if len(entries) > _NAMED else ""
-    return ", ".join(entry.key_id for entry in entries[:_NAMED]) + more
+    return listed((entry.key_id for entry in entries), most=_NAMED)

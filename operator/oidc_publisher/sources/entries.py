@@ -9,6 +9,7 @@ import re2
 
 from oidc_publisher.errors import KeyRefusedError
 from oidc_publisher.findings import Finding, Reason
+from oidc_publisher.harmless import harmless
 from oidc_publisher.keys import KeyDefect, parse_version, read_entry
 from oidc_publisher.rotation import Listing, SourceReading
 from oidc_publisher.sources.port import SourceResult
@@ -124,18 +125,13 @@ def _read(entry: _Counted, got: Entry, *, empty_is_normal: bool) -> _Said:
 
 def _findings(where: str, said: Iterable[_Said]) -> Iterator[Finding]:
     for one in said:
-        shown = on_one_line(one.entry.name)
+        shown = harmless(one.entry.name)
         place, subject = f"Entry {shown} of {where}", f"{where}/{shown}"
         for defect in one.defects:
             yield Finding.of(defect.reason, f"{place}: {defect.detail}", subject=subject)
         if one.entry.refused and one.listings:
             hint = "Its keys are published without it; rename the entry, or correct the group version of entryPattern."
             yield Finding.of(Reason.EntryUnreadable, f"{place}: {one.entry.refused}", subject=subject, hint=hint)
-
-
-def on_one_line(name: str) -> str:
-    """A name as messages show it: a file's may hold any character."""
-    return name if name.isprintable() else name.encode("unicode_escape").decode("ascii")
 
 
 def _empty(source: str, where: str, *, matched: int, total: int) -> Finding:

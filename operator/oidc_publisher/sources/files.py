@@ -9,9 +9,10 @@ from pathlib import Path
 
 from oidc_publisher.cluster import ObjectReference
 from oidc_publisher.findings import Finding, Reason
+from oidc_publisher.harmless import harmless
 from oidc_publisher.keys.pem import MAX_ENTRY_BYTES
 from oidc_publisher.rotation import SourceReading
-from oidc_publisher.sources.entries import Entry, EntryPattern, on_one_line, read_entries
+from oidc_publisher.sources.entries import Entry, EntryPattern, read_entries
 from oidc_publisher.sources.port import SourceResult
 from oidc_publisher.threads import Threads
 
@@ -37,7 +38,7 @@ class FilesSource:
     def __init__(self, name: str, directory: str, pattern: EntryPattern, root: Path | None) -> None:
         self._name = name
         self._directory = Path(directory)
-        self._where = f"folder {on_one_line(directory)}"
+        self._where = f"folder {harmless(directory)}"
         self._pattern = pattern
         self._root = root
 

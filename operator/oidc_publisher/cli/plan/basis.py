@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ from oidc_publisher.api import OIDCIssuer, OIDCIssuerSpec
 from oidc_publisher.api.rules import Rule
 from oidc_publisher.errors import InvalidObjectError
 from oidc_publisher.findings import Reason
+from oidc_publisher.wording import listed
 
 #: The rule of a field that never changes; only the API server can decide it, for only it has both values.
 _IMMUTABLE = "self == oldSelf"
@@ -45,7 +46,7 @@ def basis_of(manifest: OIDCIssuer, living: OIDCIssuer | None) -> Basis:
     if changed:
         metadata = metadata.model_copy(update={"generation": metadata.generation + 1})
     issuer = living.model_copy(update={"metadata": metadata, "spec": manifest.spec})
-    told = f"{name} as it is in the cluster" if not changed else f"{name}, changed in {listed(changed)}"
+    told = f"{name} as it is in the cluster" if not changed else f"{name}, changed in {listed(changed, most=_NAMED)}"
     return Basis(issuer, living=True, sentence=told)
 
 
@@ -68,10 +69,3 @@ def _changed(before: Any, after: Any, path: str) -> Iterator[str]:
             yield from _changed(before.get(member), after[member], f"{path}.{member}")
     elif before != after:
         yield path
-
-
-def listed(words: Iterable[str]) -> str:
-    """The first of them with commas, and how many more there are."""
-    known = tuple(words)
-    more = f" and {len(known) - _NAMED} more" if len(known) > _NAMED else ""
-    return ", ".join(known[:_NAMED]) + more

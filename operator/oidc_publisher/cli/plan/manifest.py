@@ -12,9 +12,9 @@ from pydantic import TypeAdapter, ValidationError
 
 from oidc_publisher.api import KIND, OIDCIssuer, read_issuer
 from oidc_publisher.api.common import APIModel, ObjectName, plain_type
-from oidc_publisher.cli.plan.basis import listed
 from oidc_publisher.errors import InvalidObjectError
 from oidc_publisher.findings import Reason
+from oidc_publisher.wording import listed
 
 #: The members of metadata that the API server knows (ObjectMeta of meta/v1).
 _METADATA = (
@@ -37,8 +37,8 @@ _METADATA = (
 _TOP = ("apiVersion", "kind", "metadata", "spec", "status")
 #: A file may hold more than the issuer, but PyYAML takes ten seconds and 150 MB for as much as this.
 MAX_MANIFEST_BYTES = 2**20
-#: So many unknown fields are named.
-_FIELDS = 6
+#: So many unknown fields, names or kinds are named.
+_NAMED = 6
 _APPLY = "Give one OIDCIssuer, as `kubectl apply -f` takes it."
 
 
@@ -56,10 +56,12 @@ def read_manifest(text: str | bytes, name: str) -> OIDCIssuer:
     objects = _objects(text, name)
     found = [obj for obj in objects if obj.get("kind") == KIND]
     if len(found) > 1:
-        names = listed(_name(obj) or "one without a name" for obj in found)
+        names = listed((_name(obj) or "one without a name" for obj in found), most=_NAMED)
         _refuse(f"{name} holds {len(found)} OIDCIssuers ({names}), and a plan is about one", _APPLY)
     if not found:
-        kinds = listed(dict.fromkeys(_shown(obj.get("kind") or "an object without a kind") for obj in objects))
+        kinds = listed(
+            dict.fromkeys(_shown(obj.get("kind") or "an object without a kind") for obj in objects), most=_NAMED
+        )
         _refuse(f"{name} holds no OIDCIssuer ({f'but {kinds}' if kinds else 'it is empty'})", _APPLY)
     return _checked(found[0], name)
 
@@ -67,10 +69,10 @@ def read_manifest(text: str | bytes, name: str) -> OIDCIssuer:
 def _checked(obj: Mapping[str, Any], name: str) -> OIDCIssuer:
     if obj.get("apiVersion") is None:
         _refuse(f"{name}: apiVersion is required")
-    unknown = tuple(islice(unknown_fields(obj), _FIELDS + 1))
+    unknown = tuple(islice(unknown_fields(obj), _NAMED + 1))
     if unknown:
-        more = " and more" if len(unknown) > _FIELDS else ""
-        _refuse(f"{name}: {', '.join(unknown[:_FIELDS])}{more}", "kubectl explain oidcissuer.spec lists the fields.")
+        more = " and more" if len(unknown) > _NAMED else ""
+        _refuse(f"{name}: {', '.join(unknown[:_NAMED])}{more}", "kubectl explain oidcissuer.spec lists the fields.")
     issuer = read_issuer({member: value for member, value in obj.items() if member != "status"})
     try:
         TypeAdapter(ObjectName).validate_python(issuer.metadata.name)

@@ -14,11 +14,13 @@ from oidc_publisher.cli.plan.decision import Decided, Refused
 from oidc_publisher.cli.plan.diff import unified_diff, what_changes
 from oidc_publisher.cli.plan.keys import KeyChange, key_changes
 from oidc_publisher.cli.status.page import FindingLine
+from oidc_publisher.cli.wait.verdict import SUSPENDED
 from oidc_publisher.documents import DISCOVERY_PATH, StoredDocument, Write, plan_writes
 from oidc_publisher.errors import FetchError
 from oidc_publisher.findings import Finding, Reason, most_important, sorted_findings
 from oidc_publisher.probe import Fetched, Look, key_sets
 from oidc_publisher.rotation import Pass
+from oidc_publisher.wording import counted
 
 _SERIAL_ONLY = "only the serial of its owner mark, which counts the writes of both documents"
 
@@ -81,8 +83,7 @@ class Preview:
 
 def suspended_preview(basis: Basis) -> Preview:
     """The answer for a suspended issuer: nothing was read, and nothing would be."""
-    sentence = "It is suspended: nothing is read, published, retired or proven until spec.suspend is false."
-    return _head(basis, Result.NOTHING_TO_DO, sentence, ())
+    return _head(basis, Result.NOTHING_TO_DO, f"It is suspended: {SUSPENDED}", ())
 
 
 def refused_preview(basis: Basis, refused: Refused) -> Preview:
@@ -177,13 +178,9 @@ def _distribution(basis: Basis) -> str:
 def _read(seen: Pass) -> str:
     """What the cluster said, in a few words."""
     names = ", ".join(source.name for source in seen.sources)
-    text = f"{_count(len(seen.listed), 'key')} listed by {names}"
+    text = f"{counted(len(seen.listed), 'key')} listed by {names}"
     servers = len(seen.mints.endpoints or ())
-    return f"{text}; {_count(len(seen.minted), 'token')} of {_count(servers, 'API server')}" if servers else text
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+    return f"{text}; {counted(len(seen.minted), 'token')} of {counted(servers, 'API server')}" if servers else text
 
 
 def _public(look: Look) -> str:
@@ -198,7 +195,7 @@ def _public(look: Look) -> str:
     if not seen:
         return "no key set can be read"
     counts = sorted({len(keys) for keys in seen})
-    return f"both documents, with {' or '.join(_count(count, 'key') for count in counts)}"
+    return f"both documents, with {' or '.join(counted(count, 'key') for count in counts)}"
 
 
 def _reported(decided: Decided, *, mints: bool) -> tuple[Finding, ...]:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from oidc_publisher.api import OIDCIssuer, StatusFinding, StatusKey
-from oidc_publisher.cli.wait.verdict import condition, proof_expires
+from oidc_publisher.cli.wait.verdict import SUSPENDED, condition, proof_expires
 from oidc_publisher.findings import ConditionType, Reason
 
 NEWEST_EVENTS = 10
@@ -135,7 +135,7 @@ def _caveats(issuer: OIDCIssuer, now: datetime) -> Iterator[str]:
     if issuer.metadata.deletion_timestamp is not None:
         yield "This object is being deleted."
     if issuer.spec.suspend:
-        yield "Suspended: nothing is read, published, retired or proven until spec.suspend is false."
+        yield f"Suspended: {SUSPENDED}"
         return
     ready = condition(issuer, ConditionType.READY)
     if ready is None or ready.reason == Reason.WaitingForOperator:

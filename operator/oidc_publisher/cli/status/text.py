@@ -23,6 +23,7 @@ from oidc_publisher.cli.text.console import (
 from oidc_publisher.cli.text.keyids import shortened
 from oidc_publisher.cli.text.times import both
 from oidc_publisher.findings import Reason, joined
+from oidc_publisher.wording import counted
 
 
 def print_page(page: Page, console: Console, now: datetime) -> None:
@@ -69,7 +70,7 @@ def _store(page: Page, now: datetime) -> Text:
         return Text("nothing was written yet")
     text = plain(page.location)
     if page.key_count is not None:
-        text.append(f", {page.key_count} key{'' if page.key_count == 1 else 's'}")
+        text.append(f", {counted(page.key_count, 'key')}")
     if page.last_change_time is not None:
         text.append(f", changed {both(page.last_change_time, now)}")
     return text

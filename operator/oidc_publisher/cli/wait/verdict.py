@@ -11,6 +11,8 @@ from oidc_publisher.cli.text.times import both
 from oidc_publisher.findings import ConditionType, Reason, joined
 from oidc_publisher.rotation import COARSE
 
+#: What it means that an issuer is suspended.
+SUSPENDED = "nothing is read, published, retired or proven until spec.suspend is false."
 #: A status is fresh while it is not older than this many intervals (R10).
 FRESH_INTERVALS = 3
 #: An interval may be a second, a pass over slow API servers takes longer.
@@ -161,9 +163,7 @@ def _unlisted(key: StatusKey) -> str:
 def _held_up(issuer: OIDCIssuer) -> Verdict | None:
     name = issuer.metadata.name
     if issuer.spec.suspend:
-        return Verdict(
-            Answer.NONE, f"{name} is suspended: nothing is read, published or proven until spec.suspend is false."
-        )
+        return Verdict(Answer.NONE, f"{name} is suspended: {SUSPENDED}")
     if issuer.status.observed_generation != issuer.metadata.generation:
         return Verdict(Answer.NOT_YET, f"The operator has not seen the latest change of {name}.", silent=True)
     return None
