@@ -49,7 +49,6 @@ class _Entry:
     waiting: bool = False
     running: bool = False
     again: bool = False  # added while it ran
-    forgotten: bool = False  # while it ran
     due: float | None = None  # monotonic
     failures: int = 0
     slow: bool = False  # its last run was
@@ -101,7 +100,6 @@ class WorkQueue:
         entry = self._entries.setdefault(key, _Entry())
         if reason not in entry.reasons:
             entry.reasons.append(reason)
-        entry.forgotten = False
         if entry.running:
             entry.again = True
         elif not entry.waiting:
@@ -113,23 +111,12 @@ class WorkQueue:
         entry = self._entries.setdefault(key, _Entry())
         if entry.waiting or (entry.due is not None and entry.due <= at):
             return
-        entry.due, entry.forgotten = at, False
+        entry.due = at
         heapq.heappush(self._deadlines, (at, key))
         if len(self._deadlines) > 2 * len(self._entries) + 64:
             self._drop_stale_deadlines()
         if self._deadlines[0] == (at, key):
             self._arm()
-
-    def forget(self, key: str) -> None:
-        """Drop the key and everything that is planned for it; a run that goes on is its last."""
-        entry = self._entries.get(key)
-        if entry is None:
-            return
-        if entry.running:
-            entry.forgotten, entry.again, entry.due = True, False, None
-            entry.reasons.clear()
-        else:
-            del self._entries[key]
 
     async def stop(self, grace_s: float) -> bool:
         """Start nothing new, let running keys end within `grace_s`, cancel the rest; tell if that was none."""
@@ -177,9 +164,7 @@ class WorkQueue:
             if not waiting:
                 return
             key = waiting.popleft()
-            entry = self._entries.get(key)
-            if entry is None or not entry.waiting or entry.running:  # forgotten since
-                continue
+            entry = self._entries[key]
             entry.waiting, entry.running = False, True
             reasons, entry.reasons = entry.reasons, []
             log.debug("reconcile", issuer=key, why=reasons or ["deadline"])
@@ -206,8 +191,8 @@ class WorkQueue:
                 self._settle(key, entry, outcome)
 
     def _settle(self, key: str, entry: _Entry, outcome: Outcome | Gone) -> None:
-        if isinstance(outcome, Gone) or entry.forgotten:
-            entry.due, entry.failures, entry.forgotten = None, 0, False
+        if isinstance(outcome, Gone):
+            entry.due, entry.failures = None, 0
             if not entry.again:
                 del self._entries[key]
                 return
@@ -245,7 +230,7 @@ class WorkQueue:
         while self._deadlines and self._deadlines[0][0] <= now:
             at, key = heapq.heappop(self._deadlines)
             entry = self._entries.get(key)
-            if entry is None or entry.due != at:  # replaced or forgotten since
+            if entry is None or entry.due != at:  # replaced, or gone since
                 continue
             if entry.running:
                 entry.due, entry.again = None, True

@@ -308,60 +308,6 @@ def test_an_object_made_again_while_its_deletion_is_handled_is_not_lost() -> Non
     assert run_jumping(main) == [0.0, 1.0]
 
 
-def test_forgetting_drops_what_waits_and_what_is_planned() -> None:
-    """A key that moved to another shard is dropped in every state; a run that goes on is its last."""
-
-    async def main() -> tuple[list[str], frozenset[str]]:
-        record = Recorder(seconds=1, then=lambda _key: Outcome(wake_after=MINUTE))
-        queue = queue_of(record, max_concurrent=1)
-        queue.start()
-        queue.add("runs", "created")
-        queue.add("waits", "created")
-        queue.wake_at("sleeps", 5.0)
-        await asyncio.sleep(0.5)
-        queue.add("runs", "changed")
-        for key in ("runs", "waits", "sleeps", "unknown"):
-            queue.forget(key)
-        await asyncio.sleep(200)
-        return record.keys, queue.keys
-
-    assert run_jumping(main) == (["runs"], frozenset())
-
-
-def test_a_deadline_set_after_forgetting_a_running_key_holds() -> None:
-    """Whoever names the key again knows it again."""
-
-    async def main() -> list[float]:
-        record = Recorder(seconds=1)
-        queue = queue_of(record)
-        queue.start()
-        queue.add("prod", "created")
-        await asyncio.sleep(0.5)
-        queue.forget("prod")
-        queue.wake_at("prod", 10.0)
-        await asyncio.sleep(60)
-        return record.times
-
-    assert run_jumping(main) == [0.0, 10.0]
-
-
-def test_a_key_forgotten_and_added_again_while_it_waits_runs_once() -> None:
-    """Forgetting leaves no second place in the line."""
-
-    async def main() -> list[str]:
-        record = Recorder(seconds=1)
-        queue = queue_of(record, max_concurrent=1)
-        queue.start()
-        queue.add("busy", "created")
-        queue.add("prod", "created")
-        queue.forget("prod")
-        queue.add("prod", "created")
-        await asyncio.sleep(10)
-        return record.keys
-
-    assert run_jumping(main) == ["busy", "prod"]
-
-
 def test_stopping_lets_running_keys_end_and_starts_no_others() -> None:
     """What runs ends by itself within the grace, what waits is left."""
 

@@ -21,7 +21,6 @@ STEPS = st.lists(
     st.one_of(
         st.tuples(st.just("add"), KEYS),
         st.tuples(st.just("wake"), KEYS, SECONDS),
-        st.tuples(st.just("forget"), KEYS),
         st.tuples(st.just("sleep"), SECONDS),
     ),
     max_size=40,
@@ -84,29 +83,24 @@ def test_every_change_is_seen_by_a_run_that_began_after_it(
             jitter=lambda: 0.5,
         )
         queue.start()
-        forgotten = set[str]()
         for step in steps:
-            await _do(queue, world, forgotten, step)
+            await _do(queue, world, step)
         await asyncio.sleep(SETTLE_S)
         assert queue.running == queue.waiting == 0
         for key, version in world.version.items():
-            assert key in forgotten or world.seen[key] == version, f"a change of {key} was lost"
+            assert world.seen[key] == version, f"a change of {key} was lost"
         assert not queue._deadlines or all(queue._entries[key].due != at for at, key in queue._deadlines)
 
     run_jumping(main)
 
 
-async def _do(queue: WorkQueue, world: World, forgotten: set[str], step: tuple[str, ...]) -> None:
+async def _do(queue: WorkQueue, world: World, step: tuple[str, ...]) -> None:
     match step:
         case ("add", key):
             world.version[key] += 1
-            forgotten.discard(key)
             queue.add(key, "changed")
         case ("wake", key, seconds):
             queue.wake_at(key, asyncio.get_running_loop().time() + float(seconds))
-        case ("forget", key):
-            forgotten.add(key)
-            queue.forget(key)
         case ("sleep", seconds):
             await asyncio.sleep(float(seconds))
 
