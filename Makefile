@@ -28,7 +28,7 @@ install: .venv/.installed ## make .venv with the console script oidc-publisher
 .venv/.installed: requirements.lock pyproject.toml hack/install
 	@PYTHON="$(PYTHON)" hack/install
 
-testbed: install ## build kube-apiserver, etcd, kubectl and an S3 server into the user's cache (minutes, once)
+testbed: install ## build kube-apiserver, etcd, kubectl, an S3 server and helm into the user's cache (minutes, once)
 	@$(BIN)/python hack/testbed/build.py
 	@$(BIN)/python hack/testbed/nginx.py
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Builds the real servers the tests run against, from pinned Go modules: a control plane, an S3 server, a GCS server.
+"""Builds what the tests run, from pinned Go modules: a control plane, an S3 server, a GCS server, helm and kubeconform.
 
 Run it with any Python 3.11.2 or newer; it needs nothing but the standard library, and Go or pip (toolchain.py). What it
 built is kept in the user's cache folder, so a second run has nothing to do.
@@ -34,6 +34,8 @@ KUBERNETES_PACKAGES = {
 }
 VERSITYGW_PACKAGES = {"versitygw": "github.com/versity/versitygw/cmd/versitygw"}
 FAKEGCS_PACKAGES = {"fake-gcs-server": "github.com/fsouza/fake-gcs-server"}
+HELM_PACKAGES = {"helm": "helm.sh/helm/v4/cmd/helm"}
+KUBECONFORM_PACKAGES = {"kubeconform": "github.com/yannh/kubeconform/cmd/kubeconform"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,20 @@ def fakegcs() -> Part:
     return Part("fakegcs", version, folder, FAKEGCS_PACKAGES)
 
 
+def helm() -> Part:
+    """Describe helm, which renders and installs the chart."""
+    version = pinned("helm", "helm.sh/helm/v4")
+    folder = cache_folder() / f"helm-{version}-{sys.platform}-{goarch()}" / "bin"
+    return Part("helm", version, folder, HELM_PACKAGES, f"-s -w -X helm.sh/helm/v4/internal/version.version=v{version}")
+
+
+def kubeconform() -> Part:
+    """Describe kubeconform, which holds manifests against JSON schemas, strictly."""
+    version = pinned("kubeconform", "github.com/yannh/kubeconform")
+    folder = cache_folder() / f"kubeconform-{version}-{sys.platform}-{goarch()}" / "bin"
+    return Part("kubeconform", version, folder, KUBECONFORM_PACKAGES, f"-s -w -X main.version=v{version}")
+
+
 def kubebuilder_assets() -> Path | None:
     """Return the folder named by KUBEBUILDER_ASSETS, which must hold all Kubernetes binaries."""
     value = os.environ.get("KUBEBUILDER_ASSETS")
@@ -115,6 +131,16 @@ def versitygw_folder() -> Path:
 def fakegcs_folder() -> Path:
     """Return the folder of fake-gcs-server, built or not."""
     return fakegcs().folder
+
+
+def helm_folder() -> Path:
+    """Return the folder of helm, built or not."""
+    return helm().folder
+
+
+def kubeconform_folder() -> Path:
+    """Return the folder of kubeconform, built or not."""
+    return kubeconform().folder
 
 
 def go_for(part: Part) -> Go:
@@ -210,7 +236,9 @@ def build(*parts: Part) -> None:
     if not lacking:
         return
     names = [name for part in lacking for name in part.missing()]
-    print(f"testbed: building {', '.join(names)}, once, into {cache_folder()}: about nine minutes for all on two cores")
+    print(
+        f"testbed: building {', '.join(names)}, once, into {cache_folder()}: about twelve minutes for all on two cores"
+    )
     compiled = Compiled()
     for part in lacking:
         part.folder.mkdir(parents=True, exist_ok=True)
@@ -234,8 +262,10 @@ def main() -> int:
     arguments = parser.parse_args()
     try:
         if not arguments.print_path:
-            build(*([] if kubebuilder_assets() else [kubernetes()]), versitygw(), fakegcs())
-        print(kubernetes_folder(), versitygw_folder(), fakegcs_folder(), sep="\n")
+            others = versitygw(), fakegcs(), helm(), kubeconform()
+            build(*([] if kubebuilder_assets() else [kubernetes()]), *others)
+        folders = versitygw_folder(), fakegcs_folder(), helm_folder(), kubeconform_folder()
+        print(kubernetes_folder(), *folders, sep="\n")
     except CannotBuildError as error:
         print(f"testbed: {error}", file=sys.stderr)
         return 2

@@ -15,7 +15,7 @@ class NotBuiltError(Exception):
 
 
 def find(name: str) -> Path:
-    """Return the path of etcd, kube-apiserver, kubectl, versitygw or fake-gcs-server.
+    """Return the path of etcd, kube-apiserver, kubectl, versitygw, fake-gcs-server, helm or kubeconform.
 
     Raises:
         NotBuiltError: it is neither in KUBEBUILDER_ASSETS nor in the cache of hack/testbed.
@@ -31,6 +31,11 @@ def find(name: str) -> Path:
 
 
 def _folder_of(name: str) -> Path:
-    if name in build.VERSITYGW_PACKAGES:
-        return build.versitygw_folder()
-    return build.fakegcs_folder() if name in build.FAKEGCS_PACKAGES else build.kubernetes_folder()
+    others = (
+        (build.VERSITYGW_PACKAGES, build.versitygw_folder),
+        (build.FAKEGCS_PACKAGES, build.fakegcs_folder),
+        (build.HELM_PACKAGES, build.helm_folder),
+        (build.KUBECONFORM_PACKAGES, build.kubeconform_folder),
+    )
+    folder = next((folder for packages, folder in others if name in packages), build.kubernetes_folder)
+    return folder()
