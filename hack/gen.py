@@ -1,4 +1,4 @@
-"""Write the files that are made from the models, or say with --check which of them are stale."""
+"""Write the files that are made from the models and from the chart's values, or say with --check which of them are stale."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING
 
 import yaml
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from hack.chart import files as chart
 from oidc_publisher.api import custom_resource_definition
 
 if TYPE_CHECKING:
@@ -29,6 +32,11 @@ def crd_yaml() -> str:
 #: Every generated file, below the root of the repository, and what makes it.
 OUTPUTS: dict[str, Callable[[], str]] = {
     "crds/oidc-publisher.io_oidcissuers.yaml": crd_yaml,
+    "charts/oidc-publisher/Chart.yaml": chart.chart_yaml,
+    "charts/oidc-publisher/README.md": chart.readme,
+    "charts/oidc-publisher/templates/crd.yaml": chart.crd_template,
+    "charts/oidc-publisher/values.schema.json": chart.schema_json,
+    "docs/reference/values.md": chart.values_page,
 }
 
 

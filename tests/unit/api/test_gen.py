@@ -39,8 +39,10 @@ def test_a_missing_or_empty_file_is_drift(
     tmp_path: Path, content: bytes | None, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """And the diff stays short."""
+    assert gen.main(["--root", str(tmp_path)]) == 0
+    capsys.readouterr()
+    (tmp_path / CRD).unlink()
     if content is not None:
-        (tmp_path / "crds").mkdir()
         (tmp_path / CRD).write_bytes(content)
     assert gen.main(["--check", "--root", str(tmp_path)]) == 1
     assert len(capsys.readouterr().err.splitlines()) < 30

@@ -1,0 +1,81 @@
+"""The Helm chart, rendered by the real helm as an admin would render it."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.support import binaries
+
+CHART = Path(__file__).resolve().parents[2] / "charts" / "oidc-publisher"
+RELEASE, NAMESPACE = "prod", "oidc-publisher"
+#: What `kubernetes.io/os` and its like are judged by; a rendering must not depend on the version helm was built with.
+_KUBE_VERSION = "1.36.3"
+
+Object = dict[str, Any]
+Values = dict[str, Any]
+
+
+class RefusedError(Exception):
+    """Helm renders nothing; its text is what the admin reads."""
+
+
+def render(values: Values | Path | None = None, *arguments: str, chart: Path = CHART) -> list[Object]:
+    """The objects of a release with these values, the CRD among them, in no order that matters.
+
+    Raises:
+        RefusedError: helm refuses the values, or cannot render the chart.
+    """
+    text = helm("template", RELEASE, str(chart), f"--namespace={NAMESPACE}", *arguments, values=values)
+    return [found for found in yaml.load_all(text, yaml.CSafeLoader) if found]
+
+
+def notes(values: Values | Path | None = None) -> str:
+    """What the admin reads after an installation."""
+    said = helm("install", RELEASE, str(CHART), f"--namespace={NAMESPACE}", "--dry-run=client", values=values)
+    return said.partition("NOTES:\n")[2]
+
+
+def helm(verb: str, *arguments: str, values: Values | Path | None = None) -> str:
+    """What helm prints.
+
+    Raises:
+        RefusedError: its exit code is not 0.
+    """
+    return _printed(verb, *arguments, values=json.dumps(values) if isinstance(values, dict) else values)
+
+
+@functools.lru_cache
+def _printed(verb: str, *arguments: str, values: str | Path | None) -> str:
+    """The same, remembered: half a second each time."""
+    version = [f"--kube-version={_KUBE_VERSION}"] if verb in {"template", "lint"} else []
+    given = [f"--values={values}"] if isinstance(values, Path) else ["--values=-"] if values is not None else []
+    done = subprocess.run(
+        [binaries.find("helm"), verb, *arguments, *version, *given],
+        input=values if isinstance(values, str) else None,
+        env={"PATH": os.environ["PATH"], "HOME": "/nonexistent", "KUBECONFIG": "/nonexistent"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    if done.returncode:
+        raise RefusedError(done.stderr.strip())
+    return done.stdout
+
+
+def of_kind(objects: list[Object], kind: str) -> list[Object]:
+    """The objects of one kind."""
+    return [found for found in objects if found["kind"] == kind]
+
+
+def the(objects: list[Object], kind: str, name: str) -> Object:
+    """The one object of this kind and name."""
+    (found,) = [one for one in of_kind(objects, kind) if one["metadata"]["name"] == name]
+    return found
