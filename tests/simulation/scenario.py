@@ -22,6 +22,7 @@ from oidc_publisher.documents import (
     Document,
     OwnerMark,
     StoredDocument,
+    StoredDocuments,
     cache_control,
     jwks_document,
     plan_documents,
@@ -32,7 +33,7 @@ from oidc_publisher.findings import Reason
 from oidc_publisher.keys import PublicKey
 from oidc_publisher.probe.wire.port import Fetched
 from oidc_publisher.reconcile import publish
-from oidc_publisher.reconcile.ownership import Place, StoredDocuments, stored_reading
+from oidc_publisher.reconcile.ownership import Place, Stored, stored_reading
 from oidc_publisher.reconcile.plan import Decision, decide
 from oidc_publisher.reconcile.status.ledger import keys_of, ledger_of
 from oidc_publisher.rotation import (
@@ -253,7 +254,7 @@ class World:
     def stored(self) -> StoredReading:
         """What is stored, as an operator reads it that has written there."""
         documents = StoredDocuments(self.bucket.documents.get(DISCOVERY_PATH), self.bucket.documents.get(JWKS_PATH))
-        return stored_reading(Place(LOCATION, OWNER, known=True), documents)
+        return stored_reading(Stored(Place(LOCATION, OWNER, known=True), documents))
 
     @stored.setter
     def stored(self, stored: StoredReading) -> None:

@@ -15,6 +15,7 @@ from oidc_publisher.documents.publication import (
     plan_documents,
     plan_writes,
 )
+from oidc_publisher.documents.stored import StoredDocuments
 from oidc_publisher.documents.urls import DISCOVERY_PATH, discovery_url, jwks_uri
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "OwnerMark",
     "PlannedDocuments",
     "StoredDocument",
+    "StoredDocuments",
     "Write",
     "WriteReason",
     "cache_control",

@@ -37,9 +37,14 @@ def discovery_document(issuer: str, jwks_uri: str, algorithms: Iterable[str]) ->
         "authorization_endpoint": AUTHORIZATION_ENDPOINT,
         "response_types_supported": ["id_token"],
         "subject_types_supported": ["public"],
-        _ALGORITHMS: sorted(ALWAYS_ADVERTISED.union(algorithms)),
+        _ALGORITHMS: sorted(advertised(algorithms)),
     }
     return f"{json.dumps(members, indent=2)}\n".encode()
+
+
+def advertised(algorithms: Iterable[str]) -> frozenset[str]:
+    """The algorithms that the discovery document names for keys of these."""
+    return ALWAYS_ADVERTISED.union(algorithms)
 
 
 def read_discovery(data: bytes) -> Discovery:

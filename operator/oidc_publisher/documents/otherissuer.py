@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from oidc_publisher.documents.discovery import read_discovery
-from oidc_publisher.documents.document import StoredDocument
+from oidc_publisher.documents.stored import StoredDocuments
 from oidc_publisher.documents.urls import DISCOVERY_PATH, jwks_uri
 from oidc_publisher.errors import DocumentInvalidError
 from oidc_publisher.wording import quoted_to
@@ -35,18 +34,17 @@ class Mismatch:
         )
 
 
-def mismatch(issuer_url: str, jwks_path: str, discovery: StoredDocument | None) -> Mismatch | None:
+def mismatch(issuer_url: str, jwks_path: str, stored: StoredDocuments) -> Mismatch | None:
     """What keeps the stored documents from being this issuer's, None when nothing does.
 
     A verifier compares `issuer` with the token's `iss` byte for byte and fetches keys from `jwks_uri`: documents that say
     anything else there are those of other tokens. Without a discovery document nobody can have used the key set.
     """
-    if discovery is None:
+    theirs = stored.discovery_content
+    if theirs is None:
         return None
-    try:
-        theirs = read_discovery(discovery.document.body)
-    except DocumentInvalidError as error:
-        return Mismatch(f"their discovery document {error.message}, so that nobody can tell whose they are", ())
+    if isinstance(theirs, DocumentInvalidError):
+        return Mismatch(f"their discovery document {theirs.message}, so that nobody can tell whose they are", ())
     said: list[str] = []
     fields: list[str] = []
     if theirs.issuer != issuer_url:

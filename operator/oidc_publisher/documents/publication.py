@@ -4,10 +4,10 @@ Every write raises the ledger's serial, and the serial is part of the mark that 
 the ledger's present serial, and raises it only when there is something to write::
 
     planned = plan_documents(..., mark=mark_with(ledger.serial))
-    if differences(planned, stored_discovery, stored_jwks):
+    differing = differences(planned, stored)
+    if differing:
         ledger = raised(ledger)  # and save it (R12)
-        planned = plan_documents(..., mark=mark_with(ledger.serial))
-        for write in plan_writes(planned, stored_discovery, stored_jwks):
+        for write in plan_writes(planned.under(mark_with(ledger.serial)), stored, differing):
             ...
 
 An unchanged set thus costs no write, and a write that was lost after the serial was raised is made up for, since the
@@ -16,17 +16,17 @@ stored serial is then the lower one.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import StrEnum
 
-from oidc_publisher.documents.discovery import discovery_document, read_discovery
-from oidc_publisher.documents.document import MAX_BODY_BYTES, Document, StoredDocument
-from oidc_publisher.documents.jwks import jwks_document, read_jwks_document
+from oidc_publisher.documents.discovery import Discovery, advertised, discovery_document
+from oidc_publisher.documents.document import Document, StoredDocument
+from oidc_publisher.documents.jwks import jwks_document
 from oidc_publisher.documents.ownermark import OwnerMark, own_metadata
+from oidc_publisher.documents.stored import StoredDocuments
 from oidc_publisher.documents.urls import DISCOVERY_PATH, jwks_uri
-from oidc_publisher.errors import DocumentInvalidError
 from oidc_publisher.keys import PublicKey
 
 CONTENT_TYPE = "application/json"
@@ -41,6 +41,15 @@ class PlannedDocuments:
     discovery: Document
     jwks: Document
 
+    def under(self, mark: OwnerMark) -> PlannedDocuments:
+        """The same documents under another owner mark."""
+        metadata = mark.to_metadata()
+        return replace(
+            self,
+            discovery=replace(self.discovery, metadata=metadata),
+            jwks=replace(self.jwks, metadata=metadata),
+        )
+
 
 class WriteReason(StrEnum):
     """Why a document is written; the first that applies."""
@@ -51,6 +60,7 @@ class WriteReason(StrEnum):
     CONTENT_CHANGED = "its content is not what was planned"
     HEADERS_CHANGED = "its headers are not what was planned"
     MARK_CHANGED = "its owner mark is not what was planned"
+    SERIAL_RAISED = "only the serial of its owner mark, which counts the writes of both documents"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,43 +99,48 @@ def plan_documents(
     return PlannedDocuments(jwks_path, tuple(keys), document(discovery), jwks)
 
 
-def differences(
-    planned: PlannedDocuments, stored_discovery: StoredDocument | None, stored_jwks: StoredDocument | None
-) -> tuple[Difference, ...]:
+def differences(planned: PlannedDocuments, stored: StoredDocuments) -> tuple[Difference, ...]:
     """What is not stored as planned, the mark's serial included: plan with the serial that the ledger has now."""
-    return tuple(Difference(write.path, write.reason) for write in plan_writes(planned, stored_discovery, stored_jwks))
+    found = ((planned.jwks_path, _why_jwks(planned, stored)), (DISCOVERY_PATH, _why_discovery(planned, stored)))
+    return tuple(Difference(path, reason) for path, reason in found if reason is not None)
 
 
 def plan_writes(
-    planned: PlannedDocuments, stored_discovery: StoredDocument | None, stored_jwks: StoredDocument | None
+    planned: PlannedDocuments, stored: StoredDocuments, differing: Sequence[Difference]
 ) -> tuple[Write, ...]:
-    """The writes that make the stored documents the planned ones, in order; none when they are.
+    """The writes that make the stored documents the planned ones, in order, once they are known to be `differing`.
 
-    Growing, and on the first publication: the key set first, so that the discovery document never exists without the
-    keys it names. Shrinking: the discovery document first.
+    `planned` bears the raised serial, for which the other document is written too. Growing, and on the first publication:
+    the key set first, so that the discovery document never exists without the keys it names. Shrinking: the discovery
+    document first.
     """
-    jwks = _write(planned.jwks_path, planned.jwks, stored_jwks, _why_jwks(planned, stored_jwks))
-    discovery = _write(DISCOVERY_PATH, planned.discovery, stored_discovery, _why_discovery(planned, stored_discovery))
+    reasons = {difference.path: difference.reason for difference in differing}
+    jwks = _write(planned.jwks_path, planned.jwks, stored.jwks, reasons)
+    discovery = _write(DISCOVERY_PATH, planned.discovery, stored.discovery, reasons)
     writes = tuple(write for write in (jwks, discovery) if write is not None)
-    return writes[::-1] if _shrinks(planned, stored_discovery, stored_jwks) else writes
+    return writes[::-1] if _shrinks(planned, stored) else writes
 
 
-def _write(path: str, document: Document, stored: StoredDocument | None, reason: WriteReason | None) -> Write | None:
-    return None if reason is None else Write(path, document, stored.version if stored else None, reason)
+def _write(
+    path: str, document: Document, stored: StoredDocument | None, reasons: Mapping[str, WriteReason]
+) -> Write | None:
+    reason = reasons.get(path)
+    if reason is None and stored is not None and own_metadata(stored.document.metadata) == document.metadata:
+        return None
+    return Write(path, document, stored.version if stored else None, reason or WriteReason.SERIAL_RAISED)
 
 
-def _why_jwks(planned: PlannedDocuments, stored: StoredDocument | None) -> WriteReason | None:
-    reason = _why(planned.jwks, stored)
-    if stored is not None and reason is WriteReason.CONTENT_CHANGED and _stored_keys(stored) != frozenset(planned.keys):
+def _why_jwks(planned: PlannedDocuments, stored: StoredDocuments) -> WriteReason | None:
+    reason = _why(planned.jwks, stored.jwks)
+    if reason is WriteReason.CONTENT_CHANGED and frozenset(stored.keys) != frozenset(planned.keys):
         return WriteReason.KEYS_CHANGED
     return reason
 
 
-def _why_discovery(planned: PlannedDocuments, stored: StoredDocument | None) -> WriteReason | None:
-    reason = _why(planned.discovery, stored)
-    if stored is not None and reason is WriteReason.CONTENT_CHANGED:
-        changed = _algorithms(stored.document) != _algorithms(planned.discovery)
-        return WriteReason.ALGORITHMS_CHANGED if changed else reason
+def _why_discovery(planned: PlannedDocuments, stored: StoredDocuments) -> WriteReason | None:
+    reason = _why(planned.discovery, stored.discovery)
+    if reason is WriteReason.CONTENT_CHANGED and _algorithms(stored) != _planned_algorithms(planned):
+        return WriteReason.ALGORITHMS_CHANGED
     return reason
 
 
@@ -146,25 +161,17 @@ def _why(planned: Document, stored: StoredDocument | None) -> WriteReason | None
     return None
 
 
-def _shrinks(
-    planned: PlannedDocuments, stored_discovery: StoredDocument | None, stored_jwks: StoredDocument | None
-) -> bool:
+def _shrinks(planned: PlannedDocuments, stored: StoredDocuments) -> bool:
     """Whether both exist and keys only leave; a set that cannot be read counts as growing."""
-    if stored_discovery is None or stored_jwks is None or stored_jwks.document.body == planned.jwks.body:
+    if stored.discovery is None or stored.jwks is None or stored.jwks.document.body == planned.jwks.body:
         return False
-    stored = _stored_keys(stored_jwks)
-    return stored is not None and stored > frozenset(planned.keys)
+    return frozenset(stored.keys) > frozenset(planned.keys)
 
 
-def _stored_keys(stored: StoredDocument) -> frozenset[PublicKey] | None:
-    try:
-        return frozenset(read_jwks_document(stored.document.body, max_bytes=MAX_BODY_BYTES).keys)
-    except DocumentInvalidError:
-        return None
+def _algorithms(stored: StoredDocuments) -> frozenset[str] | None:
+    content = stored.discovery_content
+    return frozenset(content.algorithms) if isinstance(content, Discovery) else None
 
 
-def _algorithms(document: Document) -> frozenset[str] | None:
-    try:
-        return frozenset(read_discovery(document.body).algorithms)
-    except DocumentInvalidError:
-        return None
+def _planned_algorithms(planned: PlannedDocuments) -> frozenset[str]:
+    return advertised(key.algorithm for key in planned.keys)

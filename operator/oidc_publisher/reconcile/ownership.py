@@ -6,24 +6,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum, auto
+from functools import cached_property
 
 from oidc_publisher.api import Adoption, OIDCIssuer
-from oidc_publisher.documents import MAX_BODY_BYTES, OwnerMark, StoredDocument, digest, read_jwks_document
+from oidc_publisher.documents import OwnerMark, StoredDocuments, digest
 from oidc_publisher.documents.otherissuer import Mismatch, mismatch
-from oidc_publisher.errors import DocumentInvalidError, StoreError
 from oidc_publisher.findings import Finding, Reason
-from oidc_publisher.keys import PublicKey
-from oidc_publisher.keys.strictjson import MAX_DOCUMENT_BYTES
 from oidc_publisher.rotation import Ledger, OwnWrites, StoredReading, StoreState, TakeOver, own_writes
-
-
-@dataclass(frozen=True, slots=True)
-class StoredDocuments:
-    """Both documents as the store holds them; None each where there is none. `error` when they could not be read."""
-
-    discovery: StoredDocument | None = None
-    jwks: StoredDocument | None = None
-    error: StoreError | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,101 +98,136 @@ _STATES = {
 _TAKE_OVERS = {Standing.MERGE: TakeOver.MERGE, Standing.REPLACE: TakeOver.REPLACE}
 
 
-def standing(place: Place, stored: StoredDocuments) -> Standing:
-    """Whose the documents are that were read at `place`.
+@dataclass(frozen=True)
+class Stored:
+    """The stored documents at the issuer's place, and whose they are.
 
-    As long as one of the two is another owner's and ours were never both there, the place is still to be taken over: a
-    take-over that was cut short between its two writes goes on. One without a mark beside one with ours is drift.
+    Every step of a pass asks this one value. It is made when the documents were read, and anew when they were written;
+    what is asked of it is worked out once.
     """
-    others = _others(place, stored)
-    if place.known or half_marked(place, stored):
-        if any(others):
-            return Standing.LOST
-        certain = place.writes is not None and place.writes.certain
-        return Standing.SECOND_WRITER if certain and _unknown(place, stored) else Standing.OURS
-    if not others:
-        return Standing.OURS
-    if place.adoption is Adoption.MERGE and _mismatch(place, stored):
-        return Standing.ANOTHER_ISSUER
-    return _ADOPTED[place.adoption]
+
+    place: Place
+    documents: StoredDocuments
+
+    @cached_property
+    def standing(self) -> Standing:
+        """Whose the documents are.
+
+        As long as one of the two is another owner's and ours were never both there, the place is still to be taken over:
+        a take-over that was cut short between its two writes goes on. One without a mark beside one with ours is drift.
+        """
+        place = self.place
+        if place.known or self.half_marked:
+            if any(self.others):
+                return Standing.LOST
+            certain = place.writes is not None and place.writes.certain
+            return Standing.SECOND_WRITER if certain and self.unknown_writer else Standing.OURS
+        if not self.others:
+            return Standing.OURS
+        if place.adoption is Adoption.MERGE and self.mismatch:
+            return Standing.ANOTHER_ISSUER
+        return _ADOPTED[place.adoption]
+
+    def known(self) -> Stored:
+        """The same documents where both are known as ours."""
+        return self if self.place.known else Stored(replace(self.place, known=True), self.documents)
+
+    @property
+    def anothers(self) -> bool:
+        """Whether the place is another owner's: nothing is written there."""
+        return self.standing in _STATES
+
+    @property
+    def half_marked(self) -> bool:
+        """Whether one of the documents bears our mark and the other none: somebody rewrote that one."""
+        return self.documents.owners in ((self.place.owner, ""), ("", self.place.owner))
+
+    @cached_property
+    def others(self) -> tuple[str, ...]:
+        """The owner of each document that is there and not ours, empty for one that nobody signed."""
+        return tuple(owner for owner in self.documents.owners if owner != self.place.owner)
+
+    @property
+    def owner_found(self) -> str:
+        """The other owner's name as the mark gives it, `none` where nobody signed."""
+        return next((owner for owner in self.others if owner), "none")
+
+    @property
+    def our_marks(self) -> tuple[OwnerMark, ...]:
+        """The marks that bear our name, the key set's last."""
+        return self.documents.marks_of(self.place.owner)
+
+    @property
+    def mark(self) -> OwnerMark | None:
+        """The mark of the key set; that of the discovery document, where only that one still bears ours."""
+        documents = self.documents
+        # It speaks for both, which are written together.
+        return documents.discovery_mark if documents.jwks_mark is None and self.half_marked else documents.jwks_mark
+
+    @property
+    def unknown_writer(self) -> bool:
+        """Whether a document under our mark was written by nobody we remember; asked only where we have written before."""
+        if self.place.writes is None or not self.place.known:
+            return False
+        return self.place.writes.unknown(mark.nonce for mark in self.our_marks)
+
+    @cached_property
+    def mismatch(self) -> Mismatch | None:
+        """What keeps the documents from being this issuer's, None when nothing does."""
+        place = self.place
+        return mismatch(place.issuer_url, place.jwks_path, self.documents) if place.issuer_url else None
 
 
-def half_marked(place: Place, stored: StoredDocuments) -> bool:
-    """Whether one of the documents bears our mark and the other none: somebody rewrote that one."""
-    return _owners(stored) in ((place.owner, ""), ("", place.owner))
-
-
-def refusal(place: Place, stored: StoredDocuments) -> Finding | None:
-    """Why nothing may be written at `place`, None when we may."""
-    whose = standing(place, stored)
+def refusal(stored: Stored) -> Finding | None:
+    """Why nothing may be written at the place, None when we may."""
+    place, whose = stored.place, stored.standing
     if whose is Standing.LOST:
-        message = f"{place.location} now belongs to {owner_found(place, stored)}, and nothing is written there any more"
+        message = f"{place.location} now belongs to {stored.owner_found}, and nothing is written there any more"
         return Finding.of(Reason.OwnershipLost, message, subject=place.location)
     if whose is Standing.SECOND_WRITER:
-        return _second_writer(place, stored)
-    found = _mismatch(place, stored)
-    if whose is Standing.ANOTHER_ISSUER and found is not None:
+        return _second_writer(stored)
+    if whose is Standing.ANOTHER_ISSUER and stored.mismatch is not None:
+        found = stored.mismatch
         message = f"The documents at {place.location} are not merged, for they are another issuer's: {found.message}"
         return Finding.of(Reason.DocumentsOfAnotherIssuer, message, subject=place.location, hint=found.advice)
     if whose is Standing.FOREIGN:
-        owner = owner_found(place, stored)
-        message = f"{place.location} holds documents that this issuer did not write (owner: {owner})"
-        if found is not None:
-            return Finding.of(
-                Reason.DocumentsNotOurs, f"{message}; {found.message}", subject=place.location, hint=found.advice
-            )
-        return Finding.of(Reason.DocumentsNotOurs, message, subject=place.location)
+        return _foreign(stored)
     return None
 
 
-def owner_found(place: Place, stored: StoredDocuments) -> str:
-    """The other owner's name as the mark gives it, `none` where nobody signed."""
-    return next((owner for owner in _others(place, stored) if owner), "none")
+def _foreign(stored: Stored) -> Finding:
+    place, found = stored.place, stored.mismatch
+    message = f"{place.location} holds documents that this issuer did not write (owner: {stored.owner_found})"
+    if found is None:
+        return Finding.of(Reason.DocumentsNotOurs, message, subject=place.location)
+    return Finding.of(Reason.DocumentsNotOurs, f"{message}; {found.message}", subject=place.location, hint=found.advice)
 
 
-def stored_reading(place: Place, stored: StoredDocuments) -> StoredReading:
+def stored_reading(stored: Stored) -> StoredReading:
     """The stored key set as the rules of rotation take it; bytes that are no key set hold no keys."""
-    if stored.error is not None:
+    documents, whose = stored.documents, stored.standing
+    if documents.error is not None:
         return StoredReading(StoreState.UNREADABLE)
-    whose = standing(place, stored)
     if whose in _STATES:
         return StoredReading(_STATES[whose], second_writer=whose is Standing.SECOND_WRITER)
-    if stored.jwks is None:
+    if documents.jwks is None:
         return StoredReading(StoreState.ABSENT)
-    mark = OwnerMark.read(stored.jwks.document.metadata)
-    ours = mark is not None and mark.owner == place.owner
-    half = mark is None and half_marked(place, stored)
-    if half and stored.discovery is not None:
-        mark = OwnerMark.read(stored.discovery.document.metadata)  # it speaks for both, which are written together
+    mark = stored.mark
+    ours = documents.jwks_mark is not None and documents.jwks_mark.owner == stored.place.owner
     return StoredReading(
         StoreState.PRESENT,
-        keys=stored_keys(stored),
-        digest=digest(stored.jwks.document.body),
+        keys=documents.keys,
+        digest=digest(documents.jwks.document.body),
         ours=ours,
-        half_ours=half,
+        half_ours=documents.jwks_mark is None and stored.half_marked,
         serial=mark.serial if mark else 0,
         token_lifetime=mark.token_lifetime if mark else None,
         stale_age=mark.stale_age if mark else None,
-        last_modified=stored.jwks.last_modified,
+        last_modified=documents.jwks.last_modified,
         take_over=None if ours else _TAKE_OVERS.get(whose),
-        nonces=tuple(mark.nonce for mark in _our_marks(place, stored) if mark.nonce),
-        unknown_writer=_unknown(place, stored),
+        nonces=tuple(mark.nonce for mark in stored.our_marks if mark.nonce),
+        unknown_writer=stored.unknown_writer,
     )
-
-
-def stored_keys(stored: StoredDocuments) -> tuple[PublicKey, ...]:
-    """The usable keys of the stored set, in stored order.
-
-    A set that bears an owner mark is read up to the store's limit, not to the probe's: it may be ours, however large.
-    """
-    if stored.jwks is None:
-        return ()
-    document = stored.jwks.document
-    limit = MAX_BODY_BYTES if OwnerMark.read(document.metadata) else MAX_DOCUMENT_BYTES
-    try:
-        return read_jwks_document(document.body, max_bytes=limit).keys
-    except DocumentInvalidError:
-        return ()
 
 
 def former_place(location: str, endpoint_url: str | None, present: str | None) -> str:
@@ -211,41 +235,11 @@ def former_place(location: str, endpoint_url: str | None, present: str | None) -
     return f"{location} on {endpoint_url} (if that is another server)" if location == present else location
 
 
-def _owners(stored: StoredDocuments) -> tuple[str, ...]:
-    """The owner of each document that is there, empty for one that nobody signed."""
-    documents = (document for document in (stored.jwks, stored.discovery) if document is not None)
-    marks = (OwnerMark.read(document.document.metadata) for document in documents)
-    return tuple(mark.owner if mark else "" for mark in marks)
-
-
-def _others(place: Place, stored: StoredDocuments) -> tuple[str, ...]:
-    """The owner of each document that is there and not ours, empty for one that nobody signed."""
-    return tuple(owner for owner in _owners(stored) if owner != place.owner)
-
-
-def _our_marks(place: Place, stored: StoredDocuments) -> tuple[OwnerMark, ...]:
-    """The marks that bear our name, the key set's last."""
-    documents = (document for document in (stored.discovery, stored.jwks) if document is not None)
-    marks = (OwnerMark.read(document.document.metadata) for document in documents)
-    return tuple(mark for mark in marks if mark is not None and mark.owner == place.owner)
-
-
-def _unknown(place: Place, stored: StoredDocuments) -> bool:
-    """Whether a document under our mark was written by nobody we remember; asked only where we have written before."""
-    if place.writes is None or not place.known:
-        return False
-    return place.writes.unknown(mark.nonce for mark in _our_marks(place, stored))
-
-
-def _second_writer(place: Place, stored: StoredDocuments) -> Finding:
-    marks, serial = _our_marks(place, stored), place.writes.serial if place.writes else 0
-    theirs = max(mark.serial for mark in marks if place.writes is None or place.writes.unknown([mark.nonce]))
+def _second_writer(stored: Stored) -> Finding:
+    writes, location = stored.place.writes, stored.place.location
+    theirs = max(mark.serial for mark in stored.our_marks if writes is None or writes.unknown([mark.nonce]))
     message = (
-        f"{place.location} was written by another operator under this issuer's own mark (its serial is {theirs}, ours is "
-        f"{serial}); nothing is written or removed any more"
+        f"{location} was written by another operator under this issuer's own mark (its serial is {theirs}, ours is "
+        f"{writes.serial if writes else 0}); nothing is written or removed any more"
     )
-    return Finding.of(Reason.OwnershipLost, message, subject=place.location, hint=_TWO_WRITERS)
-
-
-def _mismatch(place: Place, stored: StoredDocuments) -> Mismatch | None:
-    return mismatch(place.issuer_url, place.jwks_path, stored.discovery) if place.issuer_url else None
+    return Finding.of(Reason.OwnershipLost, message, subject=location, hint=_TWO_WRITERS)

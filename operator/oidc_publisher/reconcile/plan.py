@@ -16,27 +16,17 @@ from oidc_publisher.documents import (
     Difference,
     OwnerMark,
     PlannedDocuments,
-    StoredDocument,
+    Write,
     WriteReason,
     differences,
     digest,
     plan_documents,
-    read_jwks_document,
+    plan_writes,
 )
-from oidc_publisher.errors import DocumentInvalidError
 from oidc_publisher.findings import Finding, Reason, Severity
 from oidc_publisher.keys import PublicKey
 from oidc_publisher.probe import Target
-from oidc_publisher.reconcile.ownership import (
-    Place,
-    Standing,
-    StoredDocuments,
-    half_marked,
-    owner_found,
-    refusal,
-    standing,
-    stored_keys,
-)
+from oidc_publisher.reconcile.ownership import Place, Standing, Stored, refusal
 from oidc_publisher.reconcile.read import Readings, as_pass
 from oidc_publisher.rotation import Advance, Ledger, Pass, Policy, advance, begin_write
 
@@ -45,23 +35,26 @@ from oidc_publisher.rotation import Advance, Ledger, Pass, Policy, advance, begi
 class Intent:
     """What is to be written, and why; or the `problem` for which nothing may be.
 
-    `planned` is None when nothing may or need be written; else `differing` says how what is stored differs from it, and
-    `ledger` has the raised serial. `events` are worth telling once everything is written: that drift was repaired, that
-    another owner's documents were taken over.
+    `writes` are in order, and none where nothing may or need be written. They bear the raised serial, which `ledger` has
+    too. `events` are worth telling once everything is written: that drift was repaired, that another owner's documents
+    were taken over. `in_place`: what is stored is what is planned.
     """
 
     ledger: Ledger
     problem: Finding | None = None
-    planned: PlannedDocuments | None = None
-    differing: tuple[Difference, ...] = ()
+    writes: tuple[Write, ...] = ()
     events: tuple[Finding, ...] = ()
     in_place: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What one round of a pass decides: the readings as the rules take them, the plan, and what to write."""
+    """What one round of a pass decides.
 
+    `stored` is what the store holds at the issuer's place, `seen` the readings as the rules take them.
+    """
+
+    stored: Stored
     seen: Pass
     plan: Advance
     intent: Intent
@@ -74,9 +67,10 @@ def decide(
 
     The operator, `oidc-publisher plan` and the simulations decide by this function alone.
     """
-    seen = as_pass(readings, ledger, policy_of(issuer.spec), place=place, target=target)
+    stored = Stored(place, readings.stored)
+    seen = as_pass(readings, ledger, policy_of(issuer.spec), stored=stored, target=target)
     plan = advance(ledger, seen)
-    return Decision(seen, plan, intend(issuer, plan, readings.stored, place, nonce=nonce))
+    return Decision(stored, seen, plan, intend(issuer, plan, stored, nonce=nonce))
 
 
 def policy_of(spec: OIDCIssuerSpec) -> Policy:
@@ -92,27 +86,26 @@ def policy_of(spec: OIDCIssuerSpec) -> Policy:
     )
 
 
-def intend(issuer: OIDCIssuer, plan: Advance, stored: StoredDocuments, place: Place, *, nonce: str) -> Intent:
+def intend(issuer: OIDCIssuer, plan: Advance, stored: Stored, *, nonce: str) -> Intent:
     """What to write so that the stored documents become those of `plan`; decided by what was read, and by that alone.
 
     `nonce` is the random mark of this write (R9), empty where nothing will be written.
     """
-    ledger = plan.ledger
-    if stored.error is not None:
-        return Intent(ledger, problem=stored.error.finding(subject=place.location))
-    refused = refusal(place, stored)
+    ledger, place, documents = plan.ledger, stored.place, stored.documents
+    if documents.error is not None:
+        return Intent(ledger, problem=documents.error.finding(subject=place.location))
+    refused = refusal(stored)
     if refused is not None or not plan.publish:
         return Intent(ledger, problem=refused)
     planned = documents_for(issuer.spec, ledger, plan.publish, owner=place.owner)
-    differing = differences(planned, stored.discovery, stored.jwks)
+    differing = differences(planned, documents)
     if not differing:
         return Intent(ledger, in_place=True)
     raised = begin_write(ledger, jwks_digest=digest(planned.jwks.body), nonce=nonce)
     return Intent(
         raised,
-        planned=documents_for(issuer.spec, raised, plan.publish, owner=place.owner),
-        differing=differing,
-        events=notes_on_write(place, stored, ledger, differing, settled=_settled(issuer, planned)),
+        writes=plan_writes(planned.under(_mark(raised, plan.publish, place.owner)), documents, differing),
+        events=notes_on_write(stored, ledger, differing, settled=_settled(issuer, planned)),
     )
 
 
@@ -127,30 +120,34 @@ def _settled(issuer: OIDCIssuer, planned: PlannedDocuments) -> bool:
 
 
 def documents_for(spec: OIDCIssuerSpec, ledger: Ledger, keys: tuple[PublicKey, ...], *, owner: str) -> PlannedDocuments:
-    """Both documents for `keys` under the ledger's serial and the longest times of the published keys (R9)."""
+    """Both documents for `keys`, under the ledger's mark."""
+    mark = _mark(ledger, keys, owner)
+    return plan_documents(spec.issuer_url, spec.jwks_path, keys, cache_max_age=spec.cache_max_age, mark=mark)
+
+
+def _mark(ledger: Ledger, keys: tuple[PublicKey, ...], owner: str) -> OwnerMark:
+    """The mark of the ledger's serial and of the longest times of the published keys (R9)."""
     chosen = frozenset(keys)
     published = [entry for entry in ledger.keys if entry.key in chosen]
-    mark = OwnerMark(
+    return OwnerMark(
         owner=owner,
         serial=ledger.serial,
         token_lifetime=max(entry.token_lifetime for entry in published),
         stale_age=max(entry.stale_age for entry in published),
         nonce=ledger.nonces[-1] if ledger.nonces else "",
     )
-    return plan_documents(spec.issuer_url, spec.jwks_path, keys, cache_max_age=spec.cache_max_age, mark=mark)
 
 
 def notes_on_write(
-    place: Place, stored: StoredDocuments, ledger: Ledger, differing: tuple[Difference, ...], *, settled: bool
+    stored: Stored, ledger: Ledger, differing: tuple[Difference, ...], *, settled: bool
 ) -> tuple[Finding, ...]:
     """The events of a write that mends `differing`. `settled`: the plan is the one that was last written."""
-    whose = standing(place, stored)
-    if whose in (Standing.MERGE, Standing.REPLACE):
-        return (_taken_over(place, stored, ledger, whose),)
+    if stored.standing in (Standing.MERGE, Standing.REPLACE):
+        return (_taken_over(stored, ledger),)
     # Beside our own mark it is drift, also where the status that remembered the place was lost; but not where a take-over
     # was cut short between its two writes.
-    damage = _damage(place, stored)
-    half = half_marked(place, stored) and (place.known or ledger.adopted_time is None)
+    damage, place = _damage(stored), stored.place
+    half = stored.half_marked and (place.known or ledger.adopted_time is None)
     if not place.known and not half and not damage:
         return ()
     strangers = _strangers(stored, ledger)
@@ -162,10 +159,9 @@ def notes_on_write(
     return (Finding.of(Reason.DriftRepaired, f"{place.location} is repaired ({'; '.join(what)})"),)
 
 
-def _damage(place: Place, stored: StoredDocuments) -> list[str]:
+def _damage(stored: Stored) -> list[str]:
     """What our own mark says that cannot be (R9); it is ignored, and written anew."""
-    marks = (_mark(document) for document in (stored.jwks, stored.discovery))
-    damaged = [m.damaged_lifetime for m in marks if m is not None and m.owner == place.owner and m.damaged_lifetime]
+    damaged = [mark.damaged_lifetime for mark in reversed(stored.our_marks) if mark.damaged_lifetime]
     told = (
         f"the token lifetime of {format_duration(lifetime)} in its owner mark is beyond 8784h and ignored"
         for lifetime in damaged
@@ -173,10 +169,10 @@ def _damage(place: Place, stored: StoredDocuments) -> list[str]:
     return list(dict.fromkeys(told))
 
 
-def _is_drift(difference: Difference, stored: StoredDocuments, ledger: Ledger) -> bool:
+def _is_drift(difference: Difference, stored: Stored, ledger: Ledger) -> bool:
     """Whether somebody else changed the document, and not we ourselves what is planned or a write that was cut short."""
-    document = stored.discovery if difference.path == DISCOVERY_PATH else stored.jwks
-    mark = _mark(document)
+    documents = stored.documents
+    mark = documents.discovery_mark if difference.path == DISCOVERY_PATH else documents.jwks_mark
     if mark is None:
         return True
     if mark.serial < ledger.serial:
@@ -184,38 +180,26 @@ def _is_drift(difference: Difference, stored: StoredDocuments, ledger: Ledger) -
     return difference.reason is not WriteReason.MARK_CHANGED  # a lifetime or a cache age rose
 
 
-def _strangers(stored: StoredDocuments, ledger: Ledger) -> tuple[str, ...]:
+def _strangers(stored: Stored, ledger: Ledger) -> tuple[str, ...]:
     """Stored keys that the ledger does not know; an older ledger would have learnt them (R9)."""
     known = {entry.key_id for entry in ledger.keys}
-    return tuple(key.key_id for key in stored_keys(stored) if key.key_id not in known)
+    return tuple(key.key_id for key in stored.documents.keys if key.key_id not in known)
 
 
-def _taken_over(place: Place, stored: StoredDocuments, ledger: Ledger, whose: Standing) -> Finding:
-    message = f"The documents at {place.location} are taken over (owner: {owner_found(place, stored)})"
-    if whose is Standing.REPLACE:
+def _taken_over(stored: Stored, ledger: Ledger) -> Finding:
+    message = f"The documents at {stored.place.location} are taken over (owner: {stored.owner_found})"
+    if stored.standing is Standing.REPLACE:
         return Finding.of(Reason.DocumentsAdopted, f"{message}; their keys were replaced at once")
-    kept = [key for key in stored_keys(stored) if key in {entry.key for entry in ledger.keys}]
+    known = {entry.key for entry in ledger.keys}
+    kept = [key for key in stored.documents.keys if key in known]
     message = f"{message}; {len(kept)} of their keys stay published until no token signed with them can live"
-    left_out = [*_unusable(stored), *_other_materials(stored, ledger)]
+    left_out = [*stored.documents.left_out, *_other_materials(stored, ledger)]
     if not left_out:
         return Finding.of(Reason.DocumentsAdopted, message)
     return Finding.of(Reason.DocumentsAdopted, f"{message}; left out: {', '.join(left_out)}", severity=Severity.WARNING)
 
 
-def _unusable(stored: StoredDocuments) -> tuple[str, ...]:
-    if stored.jwks is None:
-        return ()
-    try:
-        return read_jwks_document(stored.jwks.document.body).left_out
-    except DocumentInvalidError as error:
-        return (error.message,)
-
-
-def _other_materials(stored: StoredDocuments, ledger: Ledger) -> tuple[str, ...]:
+def _other_materials(stored: Stored, ledger: Ledger) -> tuple[str, ...]:
     """Stored keys whose ID is that of a key of ours: one ID cannot stand for two keys (R8)."""
-    known = ((key, ledger.get(key.key_id)) for key in stored_keys(stored))
+    known = ((key, ledger.get(key.key_id)) for key in stored.documents.keys)
     return tuple(f"key {key.key_id} (ours is another one)" for key, entry in known if entry and entry.key != key)
-
-
-def _mark(document: StoredDocument | None) -> OwnerMark | None:
-    return OwnerMark.read(document.document.metadata) if document else None

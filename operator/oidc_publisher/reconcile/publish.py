@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
-from oidc_publisher.documents import DISCOVERY_PATH, PlannedDocuments, plan_writes
+from oidc_publisher.documents import DISCOVERY_PATH, StoredDocuments, Write
 from oidc_publisher.errors import PreconditionError, StoreError
 from oidc_publisher.findings import Finding, Reason
-from oidc_publisher.reconcile.ownership import Place, StoredDocuments
+from oidc_publisher.reconcile.ownership import Place, Stored
 from oidc_publisher.reconcile.plan import Decision, decide
 from oidc_publisher.reconcile.ports import Ports
 from oidc_publisher.reconcile.read import Readings, read_after_write, read_stored
@@ -40,69 +40,80 @@ class Written:
 class Published:
     """What planning and publishing came to.
 
-    `decision` is the last one, made from `readings`. `ledger` is the newest; the report saves it. `place` is known as
-    ours once both documents are. `problems` kept the documents from being what is planned; `wrote`: something was. `retired` are the
-    IDs of keys that left in this pass.
+    `decision` is the last one. `readings` and `stored` are as they were left: after the last write, where there was one.
+    The place of `stored` is known as ours once both documents are. `problems` kept the documents from being what is
+    planned; `wrote`: something was. `retired` are the IDs of keys that left in this pass.
     """
 
     decision: Decision
     readings: Readings
-    ledger: Ledger
-    place: Place
+    stored: Stored
     problems: tuple[Finding, ...] = ()
     wrote: bool = False
     retired: frozenset[str] = frozenset()
+
+    @property
+    def ledger(self) -> Ledger:
+        """The newest ledger, which the report saves."""
+        return self.decision.intent.ledger
 
 
 async def publish(
     ports: Ports, recorder: Recorder, readings: Readings, clock: Clock, new_nonce: Callable[[], str]
 ) -> Published:
     """Plan, and write until there is nothing more to write or something keeps us from it."""
-    issuer = recorder.issuer
-    ledger, place = recorder.ledger, ports.place_of(issuer)
+    ledger, place = recorder.ledger, ports.place_of(recorder.issuer)
     wrote, retired = False, frozenset[str]()
     for _ in range(MAX_ROUNDS):
         place = recorder.remembering(place, ledger, readings.instant)
         await asyncio.sleep(0)  # others have their turn: with a full ledger a decision takes 40 ms
         decision = decide(recorder.issuer, ledger, readings, place, ports.target, nonce=new_nonce())
-        intent, events = decision.intent, decision.plan.events
-        recorder.happened(events)
-        if decision.seen.stored.counts and not decision.seen.stored.unknown_writer:
-            recorder.confirm()
-        retired |= {event.subject for event in events if event.reason is Reason.KeyRetired}
-        ledger = intent.ledger
+        intent, ledger = decision.intent, decision.intent.ledger
+        retired |= _noted(recorder, decision)
         problems = (intent.problem,) if intent.problem else ()
-        done = Published(decision, readings, ledger, place, problems, wrote, retired)
-        if intent.planned is None:
-            return replace(done, place=replace(place, known=place.known or intent.in_place))
+        done = Published(decision, readings, decision.stored, problems, wrote, retired)
+        if not intent.writes:
+            return replace(done, stored=decision.stored.known()) if intent.in_place else done
         await recorder.save(ledger, decision.plan)
-        place = recorder.remembering(place, ledger, readings.instant)
-        written = await write(ports.store, intent.planned, readings.stored)
+        written = await write(ports.store, intent.writes, readings.stored)
         wrote = wrote or written.writes > 0
-        done = replace(done, place=place, wrote=wrote)
+        done = replace(done, wrote=wrote)
         if written.error is not None:
-            return replace(done, problems=(*problems, written.error.finding(subject=place.location)))
+            return replace(done, problems=(written.error.finding(subject=place.location),))
         if written.raced:
             readings = readings.with_stored(await read_stored(ports))
             continue
         recorder.happened(intent.events)
         place = replace(place, known=True)
         readings = await read_after_write(ports, readings, written.stored, clock, ledger)
+    stored = Stored(recorder.remembering(place, ledger, readings.instant), readings.stored)
+    return replace(done, readings=readings, stored=stored, problems=_lost_races(place) if written.raced else ())
+
+
+def _noted(recorder: Recorder, decision: Decision) -> frozenset[str]:
+    """Let the recorder note what the decision says is over; return the IDs of the keys that have left."""
+    events = decision.plan.events
+    recorder.happened(events)
+    if decision.seen.stored.counts and not decision.seen.stored.unknown_writer:
+        recorder.confirm()
+    return frozenset(event.subject for event in events if event.reason is Reason.KeyRetired)
+
+
+def _lost_races(place: Place) -> tuple[Finding, ...]:
     message = f"Somebody else keeps writing to {place.location}"
-    problems = (Finding.of(Reason.StoreUnavailable, message, subject=place.location),) if written.raced else ()
-    return replace(done, readings=readings, place=place, problems=problems)
+    return (Finding.of(Reason.StoreUnavailable, message, subject=place.location),)
 
 
-async def write(store: Store, planned: PlannedDocuments, stored: StoredDocuments) -> Written:
-    """Make the stored documents the planned ones; what is in place already is not written."""
-    writes = 0
-    for each in plan_writes(planned, stored.discovery, stored.jwks):
+async def write(store: Store, writes: Iterable[Write], stored: StoredDocuments) -> Written:
+    """Carry out the writes in their order; `stored` are the documents before them."""
+    done = 0
+    for each in writes:
         try:
             document = await store.write(each.path, each.document, expected=each.expected_version)
         except PreconditionError:
-            return Written(stored, writes, raced=True)
+            return Written(stored, done, raced=True)
         except StoreError as error:
-            return Written(stored, writes, error=error)
-        writes += 1
+            return Written(stored, done, error=error)
+        done += 1
         stored = replace(stored, discovery=document) if each.path == DISCOVERY_PATH else replace(stored, jwks=document)
-    return Written(stored, writes)
+    return Written(stored, done)

@@ -9,13 +9,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from oidc_publisher.cluster import ClusterAPI
-from oidc_publisher.documents import DISCOVERY_PATH, StoredDocument
+from oidc_publisher.documents import DISCOVERY_PATH, StoredDocument, StoredDocuments
 from oidc_publisher.errors import ClusterError, StoreError
 from oidc_publisher.findings import Finding
 from oidc_publisher.keys import PublicKey
 from oidc_publisher.probe import Look, Target, date_offsets, look, read_token, verifies, wire_reading
 from oidc_publisher.probe.token.mint import FreshToken, mint_all
-from oidc_publisher.reconcile.ownership import Place, StoredDocuments, stored_reading
+from oidc_publisher.reconcile.ownership import Stored, stored_reading
 from oidc_publisher.reconcile.ports import Ports
 from oidc_publisher.rotation import ClockReading, Ledger, Mint, Mints, Pass, Policy
 from oidc_publisher.sources import SourceResult
@@ -107,12 +107,12 @@ async def sources_and_tokens(
     return results, tokens, tuple(finding for finding in findings if (finding.reason, finding.subject) not in said)
 
 
-def as_pass(readings: Readings, ledger: Ledger, policy: Policy, *, place: Place, target: Target) -> Pass:
-    """The readings as the rules of rotation take them."""
+def as_pass(readings: Readings, ledger: Ledger, policy: Policy, *, stored: Stored, target: Target) -> Pass:
+    """The readings, of which `stored` are the documents, as the rules of rotation take them."""
     return Pass(
         sources=tuple(result.reading for result in readings.sources),
         mints=_mints(readings, ledger),
-        stored=stored_reading(place, readings.stored),
+        stored=stored_reading(stored),
         wire=wire_reading(readings.look, issuer_url=target.issuer_url, jwks_uri=target.jwks_uri),
         clock=readings.clock,
         policy=policy,

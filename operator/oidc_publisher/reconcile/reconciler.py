@@ -151,12 +151,12 @@ class Reconciler:
         readings = await read_all(ports, self._clock)
         done = await publish(ports, recorder, readings, self._clock, self._new_nonce)
         problems = (*done.problems, *await self._dropped_copies(ports, done))
-        plan, stored, now = done.decision.plan, done.readings.stored, self._clock.now()
+        plan, now = done.decision.plan, self._clock.now()
         changed_at = now if done.wrote else None
         last_change = changed_at or (known.last_change_time if known else None)
         removed = self._removed(issuer.metadata.name, ports, done, now)
         proof = await prove(ports, done.readings, plan, last_change=last_change, removed=removed, clock=self._clock)
-        publication = publication_of(known, done.place, plan, done.ledger, stored, changed_at=changed_at)
+        publication = publication_of(known, done.stored, plan, done.ledger, changed_at=changed_at)
         await recorder.report(summarise_pass(done, proof, problems, publication))
         return self._outcome(ports, done, issuer.spec.interval)
 
@@ -166,9 +166,7 @@ class Reconciler:
             return ()
         # The store dates the documents by its own clock.
         longest_age = longest_cache_age(ports, done.decision.plan) + ports.spec.rotation.clock_skew
-        stored = done.readings.stored
-        documents = () if stored.error else (stored.discovery, stored.jwks)
-        await ports.invalidator.follow(documents, longest_age=longest_age, clock=self._clock)
+        await ports.invalidator.follow(done.stored.documents, longest_age=longest_age, clock=self._clock)
         return ports.invalidator.findings
 
     def _removed(self, name: str, ports: Ports, done: Published, now: datetime) -> frozenset[str]:

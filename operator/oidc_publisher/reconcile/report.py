@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from oidc_publisher.api import StatusPublication
 from oidc_publisher.findings import ConditionType, Finding, Reason, Severity
-from oidc_publisher.reconcile.ownership import Place, stored_reading
+from oidc_publisher.reconcile.ownership import Stored
 from oidc_publisher.reconcile.prove import Proof
 from oidc_publisher.reconcile.publish import Published
 from oidc_publisher.reconcile.read import Readings
@@ -23,7 +23,7 @@ def summarise_pass(
     done: Published, proof: Proof, problems: tuple[Finding, ...], publication: StatusPublication | None
 ) -> Summary:
     """What every step found, in the order of the steps. `problems` are those of the publish step and of the CDN."""
-    place, plan, readings = done.place, done.decision.plan, done.readings
+    plan, stored, readings = done.decision.plan, done.stored, done.readings
     achieved: dict[ConditionType, str] = {}
     skipped: dict[ConditionType, str] = {
         ConditionType.KEYS_READ: _UNREAD,
@@ -32,7 +32,7 @@ def summarise_pass(
     if all(result.reading.complete for result in readings.sources):
         achieved[ConditionType.KEYS_READ] = _keys_read(readings)
     if plan.publish and not any(problem.unknown or problem.severity is Severity.CRITICAL for problem in problems):
-        achieved[ConditionType.PUBLISHED] = f"{counted(len(plan.publish), 'key')} at {place.location}."
+        achieved[ConditionType.PUBLISHED] = f"{counted(len(plan.publish), 'key')} at {stored.place.location}."
     if proof.judgement.achieved:
         achieved[ConditionType.SERVED] = proof.judgement.achieved
     if readings.endpoints and set(proof.accepted) == set(readings.endpoints):
@@ -44,7 +44,7 @@ def summarise_pass(
         # Whether it was achieved the condition knows by `may_sign`.
         achieved[ConditionType.SAFE_TO_SIGN] = skipped[ConditionType.SAFE_TO_SIGN] = plan.permission
     return Summary(
-        findings=(*readings.findings, *_of_plan(plan, place, readings), *problems, *proof.findings),
+        findings=(*readings.findings, *_of_plan(plan, stored), *problems, *proof.findings),
         achieved=achieved,
         skipped=skipped,
         ledger=done.ledger,
@@ -55,9 +55,9 @@ def summarise_pass(
     )
 
 
-def _of_plan(plan: Advance, place: Place, readings: Readings) -> Iterable[Finding]:
+def _of_plan(plan: Advance, stored: Stored) -> Iterable[Finding]:
     """The findings of the plan; without those on retirement where nothing can leave, since the place is another's."""
-    if readings.stored.error is not None or not stored_reading(place, readings.stored).anothers:
+    if not stored.anothers:
         return plan.findings
     return (f for f in plan.findings if f.reason not in (Reason.RetirementBlocked, Reason.RetirementOverdue))
 

@@ -18,14 +18,15 @@ from oidc_publisher.documents import (
     DISCOVERY_PATH,
     OwnerMark,
     PlannedDocuments,
+    StoredDocuments,
     differences,
     plan_documents,
+    plan_writes,
     read_discovery,
     read_jwks_document,
 )
 from oidc_publisher.keys import PublicKey
 from oidc_publisher.reconcile.delete import delete_documents
-from oidc_publisher.reconcile.ownership import StoredDocuments
 from oidc_publisher.reconcile.publish import write
 from oidc_publisher.stores import Document, Store, StoredDocument
 from tests.contract.stores.conftest import Place
@@ -122,9 +123,11 @@ def planned(keys: tuple[PublicKey, ...], *, serial: int, max_age_s: int = 300) -
 async def run(store: Store | Mortal, keys: tuple[PublicKey, ...], *, serial: int, **how: Any) -> int:
     """One pass of the operator over the place, and the number of its writes; a difference raises the serial (R12)."""
     found = StoredDocuments(*await stored(store))
-    if not differences(planned(keys, serial=serial, **how), found.discovery, found.jwks):
+    differing = differences(planned(keys, serial=serial, **how), found)
+    if not differing:
         return 0
-    written = await write(cast("Store", store), planned(keys, serial=serial + 1, **how), found)
+    writes = plan_writes(planned(keys, serial=serial + 1, **how), found, differing)
+    written = await write(cast("Store", store), writes, found)
     assert written.error is None
     assert not written.raced
     return written.writes
@@ -154,7 +157,7 @@ async def test_a_crash_at_any_call_is_made_up_for(
         assert jwks is not None
         last = OwnerMark.read(jwks.document.metadata)
         assert last is not None
-        assert not differences(planned(wanted, serial=last.serial, **how), discovery, jwks)
+        assert not differences(planned(wanted, serial=last.serial, **how), StoredDocuments(discovery, jwks))
         assert await run(place.open(), wanted, serial=last.serial, **how) == 0, "at rest nothing is written"
         if mortal.calls < dies_at:
             break

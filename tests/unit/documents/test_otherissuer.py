@@ -7,10 +7,20 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from oidc_publisher.api import Adoption
-from oidc_publisher.documents import discovery_document, jwks_document
+from oidc_publisher.documents import (
+    StoredDocuments,
+    discovery_document,
+    jwks_document,
+)
 from oidc_publisher.documents.otherissuer import mismatch
 from oidc_publisher.findings import Finding, Reason
-from oidc_publisher.reconcile.ownership import Place, Standing, StoredDocuments, refusal, standing, stored_reading
+from oidc_publisher.reconcile.ownership import (
+    Place,
+    Standing,
+    Stored,
+    refusal,
+    stored_reading,
+)
 from oidc_publisher.rotation import StoreState
 from tests.support.builders import public_key, stored_document
 
@@ -35,7 +45,7 @@ def at(adoption: Adoption) -> Place:
 
 def refused(adoption: Adoption, documents: StoredDocuments) -> Finding:
     """The finding for which nothing is written."""
-    found = refusal(at(adoption), documents)
+    found = refusal(Stored(at(adoption), documents))
     assert found is not None
     return found
 
@@ -47,8 +57,8 @@ CCOCTL = theirs(uri=f"{ISSUER}/keys.json")
 @pytest.mark.parametrize("documents", [SLASH, CCOCTL, theirs(ISSUER.upper()), theirs(uri="https://other.example/jwks")])
 def test_merge_writes_nothing_over_another_issuer_or_another_key_set_path(documents: StoredDocuments) -> None:
     """Every live token would be refused from then on: `iss` and the keys would be others'."""
-    assert standing(at(Adoption.MERGE), documents) is Standing.ANOTHER_ISSUER
-    assert stored_reading(at(Adoption.MERGE), documents).state is StoreState.FOREIGN
+    assert Stored(at(Adoption.MERGE), documents).standing is Standing.ANOTHER_ISSUER
+    assert stored_reading(Stored(at(Adoption.MERGE), documents)).state is StoreState.FOREIGN
     assert refused(Adoption.MERGE, documents).reason is Reason.DocumentsOfAnotherIssuer
 
 
@@ -90,9 +100,10 @@ def test_refuse_says_the_field_too() -> None:
 
 def test_replace_may_and_merge_may_where_everything_fits() -> None:
     """Whoever says Replace says that nobody uses them; and a key set alone was never used by anybody."""
-    assert standing(at(Adoption.REPLACE), SLASH) is Standing.REPLACE
-    assert standing(at(Adoption.MERGE), theirs()) is Standing.MERGE
-    assert standing(at(Adoption.MERGE), StoredDocuments(None, stored_document(jwks_document([KEY])))) is Standing.MERGE
+    assert Stored(at(Adoption.REPLACE), SLASH).standing is Standing.REPLACE
+    assert Stored(at(Adoption.MERGE), theirs()).standing is Standing.MERGE
+    alone = StoredDocuments(None, stored_document(jwks_document([KEY])))
+    assert Stored(at(Adoption.MERGE), alone).standing is Standing.MERGE
 
 
 def test_a_discovery_document_that_nobody_can_read_is_not_merged() -> None:
@@ -107,11 +118,11 @@ def test_what_is_ours_is_not_asked_for_its_issuer() -> None:
         stored_document(discovery_document(f"{ISSUER}/", OURS, []), "uid/prod"),
         stored_document(jwks_document([KEY]), "uid/prod"),
     )
-    assert standing(at(Adoption.MERGE), drifted) is Standing.OURS
+    assert Stored(at(Adoption.MERGE), drifted).standing is Standing.OURS
 
 
 def test_a_slash_at_the_end_of_ours_is_no_difference_of_the_key_sets_path() -> None:
     """jwks_uri is the same for both."""
-    found = mismatch(f"{ISSUER}/", PATH, theirs().discovery)
+    found = mismatch(f"{ISSUER}/", PATH, theirs())
     assert found is not None
     assert found.fields == (f"spec.issuerURL: {ISSUER}",)

@@ -10,10 +10,13 @@ import pytest
 
 from oidc_publisher.documents import (
     DISCOVERY_PATH,
+    Difference,
     Document,
     OwnerMark,
     PlannedDocuments,
     StoredDocument,
+    StoredDocuments,
+    Write,
     WriteReason,
     differences,
     plan_documents,
@@ -49,6 +52,18 @@ def both(planned: PlannedDocuments) -> tuple[StoredDocument, StoredDocument]:
     return stored(planned.discovery, "d1"), stored(planned.jwks, "j1")
 
 
+def differ(
+    planned: PlannedDocuments, discovery: StoredDocument | None, jwks: StoredDocument | None
+) -> tuple[Difference, ...]:
+    return differences(planned, StoredDocuments(discovery, jwks))
+
+
+def writes_of(
+    planned: PlannedDocuments, discovery: StoredDocument | None, jwks: StoredDocument | None
+) -> tuple[Write, ...]:
+    return plan_writes(planned, StoredDocuments(discovery, jwks), differ(planned, discovery, jwks))
+
+
 def test_the_documents_are_what_a_stranger_should_see() -> None:
     """Content, headers and mark of both."""
     planned = plan(A, WIDE)
@@ -66,13 +81,13 @@ def test_nothing_changed_is_no_write() -> None:
     planned = plan(A, B)
     discovery, jwks = both(plan(A, B))
     theirs = replace(jwks, document=replace(jwks.document, metadata={"backup": "x", **jwks.document.metadata}))
-    assert differences(planned, discovery, theirs) == ()
-    assert plan_writes(planned, discovery, theirs) == ()
+    assert differ(planned, discovery, theirs) == ()
+    assert writes_of(planned, discovery, theirs) == ()
 
 
 def test_the_first_publication_writes_the_keys_first() -> None:
     """The discovery document never exists without the key set that it names."""
-    writes = plan_writes(plan(A), None, None)
+    writes = writes_of(plan(A), None, None)
     assert [(w.path, w.expected_version, w.reason) for w in writes] == [
         (JWKS_PATH, None, WriteReason.CREATED),
         (DISCOVERY_PATH, None, WriteReason.CREATED),
@@ -93,7 +108,7 @@ ORDERS: dict[str, tuple[tuple[PublicKey, ...], tuple[PublicKey, ...], list[str]]
 def test_growing_writes_keys_first_and_shrinking_last(name: str) -> None:
     """At every moment between the writes each published key is advertised for or each algorithm has its key."""
     before, after, paths = ORDERS[name]
-    writes = plan_writes(plan(*after, serial=4), *both(plan(*before)))
+    writes = writes_of(plan(*after, serial=4), *both(plan(*before)))
     assert [write.path for write in writes] == paths
     assert {write.path: write.expected_version for write in writes} == {JWKS_PATH: "j1", DISCOVERY_PATH: "d1"}
     assert {write.document.metadata["oidc-publisher-serial"] for write in writes} == {"4"}
@@ -102,11 +117,11 @@ def test_growing_writes_keys_first_and_shrinking_last(name: str) -> None:
 def test_one_missing_document_is_made_anew() -> None:
     """A deleted object is drift, and its write demands that there is none."""
     discovery, jwks = both(plan(A))
-    (write,) = plan_writes(plan(A), discovery, None)
+    (write,) = writes_of(plan(A), discovery, None)
     assert (write.path, write.expected_version, write.reason) == (JWKS_PATH, None, WriteReason.CREATED)
-    (write,) = plan_writes(plan(A), None, jwks)
+    (write,) = writes_of(plan(A), None, jwks)
     assert (write.path, write.expected_version, write.reason) == (DISCOVERY_PATH, None, WriteReason.CREATED)
-    assert [w.path for w in plan_writes(plan(A, serial=4), None, both(plan(A, B))[1])] == [JWKS_PATH, DISCOVERY_PATH]
+    assert [w.path for w in writes_of(plan(A, serial=4), None, both(plan(A, B))[1])] == [JWKS_PATH, DISCOVERY_PATH]
 
 
 def changed(**fields: object) -> Callable[[StoredDocument], StoredDocument]:
@@ -145,7 +160,7 @@ def test_drift_of_one_document_is_one_difference_with_its_reason(name: str, whic
     damage, reason = DRIFT[name]
     found = list(both(plan(A)))
     found[which] = damage(found[which])
-    (difference,) = differences(plan(A), *found)
+    (difference,) = differ(plan(A), *found)
     assert (difference.path, difference.reason) == ((DISCOVERY_PATH, JWKS_PATH)[which], reason)
 
 
@@ -153,7 +168,7 @@ def test_drift_of_one_document_is_one_difference_with_its_reason(name: str, whic
 def test_an_unreadable_stored_set_is_repaired_keys_first(body: bytes) -> None:
     """Whatever was put there, it is replaced, and says that the keys changed."""
     discovery, jwks = both(plan(A))
-    writes = plan_writes(plan(A, serial=4), discovery, changed(body=body)(jwks))
+    writes = writes_of(plan(A, serial=4), discovery, changed(body=body)(jwks))
     assert [(write.path, write.reason) for write in writes] == [
         (JWKS_PATH, WriteReason.KEYS_CHANGED),
         (DISCOVERY_PATH, WriteReason.MARK_CHANGED),
@@ -162,32 +177,45 @@ def test_an_unreadable_stored_set_is_repaired_keys_first(body: bytes) -> None:
 
 def test_reasons_name_what_matters_most() -> None:
     """Keys and algorithms before the serial that rises with every write."""
-    writes = plan_writes(plan(A, WIDE, serial=4), *both(plan(A)))
+    writes = writes_of(plan(A, WIDE, serial=4), *both(plan(A)))
     assert [write.reason for write in writes] == [WriteReason.KEYS_CHANGED, WriteReason.ALGORITHMS_CHANGED]
-    (difference, _) = differences(plan(A, max_age=timedelta(minutes=1)), *both(plan(A)))
+    (difference, _) = differ(plan(A, max_age=timedelta(minutes=1)), *both(plan(A)))
     assert difference.reason is WriteReason.HEADERS_CHANGED
+
+
+def test_under_a_raised_serial_both_documents_are_written_and_each_says_why() -> None:
+    """The one that differs for its own reason, the other for the serial alone; in the order of a set that shrinks."""
+    found = StoredDocuments(*both(plan(A, B)))
+    differing = differences(plan(A), found)
+    assert [(d.path, d.reason) for d in differing] == [(JWKS_PATH, WriteReason.KEYS_CHANGED)]
+    writes = plan_writes(plan(A).under(OwnerMark("uid/prod", 4, timedelta(0), timedelta(0))), found, differing)
+    assert [(write.path, write.reason) for write in writes] == [
+        (DISCOVERY_PATH, WriteReason.SERIAL_RAISED),
+        (JWKS_PATH, WriteReason.KEYS_CHANGED),
+    ]
+    assert {write.document.metadata["oidc-publisher-serial"] for write in writes} == {"4"}
 
 
 def test_ask_raise_and_write_comes_to_rest() -> None:
     """The protocol of the module: after its writes nothing differs, and a lost second write is made up for."""
     discovery, jwks = both(plan(A, serial=3))
-    assert differences(plan(A, B, serial=3), discovery, jwks)
-    first, _lost = plan_writes(plan(A, B, serial=4), discovery, jwks)
+    assert differ(plan(A, B, serial=3), discovery, jwks)
+    first, _lost = writes_of(plan(A, B, serial=4), discovery, jwks)
     jwks = stored(first.document, "j2")
-    assert [d.path for d in differences(plan(A, B, serial=4), discovery, jwks)] == [DISCOVERY_PATH]
-    for write in plan_writes(plan(A, B, serial=5), discovery, jwks):
+    assert [d.path for d in differ(plan(A, B, serial=4), discovery, jwks)] == [DISCOVERY_PATH]
+    for write in writes_of(plan(A, B, serial=5), discovery, jwks):
         if write.path == JWKS_PATH:
             jwks = stored(write.document, "j3")
         else:
             discovery = stored(write.document, "d2")
-    assert differences(plan(A, B, serial=5), discovery, jwks) == ()
+    assert differ(plan(A, B, serial=5), discovery, jwks) == ()
 
 
 def test_a_set_too_large_for_ourselves_comes_to_rest_too() -> None:
     """Above the probe's cap the probe complains; the writer must not write it again and again."""
     many = tuple(PublicKey(f"{number:0>1024}", A.algorithm, A.spki) for number in range(80))
     assert len(plan(*many).jwks.body) > 65536
-    assert differences(plan(*many), *both(plan(*many))) == ()
+    assert differ(plan(*many), *both(plan(*many))) == ()
 
 
 def test_an_empty_plan_is_not_made() -> None:

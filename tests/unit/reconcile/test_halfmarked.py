@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from oidc_publisher.documents import Document, StoredDocument, jwks_document
+from oidc_publisher.documents import Document, StoredDocument, StoredDocuments, jwks_document
 from oidc_publisher.findings import Reason
-from oidc_publisher.reconcile.ownership import StoredDocuments, place_of, stored_reading
+from oidc_publisher.reconcile.ownership import Stored, place_of, stored_reading
 from oidc_publisher.reconcile.plan import documents_for, intend, policy_of
 from oidc_publisher.rotation import (
     ClockReading,
@@ -45,14 +45,18 @@ def rewritten() -> StoredDocuments:
     return replace(written(), jwks=bare)
 
 
+def at_our_place(documents: StoredDocuments) -> Stored:
+    """What the store holds where the status remembers nothing."""
+    return Stored(place_of(ISSUER, HERE, OURS, None), documents)
+
+
 def look(stored: StoredDocuments) -> Pass:
     """A pass of a cluster that lists and signs with SIGNER alone."""
     source = SourceReading("api", complete=True, listings=(Listing(SIGNER),), from_api_server=True)
-    place = place_of(ISSUER, HERE, OURS, None)
     return Pass(
         sources=(source,),
         mints=Mints((API,), (Mint(API, SIGNER.key_id, SIGNER.spki),)),
-        stored=stored_reading(place, stored),
+        stored=stored_reading(at_our_place(stored)),
         wire=WireReading((frozenset({SIGNER, RETIRING}),), timedelta(minutes=5)),
         clock=ClockReading(api_server=(timedelta(0),)),
         policy=policy_of(ISSUER.spec),
@@ -73,9 +77,9 @@ def test_a_set_that_was_rewritten_without_a_mark_still_tells_a_lost_ledger_its_k
 def test_such_drift_is_repaired_and_told() -> None:
     """No adoption is asked for, and the event names the document that had lost its mark."""
     plan = advance(Ledger(), look(rewritten()))
-    intent = intend(ISSUER, plan, rewritten(), place_of(ISSUER, HERE, OURS, None), nonce="n9")
+    intent = intend(ISSUER, plan, at_our_place(rewritten()), nonce="n9")
     assert intent.problem is None
-    assert intent.planned is not None
+    assert intent.writes
     (told,) = intent.events
     assert told.reason is Reason.DriftRepaired
     assert "openid/v1/jwks" in told.message
@@ -89,8 +93,8 @@ def test_a_discovery_document_that_lost_its_mark_is_repaired_as_well() -> None:
     bare = replace(stored.discovery, document=replace(stored.discovery.document, metadata={}))
     stored = replace(stored, discovery=bare)
     plan = advance(Ledger(), look(stored))
-    intent = intend(ISSUER, plan, stored, place_of(ISSUER, HERE, OURS, None), nonce="n9")
+    intent = intend(ISSUER, plan, at_our_place(stored), nonce="n9")
     assert intent.problem is None
-    assert intent.planned is not None
+    assert intent.writes
     (told,) = intent.events
     assert ".well-known/openid-configuration" in told.message

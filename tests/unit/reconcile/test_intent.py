@@ -9,11 +9,19 @@ from typing import Any
 import pytest
 
 from oidc_publisher.api import Adoption, OIDCIssuer, StatusPublication
-from oidc_publisher.documents import Document, OwnerMark, StoredDocument, digest, jwks_document
+from oidc_publisher.documents import (
+    Document,
+    OwnerMark,
+    StoredDocument,
+    StoredDocuments,
+    WriteReason,
+    digest,
+    jwks_document,
+)
 from oidc_publisher.errors import StoreError
 from oidc_publisher.findings import Reason, Severity
 from oidc_publisher.keys import PublicKey
-from oidc_publisher.reconcile.ownership import Place, StoredDocuments, place_of
+from oidc_publisher.reconcile.ownership import Place, Stored, place_of
 from oidc_publisher.reconcile.plan import documents_for, intend
 from oidc_publisher.rotation import Advance, Ledger, LedgerKey
 from tests.support.builders import issuer_of, public_key
@@ -69,34 +77,35 @@ KNOWN = Place(HERE, OURS, known=True)
 def test_what_is_in_place_is_not_written() -> None:
     """And it is known to be in place, so that the place is ours from then on."""
     known = ledger(KEY)
-    intent = intend(settled(known), plan(known), written(known), KNOWN, nonce="n5")
-    assert (intent.planned, intent.problem, intent.in_place, intent.ledger) == (None, None, True, known)
+    intent = intend(settled(known), plan(known), Stored(KNOWN, written(known)), nonce="n5")
+    assert (intent.writes, intent.problem, intent.in_place, intent.ledger) == ((), None, True, known)
 
 
 def test_a_write_raises_the_serial_of_the_ledger_that_is_saved_first() -> None:
     """R12: the documents bear the raised serial, the saved ledger has it."""
     known = ledger(KEY)
-    intent = intend(issuer(), plan(known), StoredDocuments(), KNOWN, nonce="n5")
-    assert intent.planned is not None
+    intent = intend(issuer(), plan(known), Stored(KNOWN, StoredDocuments()), nonce="n5")
     assert intent.ledger.serial == known.serial + 1
-    mark = OwnerMark.read(intent.planned.jwks.metadata)
-    assert mark is not None
-    assert (mark.serial, mark.owner) == (known.serial + 1, OURS)
-    assert intent.ledger.jwks_digest == digest(intent.planned.jwks.body)
-    assert len(intent.differing) == 2
+    for write in intent.writes:
+        mark = OwnerMark.read(write.document.metadata)
+        assert mark is not None
+        assert (mark.serial, mark.owner, mark.nonce) == (known.serial + 1, OURS, "n5")
+    jwks, discovery = intent.writes
+    assert intent.ledger.jwks_digest == digest(jwks.document.body)
+    assert {jwks.reason, discovery.reason} == {WriteReason.CREATED}
 
 
 def test_an_unreadable_store_and_another_owner_are_problems_and_nothing_is_written() -> None:
     """What cannot be read cannot be compared; what is another's is not ours to write."""
     known = ledger(KEY)
     error = StoreError(Reason.AccessDenied, "no")
-    refused = intend(issuer(), plan(known), StoredDocuments(error=error), KNOWN, nonce="n5")
+    refused = intend(issuer(), plan(known), Stored(KNOWN, StoredDocuments(error=error)), nonce="n5")
     assert refused.problem is not None
-    assert (refused.problem.reason, refused.planned, refused.in_place) == (Reason.AccessDenied, None, False)
+    assert (refused.problem.reason, refused.writes, refused.in_place) == (Reason.AccessDenied, (), False)
     foreign = StoredDocuments(None, changed(written(known).jwks, metadata={}))
-    barred = intend(issuer(), plan(known), foreign, replace(KNOWN, known=False), nonce="n5")
+    barred = intend(issuer(), plan(known), Stored(replace(KNOWN, known=False), foreign), nonce="n5")
     assert barred.problem is not None
-    assert (barred.problem.reason, barred.planned) == (Reason.DocumentsNotOurs, None)
+    assert (barred.problem.reason, barred.writes) == (Reason.DocumentsNotOurs, ())
 
 
 DRIFT: dict[str, tuple[dict[str, Any], str]] = {
@@ -111,7 +120,7 @@ def test_what_somebody_else_changed_is_drift(changes: dict[str, Any], why: str) 
     """The plan is the one that was written: a difference is not our doing."""
     known = ledger(KEY)
     stored = replace(written(known), jwks=changed(written(known).jwks, **changes))
-    (told,) = intend(settled(known), plan(known), stored, KNOWN, nonce="n5").events
+    (told,) = intend(settled(known), plan(known), Stored(KNOWN, stored), nonce="n5").events
     assert told.reason is Reason.DriftRepaired
     assert f"openid/v1/jwks: {why}" in told.message
     assert HERE in told.message
@@ -123,7 +132,7 @@ def test_drift_under_our_own_mark_is_told_though_the_rules_have_noted_it() -> No
     body = jwks_document([OTHER])
     stored = replace(written(known), jwks=changed(written(known).jwks, body=body))
     noted = replace(known, jwks_digest=digest(body))
-    (told,) = intend(settled(known), plan(noted), stored, KNOWN, nonce="n5").events
+    (told,) = intend(settled(known), plan(noted), Stored(KNOWN, stored), nonce="n5").events
     assert told.reason is Reason.DriftRepaired
     assert "openid/v1/jwks: the keys changed" in told.message
 
@@ -131,7 +140,9 @@ def test_drift_under_our_own_mark_is_told_though_the_rules_have_noted_it() -> No
 def test_a_missing_document_is_drift() -> None:
     """It was there: status.publication says so."""
     known = ledger(KEY)
-    (told,) = intend(settled(known), plan(known), replace(written(known), discovery=None), KNOWN, nonce="n5").events
+    (told,) = intend(
+        settled(known), plan(known), Stored(KNOWN, replace(written(known), discovery=None)), nonce="n5"
+    ).events
     assert "there is none" in told.message
 
 
@@ -139,22 +150,22 @@ def test_what_we_change_ourselves_is_not_called_drift() -> None:
     """A new plan, a new generation, a write that was cut short, a lifetime that rose, a first write: nobody is accused."""
     known = ledger(KEY)
     empty = StoredDocuments()
-    assert intend(settled(known), plan(ledger(KEY, OTHER)), written(known), KNOWN, nonce="n5").events == ()
+    assert intend(settled(known), plan(ledger(KEY, OTHER)), Stored(KNOWN, written(known)), nonce="n5").events == ()
     newer = settled(known).model_copy(update={"metadata": issuer(generation=4).metadata})
     headers = replace(written(known), jwks=changed(written(known).jwks, cache_control="no-store"))
-    assert intend(newer, plan(known), headers, KNOWN, nonce="n5").events == ()
+    assert intend(newer, plan(known), Stored(KNOWN, headers), nonce="n5").events == ()
     saved = ledger(KEY, OTHER, serial=5)
-    assert intend(settled(saved), plan(saved), written(known), KNOWN, nonce="n5").events == ()
+    assert intend(settled(saved), plan(saved), Stored(KNOWN, written(known)), nonce="n5").events == ()
     longer = replace(known, keys=tuple(replace(entry, stale_age=2 * HOUR) for entry in known.keys))
-    assert intend(settled(known), plan(longer), written(known), KNOWN, nonce="n5").events == ()
-    assert intend(settled(known), plan(known), empty, replace(KNOWN, known=False), nonce="n5").events == ()
+    assert intend(settled(known), plan(longer), Stored(KNOWN, written(known)), nonce="n5").events == ()
+    assert intend(settled(known), plan(known), Stored(replace(KNOWN, known=False), empty), nonce="n5").events == ()
 
 
 def test_a_key_that_the_ledger_does_not_know_is_named() -> None:
     """R9: unknown keys at our serial or lower are removed and reported, whoever put them there."""
     known = ledger(KEY)
     evil = changed(written(known).jwks, body=jwks_document([OTHER, KEY]))
-    (told,) = intend(settled(known), plan(known), replace(written(known), jwks=evil), KNOWN, nonce="n5").events
+    (told,) = intend(settled(known), plan(known), Stored(KNOWN, replace(written(known), jwks=evil)), nonce="n5").events
     assert f"key {OTHER.key_id} is not known" in told.message
 
 
@@ -163,8 +174,8 @@ def test_a_mark_of_ours_with_a_lifetime_that_cannot_be_is_named_and_written_anew
     known = ledger(KEY)
     metadata = OwnerMark(OURS, 4, timedelta(days=36500), HOUR).to_metadata()
     stored = replace(written(known), jwks=changed(written(known).jwks, metadata=metadata))
-    intent = intend(issuer(), plan(known), stored, replace(KNOWN, known=False), nonce="n5")
-    assert intent.planned is not None
+    intent = intend(issuer(), plan(known), Stored(replace(KNOWN, known=False), stored), nonce="n5")
+    assert intent.writes
     (told,) = intent.events
     assert told.reason is Reason.DriftRepaired
     assert "the token lifetime of 876000h in its owner mark is beyond 8784h and ignored" in told.message
@@ -176,9 +187,8 @@ def test_a_take_over_is_told_with_the_former_owner(adoption: Adoption) -> None:
     known = ledger(KEY, OTHER)
     theirs = Document(jwks_document([OTHER]), "application/json", "", OwnerMark(THEIRS, 1, HOUR, HOUR).to_metadata())
     stored = StoredDocuments(None, StoredDocument(theirs, "j", NOW))
-    (told,) = intend(
-        issuer(), plan(known), stored, Place(HERE, OURS, known=False, adoption=adoption), nonce="n5"
-    ).events
+    place = Place(HERE, OURS, known=False, adoption=adoption)
+    (told,) = intend(issuer(), plan(known), Stored(place, stored), nonce="n5").events
     assert told.reason is Reason.DocumentsAdopted
     assert told.severity is Severity.INFO
     assert f"owner: {THEIRS}" in told.message
@@ -192,9 +202,22 @@ def test_keys_that_a_merge_leaves_out_are_named_in_a_warning() -> None:
     twin = replace(OTHER, key_id="named")
     for body, word in ((b"<html>", "left out"), (jwks_document([twin]), "key named (ours is another one)")):
         stored = StoredDocuments(None, StoredDocument(Document(body, "", "", {}), "j", NOW))
-        (told,) = intend(issuer(), plan(known), stored, place, nonce="n5").events
+        (told,) = intend(issuer(), plan(known), Stored(place, stored), nonce="n5").events
         assert told.severity is Severity.WARNING
         assert word in told.message
+
+
+def test_a_large_set_under_a_mark_is_merged_and_not_called_left_out() -> None:
+    """Its keys are read beyond the probe's 64 KiB, and what is said of them is said by the same reading."""
+    keys = tuple(replace(KEY, key_id=f"{number:01000}") for number in range(80))
+    known = ledger(*keys)
+    metadata = OwnerMark(THEIRS, 1, HOUR, HOUR).to_metadata()
+    theirs = StoredDocument(Document(jwks_document(keys), "application/json", "", metadata), "j", NOW)
+    place = Place(HERE, OURS, known=False, adoption=Adoption.MERGE)
+    (told,) = intend(issuer(), plan(known), Stored(place, StoredDocuments(None, theirs)), nonce="n5").events
+    assert "80 of their keys" in told.message
+    assert "left out" not in told.message
+    assert told.severity is Severity.INFO
 
 
 def test_a_place_is_known_by_its_location() -> None:

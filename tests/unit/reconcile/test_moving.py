@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 import pytest
 
 from oidc_publisher.api import OIDCIssuer, OIDCIssuerStatus, StatusCondition, StatusPublication
-from oidc_publisher.documents import Document, OwnerMark, StoredDocument, jwks_document
+from oidc_publisher.documents import Document, OwnerMark, StoredDocument, StoredDocuments, jwks_document
 from oidc_publisher.findings import Reason
-from oidc_publisher.reconcile.ownership import Place, Standing, StoredDocuments, place_of, standing
+from oidc_publisher.reconcile.ownership import Place, Standing, Stored, place_of
 from oidc_publisher.reconcile.status.publication import move_noted, publication_of, saved_publication
 from oidc_publisher.rotation import Advance, Ledger
 from tests.support.builders import issuer_of, public_key
@@ -40,7 +40,7 @@ def test_what_is_saved_before_a_write_says_nothing_of_a_place() -> None:
 def test_a_location_is_ours_once_both_documents_are() -> None:
     """Not while it is foreign, half written or unreadable: adoption still speaks then."""
     known = StatusPublication(serial=8)
-    ours = publication_of(known, Place(NEW, "uid/prod", known=True), PLAN, LEDGER, stored(), changed_at=NOW)
+    ours = publication_of(known, Stored(Place(NEW, "uid/prod", known=True), stored()), PLAN, LEDGER, changed_at=NOW)
     assert ours is not None
     assert (ours.location, ours.serial, ours.key_count, ours.last_change_time) == (NEW, 9, 1, NOW)
     for place, documents in (
@@ -48,10 +48,10 @@ def test_a_location_is_ours_once_both_documents_are() -> None:
         (Place(NEW, "uid/prod", known=True), stored("uid/other")),
         (Place(NEW, "uid/prod", known=True), StoredDocuments()),
     ):
-        kept = publication_of(known, place, PLAN, LEDGER, documents, changed_at=None)
+        kept = publication_of(known, Stored(place, documents), PLAN, LEDGER, changed_at=None)
         assert kept is not None
         assert (kept.location, kept.serial) == (None, 9)
-    nothing = publication_of(None, Place(NEW, "x", known=False), PLAN, Ledger(), stored(), changed_at=None)
+    nothing = publication_of(None, Stored(Place(NEW, "x", known=False), stored()), PLAN, Ledger(), changed_at=None)
     assert nothing is None
 
 
@@ -59,10 +59,10 @@ def test_a_move_remembers_where_the_documents_were() -> None:
     """Also through later passes, and anew when it moves again."""
     place = Place(NEW, "uid/prod", known=True)
     known = StatusPublication(location=OLD, serial=8, moved_time=NOW, former_location="s3://older")
-    moved = publication_of(known, place, PLAN, LEDGER, stored(), changed_at=NOW)
+    moved = publication_of(known, Stored(place, stored()), PLAN, LEDGER, changed_at=NOW)
     assert moved is not None
     assert (moved.location, moved.former_location, moved.moved_time) == (NEW, OLD, None)
-    later = publication_of(moved, place, PLAN, LEDGER, stored(), changed_at=None)
+    later = publication_of(moved, Stored(place, stored()), PLAN, LEDGER, changed_at=None)
     assert later == moved
 
 
@@ -89,7 +89,7 @@ def test_the_same_bucket_on_another_server_is_another_place(noted: str | None, n
     status = StatusPublication(location=NEW, endpoint_url=noted)
     place = place_of(issuer(status), NEW, OWNER, now)
     assert (place.known, place.endpoint_url) == (known, now)
-    assert standing(place, stored("uid/other")) is (Standing.LOST if known else Standing.FOREIGN)
+    assert Stored(place, stored("uid/other")).standing is (Standing.LOST if known else Standing.FOREIGN)
     assert not place_of(issuer(status), OLD, OWNER, now).known
 
 
@@ -97,7 +97,7 @@ def test_the_server_is_noted_where_it_was_not_and_that_is_no_move() -> None:
     """The first pass of this version over the status of a former one."""
     known = StatusPublication(location=NEW, serial=9, moved_time=NOW, former_location=OLD)
     place = Place(NEW, OWNER, known=True, endpoint_url=OTHER)
-    noted = publication_of(known, place, PLAN, LEDGER, stored(), changed_at=None)
+    noted = publication_of(known, Stored(place, stored()), PLAN, LEDGER, changed_at=None)
     assert noted is not None
     assert (noted.location, noted.endpoint_url) == (NEW, OTHER)
     assert (noted.former_location, noted.former_endpoint_url, noted.moved_time) == (OLD, None, NOW)
@@ -108,11 +108,11 @@ def test_a_move_to_another_server_remembers_and_names_the_old_one() -> None:
     """The location is the same; and the other URL may be another name of the same server."""
     known = StatusPublication(location=NEW, endpoint_url=OTHER, serial=8)
     place = Place(NEW, OWNER, known=True, endpoint_url=AMAZON)
-    moved = publication_of(known, place, PLAN, LEDGER, stored(), changed_at=NOW)
+    moved = publication_of(known, Stored(place, stored()), PLAN, LEDGER, changed_at=NOW)
     assert moved is not None
     assert (moved.location, moved.endpoint_url) == (NEW, AMAZON)
     assert (moved.former_location, moved.former_endpoint_url, moved.moved_time) == (NEW, OTHER, None)
-    assert publication_of(moved, place, PLAN, LEDGER, stored(), changed_at=None) == moved
+    assert publication_of(moved, Stored(place, stored()), PLAN, LEDGER, changed_at=None) == moved
     after, (told,) = move_noted(status(moved, "Published", "Served"), NOW)
     assert f"the documents at {NEW} on {OTHER} (if that is another server) are left as they are" in told.message
     assert move_noted(after, NOW) == (after, ())

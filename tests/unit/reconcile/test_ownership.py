@@ -8,10 +8,16 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from oidc_publisher.api import Adoption
-from oidc_publisher.documents import StoredDocument, digest, jwks_document
+from oidc_publisher.documents import StoredDocument, StoredDocuments, digest, jwks_document
 from oidc_publisher.errors import StoreError
 from oidc_publisher.findings import Reason
-from oidc_publisher.reconcile.ownership import Place, Standing, StoredDocuments, refusal, standing, stored_reading
+from oidc_publisher.reconcile.ownership import (
+    Place,
+    Standing,
+    Stored,
+    refusal,
+    stored_reading,
+)
 from oidc_publisher.rotation import StoreState, TakeOver
 from tests.support.builders import public_key, stored_document
 
@@ -39,9 +45,9 @@ FIRST = {Adoption.REFUSE: Standing.FOREIGN, Adoption.MERGE: Standing.MERGE, Adop
 def test_adoption_speaks_before_our_first_write_alone(owner: str | None, adoption: Adoption) -> None:
     """Afterwards what has no mark is drift, and what has another's is lost, whatever the field says."""
     for stored in (StoredDocuments(None, document(owner)), StoredDocuments(document(owner), None)):
-        assert standing(place(known=False, adoption=adoption), stored) is FIRST[adoption]
+        assert Stored(place(known=False, adoption=adoption), stored).standing is FIRST[adoption]
         afterwards = Standing.OURS if owner is None else Standing.LOST
-        assert standing(place(known=True, adoption=adoption), stored) is afterwards
+        assert Stored(place(known=True, adoption=adoption), stored).standing is afterwards
 
 
 @pytest.mark.parametrize("adoption", list(Adoption))
@@ -52,7 +58,7 @@ def test_beside_a_document_of_ours_no_mark_is_drift_and_anothers_mark_is_not(ado
             StoredDocuments(document(owner), document(OURS)),
             StoredDocuments(document(OURS), document(owner)),
         ):
-            assert standing(place(known=False, adoption=adoption), stored) is first
+            assert Stored(place(known=False, adoption=adoption), stored).standing is first
 
 
 @pytest.mark.parametrize("known", [False, True])
@@ -63,21 +69,21 @@ def test_nothing_and_our_own_mark_are_ours(known: bool) -> None:
         StoredDocuments(None, document(OURS)),
         StoredDocuments(document(OURS), document(OURS)),
     ):
-        assert standing(place(known=known), stored) is Standing.OURS
-        assert refusal(place(known=known), stored) is None
+        assert Stored(place(known=known), stored).standing is Standing.OURS
+        assert refusal(Stored(place(known=known), stored)) is None
 
 
 def test_a_refusal_names_the_owner_and_what_to_do() -> None:
     """For an admin who sees nothing but the condition."""
-    found = refusal(place(known=False), StoredDocuments(None, document(OTHERS)))
+    found = refusal(Stored(place(known=False), StoredDocuments(None, document(OTHERS))))
     assert found is not None
     assert found.reason is Reason.DocumentsNotOurs
     assert OTHERS in found.message
     assert all(word in found.advice for word in ("spec.adoption", "Merge", "Replace"))
-    unsigned = refusal(place(known=False), StoredDocuments(document(None), None))
+    unsigned = refusal(Stored(place(known=False), StoredDocuments(document(None), None)))
     assert unsigned is not None
     assert "owner: none" in unsigned.message
-    lost = refusal(place(known=True), StoredDocuments(document(OTHERS), document(OURS)))
+    lost = refusal(Stored(place(known=True), StoredDocuments(document(OTHERS), document(OURS))))
     assert lost is not None
     assert lost.reason is Reason.OwnershipLost
     assert OTHERS in lost.message
@@ -86,7 +92,7 @@ def test_a_refusal_names_the_owner_and_what_to_do() -> None:
 
 def test_a_stored_set_is_read_with_its_mark() -> None:
     """Keys in stored order, the mark's numbers, the digest of the bytes."""
-    reading = stored_reading(place(known=True), StoredDocuments(None, document(OURS)))
+    reading = stored_reading(Stored(place(known=True), StoredDocuments(None, document(OURS))))
     assert (reading.state, reading.keys, reading.ours, reading.serial) == (StoreState.PRESENT, (KEY,), True, 7)
     assert (reading.token_lifetime, reading.stale_age, reading.last_modified) == (HOUR, 2 * HOUR, NOW)
     assert reading.digest == digest(jwks_document([KEY]))
@@ -95,11 +101,11 @@ def test_a_stored_set_is_read_with_its_mark() -> None:
 
 def test_no_object_is_absence_garbage_holds_no_keys_and_an_error_is_no_reading() -> None:
     """The first two are readings, not failures."""
-    assert stored_reading(place(known=True), StoredDocuments()).state is StoreState.ABSENT
-    garbage = stored_reading(place(known=True), StoredDocuments(None, document(OURS, b"<html>")))
+    assert stored_reading(Stored(place(known=True), StoredDocuments())).state is StoreState.ABSENT
+    garbage = stored_reading(Stored(place(known=True), StoredDocuments(None, document(OURS, b"<html>"))))
     assert (garbage.state, garbage.keys) == (StoreState.PRESENT, ())
     error = StoreError(Reason.StoreUnavailable, "away")
-    assert stored_reading(place(known=True), StoredDocuments(error=error)).state is StoreState.UNREADABLE
+    assert stored_reading(Stored(place(known=True), StoredDocuments(error=error))).state is StoreState.UNREADABLE
 
 
 def test_a_set_under_a_mark_is_read_beyond_the_probes_limit() -> None:
@@ -107,19 +113,23 @@ def test_a_set_under_a_mark_is_read_beyond_the_probes_limit() -> None:
     keys = [replace(KEY, key_id=f"{number:01000}") for number in range(80)]
     large = jwks_document(keys)
     assert len(large) > 64 * 1024
-    assert len(stored_reading(place(known=False), StoredDocuments(None, document(OURS, large))).keys) == len(keys)
-    merged = stored_reading(place(known=False, adoption=Adoption.MERGE), StoredDocuments(None, document(None, large)))
+    assert len(stored_reading(Stored(place(known=False), StoredDocuments(None, document(OURS, large)))).keys) == len(
+        keys
+    )
+    merged = stored_reading(
+        Stored(place(known=False, adoption=Adoption.MERGE), StoredDocuments(None, document(None, large)))
+    )
     assert merged.keys == ()
 
 
 def test_anothers_set_counts_only_where_it_is_taken_over() -> None:
     """Refused or lost it says nothing of our keys; merged or replaced it does."""
     theirs = StoredDocuments(document(OTHERS), document(OTHERS))
-    assert stored_reading(place(known=False), theirs).state is StoreState.FOREIGN
-    assert stored_reading(place(known=True), theirs).state is StoreState.LOST
-    merged = stored_reading(place(known=False, adoption=Adoption.MERGE), theirs)
+    assert stored_reading(Stored(place(known=False), theirs)).state is StoreState.FOREIGN
+    assert stored_reading(Stored(place(known=True), theirs)).state is StoreState.LOST
+    merged = stored_reading(Stored(place(known=False, adoption=Adoption.MERGE), theirs))
     assert (merged.state, merged.keys, merged.take_over) == (StoreState.PRESENT, (KEY,), TakeOver.MERGE)
-    replaced = stored_reading(place(known=False, adoption=Adoption.REPLACE), theirs)
+    replaced = stored_reading(Stored(place(known=False, adoption=Adoption.REPLACE), theirs))
     assert replaced.take_over is TakeOver.REPLACE
     half = StoredDocuments(document(OTHERS), document(OURS))
-    assert stored_reading(place(known=False, adoption=Adoption.MERGE), half).take_over is None
+    assert stored_reading(Stored(place(known=False, adoption=Adoption.MERGE), half)).take_over is None

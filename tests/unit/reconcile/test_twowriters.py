@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from oidc_publisher.documents import Document, OwnerMark, StoredDocument, jwks_document
+from oidc_publisher.documents import Document, OwnerMark, StoredDocument, StoredDocuments, jwks_document
 from oidc_publisher.findings import Reason
 from oidc_publisher.reconcile.delete import delete_documents
-from oidc_publisher.reconcile.ownership import Place, Standing, StoredDocuments, refusal, standing, stored_reading
+from oidc_publisher.reconcile.ownership import Place, Standing, Stored, refusal, stored_reading
 from oidc_publisher.rotation import OwnWrites, StoreState
 from oidc_publisher.stores.memory import MemoryStore
 from tests.support.builders import public_key
@@ -39,10 +39,10 @@ def place(*, certain: bool = True, known: bool = True) -> Place:
 def test_an_unknown_nonce_under_our_mark_is_a_second_writer() -> None:
     """On either document: nothing is written, nothing counts as ours, and the finding names both serials."""
     for found in (stored("x", "x"), stored("b", "x"), stored("x", "b")):
-        assert standing(place(), found) is Standing.SECOND_WRITER
-        reading = stored_reading(place(), found)
+        assert Stored(place(), found).standing is Standing.SECOND_WRITER
+        reading = stored_reading(Stored(place(), found))
         assert (reading.state, reading.second_writer) == (StoreState.LOST, True)
-        refused = refusal(place(), found)
+        refused = refusal(Stored(place(), found))
         assert refused is not None
         assert refused.reason is Reason.OwnershipLost
         assert "its serial is 12, ours is 10" in refused.message
@@ -51,7 +51,7 @@ def test_an_unknown_nonce_under_our_mark_is_a_second_writer() -> None:
 
 def test_where_nobody_remembers_it_is_an_unknown_writer_and_counts_as_ours() -> None:
     """After a restart; the rules then rebuild the ledger."""
-    reading = stored_reading(place(certain=False), stored("x", "x"))
+    reading = stored_reading(Stored(place(certain=False), stored("x", "x")))
     assert (reading.state, reading.ours, reading.unknown_writer) == (StoreState.PRESENT, True, True)
     assert reading.nonces == ("x", "x")
 
@@ -64,8 +64,8 @@ def test_our_own_nonces_no_nonce_and_a_place_that_we_never_wrote_are_no_second_w
         (place(known=False), stored("x", "x")),
         (replace(place(), writes=None), stored("x", "x")),
     ):
-        assert standing(where, found) is Standing.OURS
-        assert not stored_reading(where, found).unknown_writer
+        assert Stored(where, found).standing is Standing.OURS
+        assert not stored_reading(Stored(where, found)).unknown_writer
 
 
 async def test_a_second_writers_documents_are_not_deleted_with_our_object() -> None:

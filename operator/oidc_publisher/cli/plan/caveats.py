@@ -40,17 +40,18 @@ def _uncovered(spec: OIDCIssuerSpec) -> Iterator[str]:
 
 
 def _left_behind(basis: Basis, decided: Decided) -> Iterator[str]:
-    known = basis.issuer.status.publication
-    if known is not None and known.location and not decided.place.is_at(known.location, known.endpoint_url):
-        former = former_place(known.location, known.endpoint_url, decided.place.location)
+    known, place = basis.issuer.status.publication, decided.decision.stored.place
+    if known is not None and known.location and not place.is_at(known.location, known.endpoint_url):
+        former = former_place(known.location, known.endpoint_url, place.location)
         yield f"The documents at {former}, the place until now, stay there as they are."
 
 
 def _unread(decided: Decided, *, mints: bool) -> Iterator[str]:
-    servers = tuple(f"API server {endpoint}" for endpoint in decided.seen.mints.endpoints or ())
+    seen = decided.decision.seen
+    servers = tuple(f"API server {endpoint}" for endpoint in seen.mints.endpoints or ())
     # That the store could not be read, or is another owner's, is the whole answer already.
-    told = (*(() if mints else servers), *(("the store",) if decided.intent.problem else ()))
-    silent = tuple(what for what in decided.seen.missing if what not in told)
+    told = (*(() if mints else servers), *(("the store",) if decided.decision.intent.problem else ()))
+    silent = tuple(what for what in seen.missing if what not in told)
     if servers and not mints:
         yield (
             "No token was minted (there is no --probe-service-account): which keys sign was not looked at, and without "

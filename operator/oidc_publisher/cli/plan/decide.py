@@ -86,15 +86,11 @@ async def _decided(issuer: OIDCIssuer, ports: Ports, readings: Readings, clock: 
     decision = decided_for(issuer, ledger, readings, place, ports.target, nonce="")
     plan, intent = decision.plan, decision.intent
     problems = (intent.problem,) if intent.problem else ()
-    proven = await _proven(issuer, ports, readings, plan, clock, writes=intent.planned is not None)
+    proven = await _proven(issuer, ports, readings, plan, clock, writes=bool(intent.writes))
     return Decided(
-        place=place,
         serial=ledger.serial,
-        stored=readings.stored,
         look=readings.look,
-        seen=decision.seen,
-        plan=plan,
-        intent=intent,
+        decision=decision,
         findings=(*readings.findings, *plan.findings, *problems, *proven),
     )
 

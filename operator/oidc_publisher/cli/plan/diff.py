@@ -66,6 +66,8 @@ def what_changes(stored: StoredDocument | None, planned: Document, reason: Write
         return reason.value
     if reason is WriteReason.HEADERS_CHANGED:
         return f"{reason.value}; its content stays"
+    if reason is WriteReason.SERIAL_RAISED:
+        return reason.value
     if reason is WriteReason.MARK_CHANGED:
         return f"{reason.value}; its content and headers stay"
     if _shown_stored(stored).body == shown(planned).body:

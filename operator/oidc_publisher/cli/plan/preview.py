@@ -15,14 +15,13 @@ from oidc_publisher.cli.plan.diff import unified_diff, what_changes
 from oidc_publisher.cli.plan.keys import KeyChange, key_changes
 from oidc_publisher.cli.status.page import FindingLine
 from oidc_publisher.cli.wait.verdict import SUSPENDED
-from oidc_publisher.documents import DISCOVERY_PATH, StoredDocument, Write, plan_writes
+from oidc_publisher.documents import DISCOVERY_PATH, StoredDocument
 from oidc_publisher.errors import FetchError
 from oidc_publisher.findings import Finding, Reason, most_important, sorted_findings
 from oidc_publisher.probe import Fetched, Look, key_sets
+from oidc_publisher.reconcile.plan import Decision
 from oidc_publisher.rotation import Pass
 from oidc_publisher.wording import counted
-
-_SERIAL_ONLY = "only the serial of its owner mark, which counts the writes of both documents"
 
 
 class Result(StrEnum):
@@ -95,23 +94,23 @@ def refused_preview(basis: Basis, refused: Refused) -> Preview:
 def preview(basis: Basis, decided: Decided, now: datetime, *, mints: bool, crd: bool) -> Preview:
     """The answer of a pass. `mints`: it had a ServiceAccount for tokens; `crd`: the cluster has the CRD."""
     result, sentence = _result(decided)
-    intent = decided.intent
-    writes = _writes(decided)
+    decision = decided.decision
+    place, plan, intent, seen = decision.stored.place, decision.plan, decision.intent, decision.seen
     undecided = result in (Result.REFUSED, Result.CANNOT_TELL)
     return replace(
         _head(basis, result, sentence, _reported(decided, mints=mints)),
-        location=decided.place.location,
-        owner=decided.place.owner,
+        location=place.location,
+        owner=place.owner,
         serial=decided.serial,
-        next_serial=intent.ledger.serial if writes else None,
-        read=_read(decided.seen),
+        next_serial=intent.ledger.serial if intent.writes else None,
+        read=_read(seen),
         public=_public(decided.look),
         caveats=tuple(caveats_of(basis, decided, mints=mints, crd=crd)),
-        documents=tuple(_documents(basis, decided, writes)),
-        more=bool(writes) and decided.plan.more,
-        distribution=_distribution(basis) if writes else "",
-        keys=() if undecided else key_changes(decided.plan, decided.seen.stored.keys, decided.seen.policy, now),
-        events=tuple(Note(event.reason.value, event.sentence) for event in (*decided.plan.events, *intent.events)),
+        documents=tuple(_documents(basis, decision)),
+        more=bool(intent.writes) and plan.more,
+        distribution=_distribution(basis) if intent.writes else "",
+        keys=() if undecided else key_changes(plan, seen.stored.keys, seen.policy, now),
+        events=tuple(Note(event.reason.value, event.sentence) for event in (*plan.events, *intent.events)),
     )
 
 
@@ -128,16 +127,16 @@ def _head(basis: Basis, result: Result, sentence: str, findings: tuple[Finding, 
 
 
 def _result(decided: Decided) -> tuple[Result, str]:
-    intent = decided.intent
+    decision = decided.decision
+    intent = decision.intent
     if intent.problem is not None:
-        read = decided.stored.error is None
+        read = decision.stored.documents.error is None
         return (Result.REFUSED if read else Result.CANNOT_TELL), _because(intent.problem)
-    if intent.planned is None:
-        if not any(source.listings for source in decided.seen.sources):
+    if not intent.writes:
+        if not any(source.listings for source in decision.seen.sources):
             return Result.CANNOT_TELL, "No key source could be read, so nobody can tell which keys there are."
         return Result.NOTHING_TO_DO, "Both documents are stored as planned."
-    writes = _writes(decided)
-    count = "One document would be written" if len(writes) == 1 else "Both documents would be written"
+    count = "One document would be written" if len(intent.writes) == 1 else "Both documents would be written"
     return Result.WOULD_CHANGE, f"{count}; nothing has been."
 
 
@@ -145,25 +144,18 @@ def _because(finding: Finding | None) -> str:
     return "Nobody can tell." if finding is None else f"{finding.reason}: {finding.message}"
 
 
-def _writes(decided: Decided) -> tuple[Write, ...]:
-    planned = decided.intent.planned
-    if planned is None:
-        return ()
-    return plan_writes(planned, decided.stored.discovery, decided.stored.jwks)
-
-
-def _documents(basis: Basis, decided: Decided, writes: tuple[Write, ...]) -> Iterator[DocumentPlan]:
-    stored = {basis.issuer.spec.jwks_path: decided.stored.jwks, DISCOVERY_PATH: decided.stored.discovery}
-    differing = {difference.path for difference in decided.intent.differing}
-    for write in writes:
+def _documents(basis: Basis, decision: Decision) -> Iterator[DocumentPlan]:
+    documents, intent = decision.stored.documents, decision.intent
+    stored = {basis.issuer.spec.jwks_path: documents.jwks, DISCOVERY_PATH: documents.discovery}
+    for write in intent.writes:
         found = stored.pop(write.path)
-        reason = what_changes(found, write.document, write.reason) if write.path in differing else _SERIAL_ONLY
+        reason = what_changes(found, write.document, write.reason)
         change = "created" if found is None else "changed"
         yield DocumentPlan(write.path, change, reason, unified_diff(write.path, found, write.document))
-    if decided.stored.error is not None:
+    if documents.error is not None:
         return
     for path, found in stored.items():
-        yield DocumentPlan(path, "unchanged" if decided.intent.problem is None else "untouched", _is(found), ())
+        yield DocumentPlan(path, "unchanged" if intent.problem is None else "untouched", _is(found), ())
 
 
 def _is(found: StoredDocument | None) -> str:

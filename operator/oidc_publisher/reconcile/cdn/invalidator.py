@@ -8,7 +8,7 @@ from typing import assert_never
 
 import structlog
 
-from oidc_publisher.documents import StoredDocument
+from oidc_publisher.documents import StoredDocuments
 from oidc_publisher.errors import StoreError
 from oidc_publisher.findings import Finding, Reason
 from oidc_publisher.reconcile.cdn.schedule import (
@@ -55,8 +55,8 @@ class Invalidator:
         """When there is something to do here."""
         return wake_after(self._copies, clock.monotonic())
 
-    async def follow(self, stored: Sequence[StoredDocument | None], *, longest_age: timedelta, clock: Clock) -> None:
-        """Do what is due now that these documents are stored; none, where the store could not be read."""
+    async def follow(self, stored: StoredDocuments, *, longest_age: timedelta, clock: Clock) -> None:
+        """Do what is due now that these documents are stored; there are none where the store could not be read."""
         self._copies = next_pass(self._copies)
         pair = pair_of(stored, self._owner)
         if pair is not None:

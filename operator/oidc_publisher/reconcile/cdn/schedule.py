@@ -15,12 +15,11 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
-from oidc_publisher.documents import OwnerMark, StoredDocument
+from oidc_publisher.documents import StoredDocuments
 from oidc_publisher.errors import StoreError
 from oidc_publisher.findings import Finding, Reason
 from oidc_publisher.timing.backoff import Backoff, unit_interval
@@ -119,9 +118,9 @@ def viewer_paths(*urls: str) -> tuple[str, ...]:
     return tuple(urlsplit(url).path.replace("~", "%7E") for url in urls)
 
 
-def pair_of(documents: Iterable[StoredDocument | None], owner: str) -> Pair | None:
+def pair_of(stored: StoredDocuments, owner: str) -> Pair | None:
     """The stored pair, None when there is nothing of this owner's."""
-    marks = [(document, OwnerMark.read(document.document.metadata) if document else None) for document in documents]
+    marks = ((stored.discovery, stored.discovery_mark), (stored.jwks, stored.jwks_mark))
     ours = [(document, mark) for document, mark in marks if document and mark and mark.owner == owner]
     if not ours:
         return None

@@ -7,7 +7,7 @@ from datetime import datetime
 from oidc_publisher.api import OIDCIssuerStatus, StatusPublication
 from oidc_publisher.documents import digest
 from oidc_publisher.findings import ConditionType, Finding, Reason
-from oidc_publisher.reconcile.ownership import Place, Standing, StoredDocuments, former_place, standing
+from oidc_publisher.reconcile.ownership import Standing, Stored, former_place
 from oidc_publisher.rotation import Advance, Ledger
 
 
@@ -19,17 +19,17 @@ def saved_publication(known: StatusPublication | None, ledger: Ledger) -> Status
 
 def publication_of(
     known: StatusPublication | None,
-    place: Place,
+    stored: Stored,
     plan: Advance,
     ledger: Ledger,
-    stored: StoredDocuments,
     *,
     changed_at: datetime | None,
 ) -> StatusPublication | None:
     """status.publication after a pass: what the store holds now, where it could be read and is ours."""
     known = saved_publication(known, ledger) if known or ledger.serial else None
-    ours = place.known and standing(place, stored) is Standing.OURS
-    if not ours or stored.error is not None or stored.jwks is None:
+    place, documents = stored.place, stored.documents
+    ours = place.known and stored.standing is Standing.OURS
+    if not ours or documents.error is not None or documents.jwks is None:
         return known
     known = known or StatusPublication()
     moved = known.location is not None and not place.is_at(known.location, known.endpoint_url)
@@ -37,8 +37,8 @@ def publication_of(
         location=place.location,
         endpoint_url=place.endpoint_url,
         key_count=len(plan.publish),
-        jwks_digest=ledger.jwks_digest or digest(stored.jwks.document.body),
-        discovery_digest=digest(stored.discovery.document.body) if stored.discovery else None,
+        jwks_digest=ledger.jwks_digest or digest(documents.jwks.document.body),
+        discovery_digest=digest(documents.discovery.document.body) if documents.discovery else None,
         serial=ledger.serial,
         last_change_time=changed_at or known.last_change_time,
         former_location=known.location if moved else known.former_location,

@@ -17,13 +17,19 @@ from oidc_publisher.cli.plan.preview import Note, Preview, preview, refused_prev
 from oidc_publisher.cli.plan.text import print_preview
 from oidc_publisher.cli.text.console import console_for
 from oidc_publisher.cli.text.output import to_json
-from oidc_publisher.documents import PlannedDocuments, StoredDocument, discovery_document
+from oidc_publisher.documents import (
+    DISCOVERY_PATH,
+    StoredDocument,
+    StoredDocuments,
+    Write,
+    discovery_document,
+)
 from oidc_publisher.errors import FetchError, StoreError
 from oidc_publisher.findings import Finding, Reason
 from oidc_publisher.keys import PublicKey
 from oidc_publisher.probe import Fetched, Look, Read
-from oidc_publisher.reconcile.ownership import StoredDocuments, place_of, stored_reading
-from oidc_publisher.reconcile.plan import intend, policy_of
+from oidc_publisher.reconcile.ownership import Stored, place_of, stored_reading
+from oidc_publisher.reconcile.plan import Decision, intend, policy_of
 from oidc_publisher.rotation import (
     ClockReading,
     Ledger,
@@ -64,34 +70,35 @@ def decided_of(
     findings: tuple[Finding, ...] = (),
 ) -> Decided:
     """What a pass would come to in which one API server lists `keys` and signs with the first."""
-    place, held = place_of(issuer, LOCATION, owner, ENDPOINT), stored or StoredDocuments()
+    held = Stored(place_of(issuer, LOCATION, owner, ENDPOINT), stored or StoredDocuments())
     source = SourceReading("default", complete=bool(keys), listings=tuple(map(Listing, keys)))
     mints = Mints((SERVER,), (Mint(SERVER, keys[0].key_id, keys[0].spki),) if keys and minted else ())
     clock = ClockReading(api_server=(timedelta(0),))
     wire = WireReading(absent=True) if stored is None else WireReading((frozenset(keys),), issuer.spec.cache_max_age)
-    seen = Pass((source,), mints, stored_reading(place, held), wire, clock, policy_of(issuer.spec), NOW)
+    seen = Pass((source,), mints, stored_reading(held), wire, clock, policy_of(issuer.spec), NOW)
     before = ledger or Ledger()
     plan = advance(before, seen)
-    intent = intend(issuer, plan, held, place, nonce="")
+    intent = intend(issuer, plan, held, nonce="")
     problems = (intent.problem,) if intent.problem else ()
     found = (*findings, *plan.findings, *problems)
-    return Decided(place, before.serial, held, look, seen, plan, intent, found)
+    return Decided(before.serial, look, Decision(held, seen, plan, intent), found)
 
 
 def preview_of(issuer: OIDCIssuer, decided: Decided, *, mints: bool = True, crd: bool = True) -> Preview:
     return preview(basis_of(issuer, None), decided, NOW, mints=mints, crd=crd)
 
 
-def written(planned: PlannedDocuments | None) -> StoredDocuments:
-    """The store after the planned writes."""
-    assert planned is not None
-    return StoredDocuments(StoredDocument(planned.discovery, "v1", NOW), StoredDocument(planned.jwks, "v1", NOW))
+def written(writes: tuple[Write, ...]) -> StoredDocuments:
+    """The store after the writes of both documents."""
+    held = {write.path: StoredDocument(write.document, "v1", NOW) for write in writes}
+    discovery, (jwks,) = held.pop(DISCOVERY_PATH), held.values()
+    return StoredDocuments(discovery, jwks)
 
 
 def settled() -> tuple[OIDCIssuer, Ledger, StoredDocuments]:
     """An issuer whose first publication with FIRST is done."""
     first = decided_of(issuer_of(), FIRST)
-    return issuer_of(known=True), first.intent.ledger, written(first.intent.planned)
+    return issuer_of(known=True), first.decision.intent.ledger, written(first.decision.intent.writes)
 
 
 def text(shown: Preview, *, width: int | None = None) -> str:
@@ -144,7 +151,9 @@ def test_a_withdrawn_key_leaves_the_discovery_document_first() -> None:
     issuer, ledger, stored = settled()
     grown = decided_of(issuer, FIRST, SECOND, ledger=ledger, stored=stored)
     withdrawn = issuer_of(known=True, rotation={"withdrawnKeyIDs": [SECOND.key_id]})
-    decided = decided_of(withdrawn, FIRST, SECOND, ledger=grown.intent.ledger, stored=written(grown.intent.planned))
+    decided = decided_of(
+        withdrawn, FIRST, SECOND, ledger=grown.decision.intent.ledger, stored=written(grown.decision.intent.writes)
+    )
     shown = preview_of(withdrawn, decided)
     assert [d.path for d in shown.documents] == [".well-known/openid-configuration", "openid/v1/jwks"]
     assert {k.key_id: k.change for k in shown.keys} == {FIRST.key_id: "stays", SECOND.key_id: "leaves"}

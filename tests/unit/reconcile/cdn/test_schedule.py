@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from oidc_publisher.documents import Document, OwnerMark, StoredDocument
+from oidc_publisher.documents import Document, OwnerMark, StoredDocument, StoredDocuments
 from oidc_publisher.errors import StoreError
 from oidc_publisher.findings import Reason
 from oidc_publisher.reconcile.cdn.invalidator import Invalidator
@@ -42,7 +42,7 @@ class World:
 
     clock: Clock = field(default_factory=Clock)
     distribution: MemoryDistribution = field(default_factory=MemoryDistribution)
-    stored: tuple[StoredDocument | None, StoredDocument | None] = (None, None)
+    stored: StoredDocuments = field(default_factory=StoredDocuments)
     edge: Invalidator = field(init=False)
 
     def __post_init__(self) -> None:
@@ -57,7 +57,7 @@ class World:
         mark = OwnerMark(owner, serial, AGE, AGE)
         document = Document(b"{}", "application/json", "public, max-age=300", mark.to_metadata())
         written = StoredDocument(document, str(serial), self.clock.now())
-        self.stored = (written if discovery else self.stored[0], written)
+        self.stored = StoredDocuments(written if discovery else self.stored.discovery, written)
 
     async def look(self, *, after_s: float = 0.0) -> None:
         """One pass."""
