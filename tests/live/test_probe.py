@@ -19,6 +19,7 @@ from oidc_publisher.probe import (
     Expected,
     HTTPSWire,
     Judgement,
+    Look,
     Target,
     Wire,
     judge,
@@ -27,7 +28,9 @@ from oidc_publisher.probe import (
     look,
     read_token,
     verifies,
+    wire_reading,
 )
+from oidc_publisher.rotation import WireReading
 from tests.support import faults
 from tests.support.controlplane import ControlPlane
 from tests.support.edge import Edge
@@ -80,19 +83,26 @@ class Issuer:
             self.bucket, "prod/.well-known/openid-configuration", discovery_document(self.url, uri, []), **HEADERS
         )
 
-    async def proven(
+    async def seen(
         self,
         *,
         timeout: dt.timedelta = dt.timedelta(seconds=5),  # noqa: ASYNC109 - the probe's
         stranger: Wire | None = None,
-        expected: Expected | None = None,
         **settings: Any,
-    ) -> Judgement:
-        """Look at it and judge."""
+    ) -> Look:
+        """Look at it."""
         ca = self.s3.pki.ca_pem.decode()
         wire = HTTPSWire(**{"certificate_authority": ca, "allow_private_address": True, **settings})
         target = Target(self.url, jwks_uri(self.url, "openid/v1/jwks"), timeout)
-        return judge(await look(target, wire, stranger=stranger), self.expected if expected is None else expected)
+        return await look(target, wire, stranger=stranger)
+
+    async def proven(self, *, expected: Expected | None = None, **settings: Any) -> Judgement:
+        """Look at it and judge."""
+        return judge(await self.seen(**settings), self.expected if expected is None else expected)
+
+    def on_wire(self, seen: Look) -> WireReading | None:
+        """What the rotation may conclude."""
+        return wire_reading(seen, issuer_url=self.url, jwks_uri=self.expected.jwks_uri)
 
     async def reasons(self, **settings: Any) -> list[str]:
         """Look at it and name what is wrong."""
@@ -113,13 +123,14 @@ def issuer(s3: S3Server, edge: Edge) -> Iterator[Issuer]:
 async def test_a_published_issuer_is_proven(issuer: Issuer) -> None:
     """Four requests over two connections, nothing wrong, and the clock of the host beside ours."""
     issuer.edge.forget_requests()
-    judgement = await issuer.proven()
+    seen = await issuer.seen()
+    judgement, wire = judge(seen, issuer.expected), issuer.on_wire(seen)
     assert judgement.findings == ()
     assert judgement.achieved
     assert (judgement.issuer_url, judgement.jwks_uri) == (issuer.url, jwks_uri(issuer.url, "openid/v1/jwks"))
-    assert judgement.wire is not None
-    assert judgement.wire.reads == (frozenset(issuer.keys),) * 2
-    assert judgement.wire.max_age == dt.timedelta(minutes=5)
+    assert wire is not None
+    assert wire.reads == (frozenset(issuer.keys),) * 2
+    assert wire.max_age == dt.timedelta(minutes=5)
     assert issuer.edge.count("GET") == 4
     assert issuer.edge.count() == 4
 
@@ -196,9 +207,9 @@ async def test_edges_that_differ_disagree(issuer: Issuer) -> None:
 async def test_a_bucket_that_nobody_may_read_is_blocked(issuer: Issuer, s3: S3Server) -> None:
     """And an empty one is not found, or blocked: S3 tells only those who may list."""
     s3.block_anonymous_read(issuer.bucket)
-    judgement = await issuer.proven()
-    assert {finding.reason for finding in judgement.findings} == {Reason.AccessBlocked}
-    assert judgement.wire is None
+    seen = await issuer.seen()
+    assert {finding.reason for finding in judge(seen, issuer.expected).findings} == {Reason.AccessBlocked}
+    assert issuer.on_wire(seen) is None
     s3.allow_anonymous_read(issuer.bucket)
     for key in s3.keys(issuer.bucket):
         s3.delete(issuer.bucket, key)

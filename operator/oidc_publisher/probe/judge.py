@@ -1,4 +1,4 @@
-"""What a look at an issuer means. Pure: the findings, and what the rotation may conclude from the wire."""
+"""Judges a look at an issuer: the findings, and what was seen. Pure."""
 
 from __future__ import annotations
 
@@ -25,9 +25,7 @@ from oidc_publisher.probe.keysets import disagreement, judge_key_sets
 from oidc_publisher.probe.look import Look, Read
 from oidc_publisher.probe.text import host_of, shown, spoken
 from oidc_publisher.probe.wire.port import BODY_LIMIT_BYTES, Fetched
-from oidc_publisher.probe.wirereading import wire_reading
 from oidc_publisher.relyingparties import ServedIssuer, broken_library_rules, broken_rules
-from oidc_publisher.rotation import WireReading
 
 #: What a certificate authority that only some have been told of looks like to the others.
 _UNTRUSTED = frozenset({Reason.CertificateUntrusted, Reason.CertificateChainIncomplete})
@@ -61,13 +59,12 @@ class Expected:
 class Judgement:
     """What is wrong, root cause first, and what was seen.
 
-    `wire` is None when the look says nothing about the served keys. `achieved` is the sentence of a good look, empty
+    `achieved` is the sentence of a good look, empty
     otherwise. `issuer_url` and `jwks_uri` stand as found in the served document, None where none was read. `jwks` are the
     bytes of the first key set that was read: what tokens are verified against.
     """
 
     findings: tuple[Finding, ...]
-    wire: WireReading | None
     achieved: str
     issuer_url: str | None
     jwks_uri: str | None
@@ -88,7 +85,6 @@ def judge(look: Look, expected: Expected) -> Judgement:
     good = discovery is not None and not any(f.unknown or f.severity is Severity.CRITICAL for f in findings)
     return Judgement(
         findings=findings,
-        wire=wire_reading(look, issuer_url=expected.issuer_url, jwks_uri=expected.jwks_uri),
         achieved=_achieved(expected, key_sets) if good else "",
         issuer_url=discovery.issuer if discovery else None,
         jwks_uri=discovery.jwks_uri if discovery else None,

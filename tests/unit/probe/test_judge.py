@@ -61,10 +61,11 @@ def test_a_good_issuer_says_what_it_found() -> None:
     assert judgement.achieved == f"Anybody can read both documents of {ISSUER}, and they hold the 2 published keys."
     assert (judgement.issuer_url, judgement.jwks_uri) == (ISSUER, JWKS_URI)
     assert judgement.jwks == JWKS.body
-    assert judgement.wire is not None
-    assert judgement.wire.reads == (frozenset(published()),) * 2
-    assert judgement.wire.max_age == dt.timedelta(minutes=5)
-    assert not judgement.wire.absent
+    wire = wire_reading(look_at("good"), issuer_url=ISSUER, jwks_uri=JWKS_URI)
+    assert wire is not None
+    assert wire.reads == (frozenset(published()),) * 2
+    assert wire.max_age == dt.timedelta(minutes=5)
+    assert not wire.absent
 
 
 WIRES: dict[str, tuple[list[int], str] | None] = {
@@ -89,7 +90,6 @@ WIRES: dict[str, tuple[list[int], str] | None] = {
 def test_the_wire_reading_is_what_was_parsed(name: str) -> None:
     """An empty set is a set, 404 for everything is absence, and anything else that is no set says nothing."""
     wire = wire_reading(look_at(name), issuer_url=ISSUER, jwks_uri=JWKS_URI)
-    assert wire == judge(look_at(name), expected()).wire
     seen = None
     if wire is not None:
         kind = "absent" if wire.absent else "whole" if wire.whole else "partial"
@@ -134,7 +134,7 @@ def test_the_host_s_clock_is_taken_from_every_answer() -> None:
 )
 def test_the_cache_age_is_the_key_set_s(name: str, age: int | None) -> None:
     """The discovery document holds no key, so its age does not matter; a key set without an age states none."""
-    wire = judge(look_at(name), expected()).wire
+    wire = wire_reading(look_at(name), issuer_url=ISSUER, jwks_uri=JWKS_URI)
     assert wire is not None
     assert wire.max_age == (None if age is None else dt.timedelta(seconds=age))
 
@@ -220,9 +220,10 @@ def test_slowness_that_a_second_read_confirms_is_a_warning(slow: tuple[float, fl
 def test_a_failed_fetch_says_nothing_about_the_keys() -> None:
     """Unknown is not absent: no wire reading, no achieved sentence, one finding."""
     error = FetchError(Reason.NameNotResolved, "issuer.example.test does not resolve", subject=DISCOVERY_URL)
-    judgement = judge(Look((Read(error, None),), NOW), expected())
+    failed = Look((Read(error, None),), NOW)
+    judgement = judge(failed, expected())
     assert [(f.reason, f.subject) for f in judgement.findings] == [(Reason.NameNotResolved, DISCOVERY_URL)]
-    assert judgement.wire is None
+    assert wire_reading(failed, issuer_url=ISSUER, jwks_uri=JWKS_URI) is None
     assert not judgement.achieved
     assert judgement.jwks is None
 
