@@ -60,7 +60,7 @@ class Crash(Enum):
 
 def serial_of(status: Mapping[str, Any]) -> int:
     """The serial of the ledger in a status."""
-    return read_ledger(read_issuer({**_BARE, "status": status}).status).serial
+    return read_ledger(read_issuer({**_BARE, "status": status}).status).ledger.serial
 
 
 class CrashError(BaseException):
@@ -203,7 +203,7 @@ class Operator:
         """The ledger in the status."""
         issuer = self.issuer
         if self._parsed is None or self._parsed[0] is not issuer:
-            self._parsed = issuer, read_ledger(issuer.status)
+            self._parsed = issuer, read_ledger(issuer.status).ledger
         return self._parsed[1]
 
     @property

@@ -24,7 +24,7 @@ from oidc_publisher.reconcile.record import Recorder, SavedLedgers
 from oidc_publisher.reconcile.refusals import ForbiddenIssuers, Refusals, Unreadable
 from oidc_publisher.reconcile.report import summarise_pass
 from oidc_publisher.reconcile.status.events import EventRecorder
-from oidc_publisher.reconcile.status.ledger import damaged_keys, read_ledger
+from oidc_publisher.reconcile.status.ledger import read_ledger
 from oidc_publisher.reconcile.status.publication import publication_of
 from oidc_publisher.reconcile.status.summary import Summary
 from oidc_publisher.rotation import Ledger
@@ -208,8 +208,9 @@ def _read(found: Mapping[str, Any]) -> tuple[OIDCIssuer, Ledger]:
     reading = read_status(found)  # once: of a full ledger it takes 10 ms
     if found.get("status") is not None:
         issuer = issuer.model_copy(update={"status": reading.status})
-    _log_damage(issuer, (*reading.dropped, *damaged_keys(issuer.status)))
-    return issuer, read_ledger(issuer.status)
+    held = read_ledger(issuer.status)
+    _log_damage(issuer, (*reading.dropped, *held.damaged))
+    return issuer, held.ledger
 
 
 def _log_damage(issuer: OIDCIssuer, dropped: tuple[str, ...]) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from oidc_publisher.documents import OwnerMark, differences, plan_documents, plan_writes, read_jwks_document
+from oidc_publisher.keys import PublicKey
 from oidc_publisher.reconcile.ownership import Stored, stored_reading
 from tests.support.memorypass import memory_pass
 from tests.support.signingkeys import signing_key
@@ -65,10 +66,11 @@ async def test_a_pass_parses_what_has_changed_and_nothing_else(pki: PKI, tmp_pat
         assert parses == Counter(load_der_public_key=2, to_jwk=1, read_jwk=41)
 
 
-#: What is asked of the stored documents, by its code: it counts wherever a module has it from.
+#: What is asked of the stored documents and of the status, by its code: it counts wherever a module has it from.
 ASKED = {
     read_jwks_document.__code__: "key set",
     OwnerMark.read.__func__.__code__: "mark",  # type: ignore[attr-defined]
+    PublicKey.from_pem.__func__.__code__: "key of the status",  # type: ignore[attr-defined]
     vars(Stored)["standing"].func.__code__: "standing",
     stored_reading.__code__: "reading",
     differences.__code__: "differences",
@@ -96,7 +98,7 @@ def asked() -> Iterator[Counter[str]]:
 
 
 async def test_what_is_stored_is_asked_once_after_each_reading(pki: PKI, tmp_path: Path) -> None:
-    """A resting pass reads the store once; a pass that writes makes the value anew from what it wrote."""
+    """A resting pass reads the store once; a pass that writes makes the value anew from what it wrote. The status is read once."""
     once = Counter(["key set", "mark", "mark", "standing", "reading", "differences", "planned"])
     async with memory_pass(pki, tmp_path) as world:
         world.write_keys([signing_key("P-256", "parses 0").public_pem])
@@ -104,9 +106,9 @@ async def test_what_is_stored_is_asked_once_after_each_reading(pki: PKI, tmp_pat
             await world.run()
         with asked() as resting:
             await world.run()
-        assert resting == once
+        assert resting == once + Counter(["key of the status"])
         (tmp_path / "new.pub").write_bytes(signing_key("P-256", "parses new").public_pem)
         with asked() as writing:
             await world.run()
         assert len(world.api.raw["status"]["keys"]) == 2
-        assert writing == once + once + Counter(["writes"])
+        assert writing == once + once + Counter(["key of the status", "writes"])

@@ -80,7 +80,7 @@ def _asking_nothing_more(ports: Ports) -> Ports:
 
 
 async def _decided(issuer: OIDCIssuer, ports: Ports, readings: Readings, clock: Clock) -> Decided:
-    ledger = read_ledger(issuer.status)
+    ledger = read_ledger(issuer.status).ledger
     # The operator remembers what it wrote; this command asks on its behalf.
     place = remembering(ports.place_of(issuer), issuer, ledger, ledger, readings.instant)
     decision = decided_for(issuer, ledger, readings, place, ports.target, nonce="")

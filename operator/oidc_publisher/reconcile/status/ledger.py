@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -69,15 +69,28 @@ def ledger_of(ledger: Ledger) -> StatusLedger:
     )
 
 
-def read_ledger(status: OIDCIssuerStatus) -> Ledger:
-    """The ledger in `status`; of a damaged one what is left, with serial 0.
+@dataclass(frozen=True, slots=True)
+class LedgerReading:
+    """A ledger as read from a status.
+
+    `damaged` are the paths below `status` of the entries that lack what no entry can be without.
+    """
+
+    ledger: Ledger
+    damaged: tuple[str, ...]
+
+
+def read_ledger(status: OIDCIssuerStatus) -> LedgerReading:
+    """Read the ledger in `status`; of a damaged one what is left, with serial 0.
 
     A ledger behind the store's serial is rebuilt from the stored set and its mark (R9): what is missing here comes back
     from there, and what is there still waits at least as long as the mark says.
     """
     held = status.ledger or StatusLedger()
     publication = status.publication or StatusPublication(serial=0)
-    keys = _unique(entry for key in status.keys if (entry := _entry(key)) is not None)
+    read = [(key, _entry(key)) for key in status.keys]
+    keys = _unique(entry for _, entry in read if entry is not None)
+    damaged = tuple(f"keys[{place}]" for place, (key, entry) in enumerate(read) if _is_damaged(key, entry))
     ledger = Ledger(
         keys=keys,
         serial=publication.serial or 0,
@@ -92,17 +105,11 @@ def read_ledger(status: OIDCIssuerStatus) -> Ledger:
         second_writer_time=held.second_writer_time,
         cache_ages_forgotten_time=held.cache_ages_forgotten_time,
     )
-    return _behind(ledger) if publication.serial is None or damaged_keys(status) else ledger
+    return LedgerReading(_behind(ledger) if publication.serial is None or damaged else ledger, damaged)
 
 
-def damaged_keys(status: OIDCIssuerStatus) -> tuple[str, ...]:
-    """The paths below `status` of the entries that lack what no entry can be without."""
-    return tuple(f"keys[{place}]" for place, key in enumerate(status.keys) if _is_damaged(key))
-
-
-def _is_damaged(key: StatusKey) -> bool:
-    missing = key.token_lifetime is None or key.stale_age is None or key.first_seen_time is None
-    return missing or _material(key) is None
+def _is_damaged(key: StatusKey, entry: LedgerKey | None) -> bool:
+    return entry is None or key.token_lifetime is None or key.stale_age is None
 
 
 def _behind(ledger: Ledger) -> Ledger:

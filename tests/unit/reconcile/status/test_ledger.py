@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from oidc_publisher.api import OIDCIssuerStatus, StatusPublication, read_status, to_status_json
 from oidc_publisher.keys import PublicKey
-from oidc_publisher.reconcile.status.ledger import damaged_keys, keys_of, ledger_of, read_ledger
+from oidc_publisher.reconcile.status.ledger import keys_of, ledger_of, read_ledger
 from oidc_publisher.rotation import CacheAge, Endpoint, Ledger, LedgerKey, Origin
 from tests.support.builders import public_key
 
@@ -83,7 +83,7 @@ def through_the_api(ledger: Ledger) -> Ledger:
     )
     reading = read_status({"status": to_status_json(status)})
     assert reading.dropped == ()
-    return read_ledger(reading.status)
+    return read_ledger(reading.status).ledger
 
 
 @given(ledgers)
@@ -98,12 +98,12 @@ def test_a_key_that_an_earlier_version_called_safe_has_waited() -> None:
     safe = LedgerKey(KEYS[0], 1, now, timedelta(0), timedelta(0), known_to_caches=True, safe_since_time=now)
     (known,) = keys_of(Ledger(keys=(safe,)))
     before = known.model_copy(update={"known_to_caches": None})
-    assert read_ledger(OIDCIssuerStatus(keys=(before,), publication=StatusPublication(serial=1))).keys == (safe,)
+    assert read_ledger(OIDCIssuerStatus(keys=(before,), publication=StatusPublication(serial=1))).ledger.keys == (safe,)
 
 
 def test_an_empty_status_is_an_empty_ledger() -> None:
     """A new object, or one whose status was lost."""
-    assert read_ledger(OIDCIssuerStatus()) == Ledger()
+    assert read_ledger(OIDCIssuerStatus()).ledger == Ledger()
 
 
 def test_an_entry_without_usable_material_is_left_out_alone() -> None:
@@ -114,10 +114,10 @@ def test_an_entry_without_usable_material_is_left_out_alone() -> None:
     publication = StatusPublication(serial=7)
     damaged = bad.model_copy(update={"public_key": "garbage"})
     status = OIDCIssuerStatus(keys=(good, damaged), publication=publication)
-    assert [entry.key for entry in read_ledger(status).keys] == [KEYS[0]]
-    assert read_ledger(status).serial == 0
-    assert damaged_keys(status) == ("keys[1]",)
-    assert read_ledger(status.model_copy(update={"keys": (good, bad)})).serial == 7
+    assert [entry.key for entry in read_ledger(status).ledger.keys] == [KEYS[0]]
+    assert read_ledger(status).ledger.serial == 0
+    assert read_ledger(status).damaged == ("keys[1]",)
+    assert read_ledger(status.model_copy(update={"keys": (good, bad)})).ledger.serial == 7
 
 
 @pytest.mark.parametrize("member", ["token_lifetime", "stale_age", "first_seen_time"])
@@ -127,5 +127,5 @@ def test_an_entry_that_lacks_what_every_entry_has_is_damaged(member: str) -> Non
     entry = LedgerKey(KEYS[0], 1, now, timedelta(hours=1), timedelta(hours=1))
     (key,) = keys_of(Ledger(keys=(entry,)))
     status = OIDCIssuerStatus(keys=(key.model_copy(update={member: None}),), publication=StatusPublication(serial=7))
-    assert read_ledger(status).serial == 0
-    assert damaged_keys(status) == ("keys[0]",)
+    assert read_ledger(status).ledger.serial == 0
+    assert read_ledger(status).damaged == ("keys[0]",)
