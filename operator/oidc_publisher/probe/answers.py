@@ -32,7 +32,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Answer(Generic[T]):
+class JudgedAnswer(Generic[T]):
     """One answer and what it holds; `document` is None where it is no such document."""
 
     fetched: Fetched
@@ -41,7 +41,7 @@ class Answer(Generic[T]):
 
 def judge_answer(
     answer: Fetched | FetchError | None, parse: Callable[[bytes], T], types: frozenset[str], max_age: timedelta | None
-) -> tuple[Answer[T] | None, tuple[Finding, ...]]:
+) -> tuple[JudgedAnswer[T] | None, tuple[Finding, ...]]:
     """The answer with its document, None where there was none, and the findings about it.
 
     `max_age` is the published cache age; None accepts every age, but not none at all.
@@ -62,7 +62,7 @@ def judge_answer(
         except DocumentInvalidError as error:
             found.append(_invalid(answer, error.message))
         found.extend(_headers(answer, types, max_age))
-    return Answer(answer, document), tuple(found)
+    return JudgedAnswer(answer, document), tuple(found)
 
 
 def expiring(certificate: Validity | None, url: str, now: datetime) -> Iterator[Finding]:

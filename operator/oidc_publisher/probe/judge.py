@@ -15,7 +15,7 @@ from oidc_publisher.keys.jwk import key_members
 from oidc_publisher.probe.answers import (
     DISCOVERY_TYPES,
     JWKS_TYPES,
-    Answer,
+    JudgedAnswer,
     expiring,
     judge_answer,
     parsed_discovery,
@@ -94,9 +94,9 @@ def judge(look: Look, expected: Expected) -> Judgement:
 
 def _answers(
     look: Look, expected: Expected, found: list[Finding]
-) -> tuple[list[Answer[Discovery]], list[Answer[KeySet]]]:
-    discoveries: list[Answer[Discovery]] = []
-    key_sets: list[Answer[KeySet]] = []
+) -> tuple[list[JudgedAnswer[Discovery]], list[JudgedAnswer[KeySet]]]:
+    discoveries: list[JudgedAnswer[Discovery]] = []
+    key_sets: list[JudgedAnswer[KeySet]] = []
     for read in look.reads:
         discovery, problems = judge_answer(read.discovery, parsed_discovery, DISCOVERY_TYPES, expected.cache_max_age)
         found.extend(problems)
@@ -121,13 +121,13 @@ def _elapsed(read: Read) -> timedelta:
     return sum((a.elapsed for a in (read.discovery, read.jwks) if isinstance(a, Fetched)), timedelta())
 
 
-def _algorithms(key_sets: list[Answer[KeySet]], expected: Expected) -> frozenset[str]:
+def _algorithms(key_sets: list[JudgedAnswer[KeySet]], expected: Expected) -> frozenset[str]:
     """What must be advertised: the published algorithms, and those of all keys that are served."""
     return expected.algorithms.union(key.algorithm for a in key_sets if a.document for key in a.document.keys)
 
 
 def _of_discovery(
-    answers: list[Answer[Discovery]], expected: Expected, algorithms: frozenset[str]
+    answers: list[JudgedAnswer[Discovery]], expected: Expected, algorithms: frozenset[str]
 ) -> Iterator[Finding]:
     for answer in answers:
         discovery, url = answer.document, answer.fetched.url
@@ -149,7 +149,7 @@ def _of_discovery(
         yield Finding.of(Reason.AnswersDisagree, message, subject=answers[0].fetched.url, severity=_severity(expected))
 
 
-def _meaning(answer: Answer[Discovery]) -> object:
+def _meaning(answer: JudgedAnswer[Discovery]) -> object:
     discovery = answer.document
     if discovery is None:
         return answer.fetched.status if answer.fetched.status != HTTPStatus.OK else "invalid"
@@ -157,7 +157,7 @@ def _meaning(answer: Answer[Discovery]) -> object:
 
 
 def _of_parties(
-    discoveries: list[Answer[Discovery]], key_sets: list[Answer[KeySet]], look: Look, expected: Expected
+    discoveries: list[JudgedAnswer[Discovery]], key_sets: list[JudgedAnswer[KeySet]], look: Look, expected: Expected
 ) -> Iterator[Finding]:
     for discovery, key_set in zip(discoveries, key_sets, strict=False):
         if discovery.document is None or key_set.document is None:
@@ -200,7 +200,7 @@ def _severity(expected: Expected) -> Severity:
     return Severity.WARNING if expected.propagating else Severity.CRITICAL
 
 
-def _achieved(expected: Expected, key_sets: list[Answer[KeySet]]) -> str:
+def _achieved(expected: Expected, key_sets: list[JudgedAnswer[KeySet]]) -> str:
     served = max((len(a.document.keys) for a in key_sets if a.document), default=0)
     what = "the one published key" if served == 1 else f"the {served} published keys"
     return f"Anybody can read both documents of {expected.issuer_url}, and they hold {what}."

@@ -9,14 +9,14 @@ from oidc_publisher.documents import KeySet
 from oidc_publisher.findings import Finding, Reason, Severity
 from oidc_publisher.keys import PublicKey
 from oidc_publisher.keys.strictjson import quoted
-from oidc_publisher.probe.answers import Answer
+from oidc_publisher.probe.answers import JudgedAnswer
 from oidc_publisher.wording import listed
 
 _NAMED = 5  # of many keys or defects, the first ones: a message is read by people
 
 
 def judge_key_sets(
-    answers: Sequence[Answer[KeySet]],
+    answers: Sequence[JudgedAnswer[KeySet]],
     published: tuple[PublicKey, ...] | None,
     former_key_ids: frozenset[str],
     severity: Severity,
@@ -53,13 +53,13 @@ def disagreement(meanings: Sequence[object]) -> bool:
     return len(set(meanings)) > 1
 
 
-def _meaning(answer: Answer[KeySet]) -> object:
+def _meaning(answer: JudgedAnswer[KeySet]) -> object:
     if answer.document is None:
         return answer.fetched.status if answer.fetched.status != HTTPStatus.OK else "invalid"
     return frozenset(answer.document.keys)
 
 
-def _defects(answer: Answer[KeySet]) -> Iterator[Finding]:
+def _defects(answer: JudgedAnswer[KeySet]) -> Iterator[Finding]:
     defects = answer.document.defects if answer.document else ()
     if defects:
         url = answer.fetched.url

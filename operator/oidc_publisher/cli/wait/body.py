@@ -13,7 +13,7 @@ from oidc_publisher.cli.connection import connected
 from oidc_publisher.cli.exitcodes import ExitCode
 from oidc_publisher.cli.options import Asking
 from oidc_publisher.cli.text.output import tell, write_result
-from oidc_publisher.cli.wait.verdict import Answer, Verdict, judge_key, judge_ready
+from oidc_publisher.cli.wait.verdict import Verdict, VerdictKind, judge_key, judge_ready
 from oidc_publisher.cli.wait.waiting import Judge, Waiting
 from oidc_publisher.harmless import harmless
 
@@ -39,7 +39,7 @@ def wait(name: str, key_id: str | None, limit: timedelta, asking: Asking) -> Exi
     """
     verdict = asyncio.run(_verdict(name, key_id, limit, asking))
     write_result(asking, _result(name, key_id, verdict), lambda: click.echo(harmless(verdict.sentence)))
-    return ExitCode.YES if verdict.answer is Answer.YES else ExitCode.NO
+    return ExitCode.YES if verdict.answer is VerdictKind.YES else ExitCode.NO
 
 
 async def _verdict(name: str, key_id: str | None, limit: timedelta, asking: Asking) -> Verdict:
@@ -56,7 +56,7 @@ def _result(name: str, key_id: str | None, verdict: Verdict) -> Result:
     key = verdict.key
     return Result(
         name=name,
-        satisfied=verdict.answer is Answer.YES,
+        satisfied=verdict.answer is VerdictKind.YES,
         message=verdict.sentence,
         key_id=key_id,
         unlisted_by=(key.unlisted_by or None) if key else None,

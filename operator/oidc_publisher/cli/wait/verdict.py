@@ -19,7 +19,7 @@ FRESH_INTERVALS = 3
 _SHORTEST_FRESH, _LONGEST_FRESH = timedelta(seconds=15), timedelta(minutes=3)
 
 
-class Answer(Enum):
+class VerdictKind(Enum):
     """What there is to say."""
 
     YES = auto()
@@ -36,7 +36,7 @@ class Verdict:
     that it is no answer at all when the time runs out. `key` is the one that was asked for.
     """
 
-    answer: Answer
+    answer: VerdictKind
     sentence: str
     not_before: datetime | None = None
     silent: bool = False
@@ -94,17 +94,17 @@ def judge_ready(issuer: OIDCIssuer, now: datetime) -> Verdict:
         return held_up
     ready = condition(issuer, ConditionType.READY)
     if ready is None or ready.reason == Reason.WaitingForOperator:
-        return Verdict(Answer.NOT_YET, f"No operator has looked at {name} yet.", silent=True)
+        return Verdict(VerdictKind.NOT_YET, f"No operator has looked at {name} yet.", silent=True)
     if ready.status != "True":
-        return Verdict(Answer.NOT_YET, f"{name} is not Ready: {ready.reason}. {ready.message}")
+        return Verdict(VerdictKind.NOT_YET, f"{name} is not Ready: {ready.reason}. {ready.message}")
     expires = proof_expires(issuer)
     if expires is not None and expires < now:
         proven = issuer.status.last_proven_time or expires
         sentence = (
             f"{name} was Ready when it was last proven at {both(proven, now)}; the operator does not look any more."
         )
-        return Verdict(Answer.NOT_YET, sentence, silent=True)
-    return Verdict(Answer.YES, f"{name} is Ready: {ready.reason}.")
+        return Verdict(VerdictKind.NOT_YET, sentence, silent=True)
+    return Verdict(VerdictKind.YES, f"{name} is Ready: {ready.reason}.")
 
 
 def judge_key(issuer: OIDCIssuer, key_id: str, now: datetime) -> Verdict:
@@ -115,7 +115,7 @@ def judge_key(issuer: OIDCIssuer, key_id: str, now: datetime) -> Verdict:
     key = next((k for k in issuer.status.keys if k.key_id == key_id), None)
     if key_id in issuer.spec.rotation.withdrawn_key_ids:
         return Verdict(
-            Answer.NO, f"Key {key_id} is withdrawn (spec.rotation.withdrawnKeyIDs). Never sign with it.", key=key
+            VerdictKind.NO, f"Key {key_id} is withdrawn (spec.rotation.withdrawnKeyIDs). Never sign with it.", key=key
         )
     return _unknown(issuer, key_id) if key is None else _judge_known(issuer, key, now)
 
@@ -125,31 +125,31 @@ def _judge_known(issuer: OIDCIssuer, key: StatusKey, now: datetime) -> Verdict:
     if key.leaving or key.unused_since_time is not None:
         return _judge_unused(key, now)
     if key.unlisted_by and key.known_to_caches:
-        return Verdict(Answer.NOT_YET, f"{name} is known to every cache.{_unlisted(key)}", key=key)
+        return Verdict(VerdictKind.NOT_YET, f"{name} is known to every cache.{_unlisted(key)}", key=key)
     if key.safe_since_time is not None and not key.unlisted_by:
         unlisted = "" if key.origins else " But no source lists it: add it to the key files of the API servers first."
         return Verdict(
-            Answer.YES, f"{name} is safe to sign with since {both(key.safe_since_time, now)}.{unlisted}", key=key
+            VerdictKind.YES, f"{name} is safe to sign with since {both(key.safe_since_time, now)}.{unlisted}", key=key
         )
     if key.safe_to_sign_time is None:
         obstacle = f"{_obstacle(issuer, key)}{_unlisted(key)}"
-        return Verdict(Answer.NOT_YET, f"{name} is {key.state}, and {obstacle}", key=key)
+        return Verdict(VerdictKind.NOT_YET, f"{name} is {key.state}, and {obstacle}", key=key)
     if key.safe_to_sign_time > now:
         sentence = f"{name} is served, and is safe to sign with from {both(key.safe_to_sign_time, now)}."
-        return Verdict(Answer.NOT_YET, sentence + _unlisted(key), not_before=key.safe_to_sign_time, key=key)
+        return Verdict(VerdictKind.NOT_YET, sentence + _unlisted(key), not_before=key.safe_to_sign_time, key=key)
     due = f"{name} was due at {both(key.safe_to_sign_time, now)}, and has to be seen at the public URL once more"
     sentence = f"{due}, in a pass that reads every API server."
     trouble = _trouble(issuer, ConditionType.SERVED) or _trouble(issuer, ConditionType.KEYS_READ)
-    return Verdict(Answer.NOT_YET, f"{sentence}{_unlisted(key)}{trouble}", key=key)
+    return Verdict(VerdictKind.NOT_YET, f"{sentence}{_unlisted(key)}{trouble}", key=key)
 
 
 def _judge_unused(key: StatusKey, now: datetime) -> Verdict:
     name = f"Key {key.key_id}"
     if key.leaving or key.unused_since_time is None:
-        return Verdict(Answer.NO, f"{name} is Leaving the published set: nothing used it any more.", key=key)
+        return Verdict(VerdictKind.NO, f"{name} is Leaving the published set: nothing used it any more.", key=key)
     since = both(key.unused_since_time, now)
     sentence = f"{name} is Retiring: no source lists it and nothing signs with it since {since}."
-    return Verdict(Answer.NO, f"{sentence} Add it to the key files of the API servers first.", key=key)
+    return Verdict(VerdictKind.NO, f"{sentence} Add it to the key files of the API servers first.", key=key)
 
 
 def _unlisted(key: StatusKey) -> str:
@@ -163,9 +163,9 @@ def _unlisted(key: StatusKey) -> str:
 def _held_up(issuer: OIDCIssuer) -> Verdict | None:
     name = issuer.metadata.name
     if issuer.spec.suspend:
-        return Verdict(Answer.NONE, f"{name} is suspended: {SUSPENDED}")
+        return Verdict(VerdictKind.NONE, f"{name} is suspended: {SUSPENDED}")
     if issuer.status.observed_generation != issuer.metadata.generation:
-        return Verdict(Answer.NOT_YET, f"The operator has not seen the latest change of {name}.", silent=True)
+        return Verdict(VerdictKind.NOT_YET, f"The operator has not seen the latest change of {name}.", silent=True)
     return None
 
 
@@ -176,20 +176,24 @@ def _no_plan(issuer: OIDCIssuer) -> Verdict | None:
     if not unknown:
         return None
     trouble = _trouble(issuer, ConditionType.READY)
-    return Verdict(Answer.NOT_YET, f"The operator could not look at the keys.{trouble}", silent=True)
+    return Verdict(VerdictKind.NOT_YET, f"The operator could not look at the keys.{trouble}", silent=True)
 
 
 def _unknown(issuer: OIDCIssuer, key_id: str) -> Verdict:
     known = [key.key_id for key in issuer.status.keys]
     longer = [other for other in known if key_id and other.startswith(key_id)]
     if longer:
-        return Verdict(Answer.NO, f"There is no key {key_id}. A key ID is given in full: {' or '.join(longer)}")
+        return Verdict(VerdictKind.NO, f"There is no key {key_id}. A key ID is given in full: {' or '.join(longer)}")
     read = condition(issuer, ConditionType.KEYS_READ)
     if read is None or read.status != "True":
         trouble = _trouble(issuer, ConditionType.KEYS_READ)
-        return Verdict(Answer.NOT_YET, f"No source lists key {key_id}, but not all of them could be read.{trouble}")
+        return Verdict(
+            VerdictKind.NOT_YET, f"No source lists key {key_id}, but not all of them could be read.{trouble}"
+        )
     listed = f"Known are {', '.join(known)}." if known else "No key is known."
-    return Verdict(Answer.NO, f"No source lists key {key_id}: add it to the key files of the API servers. {listed}")
+    return Verdict(
+        VerdictKind.NO, f"No source lists key {key_id}: add it to the key files of the API servers. {listed}"
+    )
 
 
 def _obstacle(issuer: OIDCIssuer, key: StatusKey) -> str:

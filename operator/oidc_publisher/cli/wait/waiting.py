@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 from oidc_publisher.api import OIDCIssuer, format_duration, format_time
 from oidc_publisher.cli.connection import NoAnswerError, issuer_named, request_look, sentence
-from oidc_publisher.cli.wait.verdict import Answer, Request, Verdict, fresh_for
+from oidc_publisher.cli.wait.verdict import Request, Verdict, VerdictKind, fresh_for
 from oidc_publisher.cluster import ClusterClient
 from oidc_publisher.errors import ClusterError
 
@@ -64,12 +64,12 @@ class Waiting:
         """What the status says, None when that is to be waited for."""
         now = datetime.now(UTC)
         verdict = self.judge(issuer, now)
-        if verdict.answer is Answer.NONE:
+        if verdict.answer is VerdictKind.NONE:
             raise NoAnswerError(verdict.sentence)
         self._patience_s = fresh_for(issuer).total_seconds()
         if self.asks and not await self._fresh(issuer, verdict):
             return None
-        if verdict.answer is not Answer.NOT_YET:
+        if verdict.answer is not VerdictKind.NOT_YET:
             return verdict
         self._note(verdict)
         left = timedelta(seconds=end_s - time.monotonic())
@@ -86,7 +86,9 @@ class Waiting:
                 raise NoAnswerError(_unanswered(self.name, timedelta(seconds=waited_s)))
             return False
         # One answer may be waited upon for a while, but a final one is never older than its question.
-        changed = verdict.answer is not Answer.NOT_YET and self._last is not None and self._last[1] >= self._asked_s
+        changed = (
+            verdict.answer is not VerdictKind.NOT_YET and self._last is not None and self._last[1] >= self._asked_s
+        )
         if changed or waited_s > self._patience_s:
             await self._ask(issuer)
             return False

@@ -8,20 +8,20 @@ from typing import Any
 import pytest
 
 from oidc_publisher.api import RECONCILE_REQUESTED_AT
-from oidc_publisher.cli.wait.verdict import Answer, Request, fresh_for, judge_key, judge_ready
+from oidc_publisher.cli.wait.verdict import Request, VerdictKind, fresh_for, judge_key, judge_ready
 from tests.support.statuses import GONE, HOUR, MINUTE, NEW, NOW, OLD, SECOND, ago, condition, issuer, key
 
 #: name: (key, changes of the status, answer, what the sentence says)
-KEYS: dict[str, tuple[str, dict[str, Any], Answer, str]] = {
-    "safe": (OLD, {}, Answer.YES, "is safe to sign with since"),
-    "served, not safe yet": (NEW, {}, Answer.NOT_YET, "is safe to sign with from 2026-02-02T09:00:47Z (in 21h)"),
+KEYS: dict[str, tuple[str, dict[str, Any], VerdictKind, str]] = {
+    "safe": (OLD, {}, VerdictKind.YES, "is safe to sign with since"),
+    "served, not safe yet": (NEW, {}, VerdictKind.NOT_YET, "is safe to sign with from 2026-02-02T09:00:47Z (in 21h)"),
     "its time has come, the proof has not": (
         NEW,
         {"keys": [key(NEW, "Served", safeToSignTime=ago(MINUTE))]},
-        Answer.NOT_YET,
+        VerdictKind.NOT_YET,
         "has to be seen at the public URL once more",
     ),
-    "published, not served": (NEW, {"keys": [key(NEW, "Published", servedSinceTime=None)]}, Answer.NOT_YET, "public URL"),
+    "published, not served": (NEW, {"keys": [key(NEW, "Published", servedSinceTime=None)]}, VerdictKind.NOT_YET, "public URL"),
     "waits for room": (
         NEW,
         {
@@ -30,66 +30,66 @@ KEYS: dict[str, tuple[str, dict[str, Any], Answer, str]] = {
                 {"reason": "TooManyKeys", "severity": "Critical", "message": "100 RSA keys.", "advice": "Retire some."}
             ],
         },
-        Answer.NOT_YET,
+        VerdictKind.NOT_YET,
         "not published yet. TooManyKeys: 100 RSA keys. Retire some.",
     ),
-    "retiring": (GONE, {}, Answer.NO, "is Retiring"),
+    "retiring": (GONE, {}, VerdictKind.NO, "is Retiring"),
     "retiring although it was safe": (
         OLD,
         {"keys": [key(OLD, "Retiring", safeSinceTime=ago(HOUR), unusedSinceTime=ago(HOUR))]},
-        Answer.NO,
+        VerdictKind.NO,
         "is Retiring",
     ),
-    "leaving": (OLD, {"keys": [key(OLD, "Leaving", safeSinceTime=ago(HOUR), leaving=True)]}, Answer.NO, "is Leaving"),
+    "leaving": (OLD, {"keys": [key(OLD, "Leaving", safeSinceTime=ago(HOUR), leaving=True)]}, VerdictKind.NO, "is Leaving"),
     "safe, but nobody lists it": (
         OLD,
         {"keys": [key(OLD, "SafeToSign", safeSinceTime=ago(HOUR), origins=[])]},
-        Answer.YES,
+        VerdictKind.YES,
         "But no source lists it",
     ),
     "known to every cache, and an API server lacks it": (
         NEW,
         {"keys": [key(NEW, "Served", safeToSignTime=ago(HOUR), knownToCaches=True, unlistedBy=["10.0.0.2:6443"])]},
-        Answer.NOT_YET,
+        VerdictKind.NOT_YET,
         "is known to every cache. But API server 10.0.0.2:6443 does not list it, and would refuse its tokens",
     ),
     "its time has not come, and an API server lacks it": (
         NEW,
         {"keys": [key(NEW, "Served", safeToSignTime=ago(-HOUR), unlistedBy=["10.0.0.2:6443"])]},
-        Answer.NOT_YET,
+        VerdictKind.NOT_YET,
         "(in 1h). But API server 10.0.0.2:6443 does not list it",
     ),
     "safe by a status that somebody wrote, and an API server lacks it": (
         OLD,
         {"keys": [key(OLD, "SafeToSign", safeSinceTime=ago(HOUR), knownToCaches=True, unlistedBy=["10.0.0.2:6443"])]},
-        Answer.NOT_YET,
+        VerdictKind.NOT_YET,
         "10.0.0.2:6443 does not list it",
     ),
     "safe by an earlier version's status, and an API server lacks it": (
         OLD,
         {"keys": [key(OLD, "SafeToSign", safeSinceTime=ago(HOUR), unlistedBy=["10.0.0.2:6443"])]},
-        Answer.NOT_YET,
+        VerdictKind.NOT_YET,
         "10.0.0.2:6443 does not list it",
     ),
-    "unknown": ("other", {}, Answer.NO, f"No source lists key other: add it to the key files of the API servers. Known are {NEW}"),
-    "the beginning of a key ID": (OLD[:8], {}, Answer.NO, f"A key ID is given in full: {OLD}"),
+    "unknown": ("other", {}, VerdictKind.NO, f"No source lists key other: add it to the key files of the API servers. Known are {NEW}"),
+    "the beginning of a key ID": (OLD[:8], {}, VerdictKind.NO, f"A key ID is given in full: {OLD}"),
     "unknown while a source cannot be read": (
         "other",
         {"conditions": [condition("KeysRead", "Unknown", "APIServerUnreachable", "b is away."), condition("SafeToSign", "True", "Succeeded")]},
-        Answer.NOT_YET,
+        VerdictKind.NOT_YET,
         "not all of them could be read. APIServerUnreachable: b is away.",
     ),
     "the clock is not trusted: a safe key stays safe": (
         OLD,
         {"conditions": [condition("SafeToSign", "Unknown", "ClockUntrusted")]},
-        Answer.YES,
+        VerdictKind.YES,
         "is safe to sign with since",
     ),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize(("key_id", "status", "answer", "said"), KEYS.values(), ids=KEYS)
-def test_a_key_is_judged(key_id: str, status: dict[str, Any], answer: Answer, said: str) -> None:
+def test_a_key_is_judged(key_id: str, status: dict[str, Any], answer: VerdictKind, said: str) -> None:
     """Each state of a key has its answer and its sentence."""
     verdict = judge_key(issuer(**status), key_id, NOW)
     assert verdict.answer is answer
@@ -105,7 +105,7 @@ def test_a_forecast_is_told_apart_from_a_permission() -> None:
 def test_a_withdrawn_key_is_never_safe() -> None:
     """Whatever its times say (R14)."""
     verdict = judge_key(issuer(spec={"rotation": {"withdrawnKeyIDs": [OLD]}}), OLD, NOW)
-    assert verdict.answer is Answer.NO
+    assert verdict.answer is VerdictKind.NO
     assert "withdrawn" in verdict.sentence
 
 
@@ -114,7 +114,7 @@ def test_a_pass_that_ended_before_its_plan_gives_no_permission(reason: str) -> N
     """It echoes the request, but its ledger is that of an earlier pass."""
     failed = [condition("Ready", "Unknown", reason, "It failed."), condition("SafeToSign", "Unknown", "Progressing")]
     verdict = judge_key(issuer(conditions=failed), OLD, NOW)
-    assert verdict.answer is Answer.NOT_YET
+    assert verdict.answer is VerdictKind.NOT_YET
     assert verdict.silent
     assert verdict.sentence == f"The operator could not look at the keys. {reason}: It failed."
 
@@ -122,22 +122,22 @@ def test_a_pass_that_ended_before_its_plan_gives_no_permission(reason: str) -> N
 def test_a_status_of_another_generation_gives_no_permission() -> None:
     """The spec was changed after the pass had begun: a key may be withdrawn by now."""
     verdict = judge_key(issuer(metadata={"generation": 4}), OLD, NOW)
-    assert (verdict.answer, verdict.silent) == (Answer.NOT_YET, True)
+    assert (verdict.answer, verdict.silent) == (VerdictKind.NOT_YET, True)
 
 
 def test_suspended_is_no_answer_to_anything() -> None:
     """Neither for a key nor for Ready."""
     suspended = issuer(spec={"suspend": True})
-    assert judge_key(suspended, OLD, NOW).answer is Answer.NONE
-    assert judge_ready(suspended, NOW).answer is Answer.NONE
+    assert judge_key(suspended, OLD, NOW).answer is VerdictKind.NONE
+    assert judge_ready(suspended, NOW).answer is VerdictKind.NONE
 
 
 def test_ready_is_believed_while_its_proof_is_new() -> None:
     """A resting issuer notes its proof every five minutes; three intervals and the skew are added."""
-    assert judge_ready(issuer(), NOW).answer is Answer.YES
-    assert judge_ready(issuer(lastProvenTime=ago(13 * MINUTE)), NOW).answer is Answer.YES
+    assert judge_ready(issuer(), NOW).answer is VerdictKind.YES
+    assert judge_ready(issuer(lastProvenTime=ago(13 * MINUTE)), NOW).answer is VerdictKind.YES
     old = judge_ready(issuer(lastProvenTime=ago(14 * MINUTE)), NOW)
-    assert (old.answer, old.silent) == (Answer.NOT_YET, True)
+    assert (old.answer, old.silent) == (VerdictKind.NOT_YET, True)
     assert "the operator does not look any more" in old.sentence
 
 
@@ -154,7 +154,7 @@ def test_ready_is_believed_while_its_proof_is_new() -> None:
 def test_what_is_not_ready_says_why(status: dict[str, Any], silent: bool, said: str) -> None:
     """`silent` where no pass stands behind it: then the end of the time is no "no"."""
     verdict = judge_ready(issuer(**status), NOW)
-    assert (verdict.answer, verdict.silent) == (Answer.NOT_YET, silent)
+    assert (verdict.answer, verdict.silent) == (VerdictKind.NOT_YET, silent)
     assert said in verdict.sentence
 
 

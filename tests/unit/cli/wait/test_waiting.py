@@ -15,7 +15,7 @@ from aiohttp import web
 from oidc_publisher.api import RECONCILE_REQUESTED_AT, OIDCIssuer
 from oidc_publisher.cli.connection import NoAnswerError
 from oidc_publisher.cli.wait import waiting
-from oidc_publisher.cli.wait.verdict import Answer, Verdict, judge_key, judge_ready
+from oidc_publisher.cli.wait.verdict import Verdict, VerdictKind, judge_key, judge_ready
 from oidc_publisher.cli.wait.waiting import Waiting
 from oidc_publisher.cluster import ClusterClient
 from tests.support.apistub import client_of, refuses, serving
@@ -83,7 +83,7 @@ async def wait_for_key(
 async def test_a_fresh_yes_is_a_yes(pki: PKI) -> None:
     """One question, one answer."""
     cluster = Cluster()
-    assert (await wait_for_key(pki, cluster, OLD)).answer is Answer.YES
+    assert (await wait_for_key(pki, cluster, OLD)).answer is VerdictKind.YES
     assert cluster.asked == 1
 
 
@@ -101,7 +101,7 @@ async def test_the_answer_counts_and_not_what_stood_there_before(pki: PKI) -> No
         obj["status"]["keys"] = [key(OLD, "Published", servedSinceTime=None)]
 
     verdict = await wait_for_key(pki, Cluster(answers=finds_it_gone), OLD, timedelta(seconds=0.3))
-    assert verdict.answer is Answer.NOT_YET
+    assert verdict.answer is VerdictKind.NOT_YET
     assert "has not been seen at the public URL" in verdict.sentence
 
 
@@ -118,7 +118,7 @@ async def test_a_key_that_becomes_safe_while_we_wait_is_asked_for_once_more(pki:
 
     told = Told()
     verdict = await wait_for_key(pki, cluster, NEW, told=told)
-    assert verdict.answer is Answer.YES
+    assert verdict.answer is VerdictKind.YES
     assert cluster.asked == 2
     assert told[0] == "Asking the operator to look at prod now (it has 3m)."
     assert "has not been seen at the public URL yet" in told[1]
@@ -130,14 +130,14 @@ async def test_a_time_behind_the_timeout_ends_the_wait(pki: PKI) -> None:
     far = datetime.now(NOW.tzinfo) + 21 * HOUR
     soon["status"]["keys"][0]["safeToSignTime"] = far.isoformat(timespec="seconds")
     verdict = await asyncio.wait_for(wait_for_key(pki, Cluster(soon), NEW, timedelta(minutes=5)), 5)
-    assert verdict.answer is Answer.NOT_YET
+    assert verdict.answer is VerdictKind.NOT_YET
     assert verdict.not_before is not None
 
 
 async def test_an_unknown_key_ends_the_wait(pki: PKI) -> None:
     """Every source was just read."""
     verdict = await asyncio.wait_for(wait_for_key(pki, Cluster(), "other", timedelta(minutes=5)), 5)
-    assert verdict.answer is Answer.NO
+    assert verdict.answer is VerdictKind.NO
 
 
 async def test_a_failing_pass_is_no_answer_at_the_end(pki: PKI) -> None:
@@ -157,7 +157,7 @@ async def test_an_api_server_that_is_restarted_is_waited_for(pki: PKI) -> None:
     """At the beginning as well as in the middle; told once."""
     told: list[str] = []
     cluster = Cluster(down=5)
-    assert (await wait_for_key(pki, cluster, OLD, told=told)).answer is Answer.YES
+    assert (await wait_for_key(pki, cluster, OLD, told=told)).answer is VerdictKind.YES
     assert sum("answered 503" in line for line in told) == 1
 
 
@@ -215,5 +215,5 @@ async def test_ready_needs_no_question(pki: PKI) -> None:
     cluster = Cluster()
     async with client(pki, cluster) as opened:
         wait = Waiting(opened, "prod", lambda i, _: judge_ready(i, NOW), timedelta(seconds=5), print, asks=False)
-        assert (await wait.verdict()).answer is Answer.YES
+        assert (await wait.verdict()).answer is VerdictKind.YES
     assert cluster.asked == 0
