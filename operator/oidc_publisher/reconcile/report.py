@@ -10,7 +10,7 @@ from oidc_publisher.reconcile.ownership import Stored
 from oidc_publisher.reconcile.prove import Proof
 from oidc_publisher.reconcile.publish import Published
 from oidc_publisher.reconcile.read import Readings
-from oidc_publisher.reconcile.status.summary import Served, Summary
+from oidc_publisher.reconcile.status.summary import ServedNames, Summary
 from oidc_publisher.rotation import Advance
 from oidc_publisher.wording import counted
 
@@ -49,7 +49,7 @@ def summarise_pass(
         skipped=skipped,
         ledger=done.ledger,
         publication=publication,
-        served=Served(proof.judgement.issuer_url, proof.judgement.jwks_uri),
+        served=ServedNames(proof.judgement.issuer_url, proof.judgement.jwks_uri),
         may_sign=plan.may_sign,
         instant=readings.instant,
     )

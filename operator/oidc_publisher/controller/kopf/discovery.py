@@ -29,7 +29,7 @@ POLL = Backoff(base_s=0.1, cap_s=1.0)
 _TIMEOUT_S = 3.0
 
 
-class Served(Enum):
+class ServingStage(Enum):
     """How far the API server is with our resource."""
 
     NO = auto()
@@ -47,11 +47,11 @@ async def wait_until_served(client: ClusterClient, contact: Contact) -> None:
             contact.failed(error.message)
         else:
             contact.answered()
-            if served is Served.YES:
+            if served is ServingStage.YES:
                 if told:
                     log.info("The CustomResourceDefinition is there.", crd=CRD_NAME)
                 return
-            if served is Served.NO and not told:
+            if served is ServingStage.NO and not told:
                 told = True
                 log.warning(
                     "The CustomResourceDefinition is missing. Apply it: kubectl apply --server-side -f crds/",
@@ -60,15 +60,15 @@ async def wait_until_served(client: ClusterClient, contact: Contact) -> None:
         await asyncio.sleep(pause_s)
 
 
-async def look(client: ClusterClient) -> Served:
+async def look(client: ClusterClient) -> ServingStage:
     """Ask once.
 
     Raises:
         ClusterError: the API server did not answer, or refused.
     """
     if not await objects_are_served(client):
-        return Served.NO
-    return Served.YES if await _discovered(client) else Served.OBJECTS_ONLY
+        return ServingStage.NO
+    return ServingStage.YES if await _discovered(client) else ServingStage.OBJECTS_ONLY
 
 
 async def objects_are_served(client: ClusterClient) -> bool:

@@ -37,7 +37,7 @@ MAX_FINDINGS = 32
 
 
 @dataclass(frozen=True, slots=True)
-class Served:
+class ServedNames:
     """What the served discovery document says of itself; None where it could not be read."""
 
     issuer_url: str | None = None
@@ -57,7 +57,7 @@ class Summary:
     skipped: Mapping[ConditionType, str] = field(default_factory=dict)
     ledger: Ledger | None = None
     publication: StatusPublication | None = None
-    served: Served = Served()
+    served: ServedNames = ServedNames()
     may_sign: bool | None = None
     instant: datetime | None = None
 
