@@ -16,7 +16,7 @@ from oidc_publisher.sources.port import SourceResult
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class EntryContent:
     """The content of one entry, which is never printed; `problem` is why it has none (a file that cannot be read)."""
 
     content: bytes = field(default=b"", repr=False)
@@ -70,7 +70,7 @@ def read_entries(
     name: str,
     where: str,
     names: Collection[str],
-    content: Callable[[str], Entry],
+    content: Callable[[str], EntryContent],
     pattern: EntryPattern,
     *,
     empty_is_normal: bool,
@@ -114,7 +114,7 @@ def _numbered(name: str, text: str | None) -> _Counted:
         return _Counted(name, refused=error.message)
 
 
-def _read(entry: _Counted, got: Entry, *, empty_is_normal: bool) -> _Said:
+def _read(entry: _Counted, got: EntryContent, *, empty_is_normal: bool) -> _Said:
     if got.problem:
         return _Said(entry, defects=(KeyDefect(Reason.EntryUnreadable, got.problem),))
     read = read_entry(got.content)

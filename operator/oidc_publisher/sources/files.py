@@ -12,7 +12,7 @@ from oidc_publisher.findings import Finding, Reason
 from oidc_publisher.harmless import harmless
 from oidc_publisher.keys.pem import MAX_ENTRY_BYTES
 from oidc_publisher.rotation import SourceReading
-from oidc_publisher.sources.entries import Entry, EntryPattern, read_entries
+from oidc_publisher.sources.entries import EntryContent, EntryPattern, read_entries
 from oidc_publisher.sources.port import SourceResult
 from oidc_publisher.threads import Threads
 
@@ -126,14 +126,14 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def _entry(root: Path, path: Path) -> Entry:
+def _entry(root: Path, path: Path) -> EntryContent:
     try:
         with io.FileIO(_below(root, path), opener=_opened) as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                return Entry(problem="is no regular file")
-            return Entry(file.read(MAX_ENTRY_BYTES + 1))
+                return EntryContent(problem="is no regular file")
+            return EntryContent(file.read(MAX_ENTRY_BYTES + 1))
     except OSError as error:
-        return Entry(problem=f"cannot be read: {error.strerror}")
+        return EntryContent(problem=f"cannot be read: {error.strerror}")
 
 
 def _opened(path: str, flags: int) -> int:

@@ -12,7 +12,7 @@ from oidc_publisher.cluster.answer import object_in
 from oidc_publisher.errors import ClusterError
 from oidc_publisher.rotation import SourceReading
 from oidc_publisher.sources.confirming import confirmed
-from oidc_publisher.sources.entries import Entry, EntryPattern, read_entries
+from oidc_publisher.sources.entries import EntryContent, EntryPattern, read_entries
 from oidc_publisher.sources.port import SourceResult
 
 
@@ -49,9 +49,11 @@ class ObjectSource:
         if self._reference.kind == "Secret":
             data, binary = {}, data
 
-        def content(name: str) -> Entry:
+        def content(name: str) -> EntryContent:
             # In Go a null is the empty string.
-            return _decoded(str(binary[name] or "")) if name in binary else Entry(_encoded(str(data[name] or "")))
+            return (
+                _decoded(str(binary[name] or "")) if name in binary else EntryContent(_encoded(str(data[name] or "")))
+            )
 
         where = str(self._reference)
         names = data.keys() | binary.keys()
@@ -62,8 +64,8 @@ def _encoded(text: str) -> bytes:
     return text.encode(errors="surrogatepass")  # JSON can say what UTF-8 cannot; it is no key then
 
 
-def _decoded(text: str) -> Entry:
+def _decoded(text: str) -> EntryContent:
     try:
-        return Entry(base64.b64decode(text, validate=True))
+        return EntryContent(base64.b64decode(text, validate=True))
     except ValueError:
-        return Entry(problem="is not base64")
+        return EntryContent(problem="is not base64")
