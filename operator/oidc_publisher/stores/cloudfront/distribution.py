@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from oidc_publisher.stores.blocking import in_time
 from oidc_publisher.stores.cloudfront.errors import NoSuchInvalidationError, mismatched, translated
-from oidc_publisher.stores.cloudfront.origins import Origin, mismatch
+from oidc_publisher.stores.cloudfront.origins import DistributionOrigin, mismatch
 from oidc_publisher.stores.s3.clients import SHARED_CLIENTS, AWSSession, S3Clients, transport_to
 from oidc_publisher.stores.s3.endpoint import S3Endpoint
 
@@ -106,7 +106,7 @@ class CloudFrontDistribution:
         with translated(self.name, "GetDistribution"):
             answer = self._client.get_distribution(Id=self.name)
             items = answer["Distribution"]["DistributionConfig"].get("Origins", {}).get("Items", [])
-        origins = [Origin(item["DomainName"], item.get("OriginPath", "")) for item in items]
+        origins = [DistributionOrigin(item["DomainName"], item.get("OriginPath", "")) for item in items]
         sentence = mismatch(self.name, origins, self._bucket, self._endpoint)
         if sentence is not None:
             hint = "Set distributionID to the distribution of this bucket, or correct its origin."

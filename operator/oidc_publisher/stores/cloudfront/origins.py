@@ -14,14 +14,14 @@ _SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class DistributionOrigin:
     """Where a distribution fetches from: a host, and a path that it puts before the viewer's."""
 
     host: str
     path: str = ""
 
 
-def mismatch(distribution: str, origins: Sequence[Origin], bucket: str, endpoint: S3Endpoint) -> str | None:
+def mismatch(distribution: str, origins: Sequence[DistributionOrigin], bucket: str, endpoint: S3Endpoint) -> str | None:
     """The sentence that says why no origin can serve the bucket, None when one does or may.
 
     An origin that names the bucket in another region is none: S3 answers it with PermanentRedirect.
@@ -40,7 +40,7 @@ def mismatch(distribution: str, origins: Sequence[Origin], bucket: str, endpoint
     return f"Distribution {distribution} serves {', '.join(hosts[:_SHOWN])}{more}, not the bucket {bucket}"
 
 
-def _may_serve(origin: Origin, bucket: str, endpoint: S3Endpoint) -> bool:
+def _may_serve(origin: DistributionOrigin, bucket: str, endpoint: S3Endpoint) -> bool:
     host = origin.host.lower()
     if not endpoint.is_amazon:
         server = (urlsplit(endpoint.origin).hostname or "").lower()
@@ -53,6 +53,6 @@ def _may_serve(origin: Origin, bucket: str, endpoint: S3Endpoint) -> bool:
     return is_access_point_alias(host)
 
 
-def _region_named(origin: Origin, bucket: str) -> str | None:
+def _region_named(origin: DistributionOrigin, bucket: str) -> str | None:
     found = origin_of(origin.host, bucket)
     return found["region"] if found else None
