@@ -50,7 +50,7 @@ class S3Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Fetched:
+class FoundObject:
     """What a GET found.
 
     `settled` says that any later write will have another ETag or another Last-Modified, so that a later 304 with the
@@ -108,7 +108,7 @@ class S3Objects:
             expected_owner=owner,
         )
 
-    def get(self, path: str, *, known: Fetched | None = None, as_owner: bool = True) -> Fetched | None:
+    def get(self, path: str, *, known: FoundObject | None = None, as_owner: bool = True) -> FoundObject | None:
         """Fetch an object, None when there is none; `known` itself when it has not been written since."""
         with self._calling(self.call("s3:GetObject", path)) as shared:
             usable = known if known and shared.conditional_reads else None
@@ -178,7 +178,7 @@ class S3Objects:
         asked = {"ServerSideEncryption": self.place.server_side_encryption, "SSEKMSKeyId": self.place.kms_key_id}
         return {name: value for name, value in asked.items() if value is not None}
 
-    def _fetched(self, path: str, answer: GetObjectOutputTypeDef) -> Fetched:
+    def _fetched(self, path: str, answer: GetObjectOutputTypeDef) -> FoundObject:
         headers = self._note_clock(answer)
         body = self._body(path, answer)
         metadata = {key.lower(): value for key, value in answer.get("Metadata", {}).items()}
@@ -187,7 +187,7 @@ class S3Objects:
         version = self._version(path, answer.get("ETag"))
         stored = StoredDocument(document, version, modified, answer.get("ContentEncoding", ""))
         date = parsed_date(headers.get("date"))
-        return Fetched(stored, bool(date and modified and date - modified >= _SETTLED_AFTER))
+        return FoundObject(stored, bool(date and modified and date - modified >= _SETTLED_AFTER))
 
     def _body(self, path: str, answer: GetObjectOutputTypeDef) -> bytes:
         body = b""

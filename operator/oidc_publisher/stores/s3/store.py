@@ -24,7 +24,7 @@ from oidc_publisher.stores.refusals import AnswerLostError, RefusedCredentialsEr
 from oidc_publisher.stores.s3.clients import SHARED_CLIENTS, ConditionalWrites, S3Clients
 from oidc_publisher.stores.s3.endpoint import S3Endpoint
 from oidc_publisher.stores.s3.errors import conditions_ignored, owned_by_another
-from oidc_publisher.stores.s3.objects import Fetched, S3Objects, S3Place
+from oidc_publisher.stores.s3.objects import FoundObject, S3Objects, S3Place
 
 __all__ = ["S3Endpoint", "S3Place", "S3Store"]
 
@@ -44,7 +44,7 @@ class S3Store(BlockingStore):
     def __init__(self, place: S3Place, endpoint: S3Endpoint, clients: S3Clients = SHARED_CLIENTS) -> None:
         self._objects = S3Objects(place, endpoint, clients)
         super().__init__(place.location, self._objects.offsets, endpoint.server)
-        self._known: dict[str, Fetched] = {}
+        self._known: dict[str, FoundObject] = {}
 
     async def aclose(self) -> None:
         """Let go of the client, whose connections are closed when no other store uses it."""
