@@ -21,7 +21,7 @@ def _is_regular_expression(pattern: str) -> bool:
     return True
 
 
-EntryPattern = Annotated[
+EntryPatternText = Annotated[
     str,
     Field(min_length=1, max_length=253),
     Rule("!self.contains('(?<')", "name a group as (?P<version>...), not (?<version>...)", lambda v: "(?<" not in v),
@@ -37,7 +37,7 @@ EntryPattern = Annotated[
 #: What the operator refuses at the socket in any form and behind any name; here as people write it.
 _LINK_LOCAL = r"^(169\.254\.|\[[Ff][Ee][89ABab])"
 
-Address = Annotated[
+ServerAddress = Annotated[
     str,
     Field(min_length=3, max_length=261),
     matches(
@@ -59,7 +59,7 @@ class APIServerSourceSpec(APIModel):
     without a token.
     """
 
-    addresses: Annotated[tuple[Address, ...], Field(min_length=1, max_length=16), ListType("set")] | None = None
+    addresses: Annotated[tuple[ServerAddress, ...], Field(min_length=1, max_length=16), ListType("set")] | None = None
     """API servers to ask, each as HOST:PORT or [IPv6]:PORT. When absent: all ready endpoints in the EndpointSlices of
     the Service default/kubernetes. Name them where a load balancer hides the single servers. The certificate of each has
     to be the cluster CA's, for kubernetes.default.svc or a name that the operator was told to trust."""
@@ -72,7 +72,7 @@ class ConfigMapSourceSpec(APIModel):
     """Namespace of the ConfigMap."""
     name: ObjectName
     """Name of the ConfigMap. The operator needs a Role that lets it get and watch this one object."""
-    entry_pattern: EntryPattern = ".*"
+    entry_pattern: EntryPatternText = ".*"
     """RE2 expression for the entries to read; it has to match an entry's whole name. The group (?P<version>[0-9]+), if
     there is one, captures the version of the key, as in `service-account-(?P<version>[0-9]+)\\.pub`."""
 
@@ -87,7 +87,7 @@ class SecretSourceSpec(APIModel):
     """Namespace of the Secret."""
     name: ObjectName
     """Name of the Secret. The operator needs a Role that lets it get and watch this one object."""
-    entry_pattern: EntryPattern
+    entry_pattern: EntryPatternText
     """RE2 expression for the entries to read; it has to match an entry's whole name, and must be given. The group
     (?P<version>[0-9]+), if there is one, captures the version of the key."""
 
@@ -105,7 +105,7 @@ class FilesSourceSpec(APIModel):
         ),
     ]
     """Absolute path of the folder; it has to lie below the folder given to the operator as --key-files-root."""
-    entry_pattern: EntryPattern = r".*\.pub"
+    entry_pattern: EntryPatternText = r".*\.pub"
     """RE2 expression for the files to read; it has to match a file's whole name. The group (?P<version>[0-9]+), if
     there is one, captures the version of the key."""
 
