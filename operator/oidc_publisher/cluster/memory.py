@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from oidc_publisher.api import API_VERSION, GROUP, KIND, PLURAL, VERSION
 from oidc_publisher.cluster.answer import Answer
 from oidc_publisher.cluster.failures import answer_failure
+from oidc_publisher.cluster.issuers import Object
 from oidc_publisher.errors import UnreachableError
 from oidc_publisher.findings import Reason
 
@@ -20,10 +21,10 @@ _EVENTS = "/apis/events.k8s.io/v1/"
 _REVIEWS = "/apis/authentication.k8s.io/v1/tokenreviews"
 _KUBE_SYSTEM = "/api/v1/namespaces/kube-system"
 
-Object = dict[str, Any]
+
 T = TypeVar("T")
 #: Makes the token that the API server at an endpoint signs for an audience with a lifetime in seconds; None: it is down.
-Mint = Callable[[str, str, int], str | None]
+Minter = Callable[[str, str, int], str | None]
 #: The `status` of a TokenReview by the API server at an endpoint; None: it is down.
 Review = Callable[[str, str, tuple[str, ...]], Mapping[str, Any] | None]
 
@@ -37,7 +38,7 @@ class MemoryCluster:
     """
 
     uid: str = "00000000-0000-4000-8000-000000000000"
-    mint: Mint = lambda *_: None
+    mint: Minter = lambda *_: None
     review: Review = lambda *_: None
     before: Callable[[str, str], None] = lambda *_: None
     offsets: Callable[[], Mapping[str, timedelta]] = dict

@@ -51,7 +51,7 @@ class BrokenRule:
     hint: str = ""
 
 
-Check = Callable[[Demands, ServedIssuer], Iterator[str]]
+RuleCheck = Callable[[Demands, ServedIssuer], Iterator[str]]
 
 
 def broken_rules(party: RelyingParty, facts: ServedIssuer) -> list[BrokenRule]:
@@ -151,7 +151,7 @@ def _key_types(demands: Demands, facts: ServedIssuer) -> Iterator[str]:
             yield f"drops the whole set because of the key type {quoted(key.get('kty'))} of the key {_kid(key)}"
 
 
-_CHECKS: Mapping[str, Check] = {
+_CHECKS: Mapping[str, RuleCheck] = {
     "PublicAddress": _public_address,
     "PublicTrust": _public_trust,
     "IssuerLength": _issuer_length,

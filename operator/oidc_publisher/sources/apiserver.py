@@ -26,7 +26,7 @@ _AT_ONCE = 8
 
 
 @dataclass(frozen=True, slots=True)
-class _Said:
+class _ServerSaid:
     """What one API server said. `whole`: the keys are all that it lists, apart from those that are left out."""
 
     endpoint: str
@@ -94,17 +94,17 @@ class APIServerSource:
         said = await self._ask(None, asyncio.Semaphore())
         return self._result([said], endpoints=None, missing=[ENDPOINT_SLICE], findings=findings)
 
-    async def _ask(self, endpoint: str | None, gate: asyncio.Semaphore) -> _Said:
+    async def _ask(self, endpoint: str | None, gate: asyncio.Semaphore) -> _ServerSaid:
         asked = endpoint or self._client.host_port
         try:
             async with gate:
                 body = await confirmed(lambda left_s: self._fetch(endpoint, left_s))
         except ClusterError as error:
-            return _Said(asked, findings=(_failure(error, asked, hint=self._where_from(endpoint)),))
+            return _ServerSaid(asked, findings=(_failure(error, asked, hint=self._where_from(endpoint)),))
         read = read_cluster_jwks(body)
         known = all(defect.reason is Reason.KeyUnsupported for defect in read.defects)
         findings = (_empty(asked),) if known and not read.keys else ()
-        return _Said(asked, known, read.keys, read.defects, findings)
+        return _ServerSaid(asked, known, read.keys, read.defects, findings)
 
     def _where_from(self, endpoint: str | None) -> str:
         """What to do about an address at which nobody answers, by who names it."""
@@ -126,7 +126,7 @@ class APIServerSource:
 
     def _result(
         self,
-        said: Sequence[_Said],
+        said: Sequence[_ServerSaid],
         *,
         endpoints: tuple[str, ...] | None,
         missing: Sequence[str],
@@ -146,7 +146,7 @@ class APIServerSource:
         found = [*findings, *(f for one in said for f in one.findings), *self._defects(said)]
         return SourceResult(reading, tuple(dict.fromkeys(found)), endpoints)
 
-    def _defects(self, said: Sequence[_Said]) -> Iterable[Finding]:
+    def _defects(self, said: Sequence[_ServerSaid]) -> Iterable[Finding]:
         """One finding for each defect, however many API servers show it."""
         where: dict[KeyDefect, list[str]] = {}
         for one in said:
@@ -157,7 +157,7 @@ class APIServerSource:
             yield Finding.of(defect.reason, message, subject=self._name)
 
 
-def _unread(said: Iterable[_Said]) -> list[str]:
+def _unread(said: Iterable[_ServerSaid]) -> list[str]:
     return [f"API server {one.endpoint}" for one in said if not one.complete]
 
 

@@ -53,7 +53,7 @@ class _Counted:
 
 
 @dataclass(frozen=True, slots=True)
-class _Said:
+class _EntrySaid:
     """What one entry said. `unreadable`: it may hold keys that were not seen."""
 
     entry: _Counted
@@ -114,16 +114,18 @@ def _numbered(name: str, text: str | None) -> _Counted:
         return _Counted(name, refused=error.message)
 
 
-def _read(entry: _Counted, got: EntryContent, *, empty_is_normal: bool) -> _Said:
+def _read(entry: _Counted, got: EntryContent, *, empty_is_normal: bool) -> _EntrySaid:
     if got.problem:
-        return _Said(entry, defects=(KeyDefect(Reason.EntryUnreadable, got.problem),))
+        return _EntrySaid(entry, defects=(KeyDefect(Reason.EntryUnreadable, got.problem),))
     read = read_entry(got.content)
     if read.empty and not empty_is_normal:
-        return _Said(entry, defects=(KeyDefect(Reason.EntryUnreadable, "is empty, as a file is while it is written"),))
-    return _Said(entry, tuple(Listing(key, entry.name, entry.version) for key in read.keys), read.defects)
+        return _EntrySaid(
+            entry, defects=(KeyDefect(Reason.EntryUnreadable, "is empty, as a file is while it is written"),)
+        )
+    return _EntrySaid(entry, tuple(Listing(key, entry.name, entry.version) for key in read.keys), read.defects)
 
 
-def _findings(where: str, said: Iterable[_Said]) -> Iterator[Finding]:
+def _findings(where: str, said: Iterable[_EntrySaid]) -> Iterator[Finding]:
     for one in said:
         shown = harmless(one.entry.name)
         place, subject = f"Entry {shown} of {where}", f"{where}/{shown}"

@@ -34,8 +34,8 @@ OLDEST_BEAT_S = 30.0
 LONGEST_STANDSTILL_S = 180.0
 
 #: Looks at something and returns None when it is well, else a sentence.
-Check = Callable[[], str | None]
-AsyncCheck = Callable[[], Awaitable[str | None]]
+HealthCheck = Callable[[], str | None]
+AsyncHealthCheck = Callable[[], Awaitable[str | None]]
 
 Monotonic = Callable[[], float]
 
@@ -62,7 +62,7 @@ class Heartbeat:
 class Readiness:
     """Asks `ask` when somebody wants to know, within READY_TIMEOUT_S, and remembers the answer for READY_CACHE_S."""
 
-    def __init__(self, ask: AsyncCheck, monotonic: Monotonic = time.monotonic) -> None:
+    def __init__(self, ask: AsyncHealthCheck, monotonic: Monotonic = time.monotonic) -> None:
         self._ask = ask
         self._monotonic = monotonic
         self._answer: str | None = None
@@ -91,8 +91,8 @@ class Readiness:
 class Checks:
     """What the pages look at, by the names they print; `ready` is asked for /readyz only."""
 
-    live: Mapping[str, Check]
-    ready: Mapping[str, AsyncCheck]
+    live: Mapping[str, HealthCheck]
+    ready: Mapping[str, AsyncHealthCheck]
 
 
 class ListenError(Exception):

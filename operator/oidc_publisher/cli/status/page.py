@@ -69,7 +69,7 @@ class EventLine:
 
 
 @dataclass(frozen=True, slots=True)
-class Deadline:
+class KeyDeadline:
     """When the clock alone changes something, and what."""
 
     time: datetime
@@ -96,7 +96,7 @@ class Page:
     conditions: tuple[ConditionLine, ...]
     findings: tuple[FindingLine, ...]
     keys: tuple[KeyLine, ...]
-    next_deadline: Deadline | None
+    next_deadline: KeyDeadline | None
     events: tuple[EventLine, ...] | None
     events_unread: str
 
@@ -178,10 +178,10 @@ def _key(key: StatusKey, issuer: OIDCIssuer) -> KeyLine:
     )
 
 
-def _next_deadline(keys: Iterable[StatusKey], now: datetime) -> Deadline | None:
+def _next_deadline(keys: Iterable[StatusKey], now: datetime) -> KeyDeadline | None:
     """The earliest time still ahead at which a key becomes safe or may leave."""
     ahead = [
-        Deadline(time, key.key_id, what)
+        KeyDeadline(time, key.key_id, what)
         for key in keys
         for time, what in (
             (key.safe_to_sign_time if key.safe_since_time is None else None, "is expected to be safe to sign with"),

@@ -66,12 +66,12 @@ def client_of(shared: SharedSession, note_date: Callable[[datetime], None]) -> C
     from google.api_core.client_info import ClientInfo  # noqa: PLC0415 - clouds are imported only when used
     from google.cloud.storage import Client  # noqa: PLC0415
 
-    from oidc_publisher.stores.gcs.session import Transport  # noqa: PLC0415 - imports google-auth
+    from oidc_publisher.stores.gcs.session import GCSTransport  # noqa: PLC0415 - imports google-auth
 
     return Client(
         project=None,  # only calls that are never made here would need one
         credentials=shared.http.credentials,
-        _http=Transport(shared.http, note_date),
+        _http=GCSTransport(shared.http, note_date),
         client_info=ClientInfo(user_agent=f"oidc-publisher/{__version__}"),  # type: ignore[no-untyped-call]
     )
 

@@ -76,7 +76,7 @@ _PERIMETER = (
 
 
 @dataclass(frozen=True, slots=True)
-class _Said:
+class _CloudSaid:
     """An error that Cloud Storage answered; `reason` is the word of its own catalogue, or empty."""
 
     status: int
@@ -129,7 +129,7 @@ def is_absent(error: GoogleAPICallError) -> bool:
     return said.status == HTTPStatus.NOT_FOUND and not said.is_about_bucket
 
 
-def _from_answer(call: Call, said: _Said) -> StoreError:
+def _from_answer(call: Call, said: _CloudSaid) -> StoreError:
     """The meaning of an error that Cloud Storage answered."""
     # A precondition that did not hold is the store's part of a compare-and-swap, not a fault.
     level = logging.DEBUG if said.status == HTTPStatus.PRECONDITION_FAILED else logging.INFO
@@ -166,7 +166,7 @@ def _requester_pays(call: Call) -> StoreError:
     )
 
 
-def _refused(call: Call, said: _Said) -> StoreError:
+def _refused(call: Call, said: _CloudSaid) -> StoreError:
     """A 401 in spite of credentials that were made anew."""
     if said.date and abs(said.date - datetime.now(UTC)) > _MAX_CLOCK_OFFSET:
         return clock_off(call)
@@ -178,7 +178,7 @@ def _refused(call: Call, said: _Said) -> StoreError:
     )
 
 
-def _denied(call: Call, said: _Said) -> StoreError:
+def _denied(call: Call, said: _CloudSaid) -> StoreError:
     """A 403: KMS, a cause that Cloud Storage names, or a permission."""
     if _KMS.search(said.message):
         hint = "Allow the service agent of Cloud Storage in the bucket's project to encrypt and decrypt with its key."
@@ -197,7 +197,7 @@ def _denied(call: Call, said: _Said) -> StoreError:
     )
 
 
-def _said(error: GoogleAPICallError) -> _Said:
+def _said(error: GoogleAPICallError) -> _CloudSaid:
     """What the answer behind an error says; it may be anything, for whoever answers may be no Cloud Storage."""
     answer: Any = error.response
     try:
@@ -207,4 +207,4 @@ def _said(error: GoogleAPICallError) -> _Said:
     except (AttributeError, ValueError, LookupError, TypeError):
         reason, message = "", str(getattr(answer, "text", ""))
     headers = getattr(answer, "headers", {})
-    return _Said(int(error.code or 0), reason, message, parsed_date(headers.get("Date")))
+    return _CloudSaid(int(error.code or 0), reason, message, parsed_date(headers.get("Date")))

@@ -78,7 +78,7 @@ class _BoundedAdapter(HTTPAdapter):
         self.poolmanager.pool_classes_by_scheme = classes
 
 
-class Transport:
+class GCSTransport:
     """What a client sends its requests through: tries twice, follows no redirect, tells each answer's Date."""
 
     is_mtls = False  # asked for by google-cloud-core

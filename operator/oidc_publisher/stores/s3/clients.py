@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from botocore.config import Config
     from types_boto3_s3 import S3Client
 
-    from oidc_publisher.stores.s3.transport import Transport
+    from oidc_publisher.stores.s3.transport import S3Transport
 
 #: Issuers of one operator rarely need more than a few; the least recently used go first.
 _MAX_CLIENTS = 32
@@ -160,13 +160,13 @@ def wrong_region(parsed: Mapping[str, Any], region: str) -> str | None:
     return None
 
 
-def transport_to(url: str, session: AWSSession, certificate_authority: str | None = None) -> Transport:
+def transport_to(url: str, session: AWSSession, certificate_authority: str | None = None) -> S3Transport:
     """HTTP to `url`, with the machine's roots (or those the session names) and PEM certificates beside them."""
-    from oidc_publisher.stores.s3.transport import Transport, tls_context  # noqa: PLC0415 - imports botocore
+    from oidc_publisher.stores.s3.transport import S3Transport, tls_context  # noqa: PLC0415 - imports botocore
 
     # AWS_CA_BUNDLE stands in place of the machine's roots, as with every AWS tool.
     context = tls_context(session.core.get_config_variable("ca_bundle"), certificate_authority)
-    return Transport(context, url, (CONNECT_TIMEOUT_S, READ_TIMEOUT_S), _MAX_CONNECTIONS)
+    return S3Transport(context, url, (CONNECT_TIMEOUT_S, READ_TIMEOUT_S), _MAX_CONNECTIONS)
 
 
 def _timeouts() -> Config:

@@ -121,7 +121,7 @@ def _connect(host: str, port: int, timeout_s: float, options: Any) -> socket.soc
     raise failure
 
 
-class Transport(URLLib3Session):
+class S3Transport(URLLib3Session):
     """Sends what a client has signed; a handler of botocore's event `before-send`, whose answer stands for its own."""
 
     def __init__(self, context: ssl.SSLContext, url: str, timeouts_s: tuple[float, float], connections: int) -> None:
