@@ -10,7 +10,7 @@ from oidc_publisher.api.keysources import (
     KeySourceSpec,
     SecretSourceSpec,
 )
-from oidc_publisher.api.reading import StatusReading, read_issuer, read_status
+from oidc_publisher.api.parsing import StatusReading, read_issuer, read_status
 from oidc_publisher.api.spec import Adoption, DeletionPolicy, OIDCIssuerSpec, ProbeSpec, RelyingParty, RotationSpec
 from oidc_publisher.api.status import (
     OIDCIssuerStatus,
