@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from oidc_publisher.errors import DocumentInvalidError, KeyRefusedError
 from oidc_publisher.findings import Reason
+from oidc_publisher.keys.entryreading import EntryReading, KeyDefect
 from oidc_publisher.keys.jwk import key_members, member_name, read_jwk
 from oidc_publisher.keys.publickey import PublicKey
-from oidc_publisher.keys.reading import EntryReading, KeyDefect
 from oidc_publisher.keys.remembering import Remembered
 
 #: An API server does not obey the limits of relying parties: it lists every key of its key files.

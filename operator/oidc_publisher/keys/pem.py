@@ -13,8 +13,8 @@ from cryptography.x509.oid import PublicKeyAlgorithmOID
 
 from oidc_publisher.errors import KeyRefusedError
 from oidc_publisher.findings import Reason
+from oidc_publisher.keys.entryreading import EntryReading, KeyDefect
 from oidc_publisher.keys.publickey import PublicKey
-from oidc_publisher.keys.reading import EntryReading, KeyDefect
 from oidc_publisher.keys.shape import Shape, is_encoded_twice, names_private_key, shape_of
 from oidc_publisher.keys.stray import hides_private_key, is_private_in_base64, stray_key
 
