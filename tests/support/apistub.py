@@ -12,8 +12,8 @@ from aiohttp import web
 
 from oidc_publisher.cluster import ClusterClient, Credentials
 from oidc_publisher.cluster.credentials.authorization import FileState, Fixed, file_state
+from oidc_publisher.cluster.credentials.clientcontext import client_context
 from oidc_publisher.cluster.credentials.login import Login
-from oidc_publisher.cluster.credentials.trust import client_context
 
 if TYPE_CHECKING:
     from tests.support.pki import PKI, Certificate

@@ -22,8 +22,8 @@ from cryptography.hazmat.primitives import serialization
 from oidc_publisher.cluster import ClusterClient, ConflictError, Credentials
 from oidc_publisher.cluster.client import BODY_LIMIT
 from oidc_publisher.cluster.credentials.authorization import Fixed, file_state
+from oidc_publisher.cluster.credentials.clientcontext import client_context
 from oidc_publisher.cluster.credentials.login import Login
-from oidc_publisher.cluster.credentials.trust import client_context
 from oidc_publisher.cluster.failures import ConnectionLostError, ObjectMissingError
 from oidc_publisher.errors import AnswerError, CertificateError, ClusterError, UnreachableError
 from oidc_publisher.findings import Reason

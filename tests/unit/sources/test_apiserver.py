@@ -15,8 +15,8 @@ from aiohttp import web
 
 from oidc_publisher.cluster import ClusterClient, Credentials
 from oidc_publisher.cluster.credentials.authorization import Fixed
+from oidc_publisher.cluster.credentials.clientcontext import client_context
 from oidc_publisher.cluster.credentials.login import Login
-from oidc_publisher.cluster.credentials.trust import client_context
 from oidc_publisher.findings import Reason
 from oidc_publisher.keys import read_cluster_jwks, to_jwk
 from oidc_publisher.keys.pem import read_entry

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from oidc_publisher.cluster.credentials.authorization import Authorization, FileState, Fixed, file_state
-from oidc_publisher.cluster.credentials.trust import client_context
+from oidc_publisher.cluster.credentials.clientcontext import client_context
 from oidc_publisher.cluster.failures import CredentialsError
 
 _HINT = "Try `kubectl get --raw /readyz` with the same kubeconfig and context."
