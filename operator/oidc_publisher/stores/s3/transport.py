@@ -35,7 +35,7 @@ from urllib3.util.connection import allowed_gai_family, create_connection
 
 from oidc_publisher.linklocal import is_link_local
 from oidc_publisher.stores.deadlines import BoundedTLSSocket, bounded, check_deadline, left_s
-from oidc_publisher.stores.s3.trust import system_roots, trust
+from oidc_publisher.stores.s3.authorities import system_roots, trust
 
 # What botocore gives its own session: without it every call waits 40 ms for a delayed ACK.
 _SOCKET_OPTIONS = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
