@@ -17,7 +17,7 @@ import structlog
 from oidc_publisher import __version__
 from oidc_publisher.cluster import ClusterClient, Credentials, load_credentials
 from oidc_publisher.controller.clockstep import ClockSteps
-from oidc_publisher.controller.kopf.discovery import objects_are_served
+from oidc_publisher.controller.kopf.apidiscovery import objects_are_served
 from oidc_publisher.controller.kopf.events import IssuerEvents
 from oidc_publisher.controller.kopf.reachability import Contact
 from oidc_publisher.controller.kopf.watch import IssuerWatch

@@ -20,7 +20,7 @@ from oidc_publisher.cluster import (
     patch_status,
     review_token,
 )
-from oidc_publisher.controller.kopf.discovery import look
+from oidc_publisher.controller.kopf.apidiscovery import look
 from oidc_publisher.errors import AnswerError, PublisherError
 from oidc_publisher.findings import Reason
 from oidc_publisher.sources.entries import EntryPattern

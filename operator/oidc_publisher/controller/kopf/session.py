@@ -12,7 +12,7 @@ import kopf
 
 from oidc_publisher.cluster import Credentials, CredentialsError
 from oidc_publisher.cluster.failures import request_failure
-from oidc_publisher.controller.kopf.discovery import COLLECTION
+from oidc_publisher.controller.kopf.apidiscovery import COLLECTION
 from oidc_publisher.controller.kopf.reachability import Contact
 from oidc_publisher.timing.backoff import Backoff
 

@@ -16,7 +16,7 @@ import kopf
 import structlog
 
 from oidc_publisher.cluster import ClusterClient
-from oidc_publisher.controller.kopf.discovery import wait_until_served
+from oidc_publisher.controller.kopf.apidiscovery import wait_until_served
 from oidc_publisher.controller.kopf.events import IssuerEvents, register
 from oidc_publisher.controller.kopf.reachability import Contact
 from oidc_publisher.controller.kopf.session import KopfSessions
