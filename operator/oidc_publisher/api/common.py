@@ -8,8 +8,8 @@ from typing import Annotated, Any, ClassVar, Self, Union, get_args, get_origin
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, Strict, model_validator
 
+from oidc_publisher.api.celrules import Keyword, Rule, matches
 from oidc_publisher.api.durations import format_duration, parse_duration
-from oidc_publisher.api.rules import Keyword, Rule, matches
 
 _ACRONYMS = {"url": "URL", "uri": "URI", "id": "ID", "ids": "IDs"}
 

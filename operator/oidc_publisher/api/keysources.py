@@ -6,8 +6,8 @@ from typing import Annotated
 import re2
 from pydantic import Field
 
+from oidc_publisher.api.celrules import ListType, Rule, matches
 from oidc_publisher.api.common import NO_PRIVATE_KEY, PORT, APIModel, Label, ObjectName, has_dot_segment
-from oidc_publisher.api.rules import ListType, Rule, matches
 
 
 def _is_regular_expression(pattern: str) -> bool:

@@ -27,8 +27,8 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from oidc_publisher.api import durations
+from oidc_publisher.api.celrules import Between, Keyword, ListType, Rule
 from oidc_publisher.api.common import APIModel, plain_type
-from oidc_publisher.api.rules import Between, Keyword, ListType, Rule
 
 #: Shorter than a line of a PEM file (64 characters): repeating such a value helps, and gives no key away.
 ECHO_LIMIT = 63

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from oidc_publisher.api.celrules import Between, Keyword, ListType, Rule
 from oidc_publisher.api.common import (
     NO_OUTER_SLASH,
     NO_PRIVATE_KEY,
@@ -20,7 +21,6 @@ from oidc_publisher.api.common import (
     has_dot_segment,
 )
 from oidc_publisher.api.keysources import DEFAULT_KEY_SOURCES, KeySources
-from oidc_publisher.api.rules import Between, Keyword, ListType, Rule
 from oidc_publisher.api.store import StoreSpec
 
 _HOST_LABEL = "[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?"

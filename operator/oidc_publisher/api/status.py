@@ -9,8 +9,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from oidc_publisher.api.celrules import ListType
 from oidc_publisher.api.common import APIModel, Flag, Int32, Int64, LongDuration, Time
-from oidc_publisher.api.rules import ListType
 
 
 class StatusCondition(APIModel):

@@ -5,8 +5,8 @@ from typing import Annotated
 
 from pydantic import Field
 
+from oidc_publisher.api.celrules import Rule, matches
 from oidc_publisher.api.common import NO_OUTER_SLASH, PATH_CHARACTERS, APIModel, CertificateAuthority
-from oidc_publisher.api.rules import Rule, matches
 
 Prefix = Annotated[str, Field(min_length=1, max_length=512), NO_OUTER_SLASH, PATH_CHARACTERS]
 

@@ -4,8 +4,8 @@ from typing import Final, Literal
 
 from pydantic import Field
 
+from oidc_publisher.api.celrules import Rule
 from oidc_publisher.api.common import APIModel, Int64, Time
-from oidc_publisher.api.rules import Rule
 from oidc_publisher.api.spec import OIDCIssuerSpec
 from oidc_publisher.api.status import WAITING_STATUS, OIDCIssuerStatus
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from oidc_publisher.api import OIDCIssuer, OIDCIssuerSpec
-from oidc_publisher.api.rules import Rule
+from oidc_publisher.api.celrules import Rule
 from oidc_publisher.errors import InvalidObjectError
 from oidc_publisher.findings import Reason
 from oidc_publisher.wording import listed
