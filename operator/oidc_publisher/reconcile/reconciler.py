@@ -22,7 +22,7 @@ from oidc_publisher.reconcile.publish import Published, publish
 from oidc_publisher.reconcile.read import read_all
 from oidc_publisher.reconcile.record import Recorder, SavedLedgers
 from oidc_publisher.reconcile.report import summarise_pass
-from oidc_publisher.reconcile.status.events import EventRecorder
+from oidc_publisher.reconcile.status.eventrecorder import EventRecorder
 from oidc_publisher.reconcile.status.ledger import read_ledger
 from oidc_publisher.reconcile.status.publication import publication_of
 from oidc_publisher.reconcile.status.summary import Summary

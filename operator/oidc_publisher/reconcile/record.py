@@ -12,7 +12,7 @@ from oidc_publisher.api import OIDCIssuer, OIDCIssuerStatus
 from oidc_publisher.cluster import ClusterAPI, patch_finalizers, patch_status
 from oidc_publisher.findings import Finding
 from oidc_publisher.reconcile.ownership import Place, remembering
-from oidc_publisher.reconcile.status.events import EventRecorder
+from oidc_publisher.reconcile.status.eventrecorder import EventRecorder
 from oidc_publisher.reconcile.status.patch import status_patch
 from oidc_publisher.reconcile.status.publication import move_noted, saved_publication
 from oidc_publisher.reconcile.status.size import fitted

@@ -28,7 +28,7 @@ from oidc_publisher.errors import AnswerError, ClusterError, InvalidObjectError
 from oidc_publisher.findings import Finding, Reason, Severity
 from oidc_publisher.reconcile.delete import FINALIZER, left
 from oidc_publisher.reconcile.passes import Outcome
-from oidc_publisher.reconcile.status.events import EventRecorder
+from oidc_publisher.reconcile.status.eventrecorder import EventRecorder
 from oidc_publisher.reconcile.status.patch import status_patch
 from oidc_publisher.reconcile.status.summary import refused
 from oidc_publisher.timing.clock import Clock
