@@ -17,7 +17,6 @@ import aiohttp
 from aiohttp.connector import SocketFactoryType
 from yarl import URL
 
-from oidc_publisher.cluster.addresses import guarded_socket
 from oidc_publisher.cluster.answer import Answer
 from oidc_publisher.cluster.credentials.credentials import Credentials
 from oidc_publisher.cluster.failures import (
@@ -29,6 +28,7 @@ from oidc_publisher.cluster.failures import (
     request_failure,
     unexpected_body,
 )
+from oidc_publisher.cluster.forbiddenaddresses import guarded_socket
 from oidc_publisher.errors import AnswerError, CertificateError
 from oidc_publisher.timing.httpdate import parsed_date
 

@@ -28,7 +28,7 @@ from typing import Any
 
 import aiohttp
 
-from oidc_publisher.cluster.addresses import ForbiddenAddressError
+from oidc_publisher.cluster.forbiddenaddresses import ForbiddenAddressError
 from oidc_publisher.errors import AnswerError, CertificateError, ClusterError, UnreachableError
 from oidc_publisher.findings import Reason
 
