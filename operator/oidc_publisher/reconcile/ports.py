@@ -17,8 +17,8 @@ from oidc_publisher.reconcile.ownership import Place, place_of
 from oidc_publisher.relyingparties import DEMANDS
 from oidc_publisher.sources import Source, open_sources
 from oidc_publisher.stores import Store
-from oidc_publisher.stores.endpoints import StoreEndpoints
 from oidc_publisher.stores.factory import open_distribution, open_store
+from oidc_publisher.stores.storeendpoints import StoreEndpoints
 
 
 @dataclass(frozen=True, slots=True)

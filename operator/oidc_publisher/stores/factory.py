@@ -6,10 +6,10 @@ from typing import assert_never
 
 from oidc_publisher.api.store import GCSStoreSpec, S3StoreSpec, StoreSpec
 from oidc_publisher.stores.cloudfront.distribution import CloudFrontDistribution
-from oidc_publisher.stores.endpoints import ClosedStore, StoreEndpoints
 from oidc_publisher.stores.gcs.store import GCSPlace, GCSStore
 from oidc_publisher.stores.port import Distribution, Store
 from oidc_publisher.stores.s3.store import S3Endpoint, S3Place, S3Store
+from oidc_publisher.stores.storeendpoints import ClosedStore, StoreEndpoints
 
 
 def open_store(spec: StoreSpec, endpoints: StoreEndpoints = StoreEndpoints()) -> Store:  # noqa: B008 - frozen

@@ -12,10 +12,10 @@ from oidc_publisher.api.store import StoreSpec
 from oidc_publisher.errors import StoreError
 from oidc_publisher.findings import Reason
 from oidc_publisher.linklocal import is_link_local
-from oidc_publisher.stores.endpoints import Server, StoreEndpoints
 from oidc_publisher.stores.factory import open_store
 from oidc_publisher.stores.s3.clients import S3Clients
 from oidc_publisher.stores.s3.store import S3Endpoint, S3Place, S3Store
+from oidc_publisher.stores.storeendpoints import Server, StoreEndpoints
 from tests.support.scripted import Answer, ScriptedServer, s3_error
 from tests.unit.stores.conftest import DOCUMENT
 

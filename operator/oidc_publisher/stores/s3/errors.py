@@ -22,11 +22,11 @@ from oidc_publisher.errors import StoreError
 from oidc_publisher.findings import Reason
 from oidc_publisher.stores.causes import cause
 from oidc_publisher.stores.connections import Break, Mend, broken, origin_of
-from oidc_publisher.stores.endpoints import link_local
 from oidc_publisher.stores.refusals import AnswerLostError, RefusedCredentialsError, lost_race
 from oidc_publisher.stores.s3.clients import wrong_region
 from oidc_publisher.stores.s3.denials import LOOK_IT_UP, denied
 from oidc_publisher.stores.s3.endpoint import S3Call, S3Endpoint
+from oidc_publisher.stores.storeendpoints import link_local
 
 _LOG = logging.getLogger("oidc_publisher.stores")
 
