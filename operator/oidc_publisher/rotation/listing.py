@@ -6,7 +6,7 @@ import json
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from oidc_publisher.keys.version import MAX_VERSION_DIGITS
+from oidc_publisher.keys.keyversion import MAX_VERSION_DIGITS
 from oidc_publisher.rotation.cacheages import stale_age_now
 from oidc_publisher.rotation.clock import coarse
 from oidc_publisher.rotation.ledger import Ledger, LedgerKey, Origin, replace

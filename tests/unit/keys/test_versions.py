@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from oidc_publisher.errors import KeyRefusedError
 from oidc_publisher.findings import Reason
 from oidc_publisher.keys import format_version, newest_first, parse_version
-from oidc_publisher.keys.version import MAX_VERSION_DIGITS
+from oidc_publisher.keys.keyversion import MAX_VERSION_DIGITS
 
 NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
 versions = st.one_of(
