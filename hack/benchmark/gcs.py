@@ -21,7 +21,7 @@ _USED = f"""
 import asyncio, gc, os, sys, time
 from pathlib import Path
 import {MODULES}
-from oidc_publisher.api.store import StoreSpec
+from oidc_publisher.api.storespec import StoreSpec
 from oidc_publisher.stores import Document
 from oidc_publisher.stores.factory import open_store
 

@@ -24,7 +24,7 @@ from oidc_publisher.api.status import (
     StatusPublication,
     to_status_json,
 )
-from oidc_publisher.api.store import AddressingStyle, CloudFrontSpec, GCSStoreSpec, S3StoreSpec, StoreSpec
+from oidc_publisher.api.storespec import AddressingStyle, CloudFrontSpec, GCSStoreSpec, S3StoreSpec, StoreSpec
 from oidc_publisher.api.v1alpha1 import (
     API_VERSION,
     GROUP,

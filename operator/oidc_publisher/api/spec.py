@@ -21,7 +21,7 @@ from oidc_publisher.api.common import (
     has_dot_segment,
 )
 from oidc_publisher.api.keysources import DEFAULT_KEY_SOURCES, KeySources
-from oidc_publisher.api.store import StoreSpec
+from oidc_publisher.api.storespec import StoreSpec
 
 _HOST_LABEL = "[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?"
 _ISSUER_URL = rf"^https://({_HOST_LABEL})(\.{_HOST_LABEL})*(:{PORT})?(/[A-Za-z0-9._~-]+)*/?$"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from oidc_publisher.api.store import GCSStoreSpec, S3StoreSpec, StoreSpec
+from oidc_publisher.api.storespec import GCSStoreSpec, S3StoreSpec, StoreSpec
 from oidc_publisher.stores.cloudfront.distribution import CloudFrontDistribution
 from oidc_publisher.stores.gcs.store import GCSPlace, GCSStore
 from oidc_publisher.stores.port import Distribution, Store

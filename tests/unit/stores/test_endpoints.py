@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from oidc_publisher.api.store import StoreSpec
+from oidc_publisher.api.storespec import StoreSpec
 from oidc_publisher.errors import StoreError
 from oidc_publisher.findings import Reason
 from oidc_publisher.linklocal import is_link_local

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from oidc_publisher.api.store import StoreSpec
+from oidc_publisher.api.storespec import StoreSpec
 from oidc_publisher.stores.cloudfront.distribution import CloudFrontDistribution
 from oidc_publisher.stores.factory import open_distribution, open_store
 from oidc_publisher.stores.gcs.store import GCSStore

@@ -234,7 +234,7 @@ def test_google_cloud_is_imported_only_when_used() -> None:
     """An operator that writes elsewhere does not pay for it (google.auth comes with kubernetes.config all the same)."""
     program = (
         "import sys, oidc_publisher.cli, oidc_publisher.controller.operator, oidc_publisher.stores.factory as factory;"
-        "from oidc_publisher.api.store import StoreSpec;"
+        "from oidc_publisher.api.storespec import StoreSpec;"
         "factory.open_store(StoreSpec.model_validate({'s3': {'bucket': 'b-1', 'region': 'eu-central-1'}}));"
         "factory.open_store(StoreSpec.model_validate({'gcs': {'bucket': 'b-1'}}));"
         "sys.exit(', '.join(m for m in sys.modules if m.startswith(('google.cloud', 'google.api_core'))) or 0)"
