@@ -7,7 +7,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
 from oidc_publisher.api.common import APIModel, plain_type
-from oidc_publisher.api.errors import invalid_object, no_object
+from oidc_publisher.api.specerrors import invalid_object, no_object
 from oidc_publisher.api.status import OIDCIssuerStatus, StatusPublication
 from oidc_publisher.api.v1alpha1 import OIDCIssuer
 
