@@ -41,12 +41,12 @@ async def post_event(
         "action": action,
         "reason": reason,
         "type": "Warning" if warning else "Normal",
-        "note": shortened(note),
+        "note": cut_note(note),
         "regarding": {"apiVersion": API_VERSION, "kind": KIND, "name": issuer["name"], "uid": issuer["uid"]},
     }
     await client.request("POST", f"/apis/events.k8s.io/v1/namespaces/{_NAMESPACE}/events", body=body, timeout_s=5.0)
 
 
-def shortened(note: str) -> str:
+def cut_note(note: str) -> str:
     """A note as long as the API takes it, cut between two characters."""
     return note.encode()[:_NOTE_LENGTH_BYTES].decode(errors="ignore")

@@ -5,9 +5,9 @@ from oidc_publisher.findings.conditions import Condition, ConditionStatus, Facts
 from oidc_publisher.findings.finding import (
     MAX_SENTENCE,
     Finding,
+    cut_text,
     joined,
     most_important,
-    shortened,
     sorted_findings,
 )
 
@@ -24,9 +24,9 @@ __all__ = [
     "Reason",
     "Severity",
     "conditions",
+    "cut_text",
     "joined",
     "most_important",
     "refused_conditions",
-    "shortened",
     "sorted_findings",
 ]

@@ -80,7 +80,7 @@ class BlockingStore(ABC):
                 raise
 
         try:
-            return await in_time(judged, server=self._endpoint_url or self._location.partition("//")[0])
+            return await in_store_thread(judged, server=self._endpoint_url or self._location.partition("//")[0])
         except TimeoutError as error:
             raise _late(self._location) from error
 
@@ -94,7 +94,7 @@ class BlockingStore(ABC):
     def _delete(self, path: str, expected: str) -> None: ...
 
 
-async def in_time(work: Callable[[], T], *, server: str) -> T:
+async def in_store_thread(work: Callable[[], T], *, server: str) -> T:
     """The result of blocking work on `server`, in a thread, within OPERATION_S; raises TimeoutError when it is given up."""
 
     def within_deadline() -> T:

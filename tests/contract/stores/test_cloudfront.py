@@ -16,7 +16,7 @@ from oidc_publisher.findings import Reason, Severity
 from oidc_publisher.stores import Distribution
 from oidc_publisher.stores.cloudfront.distribution import CloudFrontClients, CloudFrontDistribution
 from oidc_publisher.stores.cloudfront.memory import MemoryDistribution
-from oidc_publisher.stores.cloudfront.origins import DistributionOrigin, mismatch
+from oidc_publisher.stores.cloudfront.origins import DistributionOrigin, origins_mismatch
 from oidc_publisher.stores.s3.clients import S3Clients
 from oidc_publisher.stores.s3.endpoint import S3Endpoint
 from tests.support.cloudfrontapi import CloudFrontAPI
@@ -129,7 +129,7 @@ async def test_a_reference_that_was_used_is_the_same_invalidation(make: Make, mo
 
 
 async def test_a_distribution_that_does_not_exist_is_named(on_moto: Make) -> None:
-    """NoSuchDistribution is a mismatch with a sentence of its own, whichever call finds it."""
+    """NoSuchDistribution is a origins_mismatch with a sentence of its own, whichever call finds it."""
     missing = on_moto("ENOSUCHONE")
     for call in (missing.check(), missing.invalidate(PATHS, "a"), missing.completed("I1")):
         with pytest.raises(StoreError) as caught:
@@ -166,7 +166,9 @@ SERVES_NOT = [
 def test_every_form_of_the_buckets_host_is_known(host: str) -> None:
     """Regional, global, old, dual stack, website; and the alias of an access point, which may be the bucket's."""
     assert (
-        mismatch("E1ABCDEF", [DistributionOrigin("www.example.com"), DistributionOrigin(host)], BUCKET, ENDPOINT)
+        origins_mismatch(
+            "E1ABCDEF", [DistributionOrigin("www.example.com"), DistributionOrigin(host)], BUCKET, ENDPOINT
+        )
         is None
     )
 
@@ -181,21 +183,21 @@ def test_every_form_of_the_buckets_host_is_known(host: str) -> None:
 )
 def test_buckets_of_every_partition_are_known(region: str, host: str) -> None:
     """The domain differs, the form does not."""
-    assert mismatch("E1ABCDEF", [DistributionOrigin(host)], BUCKET, S3Endpoint(region)) is None
+    assert origins_mismatch("E1ABCDEF", [DistributionOrigin(host)], BUCKET, S3Endpoint(region)) is None
 
 
 def test_a_bucket_may_be_named_by_the_origin_path() -> None:
     """The region's host with the bucket as the first segment; another first segment is another bucket."""
     host = f"s3.{REGION}.amazonaws.com"
-    assert mismatch("E1ABCDEF", [DistributionOrigin(host, f"/{BUCKET}/prod")], BUCKET, ENDPOINT) is None
-    assert mismatch("E1ABCDEF", [DistributionOrigin(host, f"/other/{BUCKET}")], BUCKET, ENDPOINT) is not None
+    assert origins_mismatch("E1ABCDEF", [DistributionOrigin(host, f"/{BUCKET}/prod")], BUCKET, ENDPOINT) is None
+    assert origins_mismatch("E1ABCDEF", [DistributionOrigin(host, f"/other/{BUCKET}")], BUCKET, ENDPOINT) is not None
 
 
 @pytest.mark.parametrize("host", SERVES_NOT)
 def test_another_origin_is_none_of_the_buckets(host: str) -> None:
     """The sentence names what the distribution serves instead."""
     expected = f"Distribution E1ABCDEF serves {host}, not the bucket {BUCKET}"
-    assert mismatch("E1ABCDEF", [DistributionOrigin(host)], BUCKET, ENDPOINT) == expected
+    assert origins_mismatch("E1ABCDEF", [DistributionOrigin(host)], BUCKET, ENDPOINT) == expected
 
 
 @pytest.mark.parametrize(("host", "good"), [("oidc.example.com", True), ("s3.example.com", False)])
@@ -203,7 +205,7 @@ def test_another_server_than_amazons_is_known_by_its_host(host: str, *, good: bo
     """With endpointURL the origin is that host, whatever its port, with or without the bucket before it."""
     endpoint = S3Endpoint("us-east-1", "https://oidc.example.com:9000")
     for each in (host, f"{BUCKET}.{host}"):
-        assert (mismatch("E1ABCDEF", [DistributionOrigin(each)], BUCKET, endpoint) is None) is good
+        assert (origins_mismatch("E1ABCDEF", [DistributionOrigin(each)], BUCKET, endpoint) is None) is good
 
 
 async def test_a_distribution_of_another_bucket_is_a_mismatch(on_moto: Make, moto: MotoServer) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from oidc_publisher.cluster.events import shortened
+from oidc_publisher.cluster.events import cut_note
 
 
 @pytest.mark.parametrize(
@@ -12,6 +12,6 @@ from oidc_publisher.cluster.events import shortened
 )
 def test_a_note_is_as_long_as_the_api_takes_it(note: str, length: int) -> None:
     """Counted in bytes, as the API server does: one byte more, and the whole event is refused."""
-    kept = shortened(note)
+    kept = cut_note(note)
     assert len(kept.encode()) == length
     assert note.startswith(kept)

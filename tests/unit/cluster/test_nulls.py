@@ -20,7 +20,7 @@ from oidc_publisher.cluster import (
     patch_status,
     review_token,
 )
-from oidc_publisher.controller.kopf.apidiscovery import look
+from oidc_publisher.controller.kopf.apidiscovery import serving_stage
 from oidc_publisher.errors import AnswerError, PublisherError
 from oidc_publisher.findings import Reason
 from oidc_publisher.sources.entries import EntryPattern
@@ -71,8 +71,8 @@ CALLS: dict[str, tuple[str, str, Any, Call]] = {
         {"data": {"a": "x"}, "binaryData": {"b": "eA=="}},
         lambda c: ObjectSource(c, "s", ObjectReference("ConfigMap", "n", "c"), EntryPattern(".*")).read(),
     ),
-    "groups": ("GET", "/apis", {"groups": [{"name": "oidc-publisher.io"}]}, look),
-    "resources": ("GET", ISSUERS, {"resources": [{"name": "oidcissuers"}]}, look),
+    "groups": ("GET", "/apis", {"groups": [{"name": "oidc-publisher.io"}]}, serving_stage),
+    "resources": ("GET", ISSUERS, {"resources": [{"name": "oidcissuers"}]}, serving_stage),
 }
 
 

@@ -15,7 +15,7 @@ from oidc_publisher.cli.connection import connected
 from oidc_publisher.cli.exitcodes import ExitCode
 from oidc_publisher.cli.options import Asking, Reading
 from oidc_publisher.cli.plan.basis import basis_of
-from oidc_publisher.cli.plan.decide import decide, living_issuer
+from oidc_publisher.cli.plan.decide import living_issuer, look_and_decide
 from oidc_publisher.cli.plan.decision import Refused
 from oidc_publisher.cli.plan.manifest import MAX_MANIFEST_BYTES, read_manifest
 from oidc_publisher.cli.plan.preview import Preview, Result, preview, refused_preview, suspended_preview
@@ -73,7 +73,7 @@ async def _preview(wanted: OIDCIssuer, asking: Asking, reading: Reading) -> Prev
             return suspended_preview(basis)
         places = f"the key sources, the stored documents and {wanted.spec.issuer_url}"
         tell(asking, f"Reading {places}. Nothing is written.")
-        decided = await decide(client, basis, reading, clock)
+        decided = await look_and_decide(client, basis, reading, clock)
     if isinstance(decided, Refused):
         return refused_preview(basis, decided)
     mints = reading.probe_service_account is not None

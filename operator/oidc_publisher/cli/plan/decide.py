@@ -15,7 +15,7 @@ from oidc_publisher.errors import AnswerError, ClusterError, InvalidObjectError,
 from oidc_publisher.findings import Finding, Reason
 from oidc_publisher.probe.token.limits import TokenLimits
 from oidc_publisher.reconcile.ownership import remembering
-from oidc_publisher.reconcile.plan import decide as decided_for
+from oidc_publisher.reconcile.plan import decide
 from oidc_publisher.reconcile.ports import OpenedPorts, PortOpener, Ports
 from oidc_publisher.reconcile.prove import prove
 from oidc_publisher.reconcile.read import Readings, read_all
@@ -50,7 +50,7 @@ async def living_issuer(client: ClusterAPI, name: str) -> tuple[OIDCIssuer | Non
         raise NoAnswerError(f"{message}. {error.message}. The manifest itself is sound.") from error
 
 
-async def decide(client: ClusterAPI, basis: Basis, reading: Reading, clock: Clock) -> Decided | Refused:
+async def look_and_decide(client: ClusterAPI, basis: Basis, reading: Reading, clock: Clock) -> Decided | Refused:
     """Read everything once and decide as the operator would.
 
     Raises:
@@ -83,7 +83,7 @@ async def _decided(issuer: OIDCIssuer, ports: Ports, readings: Readings, clock: 
     ledger = read_ledger(issuer.status).ledger
     # The operator remembers what it wrote; this command asks on its behalf.
     place = remembering(ports.place_of(issuer), issuer, ledger, ledger, readings.instant)
-    decision = decided_for(issuer, ledger, readings, place, ports.target, nonce="")
+    decision = decide(issuer, ledger, readings, place, ports.target, nonce="")
     plan, intent = decision.plan, decision.intent
     problems = (intent.problem,) if intent.problem else ()
     proven = await _proven(issuer, ports, readings, plan, clock, writes=bool(intent.writes))

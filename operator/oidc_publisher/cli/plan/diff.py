@@ -38,7 +38,7 @@ class Shown:
         return (*self.headers, "", *self.body)
 
 
-def shown(document: Document, *, content_encoding: str = "") -> Shown:
+def as_shown(document: Document, *, content_encoding: str = "") -> Shown:
     """A document as people compare it."""
     headers = {"Content-Type": document.content_type, "Cache-Control": document.cache_control}
     headers |= {"Content-Encoding": content_encoding} if content_encoding else {}
@@ -53,7 +53,7 @@ def unified_diff(path: str, stored: StoredDocument | None, planned: Document) ->
     has not changed.
     """
     before = () if stored is None else _shown_stored(stored).lines
-    after = shown(planned).lines
+    after = as_shown(planned).lines
     hunks = tuple(_hunks(before, after))
     if not hunks:
         return ()
@@ -70,13 +70,13 @@ def what_changes(stored: StoredDocument | None, planned: Document, reason: Write
         return reason.value
     if reason is WriteReason.MARK_CHANGED:
         return f"{reason.value}; its content and headers stay"
-    if _shown_stored(stored).body == shown(planned).body:
+    if _shown_stored(stored).body == as_shown(planned).body:
         return f"{reason.value}: the same JSON in other bytes"
     return reason.value
 
 
 def _shown_stored(stored: StoredDocument) -> Shown:
-    return shown(stored.document, content_encoding=stored.content_encoding)
+    return as_shown(stored.document, content_encoding=stored.content_encoding)
 
 
 def _body(body: bytes) -> Iterator[str]:

@@ -42,7 +42,7 @@ async def wait_until_served(client: ClusterClient, contact: Contact) -> None:
     told = False
     for pause_s in POLL:
         try:
-            served = await look(client)
+            served = await serving_stage(client)
         except ClusterError as error:
             contact.failed(error.message)
         else:
@@ -60,7 +60,7 @@ async def wait_until_served(client: ClusterClient, contact: Contact) -> None:
         await asyncio.sleep(pause_s)
 
 
-async def look(client: ClusterClient) -> ServingStage:
+async def serving_stage(client: ClusterClient) -> ServingStage:
     """Ask once.
 
     Raises:

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from oidc_publisher.api import OIDCIssuerStatus, StatusFinding, StatusKeyOrigin, to_status_json
-from oidc_publisher.findings import Finding, Reason, shortened
+from oidc_publisher.findings import Finding, Reason, cut_text
 
 #: etcd takes 1.5 MiB in one request (--max-request-bytes). The rest is for annotations (256 KiB at most) and the spec.
 MAX_STATUS_BYTES = 1_200_000
@@ -62,8 +62,8 @@ def _with_few_findings(status: OIDCIssuerStatus) -> OIDCIssuerStatus:
     findings = tuple(
         finding.model_copy(
             update={
-                "message": shortened(finding.message, _SHORT),
-                "advice": shortened(finding.advice, _SHORT) if finding.advice else None,
+                "message": cut_text(finding.message, _SHORT),
+                "advice": cut_text(finding.advice, _SHORT) if finding.advice else None,
             }
         )
         for finding in status.findings[:_FEW_FINDINGS]

@@ -24,8 +24,8 @@ from oidc_publisher.findings import (
     Reason,
     Severity,
     conditions,
+    cut_text,
     refused_conditions,
-    shortened,
     sorted_findings,
 )
 from oidc_publisher.harmless import harmless
@@ -172,7 +172,7 @@ def _condition(condition: Condition) -> StatusCondition:
         observed_generation=condition.observed_generation,
         last_transition_time=condition.last_transition_time,
         reason=str(condition.reason),
-        message=shortened(condition.message, MAX_SENTENCE),
+        message=cut_text(condition.message, MAX_SENTENCE),
     )
 
 

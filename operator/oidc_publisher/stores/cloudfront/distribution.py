@@ -10,9 +10,9 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
-from oidc_publisher.stores.blocking import in_time
+from oidc_publisher.stores.blocking import in_store_thread
 from oidc_publisher.stores.cloudfront.errors import NoSuchInvalidationError, mismatched, translated
-from oidc_publisher.stores.cloudfront.origins import DistributionOrigin, mismatch
+from oidc_publisher.stores.cloudfront.origins import DistributionOrigin, origins_mismatch
 from oidc_publisher.stores.s3.clients import SHARED_CLIENTS, AWSSession, S3Clients, transport_to
 from oidc_publisher.stores.s3.endpoint import S3Endpoint
 
@@ -77,7 +77,7 @@ class CloudFrontDistribution:
 
     async def _in_thread(self, work: Callable[[], T], operation: str) -> T:
         try:
-            return await in_time(work, server="cloudfront")
+            return await in_store_thread(work, server="cloudfront")
         except TimeoutError:
             with translated(self.name, operation):
                 raise
@@ -107,7 +107,7 @@ class CloudFrontDistribution:
             answer = self._client.get_distribution(Id=self.name)
             items = answer["Distribution"]["DistributionConfig"].get("Origins", {}).get("Items", [])
         origins = [DistributionOrigin(item["DomainName"], item.get("OriginPath", "")) for item in items]
-        sentence = mismatch(self.name, origins, self._bucket, self._endpoint)
+        sentence = origins_mismatch(self.name, origins, self._bucket, self._endpoint)
         if sentence is not None:
             hint = "Set distributionID to the distribution of this bucket, or correct its origin."
             raise mismatched(self.name, sentence, hint)

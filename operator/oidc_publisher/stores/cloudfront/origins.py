@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from oidc_publisher.stores.s3.endpoint import S3Endpoint
-from oidc_publisher.stores.s3.hosts import is_access_point_alias, origin_of
+from oidc_publisher.stores.s3.hosts import cdn_host_match, is_access_point_alias
 
 #: So many origins are named in a message; a distribution may have 25.
 _SHOWN = 5
@@ -21,7 +21,9 @@ class DistributionOrigin:
     path: str = ""
 
 
-def mismatch(distribution: str, origins: Sequence[DistributionOrigin], bucket: str, endpoint: S3Endpoint) -> str | None:
+def origins_mismatch(
+    distribution: str, origins: Sequence[DistributionOrigin], bucket: str, endpoint: S3Endpoint
+) -> str | None:
     """The sentence that says why no origin can serve the bucket, None when one does or may.
 
     An origin that names the bucket in another region is none: S3 answers it with PermanentRedirect.
@@ -45,8 +47,8 @@ def _may_serve(origin: DistributionOrigin, bucket: str, endpoint: S3Endpoint) ->
     if not endpoint.is_amazon:
         server = (urlsplit(endpoint.origin).hostname or "").lower()
         return host in {server, f"{bucket}.{server}"}
-    own = origin_of(host, bucket)
-    in_path = origin_of(host) if origin.path.split("/")[1:2] == [bucket] else None
+    own = cdn_host_match(host, bucket)
+    in_path = cdn_host_match(host) if origin.path.split("/")[1:2] == [bucket] else None
     found = own or in_path
     if found:
         return found["region"] in {None, endpoint.region}
@@ -54,5 +56,5 @@ def _may_serve(origin: DistributionOrigin, bucket: str, endpoint: S3Endpoint) ->
 
 
 def _region_named(origin: DistributionOrigin, bucket: str) -> str | None:
-    found = origin_of(origin.host, bucket)
+    found = cdn_host_match(origin.host, bucket)
     return found["region"] if found else None

@@ -54,7 +54,7 @@ def is_access_point_alias(host: str) -> bool:
     return _ALIAS.fullmatch(host.lower()) is not None
 
 
-def origin_of(host: str, bucket: str | None = None) -> re.Match[str] | None:
+def cdn_host_match(host: str, bucket: str | None = None) -> re.Match[str] | None:
     """Match `host` as what a CDN may fetch from: S3's server or website, behind the name of `bucket` where one is given.
 
     The match's group `region` is None in the global name.

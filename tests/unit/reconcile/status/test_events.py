@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from structlog.testing import capture_logs
 
 from oidc_publisher.findings import CATALOGUE, Finding, Reason
-from oidc_publisher.reconcile.status.events import EventRecorder
+from oidc_publisher.reconcile.status.eventrecorder import EventRecorder
 from oidc_publisher.timing.clock import SystemClock
 from tests.support.apistub import client_of, says, serving
 from tests.support.statuses import issuer
