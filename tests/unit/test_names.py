@@ -1,0 +1,68 @@
+"""One name, one thing: a search for a class or a module lands in one room."""
+
+from __future__ import annotations
+
+import ast
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+import oidc_publisher
+
+ROOT = Path(oidc_publisher.__file__).parent
+
+#: Modules that play one role in each room that has them, whatever the room.
+ROLES = {
+    "port": "the Protocol of the room",
+    "memory": "the implementation of the room's port in memory",
+    "factory": "makes the room's implementation from the spec",
+    "command": "a command's options and help",
+    "text": "the room's words for people",
+    "errors": "the tree of our errors, and what a cloud's errors mean",
+    "failures": "what a request that got no answer means",
+    "clients": "how a cloud's clients are made",
+    "objects": "single objects of a cloud, of a cluster, as key sources",
+    "store": "a cloud's implementation of the port Store",
+    "session": "a connection with its credentials: kopf's, Google's",
+    "judge": "what was seen, judged: documents, a token",
+    "ledger": "the ledger, and the ledger as status holds it",
+    "publication": "the documents to publish, and status.publication",
+    "clock": "the clock's port, and rule R13 of the clock",
+    "events": "Events of Kubernetes that are posted, and those of a watch that are read",
+}
+#: Private subclasses of the same two classes of urllib3, in two clouds that know nothing of each other.
+TWINS = {"_HTTPConnection", "_HTTPPool"}
+
+
+def modules() -> Iterator[Path]:
+    return (path for path in ROOT.rglob("*.py") if not path.stem.startswith("__"))
+
+
+def names_of(path: Path) -> Iterator[str]:
+    """Classes of a module, and aliases of types that are written like one."""
+    for node in ast.parse(path.read_text()).body:
+        if isinstance(node, ast.ClassDef):
+            yield node.name
+        elif isinstance(node, ast.Assign):
+            targets = (target.id for target in node.targets if isinstance(target, ast.Name))
+            yield from (name for name in targets if name[0].isupper() and not name.isupper())
+
+
+def test_a_class_name_stands_for_one_class() -> None:
+    """Aliases of types count: a reader cannot tell the two apart."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for path in modules():
+        for name in names_of(path):
+            found[name].append(str(path.relative_to(ROOT)))
+    assert len(found) > 200, "this test reads what it means to read"
+    twice = {name: rooms for name, rooms in found.items() if len(rooms) > 1 and name not in TWINS}
+    assert twice == {}
+
+
+def test_a_module_name_stands_for_one_module_or_for_one_role() -> None:
+    """Every role is in use, so that none stays allowed that no module plays any more."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for path in modules():
+        found[path.stem].append(str(path.relative_to(ROOT)))
+    twice = {name for name, rooms in found.items() if len(rooms) > 1}
+    assert twice == set(ROLES)
