@@ -3,8 +3,7 @@
 from oidc_publisher.keys.clusterjwks import read_cluster_jwks
 from oidc_publisher.keys.entryreading import EntryReading, KeyDefect
 from oidc_publisher.keys.jwk import to_jwk
-from oidc_publisher.keys.keyversion import format_version, parse_version
-from oidc_publisher.keys.order import newest_first
+from oidc_publisher.keys.keyversion import format_version, newest_first, parse_version
 from oidc_publisher.keys.pem import read_entry
 from oidc_publisher.keys.publickey import PublicKey, is_thumbprint_of, looks_like_thumbprint, thumbprint
 

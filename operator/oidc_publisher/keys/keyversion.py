@@ -1,6 +1,10 @@
-"""Versions of keys: whole numbers of any sensible length, never texts."""
+"""Versions of keys are whole numbers of any sensible length, never texts; the one order of keys follows from them."""
 
 from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import TypeVar
 
 from oidc_publisher.errors import KeyRefusedError
 from oidc_publisher.findings import Reason
@@ -8,6 +12,8 @@ from oidc_publisher.findings import Reason
 #: Python converts this many digits under every setting of its limit (sys.int_info.str_digits_check_threshold); kOps's
 #: numbers have 28, and no name of a ConfigMap's or Secret's entry has more than 253 characters.
 MAX_VERSION_DIGITS = 640
+
+T = TypeVar("T")
 
 
 def parse_version(text: str) -> int:
@@ -29,3 +35,12 @@ def format_version(version: int) -> str:
             Reason.EntryUnreadable, f"has a version that is not 0 to {MAX_VERSION_DIGITS} digits long"
         )
     return str(version)
+
+
+def newest_first(items: Iterable[T], *, by: Callable[[T], tuple[int, datetime, str]]) -> tuple[T, ...]:
+    """Sort the items from the newest to the oldest by (version, first seen, kid); nothing else in the project sorts keys.
+
+    The order is total, so that equal sets give equal bytes: of one version the later seen is newer, and of one moment
+    the greater kid. A version is a number: 10 is newer than 9 (rotation.md, versions and order).
+    """
+    return tuple(sorted(items, key=by, reverse=True))
