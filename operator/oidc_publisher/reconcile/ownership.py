@@ -1,4 +1,4 @@
-"""What is stored at the issuer's place, and whose it is (R9). Pure."""
+"""Ownership says whose the documents at the issuer's place are, and whether the operator may write there (R9). Pure."""
 
 from __future__ import annotations
 
@@ -17,12 +17,13 @@ from oidc_publisher.rotation import Ledger, OwnWrites, StoredReading, StoreState
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where the documents go, who we are there, and whether both have been ours there before.
+    """A place says where the issuer's documents go and who owns them there.
 
-    `adoption` speaks only before that (R9): two operators that both replaced what they find would fight for ever.
-    `endpoint_url` is the server, None where the location alone says it all. `issuer_url` and `jwks_path` are the spec's:
-    documents of another issuer are not merged. `writes` is what is known of our own writes; without it nobody is called a
-    second writer.
+    `known` says that both documents at this location have been ours before. `adoption` counts only while `known` is
+    False (R9): two operators that each replaced the other's documents would fight for ever. `endpoint_url` is the server,
+    None where the location alone names it. `issuer_url` and `jwks_path` are those of the spec, because documents of
+    another issuer are never merged. `writes` is what the ledger knows of our own writes; without `writes` no operator is
+    called a second writer.
     """
 
     location: str
@@ -35,12 +36,15 @@ class Place:
     writes: OwnWrites | None = None
 
     def is_at(self, location: str | None, endpoint_url: str | None) -> bool:
-        """Whether a noted place is this one. Former versions noted no server: it counts as ours until it is noted."""
+        """Tell whether a place that the status notes is this place.
+
+        Former versions noted no server. A place without a noted server counts as this one until the server is noted.
+        """
         return location == self.location and endpoint_url in (None, self.endpoint_url)
 
 
 def place_of(issuer: OIDCIssuer, location: str, owner: str, endpoint_url: str | None) -> Place:
-    """The issuer's place at the store's `location`; status.publication remembers whether we have written there."""
+    """Return the issuer's place at the store's `location`, which is known where status.publication notes the location."""
     place = Place(
         location,
         owner,
@@ -70,22 +74,22 @@ def remembering(
     *,
     remembered: Iterable[str] = (),
 ) -> Place:
-    """The place with what is known of our own writes there (R9); `saved` and `remembered` as for `own_writes`."""
+    """Return the place with our own writes there (R9); `saved` and `remembered` are those of `own_writes`."""
     lifetime = issuer.spec.rotation.max_token_lifetime
     writes = own_writes(ledger, saved, remembered=remembered, token_lifetime=lifetime, now=now)
     return replace(place, writes=writes)
 
 
 class Standing(Enum):
-    """Whose the stored documents are. What is not there is nobody's, and ours to write."""
+    """A standing says whose the stored documents are. A document that does not exist has no owner, and we may write it."""
 
-    OURS = auto()  # also one without a mark where we have written before: that is drift
-    MERGE = auto()  # another owner's, to be taken over with its keys
-    REPLACE = auto()  # another owner's, to be written over
-    FOREIGN = auto()  # another owner's, and not to be touched
-    ANOTHER_ISSUER = auto()  # another owner's and another issuer's, so that Merge must not touch them
-    LOST = auto()  # ours before, and another owner's now
-    SECOND_WRITER = auto()  # under our mark, and another operator wrote them
+    OURS = auto()  # also a document without a mark where we have written before: somebody's drift
+    MERGE = auto()  # another owner's; we take the documents over with their keys
+    REPLACE = auto()  # another owner's; we write over the documents
+    FOREIGN = auto()  # another owner's; we may not touch the documents
+    ANOTHER_ISSUER = auto()  # another owner's and another issuer's; Merge must not touch the documents
+    LOST = auto()  # the documents were ours, and another owner has written since
+    SECOND_WRITER = auto()  # the documents bear our mark, and another operator wrote them
 
 
 _ADOPTED = {Adoption.REFUSE: Standing.FOREIGN, Adoption.MERGE: Standing.MERGE, Adoption.REPLACE: Standing.REPLACE}
@@ -100,10 +104,10 @@ _TAKE_OVERS = {Standing.MERGE: TakeOver.MERGE, Standing.REPLACE: TakeOver.REPLAC
 
 @dataclass(frozen=True)
 class Stored:
-    """The stored documents at the issuer's place, and whose they are.
+    """Stored is what the store holds at the issuer's place, and the standing of those documents.
 
-    Every step of a pass asks this one value. It is made when the documents were read, and anew when they were written;
-    what is asked of it is worked out once.
+    Every step of a pass asks this one value. A round makes the value when the documents have been read, and anew when the
+    documents have been written. Each member is worked out when a step first asks for the member, and once.
     """
 
     place: Place
@@ -111,10 +115,11 @@ class Stored:
 
     @cached_property
     def standing(self) -> Standing:
-        """Whose the documents are.
+        """Decide whose the documents are.
 
-        As long as one of the two is another owner's and ours were never both there, the place is still to be taken over:
-        a take-over that was cut short between its two writes goes on. One without a mark beside one with ours is drift.
+        While one of the two documents is another owner's and both were never ours, the place is still to be taken over:
+        a take-over that was cut short between its two writes goes on. A document without a mark beside a document with
+        our mark is drift.
         """
         place = self.place
         if place.known or self.half_marked:
@@ -129,27 +134,27 @@ class Stored:
         return _ADOPTED[place.adoption]
 
     def known(self) -> Stored:
-        """The same documents where both are known as ours."""
+        """Return the same documents at a place where both are known as ours."""
         return self if self.place.known else Stored(replace(self.place, known=True), self.documents)
 
     @property
     def anothers(self) -> bool:
-        """Whether the place is another owner's: nothing is written there."""
+        """Whether the place is another owner's, so that the operator writes nothing there."""
         return self.standing in _STATES
 
     @property
     def half_marked(self) -> bool:
-        """Whether one of the documents bears our mark and the other none: somebody rewrote that one."""
+        """Whether one document bears our mark and the other bears none, because somebody rewrote the other."""
         return self.documents.owners in ((self.place.owner, ""), ("", self.place.owner))
 
     @cached_property
     def others(self) -> tuple[str, ...]:
-        """The owner of each document that is there and not ours, empty for one that nobody signed."""
+        """The owner of each document that exists and is not ours; an empty name stands for a document without a mark."""
         return tuple(owner for owner in self.documents.owners if owner != self.place.owner)
 
     @property
     def owner_found(self) -> str:
-        """The other owner's name as the mark gives it, `none` where nobody signed."""
+        """The other owner's name as the mark gives the name, `none` where no document bears a mark."""
         return next((owner for owner in self.others if owner), "none")
 
     @property
@@ -159,27 +164,30 @@ class Stored:
 
     @property
     def mark(self) -> OwnerMark | None:
-        """The mark of the key set; that of the discovery document, where only that one still bears ours."""
+        """The owner mark of the key set, or of the discovery document where only that document still bears our mark."""
         documents = self.documents
-        # It speaks for both, which are written together.
+        # The mark of one document speaks for both, because both documents are written together.
         return documents.discovery_mark if documents.jwks_mark is None and self.half_marked else documents.jwks_mark
 
     @property
     def unknown_writer(self) -> bool:
-        """Whether a document under our mark was written by nobody we remember; asked only where we have written before."""
+        """Whether a document under our mark carries a nonce of no write that the ledger knows.
+
+        At a place that we have never written, no nonce says anything, and the answer is False.
+        """
         if self.place.writes is None or not self.place.known:
             return False
         return self.place.writes.unknown(mark.nonce for mark in self.our_marks)
 
     @cached_property
     def mismatch(self) -> Mismatch | None:
-        """What keeps the documents from being this issuer's, None when nothing does."""
+        """How the documents differ from this issuer's, None where they do not differ."""
         place = self.place
         return mismatch(place.issuer_url, place.jwks_path, self.documents) if place.issuer_url else None
 
 
 def refusal(stored: Stored) -> Finding | None:
-    """Why nothing may be written at the place, None when we may."""
+    """Return the finding for which the operator may not write at the place, None where the operator may."""
     place, whose = stored.place, stored.standing
     if whose is Standing.LOST:
         message = f"{place.location} now belongs to {stored.owner_found}, and nothing is written there any more"
@@ -204,7 +212,7 @@ def _foreign(stored: Stored) -> Finding:
 
 
 def stored_reading(stored: Stored) -> StoredReading:
-    """The stored key set as the rules of rotation take it; bytes that are no key set hold no keys."""
+    """Return the stored key set as the rules of rotation take the key set; bytes that are no key set hold no keys."""
     documents, whose = stored.documents, stored.standing
     if documents.error is not None:
         return StoredReading(StoreState.UNREADABLE)
@@ -231,7 +239,10 @@ def stored_reading(stored: Stored) -> StoredReading:
 
 
 def former_place(location: str, endpoint_url: str | None, present: str | None) -> str:
-    """A former place for people; with its server where the `present` location is the same, for no URL proves another one."""
+    """Name a former place for people.
+
+    The name has the server in it where the `present` location is the same, because no URL proves that the servers differ.
+    """
     return f"{location} on {endpoint_url} (if that is another server)" if location == present else location
 
 
