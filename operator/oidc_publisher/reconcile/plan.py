@@ -1,7 +1,7 @@
-"""Step two, plan: what would be written and why, or why nothing may be. Pure.
+"""Step two, plan, decides which documents to write and why, or why the operator may not write. Pure.
 
-The rules of rotation say which keys to publish; what is stored says what is left to do. `decide` asks both. Whoever
-acts on a decision saves `intent.ledger` before the first write (R12).
+The rules of rotation say which keys to publish, and the stored documents say which writes are left to do. `decide` asks
+both. Whoever carries out a decision saves `intent.ledger` before the first write (R12).
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ from oidc_publisher.rotation import Advance, Ledger, Pass, Policy, advance, begi
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """What is to be written, and why; or the `problem` for which nothing may be.
+    """An intent holds the writes to do, or the `problem` for which the operator may not write.
 
-    `writes` are in order, and none where nothing may or need be written. They bear the raised serial, which `ledger` has
-    too. `events` are worth telling once everything is written: that drift was repaired, that another owner's documents
-    were taken over. `in_place`: what is stored is what is planned.
+    `writes` stand in their order; the tuple is empty where there is nothing to write or writing is not allowed. Each write
+    bears the raised serial, which `ledger` has too. `events` are told once all writes are done: that drift was repaired,
+    that another owner's documents were taken over. `in_place` says that the stored documents are the planned ones.
     """
 
     ledger: Ledger
@@ -49,9 +49,9 @@ class Intent:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What one round of a pass decides.
+    """A decision is the result of one round of a pass.
 
-    `stored` is what the store holds at the issuer's place, `seen` the readings as the rules take them.
+    `stored` is what the store holds at the issuer's place, `seen` the readings as the rules take the readings.
     """
 
     stored: Stored
@@ -63,7 +63,7 @@ class Decision:
 def decide(
     issuer: OIDCIssuer, ledger: Ledger, readings: Readings, place: Place, target: Target, *, nonce: str
 ) -> Decision:
-    """Advance the ledger by what was read, and say what to write at `place`, marked with `nonce`.
+    """Advance the ledger by the readings, and return the writes to do at `place`, which carry `nonce`.
 
     The operator, `oidc-publisher plan` and the simulations decide by this function alone.
     """
@@ -74,7 +74,7 @@ def decide(
 
 
 def policy_of(spec: OIDCIssuerSpec) -> Policy:
-    """The settings that the rules of rotation use."""
+    """Return the settings of the spec that the rules of rotation use."""
     forget = spec.rotation.forget_cache_ages_before
     return Policy(
         pre_publish_period=spec.rotation.pre_publish_period,
@@ -87,9 +87,9 @@ def policy_of(spec: OIDCIssuerSpec) -> Policy:
 
 
 def intend(issuer: OIDCIssuer, plan: Advance, stored: Stored, *, nonce: str) -> Intent:
-    """What to write so that the stored documents become those of `plan`; decided by what was read, and by that alone.
+    """Return the writes that make the stored documents those of `plan`; only what was read in this pass decides.
 
-    `nonce` is the random mark of this write (R9), empty where nothing will be written.
+    `nonce` is the random mark of this write (R9), empty where the caller writes nothing.
     """
     ledger, place, documents = plan.ledger, stored.place, stored.documents
     if documents.error is not None:
@@ -110,9 +110,9 @@ def intend(issuer: OIDCIssuer, plan: Advance, stored: Stored, *, nonce: str) -> 
 
 
 def _settled(issuer: OIDCIssuer, planned: PlannedDocuments) -> bool:
-    """Whether the plan is the one that was last written, for this very generation: what differs is not our doing then.
+    """Tell whether this plan was written last, for this generation: a difference is then not our doing.
 
-    The ledger's own digest would not do: it follows what somebody else stored under our mark (R2).
+    The ledger's own digest cannot tell, because that digest follows what somebody else stored under our mark (R2).
     """
     publication = issuer.status.publication
     same = publication is not None and publication.jwks_digest == digest(planned.jwks.body)
@@ -120,13 +120,13 @@ def _settled(issuer: OIDCIssuer, planned: PlannedDocuments) -> bool:
 
 
 def documents_for(spec: OIDCIssuerSpec, ledger: Ledger, keys: tuple[PublicKey, ...], *, owner: str) -> PlannedDocuments:
-    """Both documents for `keys`, under the ledger's mark."""
+    """Return both documents for `keys`, under the ledger's mark."""
     mark = _mark(ledger, keys, owner)
     return plan_documents(spec.issuer_url, spec.jwks_path, keys, cache_max_age=spec.cache_max_age, mark=mark)
 
 
 def _mark(ledger: Ledger, keys: tuple[PublicKey, ...], owner: str) -> OwnerMark:
-    """The mark of the ledger's serial and of the longest times of the published keys (R9)."""
+    """Return the owner mark with the ledger's serial and the longest times of the published keys (R9)."""
     chosen = frozenset(keys)
     published = [entry for entry in ledger.keys if entry.key in chosen]
     return OwnerMark(
@@ -141,11 +141,11 @@ def _mark(ledger: Ledger, keys: tuple[PublicKey, ...], owner: str) -> OwnerMark:
 def notes_on_write(
     stored: Stored, ledger: Ledger, differing: tuple[Difference, ...], *, settled: bool
 ) -> tuple[Finding, ...]:
-    """The events of a write that mends `differing`. `settled`: the plan is the one that was last written."""
+    """Return the events of a write that mends `differing`. `settled` says that this plan was written last."""
     if stored.standing in (Standing.MERGE, Standing.REPLACE):
         return (_taken_over(stored, ledger),)
-    # Beside our own mark it is drift, also where the status that remembered the place was lost; but not where a take-over
-    # was cut short between its two writes.
+    # A difference beside our own mark is drift, also where the status that noted the place was lost. After a take-over
+    # that was cut short between its two writes the difference is no drift.
     damage, place = _damage(stored), stored.place
     half = stored.half_marked and (place.known or ledger.adopted_time is None)
     if not place.known and not half and not damage:
@@ -160,7 +160,10 @@ def notes_on_write(
 
 
 def _damage(stored: Stored) -> list[str]:
-    """What our own mark says that cannot be (R9); it is ignored, and written anew."""
+    """Return the sentences about values in our own mark that cannot be (R9).
+
+    Such a value is ignored, and the next write mends the mark.
+    """
     damaged = [mark.damaged_lifetime for mark in reversed(stored.our_marks) if mark.damaged_lifetime]
     told = (
         f"the token lifetime of {format_duration(lifetime)} in its owner mark is beyond 8784h and ignored"
@@ -170,18 +173,21 @@ def _damage(stored: Stored) -> list[str]:
 
 
 def _is_drift(difference: Difference, stored: Stored, ledger: Ledger) -> bool:
-    """Whether somebody else changed the document, and not we ourselves what is planned or a write that was cut short."""
+    """Tell whether somebody else changed the document.
+
+    A new plan of our own and a write that was cut short make differences too, and neither of them is drift.
+    """
     documents = stored.documents
     mark = documents.discovery_mark if difference.path == DISCOVERY_PATH else documents.jwks_mark
     if mark is None:
         return True
     if mark.serial < ledger.serial:
-        return False  # the write of this serial is still to come (R12)
-    return difference.reason is not WriteReason.MARK_CHANGED  # a lifetime or a cache age rose
+        return False  # the ledger was saved, and its write is still to come (R12)
+    return difference.reason is not WriteReason.MARK_CHANGED  # a token lifetime or a cache age rose
 
 
 def _strangers(stored: Stored, ledger: Ledger) -> tuple[str, ...]:
-    """Stored keys that the ledger does not know; an older ledger would have learnt them (R9)."""
+    """Return the IDs of the stored keys that the ledger does not know; an older ledger would have learnt those keys (R9)."""
     known = {entry.key_id for entry in ledger.keys}
     return tuple(key.key_id for key in stored.documents.keys if key.key_id not in known)
 
@@ -200,6 +206,6 @@ def _taken_over(stored: Stored, ledger: Ledger) -> Finding:
 
 
 def _other_materials(stored: Stored, ledger: Ledger) -> tuple[str, ...]:
-    """Stored keys whose ID is that of a key of ours: one ID cannot stand for two keys (R8)."""
+    """Name the stored keys whose ID is that of another key of ours, because one ID cannot stand for two keys (R8)."""
     known = ((key, ledger.get(key.key_id)) for key in stored.documents.keys)
     return tuple(f"key {key.key_id} (ours is another one)" for key, entry in known if entry and entry.key != key)
