@@ -1,4 +1,4 @@
-"""Step one, read: sources, fresh tokens, stored documents and the wire, together and once."""
+"""Step one, read, reads the key sources, fresh tokens, the stored documents and the wire, all at once and once each."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from oidc_publisher.timing.clock import Clock
 
 @dataclass(frozen=True, slots=True)
 class Readings:
-    """Everything that one pass has read, and what was wrong with it."""
+    """Readings hold everything that one pass has read; `findings` say what of it could not be read."""
 
     sources: tuple[SourceResult, ...]
     tokens: tuple[FreshToken, ...]
@@ -36,19 +36,22 @@ class Readings:
 
     @property
     def endpoints(self) -> tuple[str, ...] | None:
-        """The API servers that are present; None when they could not be learnt."""
+        """The API servers that are present, None when a source could not list its API servers."""
         known = [result.endpoints for result in self.sources]
         if any(endpoints is None for endpoints in known):
             return None
         return tuple(dict.fromkeys(e for endpoints in known for e in endpoints or ()))
 
     def with_stored(self, stored: StoredDocuments) -> Readings:
-        """The same readings with the stored documents read anew."""
+        """Return the same readings with documents that were read anew."""
         return replace(self, stored=stored)
 
 
 async def read_all(ports: Ports, clock: Clock) -> Readings:
-    """Read everything once. What fails is an incomplete reading with findings; nothing is raised for the world's faults."""
+    """Read everything once.
+
+    A read that fails gives an incomplete reading with findings. No fault of the world raises an error.
+    """
     began = time.monotonic()
     (sources, tokens, token_findings), stored, seen = await asyncio.gather(
         sources_and_tokens(ports), read_stored(ports), _look(ports, clock)
@@ -59,7 +62,7 @@ async def read_all(ports: Ports, clock: Clock) -> Readings:
         store=ports.store.clock_offsets,
         wire=date_offsets(seen),
     )
-    # The instant of a pass is when everything had been read: what was observed is never dated too early.
+    # The instant of a pass is the moment after the last read, so that no observation is dated too early.
     return Readings(sources, tokens, stored, seen, offsets, clock.now(), findings)
 
 
@@ -68,19 +71,19 @@ async def _look(ports: Ports, clock: Clock) -> Look:
 
 
 def api_server_offsets(cluster: ClusterAPI, sources: Iterable[SourceResult], since_s: float) -> tuple[timedelta, ...]:
-    """How far the clocks of this issuer's API servers are ahead of ours (R13), of answers since `since_s` (monotonic).
+    """Return how far the clocks of this issuer's API servers are ahead of ours (R13), by answers since `since_s`, monotonic.
 
-    The client is shared by all issuers. The servers that another issuer's `addresses` name have no vote here.
+    All issuers share the client. API servers that another issuer's `addresses` name do not count here.
     """
     asked = {cluster.host_port, *(endpoint for result in sources for endpoint in result.endpoints or ())}
     return tuple(offset for who, offset in cluster.clock_offsets(since_s).items() if who in asked)
 
 
 async def read_stored(ports: Ports) -> StoredDocuments:
-    """Both stored documents, or the error that kept one of them from being read."""
+    """Read both stored documents; the result holds the error instead where one of them cannot be read."""
     paths = (DISCOVERY_PATH, ports.spec.jwks_path)
     read = await asyncio.gather(*(_read_or_error(ports, path) for path in paths))
-    # Of two errors always the same one, whichever comes first: a message that changes is a PATCH.
+    # Of two errors the one of the discovery document counts, whichever comes first: a message that changes costs a PATCH.
     error = next((each for each in read if isinstance(each, StoreError)), None)
     if error is not None:
         return StoredDocuments(error=error)
@@ -98,17 +101,18 @@ async def _read_or_error(ports: Ports, path: str) -> StoredDocument | StoreError
 async def sources_and_tokens(
     ports: Ports,
 ) -> tuple[tuple[SourceResult, ...], tuple[FreshToken, ...], tuple[Finding, ...]]:
-    """What the sources say, fresh tokens of the API servers that they name, and what failed of minting alone."""
+    """Read the sources, mint a fresh token at each API server that they name, and return what failed of minting alone."""
     results = tuple(await asyncio.gather(*(source.read() for source in ports.sources)))
     endpoints = tuple(dict.fromkeys(e for result in results for e in result.endpoints or ()))
     tokens, findings = await mint_all(ports.cluster, ports.probe_account, ports.spec.probe.audiences, endpoints)
-    # A source that could not be asked says why, and where its address comes from: the same is not said again of minting.
+    # The source of an API server that does not answer says so, and names where the address comes from. Minting fails for
+    # the same reason, and a second finding would add nothing.
     said = {(finding.reason, finding.subject) for result in results for finding in result.findings}
     return results, tokens, tuple(finding for finding in findings if (finding.reason, finding.subject) not in said)
 
 
 def as_pass(readings: Readings, ledger: Ledger, policy: Policy, *, stored: Stored, target: Target) -> Pass:
-    """The readings, of which `stored` are the documents, as the rules of rotation take them."""
+    """Return the readings as the rules of rotation take them; `stored` are the documents of `readings` at their place."""
     return Pass(
         sources=tuple(result.reading for result in readings.sources),
         mints=_mints(readings, ledger),
@@ -123,9 +127,10 @@ def as_pass(readings: Readings, ledger: Ledger, policy: Policy, *, stored: Store
 async def read_after_write(
     ports: Ports, readings: Readings, stored: StoredDocuments, clock: Clock, ledger: Ledger
 ) -> Readings:
-    """The readings of the same pass after a write: what is stored now, and a new look at the wire."""
+    """Return the readings of the same pass after a write: the documents as `stored` now, and a new look at the wire."""
     if any(entry.leaving for entry in ledger.keys):
-        # R12: an entry is deleted only after the stored document was read without it, not on the word of a write.
+        # R12: the answer to a write is no proof. The ledger deletes an entry only after the stored document was read
+        # without its key.
         stored = await read_stored(ports)
     seen = await _look(ports, clock)
     return replace(readings, stored=stored, look=seen, instant=clock.now())
@@ -142,7 +147,7 @@ def _mints(readings: Readings, ledger: Ledger) -> Mints:
 
 
 def _minted(fresh: FreshToken, known: Iterable[PublicKey]) -> Mint | None:
-    """The key of a token, and the material that it verifies under (R8)."""
+    """Return the key that a token names, with the key material that verifies the token (R8); None where it names none."""
     try:
         facts = read_token(fresh.token)
     except ClusterError:
