@@ -1,4 +1,4 @@
-"""Step three, publish: the writes that a plan needs, each by compare-and-swap, until what is stored is what is planned."""
+"""Step three, publish, writes by compare-and-swap until the stored documents are the planned ones."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from oidc_publisher.rotation import Ledger
 from oidc_publisher.stores import Store
 from oidc_publisher.timing.clock import Clock
 
-#: R6 needs two writes at most, one that adds and one that removes; the others are races that were lost.
+#: R6 needs two rounds at most, one that adds keys and one that removes keys; the other rounds are for lost races.
 MAX_ROUNDS = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What the writes of one round led to.
+    """Written is the result of the writes of one round.
 
-    `stored` are the documents as they are now. `error` ended the writes early; `raced` says that somebody else wrote in
-    between, so that everything must be read and planned again.
+    `stored` are the documents after the writes, `writes` counts those that were done. `error` ended the writes early.
+    `raced` says that somebody else wrote in between, so that the documents must be read and planned again.
     """
 
     stored: StoredDocuments
@@ -38,11 +38,11 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """What planning and publishing came to.
+    """Published is the result of planning and publishing.
 
-    `decision` is the last one. `readings` and `stored` are as they were left: after the last write, where there was one.
-    The place of `stored` is known as ours once both documents are. `problems` kept the documents from being what is
-    planned; `wrote`: something was. `retired` are the IDs of keys that left in this pass.
+    `decision` is the last decision. `readings` and `stored` are those after the last write, where there was a write. The
+    place of `stored` is known as ours once both documents are ours. `problems` kept the operator from storing what is
+    planned. `wrote` says that the pass wrote a document. `retired` are the IDs of the keys that left in this pass.
     """
 
     decision: Decision
@@ -54,19 +54,19 @@ class Published:
 
     @property
     def ledger(self) -> Ledger:
-        """The newest ledger, which the report saves."""
+        """The ledger of the last decision, which the report saves."""
         return self.decision.intent.ledger
 
 
 async def publish(
     ports: Ports, recorder: Recorder, readings: Readings, clock: Clock, new_nonce: Callable[[], str]
 ) -> Published:
-    """Plan, and write until there is nothing more to write or something keeps us from it."""
+    """Plan and write, round after round, until nothing is left to write or a problem prevents writing."""
     ledger, place = recorder.ledger, ports.place_of(recorder.issuer)
     wrote, retired = False, frozenset[str]()
     for _ in range(MAX_ROUNDS):
         place = recorder.remembering(place, ledger, readings.instant)
-        await asyncio.sleep(0)  # others have their turn: with a full ledger a decision takes 40 ms
+        await asyncio.sleep(0)  # other passes have their turn: with a full ledger a decision takes 40 ms
         decision = decide(recorder.issuer, ledger, readings, place, ports.target, nonce=new_nonce())
         intent, ledger = decision.intent, decision.intent.ledger
         retired |= _noted(recorder, decision)
@@ -91,7 +91,7 @@ async def publish(
 
 
 def _noted(recorder: Recorder, decision: Decision) -> frozenset[str]:
-    """Let the recorder note what the decision says is over; return the IDs of the keys that have left."""
+    """Hand the events of the decision to the recorder, and return the IDs of the keys that have left."""
     events = decision.plan.events
     recorder.happened(events)
     if decision.seen.stored.counts and not decision.seen.stored.unknown_writer:
@@ -105,7 +105,7 @@ def _lost_races(place: Place) -> tuple[Finding, ...]:
 
 
 async def write(store: Store, writes: Iterable[Write], stored: StoredDocuments) -> Written:
-    """Carry out the writes in their order; `stored` are the documents before them."""
+    """Carry out the writes in their order; `stored` are the documents before the first write."""
     done = 0
     for each in writes:
         try:
