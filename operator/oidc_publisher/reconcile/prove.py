@@ -1,4 +1,4 @@
-"""Step four, prove: judge what the public URL shows, and a fresh token of every API server against those very bytes."""
+"""Step four, prove, judges what the public URL shows, and verifies a fresh token of every API server against those bytes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from oidc_publisher.timing.clock import Clock
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """What the look and the tokens showed; `accepted` are the API servers whose tokens passed every check."""
+    """A proof holds the results of the look and of the tokens; `accepted` are the API servers whose tokens passed every check."""
 
     judgement: Judgement
     token_findings: tuple[Finding, ...]
@@ -31,7 +31,7 @@ class Proof:
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """Everything that is wrong."""
+        """The findings of the look, then those of the tokens."""
         return (*self.judgement.findings, *self.token_findings)
 
 
@@ -44,11 +44,12 @@ async def prove(
     removed: frozenset[str],
     clock: Clock,
 ) -> Proof:
-    """Judge the look, verify every fresh token against the served key set, and let its API server and the others review it.
+    """Judge the look, and verify every fresh token against the served key set and by a review of each API server.
 
-    API servers are asked now and then what they would grant beyond the policy.
+    Now and then each API server is asked for a token beyond the policy, so that one that grants such tokens is found.
 
-    `removed` are key IDs that left a short while ago: copies that still hold them are old, not a stranger's.
+    `removed` are the IDs of keys that left a short while ago. A copy that still holds such a key is an old copy and not a
+    stranger's key set.
     """
     now = clock.now()
     former = removed | {entry.key_id for entry in plan.ledger.keys}
@@ -74,7 +75,10 @@ def _prevents(finding: Finding) -> bool:
 
 
 def _in_place(plan: Advance) -> tuple[PublicKey, ...]:
-    """The keys that readers should find: not one that could not be written yet, still one that could not be removed."""
+    """Return the keys that readers should find.
+
+    A key that could not be written yet is not among them, and a key that could not be removed yet still is.
+    """
     planned = frozenset(plan.publish)
     entries = (e for e in plan.ledger.keys if e.leaving or (e.published_time is not None and e.key in planned))
     return tuple(entry.key for entry in entries)
@@ -95,12 +99,12 @@ def _expected(ports: Ports, plan: Advance, former: frozenset[str], *, propagatin
 
 
 def _propagating(ports: Ports, plan: Advance, last_change: datetime | None, now: datetime) -> bool:
-    """Whether the last write is younger than the longest cache age: an older copy is then served by right."""
+    """Tell whether the last write is younger than the longest cache age, so that a cache may still serve an older copy."""
     return last_change is not None and now < last_change + longest_cache_age(ports, plan)
 
 
 def longest_cache_age(ports: Ports, plan: Advance) -> timedelta:
-    """How long copies of the sets that were served of late may still live."""
+    """Return the longest time for which a cache may keep a key set that was served of late."""
     return max((c.age for c in plan.ledger.cache_ages), default=ports.spec.cache_max_age)
 
 
