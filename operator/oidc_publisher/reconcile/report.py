@@ -1,4 +1,4 @@
-"""From what the steps returned to the summary of a pass. Pure."""
+"""Step five, report, makes the summary of a pass from the results of the other steps. Pure."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _UNREAD = "Not every key source could be read in this pass."
 def summarise_pass(
     done: Published, proof: Proof, problems: tuple[Finding, ...], publication: StatusPublication | None
 ) -> Summary:
-    """What every step found, in the order of the steps. `problems` are those of the publish step and of the CDN."""
+    """Summarise the results of all steps, in the order of the steps. `problems` are those of publishing and of the CDN."""
     plan, stored, readings = done.decision.plan, done.stored, done.readings
     achieved: dict[ConditionType, str] = {}
     skipped: dict[ConditionType, str] = {
@@ -41,7 +41,7 @@ def summarise_pass(
             f"A fresh token of {servers} verifies with the served keys and is accepted."
         )
     if plan.permission:
-        # Whether it was achieved the condition knows by `may_sign`.
+        # The condition takes one of the two by `may_sign`.
         achieved[ConditionType.SAFE_TO_SIGN] = skipped[ConditionType.SAFE_TO_SIGN] = plan.permission
     return Summary(
         findings=(*readings.findings, *_of_plan(plan, stored), *problems, *proof.findings),
@@ -56,7 +56,10 @@ def summarise_pass(
 
 
 def _of_plan(plan: Advance, stored: Stored) -> Iterable[Finding]:
-    """The findings of the plan; without those on retirement where nothing can leave, since the place is another's."""
+    """Return the findings of the plan, without those on retirement where the place is another owner's.
+
+    No key can leave at such a place, and the finding of the place says so.
+    """
     if not stored.anothers:
         return plan.findings
     return (f for f in plan.findings if f.reason not in (Reason.RetirementBlocked, Reason.RetirementOverdue))
@@ -70,7 +73,7 @@ def _keys_read(readings: Readings) -> str:
 
 
 def _why_not_accepted(readings: Readings, proof: Proof) -> str:
-    """Why no finding speaks of the tokens and yet not every API server's was accepted."""
+    """Return the sentence that says why not every token was accepted although no finding speaks of tokens."""
     if proof.judgement.jwks is None:
         return _UNVERIFIED
     minted = {token.endpoint for token in readings.tokens}
