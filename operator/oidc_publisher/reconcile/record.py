@@ -1,4 +1,4 @@
-"""What is written to the object itself: its finalizer, the ledger before a write, the status at the end of a pass."""
+"""The recorder writes to the object: the finalizer, the ledger before a write, the status at the end of a pass."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from oidc_publisher.reconcile.status.summary import Summary, summarise, with_led
 from oidc_publisher.rotation import Advance, Ledger, same_writes
 from oidc_publisher.timing.clock import Clock
 
-#: Of the writes of one object; a status that is put back is seldom older.
+#: So many nonces of the writes of one object are kept; a status that somebody puts back is seldom older.
 _NONCES_KEPT = 256
 
 
 @dataclass(frozen=True, slots=True)
 class _Saved:
-    """One object's ledger as it was saved last. `confirmed`: the stored documents were read since, and it knew them."""
+    """A saved ledger is that of one object; `confirmed` says that the ledger knew who wrote the documents that were read since."""
 
     uid: str
     ledger: Ledger
@@ -35,35 +35,36 @@ class _Saved:
 
 
 class SavedLedgers:
-    """The ledger of each object as this process saved it last, or left it because nothing was to be changed (R9).
+    """SavedLedgers remembers the ledger of each object as this process saved it last, or left it unchanged (R9).
 
-    It is no copy of the status to work with: it tells whether the one in the status is still that of this process.
+    No rule works with a remembered ledger. The remembered ledger only tells whether the one in the status is still that
+    of this process.
     """
 
     def __init__(self) -> None:
         self._known: dict[str, _Saved] = {}
 
     def of(self, issuer: OIDCIssuer) -> Ledger | None:
-        """Return what was saved last for this object, None where no stored documents have confirmed it yet.
+        """Return the ledger that was saved last for this object, None where no stored documents have confirmed it yet.
 
-        A status that was restored while the store is away is saved by us like any other, and knows nothing of the writes
-        since: only what is stored can tell.
+        While the store is away, the operator saves a restored status like any other, although that status knows nothing
+        of later writes. Only the stored documents can tell.
         """
         known = self._of(issuer)
         return known.ledger if known and known.confirmed else None
 
     def nonces(self, issuer: OIDCIssuer) -> tuple[str, ...]:
-        """Return the nonces of the latest writes that this process knew, whatever became of the status."""
+        """Return the nonces of the latest writes that this process has known, also where the status has lost them."""
         known = self._of(issuer)
         return known.nonces if known else ()
 
     def note(self, issuer: OIDCIssuer, ledger: Ledger, *, confirmed: bool) -> None:
-        """Note what the object has now."""
+        """Note the ledger that the object has now."""
         nonces = tuple(dict.fromkeys((*self.nonces(issuer), *ledger.nonces)))[-_NONCES_KEPT:]
         self._known[issuer.metadata.name] = _Saved(issuer.metadata.uid, ledger, confirmed, nonces)
 
     def forget(self, name: str) -> None:
-        """Let go of what is known of an object that is gone."""
+        """Forget the ledger of an object that is gone."""
         self._known.pop(name, None)
 
     def _of(self, issuer: OIDCIssuer) -> _Saved | None:
@@ -72,10 +73,11 @@ class SavedLedgers:
 
 
 class Recorder:
-    """Writes to the one object that a pass works on, and tells people what has changed.
+    """A recorder writes to the one object that a pass works on, and tells people what has changed.
 
-    `issuer` is the object as last read or written, `ledger` the one that its status had when it was read. Its resourceVersion goes into every write: an object that somebody
-    changed meanwhile is a ConflictError, and the pass begins anew.
+    `issuer` is the object as last read or written, `ledger` the ledger that the object's status had when it was read. The
+    object's resourceVersion goes into every write. Where somebody changed the object meanwhile, the write raises
+    ConflictError, and the pass begins anew.
     """
 
     def __init__(
@@ -101,27 +103,27 @@ class Recorder:
         self._confirmed = before is not None and same_writes(before, ledger)
 
     def remembering(self, place: Place, ledger: Ledger, now: datetime) -> Place:
-        """Return the place with what is known of our own writes there (R9)."""
+        """Return the place with our own writes there (R9)."""
         issuer, saved = self.issuer, self._saved
         return remembering(place, issuer, ledger, saved.of(issuer), now, remembered=saved.nonces(issuer))
 
     def confirm(self) -> None:
-        """Note that the stored documents were read, and that the ledger knows who wrote them."""
+        """Note that the pass has read the stored documents, and that the ledger knows who wrote those documents."""
         self._confirmed = True
 
     def happened(self, events: Iterable[Finding]) -> None:
-        """Note what is over as soon as it has happened; it is told once the pass is reported."""
+        """Note events of this pass; the recorder tells them once the pass is reported."""
         self._happened.extend(events)
 
     async def save(self, ledger: Ledger, plan: Advance) -> None:
-        """R12: save the ledger, under the object's resourceVersion, before the write that needs it.
+        """Save the ledger, under the object's resourceVersion, before the write that needs the ledger (R12).
 
-        publication.location is not among it: the place is ours once the write was done, and a rival may be faster.
+        publication.location is not saved, because the place is ours only once the write was done: a rival may be faster.
 
         Raises:
             ConflictError: the object was changed since it was read.
         """
-        await asyncio.sleep(0)  # others have their turn: the status of a full ledger takes 20 ms
+        await asyncio.sleep(0)  # other passes have their turn: the status of a full ledger takes 20 ms
         known = self.issuer.status
         publication = saved_publication(known.publication, ledger)
         status = with_ledger(known, ledger).model_copy(update={"publication": publication})
@@ -129,7 +131,7 @@ class Recorder:
         self._saved.note(self.issuer, ledger, confirmed=self._confirmed)
 
     async def report(self, summary: Summary) -> None:
-        """Make the summary the object's status, and tell what happened in the pass.
+        """Write the summary as the object's status, and tell what happened in the pass.
 
         Raises:
             ConflictError: the object was changed since it was read.
@@ -145,7 +147,7 @@ class Recorder:
         await self.tell()
 
     async def hold(self, finalizers: tuple[str, ...]) -> None:
-        """Make these the object's finalizers where they are not.
+        """Write these finalizers where the object has others.
 
         Raises:
             ConflictError: the object was changed since it was read.
@@ -159,14 +161,14 @@ class Recorder:
         self._resource_version = stored["metadata"]["resourceVersion"]
 
     async def tell(self) -> None:
-        """Tell what happened; an object that is no more has no status to report it in."""
+        """Tell what happened in the pass. A deleted object has no status, so its last events are told without a report."""
         for event in self._happened:
             await self._events.happened(self.issuer, event)
         self._happened.clear()
 
     async def _patch(self, status: OIDCIssuerStatus) -> None:
-        """Write the status where it differs from what the API server has; nothing changed costs nothing."""
-        await asyncio.sleep(0)  # others have their turn: the JSON of a full ledger takes as long as its status
+        """Write the status where it differs from the status that the API server has."""
+        await asyncio.sleep(0)  # other passes have their turn: the JSON of a full ledger takes 20 ms too
         status, wanted = fitted(status, self.issuer.status, self._clock.now())
         patch = status_patch(self._raw_status, wanted)
         if not patch:
