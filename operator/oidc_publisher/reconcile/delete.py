@@ -1,6 +1,6 @@
-"""The last pass over an object that is being deleted: its two documents go or stay, then our finalizer goes.
+"""The last pass over a deleted object deletes or leaves its two documents, then takes our finalizer off.
 
-Nothing else is ever deleted.
+The operator deletes nothing else.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from oidc_publisher.stores import Store
 
 FINALIZER = "oidc-publisher.io/documents"
 
-#: A document that somebody keeps changing is looked at anew this often; the next pass goes on.
+#: So often one pass reads a document anew that somebody keeps changing; the next pass goes on.
 _ATTEMPTS = 5
 
 _WAY_OUT = "Or set spec.deletionPolicy to Retain: the object then goes, and the documents stay."
@@ -28,14 +28,16 @@ _WAY_OUT = "Or set spec.deletionPolicy to Retain: the object then goes, and the 
 
 @dataclass(frozen=True, slots=True)
 class Deletion:
-    """What became of the documents: paths that were deleted, and those left to another `owner` ("none" without a mark)."""
+    """A deletion names the paths that were deleted, and the paths that were left with their `owner` ("none" without a mark)."""
 
     deleted: tuple[str, ...]
     left: tuple[tuple[str, str], ...]
 
 
 async def end(opened: OpenedPorts, recorder: Recorder) -> Outcome:
-    """Do what deletionPolicy says and let the object go; it stays, and says why, while its documents cannot be deleted.
+    """Do what deletionPolicy says and let the object go.
+
+    While its documents cannot be deleted, the object stays, and its status says why.
 
     Raises:
         ClusterError: the cluster's identity, by which documents are known as ours, could not be read.
@@ -65,11 +67,10 @@ async def end(opened: OpenedPorts, recorder: Recorder) -> Outcome:
 
 
 async def delete_documents(store: Store, jwks_path: str, *, owner: str, nonces: frozenset[str]) -> Deletion:
-    """Delete both documents while they bear the mark of `owner`; what is gone already, with its bucket even, is gone.
+    """Delete each of the two documents that bears the mark of `owner`; a missing document or bucket is no error.
 
-    `nonces` are those of our own writes, empty where none is known: a second writer's documents are left to it (R9).
-
-    The discovery document goes first: it never names a key set that is not there.
+    `nonces` are those of our own writes, empty where the ledger knows none. The documents of a second writer are left to
+    that writer (R9). The discovery document is deleted first, so that it never names a key set that does not exist.
 
     Raises:
         StoreError: one of them could not be read or deleted.
@@ -91,14 +92,14 @@ async def delete_documents(store: Store, jwks_path: str, *, owner: str, nonces: 
 
 
 def not_deleted(error: StoreError, location: str) -> Finding:
-    """The finding of documents that could not be deleted, with the way out."""
+    """Return the finding of documents that could not be deleted, with the way out."""
     message = f"The documents at {location} are not deleted: {error.message}"
     advice = " ".join(part for part in (error.hint, _WAY_OUT) if part)
     return Finding.of(error.reason, message, hint=advice, subject=location)
 
 
 async def _delete(store: Store, path: str, owner: str, nonces: frozenset[str]) -> str | None:
-    """Delete the document if it is `owner`'s; returns whose it was, None when there was none."""
+    """Delete the document if it bears the mark of `owner`; return the name of its owner, None where there is no document."""
     for attempt in range(_ATTEMPTS):
         found = await store.read(path)
         if found is None:
@@ -113,7 +114,7 @@ async def _delete(store: Store, path: str, owner: str, nonces: frozenset[str]) -
         except PreconditionError:
             if attempt == _ATTEMPTS - 1:
                 raise
-            continue  # whose is it now?
+            continue  # the document is read anew: another owner may have written it
         break
     return owner
 
@@ -133,7 +134,7 @@ def _told(done: Deletion, place: Place) -> list[Finding]:
 
 
 def finalizers_of(issuer: OIDCIssuer) -> tuple[str, ...]:
-    """The finalizers of a living object: ours under deletionPolicy Delete alone, and everybody else's."""
+    """Return the finalizers that a living object should have: those of others, and ours under deletionPolicy Delete alone."""
     present = issuer.metadata.finalizers
     if issuer.spec.deletion_policy is not DeletionPolicy.DELETE:
         return without_ours(issuer)
@@ -141,19 +142,19 @@ def finalizers_of(issuer: OIDCIssuer) -> tuple[str, ...]:
 
 
 def without_ours(issuer: OIDCIssuer) -> tuple[str, ...]:
-    """The finalizers of others."""
+    """Return the object's finalizers without ours."""
     return tuple(name for name in issuer.metadata.finalizers if name != FINALIZER)
 
 
 def held_by_us(issuer: OIDCIssuer) -> bool:
-    """Whether the object waits for us before it can go."""
+    """Tell whether our finalizer keeps the object from being deleted."""
     return FINALIZER in issuer.metadata.finalizers
 
 
 def why_left(issuer: OIDCIssuer) -> str | None:
-    """Why a deleted object's documents stay although our finalizer held it, None when they are to be deleted.
+    """Return why the documents of a deleted object stay although the object has our finalizer, None where they must go.
 
-    A suspended issuer is one that nobody may touch: its deletion waits for nothing and deletes nothing.
+    Nobody may touch the documents of a suspended issuer. Its deletion waits for nothing and deletes nothing.
     """
     if issuer.spec.deletion_policy is not DeletionPolicy.DELETE:
         return "spec.deletionPolicy is Retain"
@@ -161,12 +162,12 @@ def why_left(issuer: OIDCIssuer) -> str | None:
 
 
 def left(where: str, why: str) -> Finding:
-    """The event that documents stay."""
+    """Return the event that documents stay."""
     return Finding.of(Reason.DocumentsLeft, f"The documents at {where} are left as they are: {why}", subject=where)
 
 
 def left_elsewhere(issuer: OIDCIssuer, place: Place) -> tuple[Finding, ...]:
-    """The events for documents that were written at other places than the present one."""
+    """Return the events for documents that this issuer has written at other places than the present one."""
     publication = issuer.status.publication
     if publication is None:
         return ()
