@@ -1,4 +1,4 @@
-"""One issuer, one pass: read, plan, publish, prove, report."""
+"""A reconciler makes one pass over one issuer: read, plan, publish, prove, report."""
 
 from __future__ import annotations
 
@@ -38,15 +38,15 @@ _MANY_KEYS = 64
 
 
 def random_nonce() -> str:
-    """The mark of one write: 64 bits, by which it is told from every other write."""
+    """Return the nonce of one write: 64 random bits, which tell this write from every other."""
     return secrets.token_hex(8)
 
 
 class Reconciler:
-    """Carries one issuer after the other through the five steps.
+    """A reconciler carries one issuer after the other through the five steps.
 
-    `hub` is the cluster that holds the OIDCIssuers; what an issuer is worked on with comes from `open_ports`. Objects
-    whose UID `holds` refuses are another shard's. `new_nonce` makes the random mark of each write (R9).
+    `hub` is the cluster that holds the OIDCIssuers. `open_ports` opens the ports of an issuer. An object whose UID `holds`
+    refuses belongs to another shard. `new_nonce` makes the nonce of each write (R9).
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class Reconciler:
         self._former: dict[str, dict[str, datetime]] = {}
 
     async def reconcile(self, name: str) -> Outcome | Gone:
-        """One pass over the issuer of this name; every failure is reported, logged and tried again."""
+        """Make one pass over the issuer of this name; every failure is reported, logged and tried again."""
         try:
             found = await get_issuer(self._hub, name)
         except ClusterError as error:
@@ -95,7 +95,7 @@ class Reconciler:
         return outcome
 
     async def close(self) -> None:
-        """Let go of every issuer's connections."""
+        """Close the connections of every issuer."""
         await self._opened.aclose()
 
     async def _forget(self, name: str) -> None:
@@ -104,7 +104,7 @@ class Reconciler:
 
     async def _reconcile(self, found: Mapping[str, Any]) -> Outcome:
         try:
-            # The keys of a full ledger take 100 ms when they are read for the first time: not on the event loop then.
+            # The keys of a full ledger take 100 ms when they are read for the first time, too long for the event loop.
             issuer, ledger = await asyncio.to_thread(_read, found) if _is_large(found) else _read(found)
         except InvalidObjectError as error:
             await self._forget(found["metadata"]["name"])
@@ -121,13 +121,13 @@ class Reconciler:
         return await self._guarded(recorder, self._pass)
 
     async def _end(self, recorder: Recorder) -> Outcome:
-        """Let go of an object that is being deleted; where our finalizer does not hold it, it is as good as gone."""
+        """Make the last pass over an object that is being deleted; without our finalizer the object needs no last pass."""
         outcome = await end(self._opened, recorder) if held_by_us(recorder.issuer) else Outcome()
         await self._forget(recorder.issuer.metadata.name)
         return Outcome(outcome.wake_after, outcome.failed, follows=())
 
     async def _guarded(self, recorder: Recorder, steps: Callable[[Recorder], Awaitable[Outcome]]) -> Outcome:
-        """Take the steps; what breaks them is reported and tried again."""
+        """Take the steps; an error that ends them is reported, and the next pass tries again."""
         try:
             return await in_time(steps(recorder))
         except PassLateError as error:
@@ -135,7 +135,7 @@ class Reconciler:
             await recorder.report(Summary(findings=(error.finding(),)))
         except PublisherError as error:
             if isinstance(error, ClusterError) and error.retryable:
-                raise  # an API server that is away or busy takes no report either, and it passes by itself
+                raise  # an API server that is away or busy takes no report either, and its fault passes by itself
             await recorder.report(Summary(findings=(error.finding(),)))
         except Exception as error:
             log.exception("The pass failed in a way that is not known.", issuer=recorder.issuer.metadata.name)
@@ -144,7 +144,7 @@ class Reconciler:
         return Outcome(failed=True, wake_after=recorder.issuer.spec.interval)
 
     async def _pass(self, recorder: Recorder) -> Outcome:
-        """The five steps."""
+        """Take the five steps, in their order."""
         issuer, ports = recorder.issuer, await self._opened.of(recorder.issuer)
         await recorder.hold(finalizers_of(issuer))
         known = issuer.status.publication
@@ -161,7 +161,7 @@ class Reconciler:
         return self._outcome(ports, done, issuer.spec.interval)
 
     async def _dropped_copies(self, ports: Ports, done: Published) -> tuple[Finding, ...]:
-        """Do what is due at the distribution before the store, and return what keeps copies from being dropped."""
+        """Do what is due at the distribution before the store, and return the findings on copies that are not dropped."""
         if ports.invalidator is None:
             return ()
         # The store dates the documents by its own clock.
@@ -170,10 +170,10 @@ class Reconciler:
         return ports.invalidator.findings
 
     def _removed(self, name: str, ports: Ports, done: Published, now: datetime) -> frozenset[str]:
-        """The keys that left so short a time ago that caches may still hold them.
+        """Return the IDs of keys that left so short a time ago that caches may still hold them.
 
-        Kept in memory alone: after a restart an old copy is called a different key set for one cache age, which is
-        worse said than it is, and never the other way round.
+        The IDs are kept in memory alone. After a restart, for one cache age, an old copy is reported as a different key
+        set: that finding says more than there is, and never less.
         """
         kept = {kid: end for kid, end in self._former.get(name, {}).items() if end > now}
         kept.update(dict.fromkeys(done.retired, now + longest_cache_age(ports, done.decision.plan)))
@@ -186,7 +186,7 @@ class Reconciler:
             wake = min(wake, max(wake_at - self._clock.now(), timedelta(0)))
         if ports.invalidator is not None:
             wake = min(wake, ports.invalidator.wake_after(self._clock))
-        # A store that is away may be back in a second: it is asked again after growing pauses, at the interval at last.
+        # A store that is away may be back in a second. The next passes come after growing pauses, up to the interval.
         away = any(problem.reason is Reason.StoreUnavailable for problem in done.problems)
         follows = tuple(reference for source in ports.sources for reference in source.watches)
         return Outcome(wake_after=wake, failed=away, follows=follows)
@@ -199,13 +199,13 @@ def _is_large(found: Mapping[str, Any]) -> bool:
 
 
 def _read(found: Mapping[str, Any]) -> tuple[OIDCIssuer, Ledger]:
-    """The object and its ledger; what cannot be understood of the status is in the log.
+    """Read the object and its ledger; the log names the parts of the status that cannot be understood.
 
     Raises:
         InvalidObjectError: the spec cannot be understood.
     """
     issuer = read_issuer({name: member for name, member in found.items() if name != "status"})
-    reading = read_status(found)  # once: of a full ledger it takes 10 ms
+    reading = read_status(found)  # once a pass: the status of a full ledger takes 10 ms to read
     if found.get("status") is not None:
         issuer = issuer.model_copy(update={"status": reading.status})
     held = read_ledger(issuer.status)
