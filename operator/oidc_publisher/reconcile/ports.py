@@ -1,4 +1,4 @@
-"""What one generation of an issuer is worked on with: its cluster, its sources, its store, its way to the public URL."""
+"""Ports are what one generation of an issuer is worked on with: its cluster, its sources, its store, its public URL."""
 
 from __future__ import annotations
 
@@ -23,13 +23,14 @@ from oidc_publisher.stores.storeendpoints import StoreEndpoints
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """The open ports of one generation of an issuer, whose `spec` they were opened for.
+    """Ports are open for one generation of an issuer, that of `spec`.
 
-    `cluster` is the one whose keys and tokens are published; the object itself is the recorder's. `owner` is who writes
-    the documents: `<UID of namespace kube-system>/<issuer name>`. `stranger` is the way of a relying party that knows no
-    CA of ours, None where nobody is one or the issuer has none. `probe_account` is the (namespace, name) of the
-    ServiceAccount for which tokens are minted, None when the operator was given none. `invalidator` drops the copies at
-    the distribution before the store, None without one; `limits` remembers what API servers grant beyond the policy.
+    `cluster` is the cluster whose keys and tokens are published; the recorder alone reaches the object itself. `owner` is
+    who writes the documents: `<UID of namespace kube-system>/<issuer name>`. `stranger` is the wire of a relying party
+    that does not know the issuer's own CA, None where the issuer has no CA or no such relying party. `probe_account` is
+    the (namespace, name) of the ServiceAccount for which tokens are minted, None when the operator was given none.
+    `invalidator` drops the copies at the distribution before the store, None without a distribution. `limits` remembers
+    what API servers grant beyond the policy.
     """
 
     spec: OIDCIssuerSpec
@@ -55,12 +56,12 @@ OpenPorts = Callable[[OIDCIssuer], Awaitable[Ports]]
 
 
 def target_of(spec: OIDCIssuerSpec) -> Target:
-    """Return what the probe reads."""
+    """Return what the probe reads: the URLs of both documents, and the time for both."""
     return Target(spec.issuer_url, jwks_uri(spec.issuer_url, spec.jwks_path), spec.probe.timeout)
 
 
 class PortOpener:
-    """Opens the ports of a spec in the world: its store, its public URL, and one cluster for all issuers."""
+    """A port opener opens the real ports of a spec: its store and its public URL, and one cluster for all issuers."""
 
     def __init__(
         self,
@@ -77,7 +78,7 @@ class PortOpener:
         self._cluster_uid: str | None = None
 
     async def open(self, issuer: OIDCIssuer) -> Ports:
-        """Open them; nothing but the cluster's identity is read yet, and that once."""
+        """Open the ports of the issuer. Opening reads the cluster's identity, once a process, and nothing else."""
         if self._cluster_uid is None:
             self._cluster_uid = await kube_system_uid(self._cluster)
         spec, target = issuer.spec, target_of(issuer.spec)
@@ -109,14 +110,17 @@ def _stranger(probe: ProbeSpec) -> Wire | None:
 
 
 class OpenedPorts:
-    """The ports of all issuers, kept while their generation stays. One pass at a time works on an issuer: no locks."""
+    """OpenedPorts keeps the ports of every issuer while its generation stays.
+
+    There are no locks, because one pass at a time works on an issuer.
+    """
 
     def __init__(self, open_ports: OpenPorts) -> None:
         self._open_ports = open_ports
         self._open: dict[str, tuple[tuple[str, int], Ports]] = {}
 
     async def of(self, issuer: OIDCIssuer) -> Ports:
-        """Return the ports of this generation, opened now where they are not; raises what `OpenPorts` raises."""
+        """Return the ports of this generation, which are opened now where they are not open; raises as `OpenPorts` does."""
         name, edition = issuer.metadata.name, (issuer.metadata.uid, issuer.metadata.generation)
         known = self._open.get(name)
         if known is not None and known[0] == edition:
@@ -127,12 +131,12 @@ class OpenedPorts:
         return ports
 
     async def forget(self, name: str) -> None:
-        """Let go of an issuer's connections."""
+        """Close the connections of an issuer."""
         known = self._open.pop(name, None)
         if known is not None:
             await known[1].store.aclose()
 
     async def aclose(self) -> None:
-        """Let go of every issuer's connections."""
+        """Close the connections of every issuer."""
         for name in tuple(self._open):
             await self.forget(name)
