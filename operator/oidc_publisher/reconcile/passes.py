@@ -1,4 +1,4 @@
-"""The frame of a pass: what it says about the next one, and the deadline at which it ends."""
+"""The frame of a pass is its deadline, and what the pass says about the next pass."""
 
 from __future__ import annotations
 
@@ -13,17 +13,18 @@ from oidc_publisher.findings import Finding, Reason, Severity
 
 T = TypeVar("T")
 
-#: Each call has a deadline of its own (an operation on a store 15 s, a request to an API server 10 s). A pass in which
-#: several of them are reached one after the other is not worth waiting for: what it has read is no longer true together.
+#: Each call has a deadline of its own (an operation on a store 15 s, a request to an API server 10 s). A pass that meets
+#: several of these deadlines is not worth waiting for: its readings no longer belong to one moment.
 PASS_S = 90.0
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a pass says about the next pass over its issuer.
+    """An outcome says when the next pass over the issuer should come.
 
-    `wake_after` is when the answer may change by the clock alone. A `failed` pass comes again after its backoff, and
-    never later than `wake_after`. `follows` are the objects whose change is worth a pass at once; None: as before.
+    `wake_after` is the time after which the result may change by the clock alone. A `failed` pass comes again after its
+    backoff, and never later than `wake_after`. `follows` are the objects whose change causes a pass at once; None leaves
+    the objects of the last outcome.
     """
 
     wake_after: timedelta | None = None
@@ -33,21 +34,24 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Gone:
-    """The object does not exist, or is another shard's: it is forgotten."""
+    """Gone says that the object does not exist or belongs to another shard, so that it is forgotten."""
 
 
 class PassLateError(Exception):
-    """A pass was ended at its deadline. It is like a crash: what was saved holds, and the next pass reads everything anew."""
+    """The deadline has ended a pass.
+
+    Such an end is like a crash: what the pass has saved holds, and the next pass reads everything anew.
+    """
 
     def finding(self) -> Finding:
-        """What the object's status says of it. A warning: conditions become Unknown, and Ready follows after three intervals."""
+        """Return the finding for the status: a warning, so that conditions become Unknown and Ready follows after three intervals."""
         message = f"The pass was ended after {PASS_S:g} s, for the servers that it asks answer too slowly together"
         hint = "Look at findings of earlier passes, and at the load of the store, the API servers and the network."
         return Finding.of(Reason.InternalError, message, hint=hint, severity=Severity.WARNING)
 
 
 async def in_time(steps: Awaitable[T]) -> T:
-    """The result of a pass, which is cancelled at its deadline.
+    """Return the result of a pass, or cancel the pass at its deadline.
 
     Raises:
         PassLateError: the deadline has passed.
