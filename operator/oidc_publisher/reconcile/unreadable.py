@@ -1,8 +1,8 @@
-"""Objects that no pass can be made over: this version cannot read them, or the operator may not.
+"""No pass is made over an object that this version cannot read, or that the operator may not read.
 
-The status of an object that the API server admits and this version cannot read says so, and its deletion is let go.
-A CRD of a newer version admits such objects, and so does RE2 in Go where RE2 in C++ refuses. Without a word the last
-Ready would stand for ever.
+The status says so where the API server admits an object that this version cannot read, and its deletion waits for
+nothing. A CRD of a newer version admits such objects, and so does RE2 in Go where RE2 in C++ refuses. Without that status
+the last Ready would stand for ever.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ _HINT = (
     f"Allow its ServiceAccount get, list and watch on {PLURAL}.{GROUP}, and patch on them and on {PLURAL}.{GROUP}/status; "
     "/readyz of the operator says which of these it lacks."
 )
-#: The interval of an issuer that states none: a status that somebody overwrites is written again.
+#: The default of spec.interval, since the spec cannot be read: a status that somebody overwrites is written again.
 _AGAIN = timedelta(minutes=1)
 _WHY_LEFT = "this version of oidc-publisher cannot read the object that was deleted"
 
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """An object of which the metadata and the status are understood, and the spec is not; `raw` is as it is stored."""
+    """An unreadable object has metadata and a status that are understood, and a spec that is not; `raw` is the object as stored."""
 
     raw: Mapping[str, Any]
     metadata: ObjectMeta
@@ -53,13 +53,13 @@ class Unreadable:
 
     @classmethod
     def of(cls, raw: Mapping[str, Any], error: InvalidObjectError) -> Unreadable:
-        """What can be said of the object whose reading ended in `error`."""
+        """Return the object whose reading ended in `error`."""
         metadata = ObjectMeta(name=raw["metadata"]["name"], uid=raw["metadata"].get("uid") or "")
         return cls(raw, metadata, read_status(raw).status, error.finding())
 
     @property
     def mints(self) -> bool:
-        """Whether the spec names an apiServer source, as far as one can see; the default is one."""
+        """Whether the spec names an apiServer source, as far as the spec can be read; the default of keySources is one."""
         spec = self.raw.get("spec")
         sources = spec.get("keySources") if isinstance(spec, Mapping) else None
         if not isinstance(sources, list):
@@ -68,7 +68,7 @@ class Unreadable:
 
 
 class Refusals:
-    """Says of unreadable objects what is to be said, and nothing twice."""
+    """Refusals reports unreadable objects, each refusal once."""
 
     def __init__(self, hub: ClusterAPI, clock: Clock) -> None:
         self._hub = hub
@@ -76,7 +76,7 @@ class Refusals:
         self._events = EventRecorder(hub, clock)
 
     async def refuse(self, found: Unreadable) -> Outcome:
-        """Report the object, or let it go when it is being deleted.
+        """Report the object, or let the object go when somebody deletes it.
 
         Raises:
             ConflictError: the object was changed since it was read.
@@ -94,7 +94,7 @@ class Refusals:
         return Outcome(wake_after=_AGAIN, follows=())
 
     async def _let_go(self, found: Unreadable) -> None:
-        """Take our finalizer off; the documents stay, for nobody knows what deletionPolicy would say of them."""
+        """Take our finalizer off. The documents stay, because the spec with its deletionPolicy cannot be read."""
         finalizers = found.raw["metadata"].get("finalizers") or ()
         if FINALIZER not in finalizers:
             return
@@ -106,9 +106,9 @@ class Refusals:
 
 
 def refused_status(found: Unreadable, now: datetime) -> dict[str, Any]:
-    """The status of an unreadable object: refused in each condition, and otherwise, the ledger above all, as it was.
+    """Return the status of an unreadable object: each condition refuses, and all other members, the ledger too, stay.
 
-    What this version does not know of a newer one's status stays too.
+    Members that only a newer version knows stay too.
     """
     generation = found.raw["metadata"].get("generation") or 0
     status = refused(found.status, found.finding, generation=generation, mints=found.mints, now=now)
@@ -126,9 +126,9 @@ class _Object:
 
 
 class ForbiddenIssuers:
-    """Tells of each issuer that may not be read or written, once until that is over.
+    """ForbiddenIssuers tells once of each issuer that the operator may not read or write, until the operator may.
 
-    The status cannot tell it: without these rights nothing is read or written there.
+    The status cannot tell, because the operator has no right to read or write the status.
     """
 
     def __init__(self, hub: ClusterAPI, clock: Clock) -> None:
@@ -141,7 +141,7 @@ class ForbiddenIssuers:
         self._told.discard(name)
 
     async def note(self, name: str, error: ClusterError, found: Mapping[str, Any] | None) -> None:
-        """Tell of a request that failed, if it was forbidden; `found` is the object where it could be read."""
+        """Tell of a failed request if the API server forbade the request; `found` is the object where it could be read."""
         if not isinstance(error, AnswerError) or error.status != HTTPStatus.FORBIDDEN or name in self._told:
             return
         self._told.add(name)
@@ -151,7 +151,7 @@ class ForbiddenIssuers:
         await self._events.happened(_Object(ObjectMeta(name=name, uid=uid), OIDCIssuerStatus()), finding)
 
     async def _uid_of(self, name: str) -> str:
-        """The UID, by which kubectl describe finds events; an operator that may list can learn it without `get`."""
+        """Return the UID, by which kubectl describe finds events; without the right to `get`, a list tells the UID."""
         try:
             found = await listed_issuer(self._hub, name)
         except ClusterError:
