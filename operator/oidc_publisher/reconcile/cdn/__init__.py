@@ -1,1 +1,1 @@
-"""Copies of the documents at a CDN: when they are invalidated, and by whom."""
+"""The CDN cache holds copies of the documents: `schedule` decides when to invalidate copies, `invalidator` asks for it."""

@@ -1,4 +1,4 @@
-"""The copies of one issuer's documents at a distribution: does what `invalidating` decides, and remembers what came of it."""
+"""The invalidator asks a distribution to drop old copies of one issuer's documents, as `schedule` decides."""
 
 from __future__ import annotations
 
@@ -35,7 +35,9 @@ log = structlog.stdlib.get_logger(__name__)
 
 
 class Invalidator:
-    """The copies of one issuer's documents at one distribution; `paths` are theirs as viewers ask for them.
+    """An invalidator looks after the copies of one issuer's documents at one distribution.
+
+    `paths` are the paths of the documents as viewers ask for them.
 
     No call waits for an invalidation: each pass does what is due and says when the next one should come.
     """
@@ -48,15 +50,15 @@ class Invalidator:
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """What keeps copies from being dropped."""
+        """The problems that keep old copies at the distribution."""
         return self._copies.findings
 
     def wake_after(self, clock: Clock) -> timedelta:
-        """When there is something to do here."""
+        """Return the time until the invalidator has something to do."""
         return wake_after(self._copies, clock.monotonic())
 
     async def follow(self, stored: StoredDocuments, *, longest_age: timedelta, clock: Clock) -> None:
-        """Do what is due now that these documents are stored; there are none where the store could not be read."""
+        """Do what is due while these documents are stored; `stored` is empty where the store could not be read."""
         self._copies = next_pass(self._copies)
         pair = pair_of(stored, self._owner)
         if pair is not None:
@@ -67,7 +69,7 @@ class Invalidator:
             await self._take(step, clock)
 
     async def drop_deleted(self, uid: str) -> StoreError | None:
-        """Ask once that copies of the deleted documents of the object with this UID be dropped; says why they are not.
+        """Ask once to drop copies of the deleted documents of the object with this UID; return the error of a refusal.
 
         Nobody waits for it: the object goes. At a distribution of another bucket nothing is asked.
         """

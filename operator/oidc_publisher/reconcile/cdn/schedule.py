@@ -1,12 +1,12 @@
-"""When copies at a distribution are invalidated. Pure: what is known, what is to be done next, what came of it.
+"""The schedule decides when copies at a distribution are invalidated. Pure: `Copies` is what is known, each step a value.
 
-The store alone says what changed: every write raises the serial in the owner mark (R12) of both documents, which go
-together, so both are invalidated together, in one call. Nothing is remembered outside the process. After a restart a
-pair that was written more recently than copies can live is invalidated under the same reference, which is a function of
-what was written: if it was done before, CloudFront makes no second invalidation of it.
+The store alone says what changed. Every write raises the serial in the owner mark (R12) of both documents, so both are
+invalidated together, in one call. Nothing is remembered outside the process. After a restart, a pair of documents that is
+younger than copies can live is invalidated under the same reference, which follows from the serials: CloudFront makes no
+second invalidation under a reference that it knows.
 
-One invalidation at a time: what changes while one is in progress waits and is gathered into the next one. What comes of
-an invalidation decides nothing: keys are served when the wire shows them (R2).
+One invalidation runs at a time. A change during an invalidation waits for the next one. The result of an invalidation
+decides nothing: keys are served when the wire shows the keys (R2).
 
 Times are of the monotonic clock, in seconds, except those of the documents.
 """
@@ -24,18 +24,19 @@ from oidc_publisher.errors import StoreError
 from oidc_publisher.findings import Finding, Reason
 from oidc_publisher.timing.backoff import Backoff, unit_interval
 
-#: A distribution's origins change by hand: rarely looked at when good, soon again when somebody is mending them.
+#: People change the origins of a distribution by hand. Good origins are looked at rarely, and wrong ones soon again,
+#: because somebody may be mending them.
 CHECK_GOOD_S, CHECK_BAD_S = 6 * 3600.0, 60.0
-#: CloudFront takes some ten seconds, sometimes minutes.
+#: CloudFront completes an invalidation after some ten seconds, sometimes after minutes.
 POLL = Backoff(base_s=2.0, cap_s=10.0)
 RETRY = Backoff(base_s=2.0, cap_s=300.0)
-#: One failure of what may pass by itself is no news.
+#: A failure that may pass by itself is reported only when a second failure follows.
 _TOLD_AFTER = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """The two stored documents: which write of ours each comes from, and when the later one was written."""
+    """A pair is the serials of the two stored documents, discovery first, and the time of the later write."""
 
     serials: tuple[int | None, int | None]
     written: datetime | None
@@ -43,14 +44,18 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Attempts:
-    """How calls of one kind went: not again before `at`; failures in a row, and what is told of them."""
+    """Attempts say how calls of one kind went.
+
+    No call is made before `at`, in seconds of the monotonic clock. `failures` counts failures in a row, and `problem` is
+    their finding.
+    """
 
     at: float = float("-inf")
     failures: int = 0
     problem: Finding | None = None
 
     def after(self, error: StoreError, now: float) -> Attempts:
-        """After a failure."""
+        """Return the attempts after another failure."""
         failures = self.failures + 1
         told = failures >= _TOLD_AFTER or not error.retryable
         delay = RETRY.delay(failures, lambda: unit_interval(f"{error.subject} {failures}"))
@@ -59,7 +64,7 @@ class Attempts:
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """An invalidation that was taken and is not known to be completed."""
+    """A running invalidation was accepted, and nobody knows yet that it is completed."""
 
     invalidation: str
     polls: int = 0
@@ -67,10 +72,10 @@ class Running:
 
 @dataclass(frozen=True, slots=True)
 class Copies:
-    """What is known of the copies.
+    """Copies are what is known of the copies at the distribution.
 
-    `stale` is the reference under which they are still to be invalidated. `dropped`: since the last pass, which may have
-    read the wire a moment before.
+    `stale` is the reference under which the copies are still to be invalidated. `dropped` says that the edges have dropped
+    their copies since the last pass, which may have read the wire a moment before.
     """
 
     seen: Pair | None = None
@@ -84,7 +89,7 @@ class Copies:
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """What keeps copies from being dropped; where the distribution is the wrong one, that alone."""
+        """The problems that keep old copies; where the distribution is the wrong one, that problem alone."""
         if self.mismatch is not None:
             return (self.mismatch,)
         problems = (self.check.problem, self.ask.problem, self.poll.problem)
@@ -93,25 +98,25 @@ class Copies:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """Look whether the distribution serves the store."""
+    """The step looks whether the distribution serves the store."""
 
 
 @dataclass(frozen=True, slots=True)
 class Poll:
-    """Ask whether an invalidation is completed."""
+    """The step asks whether an invalidation is completed."""
 
     invalidation: str
 
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """Ask for an invalidation."""
+    """The step asks for an invalidation."""
 
     reference: str
 
 
 def viewer_paths(*urls: str) -> tuple[str, ...]:
-    """The paths as viewers ask for them, whatever path the distribution puts before them on the way to the bucket.
+    """Return the paths as viewers ask for them, whatever path the distribution puts before a path on the way to the bucket.
 
     CloudFront wants what RFC 1738 calls unsafe to be encoded; of what our URLs may hold that is the tilde alone.
     """
@@ -119,7 +124,7 @@ def viewer_paths(*urls: str) -> tuple[str, ...]:
 
 
 def pair_of(stored: StoredDocuments, owner: str) -> Pair | None:
-    """The stored pair, None when there is nothing of this owner's."""
+    """Return the stored pair, None where no document bears this owner's mark."""
     marks = ((stored.discovery, stored.discovery_mark), (stored.jwks, stored.jwks_mark))
     ours = [(document, mark) for document, mark in marks if document and mark and mark.owner == owner]
     if not ours:
@@ -130,34 +135,34 @@ def pair_of(stored: StoredDocuments, owner: str) -> Pair | None:
 
 
 def reference_of(distribution: str, owner: str, pair: Pair) -> str:
-    """The reference of the invalidation of this pair: the same for the same writes, in every process."""
+    """Return the reference of the invalidation of this pair, which every process makes alike for the same writes."""
     return _reference(distribution, owner, *map(str, pair.serials))
 
 
 def reference_of_deletion(distribution: str, owner: str, uid: str) -> str:
-    """The reference of the invalidation after the documents of the object with this UID were deleted."""
+    """Return the reference of the invalidation after the documents of the object with this UID were deleted."""
     return _reference(distribution, owner, "deleted", uid)
 
 
 def next_pass(copies: Copies) -> Copies:
-    """At the beginning of a pass, which has just read the wire."""
+    """Return the copies at the beginning of a pass, which has just read the wire."""
     return replace(copies, dropped=False)
 
 
 def note(copies: Copies, pair: Pair, reference: str, *, fresh: bool) -> Copies:
-    """Note what is stored. `fresh`: it was written so recently that older copies may still live."""
+    """Note the stored pair. `fresh` says that the pair is so young that older copies may still live."""
     changed = fresh if copies.seen is None else pair.serials != copies.seen.serials
     stale = reference if changed or copies.stale else None
     return replace(copies, seen=pair, stale=stale)
 
 
 def is_fresh(pair: Pair, *, longest_age: timedelta, now: datetime) -> bool:
-    """Whether copies of what was there before the pair may still live."""
+    """Tell whether copies of documents that were stored before the pair may still live."""
     return pair.written is not None and now < pair.written + longest_age
 
 
 def next_step(copies: Copies, now: float) -> Check | Poll | Ask | None:
-    """What is to be done at this time, None when nothing is."""
+    """Return the step that is due at this time, None where no step is due."""
     if now >= copies.check.at:
         return Check()
     if copies.running and now >= copies.poll.at:
@@ -168,7 +173,7 @@ def next_step(copies: Copies, now: float) -> Check | Poll | Ask | None:
 
 
 def wake_after(copies: Copies, now: float) -> timedelta:
-    """When the next step is due, rounded up: a pass that comes a moment early is one too many."""
+    """Return the time until the next step, rounded up, because a pass that comes a moment early finds nothing due."""
     if copies.dropped:
         return timedelta(0)
     due = [copies.check.at]
@@ -185,12 +190,12 @@ def _reference(*parts: str) -> str:
 
 
 def _may_ask(copies: Copies) -> bool:
-    # One that nobody can follow keeps nothing waiting.
+    # A running invalidation of which nobody can ask lets the next one begin.
     return copies.mismatch is None and (copies.running is None or copies.poll.failures > 0)
 
 
 def checked(copies: Copies, error: StoreError | None, now: float) -> Copies:
-    """After a look at the distribution."""
+    """Return the copies after a look at the distribution; `error` is why the distribution is not well."""
     if error is None:
         return replace(copies, mismatch=None, check=Attempts(now + CHECK_GOOD_S))
     if error.reason is Reason.DistributionMismatch:
@@ -199,7 +204,7 @@ def checked(copies: Copies, error: StoreError | None, now: float) -> Copies:
 
 
 def asked(copies: Copies, answer: str | StoreError, now: float) -> Copies:
-    """After an invalidation was asked for: its ID, or why it was not taken."""
+    """Return the copies after a request for an invalidation; `answer` is the invalidation's ID, or the error of a refusal."""
     if isinstance(answer, str):
         return replace(copies, stale=None, ask=Attempts(), running=Running(answer), poll=_poll_at(now, 0))
     if answer.reason is Reason.DistributionMismatch:
@@ -208,7 +213,10 @@ def asked(copies: Copies, answer: str | StoreError, now: float) -> Copies:
 
 
 def polled(copies: Copies, answer: bool | StoreError, now: float) -> Copies:  # noqa: FBT001 - the answer is the matter
-    """After a look at the running invalidation: whether it is completed, or why nobody knows."""
+    """Return the copies after a look at the running invalidation.
+
+    `answer` says whether the invalidation is completed, or is the error for which nobody can tell.
+    """
     if isinstance(answer, StoreError):
         if answer.reason is Reason.DistributionMismatch:
             return _mismatched(copies, answer, now)
@@ -224,5 +232,5 @@ def _poll_at(now: float, polls: int) -> Attempts:
 
 
 def _mismatched(copies: Copies, error: StoreError, now: float) -> Copies:
-    # Nothing more is asked of the wrong one, where another's copies would pay for it.
+    # A wrong distribution is asked for nothing more, because an invalidation there would drop another owner's copies.
     return replace(copies, mismatch=error.finding(), check=Attempts(now + CHECK_BAD_S), running=None)
