@@ -1,1 +1,1 @@
-"""The status of an issuer: its summary, its ledger, the patch that writes it."""
+"""The status of an issuer consists of the summary and the ledger; a patch writes what changed."""

@@ -1,4 +1,4 @@
-"""What is told once: a line in the log and an event of the object."""
+"""The event recorder tells people once what has happened: by a line in the log and by an event of the object."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ log = structlog.stdlib.get_logger(__name__)
 
 
 class Told(Protocol):
-    """An OIDCIssuer as far as people are told of it."""
+    """An OIDCIssuer as far as the event recorder needs the object."""
 
     @property
     def metadata(self) -> ObjectMeta:
-        """Its name and UID."""
+        """The object's name and UID."""
         ...
 
     @property
     def status(self) -> OIDCIssuerStatus:
-        """What was said of it before."""
+        """The object's status before the change."""
         ...
 
 
 class EventRecorder:
-    """Tells people what has happened to an issuer; nothing depends on whether it was heard."""
+    """An event recorder tells people what has happened to an issuer; no pass depends on whether an event was recorded."""
 
     def __init__(self, client: ClusterAPI, clock: Clock) -> None:
         self._client = client
@@ -39,19 +39,19 @@ class EventRecorder:
         self._refused = False
 
     async def happened(self, issuer: Told, event: Finding) -> None:
-        """Something that is over as soon as it has happened: a key became safe, drift was repaired."""
+        """Tell what is over as soon as it has happened: that a key became safe, that drift was repaired."""
         name, reason = issuer.metadata.name, str(event.reason)
         log.info(event.message, issuer=name, reason=reason, subject=event.subject, advice=event.advice)
         await self._post(issuer, reason, event.sentence, warning=event.severity is not Severity.INFO)
 
     async def changed(self, issuer: Told, status: OIDCIssuerStatus) -> None:
-        """Conditions that are not as they were: each in the log, Ready as an event too."""
+        """Tell which conditions have changed: each condition in the log, and Ready as an event too."""
         before = {c.type: (c.status, c.reason) for c in issuer.status.conditions}
         told: set[str] = set()
         for condition in status.conditions:
             if before.get(condition.type) == (condition.status, condition.reason):
                 continue
-            # Ready comes first and repeats its cause: one sentence is enough for both.
+            # Ready comes first and repeats the message of its cause. One line in the log is enough for both.
             if condition.message not in told:
                 told.add(condition.message)
                 _log(issuer, condition)
@@ -71,7 +71,7 @@ class EventRecorder:
                 at=self._clock.now(),
             )
         except ClusterError as error:
-            level = logging.DEBUG if self._refused else logging.WARNING  # once is enough, never is not
+            level = logging.DEBUG if self._refused else logging.WARNING  # the first refusal in a row is a warning
             self._refused = True
             log.log(level, "The event was not recorded.", issuer=issuer.metadata.name, why=error.message)
         else:

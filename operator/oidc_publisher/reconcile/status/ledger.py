@@ -1,4 +1,4 @@
-"""The ledger as the object's status holds it, both ways. A round trip loses nothing that a rule decides by."""
+"""The status holds the ledger: this module writes and reads it. A round trip loses nothing that a rule decides by."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from oidc_publisher.errors import KeyRefusedError
 from oidc_publisher.keys import PublicKey, format_version, parse_version
 from oidc_publisher.rotation import CacheAge, Endpoint, Ledger, LedgerKey, Origin, signing_key_ids, state
 
-#: Times that the ledger and the status name alike.
+#: The ledger and the status name these times alike.
 _TIMES = (
     "published_time",
     "rebuilt_time",
@@ -33,7 +33,7 @@ _TIMES = (
     "last_listed_time",
     "last_signed_time",
 )
-#: Marks that the ledger and the status name alike; absent means False.
+#: The ledger and the status name these marks alike; an absent mark is False.
 _MARKS = (
     "version_named",
     "founding",
@@ -46,13 +46,13 @@ _MARKS = (
 
 
 def keys_of(ledger: Ledger) -> tuple[StatusKey, ...]:
-    """The ledger's keys as status.keys, in the ledger's order (newest first)."""
+    """Return the ledger's keys as status.keys, in the ledger's order (newest first)."""
     signing = signing_key_ids(ledger)
     return tuple(_status_key(entry, signing) for entry in ledger.keys)
 
 
 def ledger_of(ledger: Ledger) -> StatusLedger:
-    """What the ledger remembers beside its keys, as status.ledger."""
+    """Return the members of the ledger beside its keys as status.ledger."""
     return StatusLedger(
         next_version=format_version(ledger.next_version),
         last_complete_pass_time=ledger.last_complete_pass_time,
@@ -71,7 +71,7 @@ def ledger_of(ledger: Ledger) -> StatusLedger:
 
 @dataclass(frozen=True, slots=True)
 class LedgerReading:
-    """A ledger as read from a status.
+    """A ledger reading is the ledger that a status holds, and what of that status is damaged.
 
     `damaged` are the paths below `status` of the entries that lack what no entry can be without.
     """
@@ -81,7 +81,7 @@ class LedgerReading:
 
 
 def read_ledger(status: OIDCIssuerStatus) -> LedgerReading:
-    """Read the ledger in `status`; of a damaged one what is left, with serial 0.
+    """Read the ledger in `status`; a damaged ledger has the entries that are left, and serial 0.
 
     A ledger behind the store's serial is rebuilt from the stored set and its mark (R9): what is missing here comes back
     from there, and what is there still waits at least as long as the mark says.
@@ -113,7 +113,7 @@ def _is_damaged(key: StatusKey, entry: LedgerKey | None) -> bool:
 
 
 def _behind(ledger: Ledger) -> Ledger:
-    """A damaged ledger as one that the store must complete; nobody knows what else it has lost.
+    """Return a damaged ledger as a ledger that the store must complete, because nobody knows what else it has lost.
 
     It is no fresh one, whose signers would be the baseline (R10). Where an entry of a source cannot be read, it may hold
     any of the keys (R4), for what was last read from it may be lost too.
@@ -151,7 +151,7 @@ def _entry(key: StatusKey) -> LedgerKey | None:
         return None
     told: dict[str, Any] = {name: bool(getattr(key, name)) for name in _MARKS}
     told |= {name: getattr(key, name) for name in _TIMES}
-    # An earlier version wrote the permission alone, which no key had before the wait was over.
+    # An earlier version wrote the permission alone. No key had the permission before the wait was over.
     told["known_to_caches"] |= key.safe_since_time is not None
     return LedgerKey(
         key=material,

@@ -1,4 +1,4 @@
-"""The status as a merge patch: only what changed, and conditions of others kept."""
+"""A merge patch writes the status: it holds what changed alone, and keeps the conditions of others."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ _OURS = frozenset(str(kind) for kind in ConditionType)
 
 
 def status_patch(stored: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
-    """The JSON merge patch (RFC 7386) that makes the `stored` status the `wanted` one; empty when nothing differs."""
+    """Return the JSON merge patch (RFC 7386) that makes the `stored` status the `wanted` one; empty where nothing differs."""
     return merge_patch(stored, {**wanted, "conditions": _with_foreign(stored, wanted)})
 
 
 def merge_patch(stored: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
-    """What RFC 7386 needs to turn `stored` into `wanted`: changed members, and null for those that are gone."""
+    """Return what RFC 7386 needs to turn `stored` into `wanted`: changed members, and null for each member that is gone."""
     patch: dict[str, Any] = {name: None for name in stored if name not in wanted}
     for name, value in wanted.items():
         known = stored.get(name)
@@ -30,7 +30,7 @@ def merge_patch(stored: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[st
 
 
 def _with_foreign(stored: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[Any]:
-    """Our conditions, then those that others wrote: a merge patch of the list would delete them."""
+    """Return our conditions, then the conditions of others, which a merge patch of the list would delete otherwise."""
     foreign = [
         condition
         for condition in stored.get("conditions") or ()

@@ -1,4 +1,4 @@
-"""status.publication: what is stored where, and the move from one place to another. Pure."""
+"""status.publication says which documents are stored where, and notes the move from one place to another. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from oidc_publisher.rotation import Advance, Ledger
 
 
 def saved_publication(known: StatusPublication | None, ledger: Ledger) -> StatusPublication:
-    """status.publication with the ledger's serial, and nothing said of what is stored or where."""
+    """Return status.publication with the ledger's serial and digest; the members on documents and places stay."""
     update = {"serial": ledger.serial, "jwks_digest": ledger.jwks_digest}
     return (known or StatusPublication()).model_copy(update=update)
 
@@ -25,7 +25,7 @@ def publication_of(
     *,
     changed_at: datetime | None,
 ) -> StatusPublication | None:
-    """status.publication after a pass: what the store holds now, where it could be read and is ours."""
+    """Return status.publication after a pass; the members on documents change where the documents were read and are ours."""
     known = saved_publication(known, ledger) if known or ledger.serial else None
     place, documents = stored.place, stored.documents
     ours = place.known and stored.standing is Standing.OURS
@@ -48,9 +48,9 @@ def publication_of(
 
 
 def move_noted(status: OIDCIssuerStatus, now: datetime) -> tuple[OIDCIssuerStatus, tuple[Finding, ...]]:
-    """The status once documents that moved are published and served at their new place, and the event that says so.
+    """Note a move once the documents are published and served at their new place; return the status and the event.
 
-    Before that nothing is said of the former place: whatever goes wrong on the way, it is what people still have.
+    Before that no event speaks of the former place, because the documents there are what people still have.
     """
     publication = status.publication
     if publication is None or publication.former_location is None or publication.moved_time is not None:

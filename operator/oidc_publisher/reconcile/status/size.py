@@ -1,4 +1,4 @@
-"""The status is cut to fit before it is sent: one that etcd refuses would freeze whatever was reported before. Pure."""
+"""A status that is too large is cut before it is sent, because a status that etcd refuses freezes the last report. Pure."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ _SUBJECT = "status"
 def fitted(
     status: OIDCIssuerStatus, before: OIDCIssuerStatus, now: datetime
 ) -> tuple[OIDCIssuerStatus, dict[str, Any]]:
-    """`status` small enough for one object of the API, and its JSON, which costs 10 ms in a full ledger.
+    """Return the status, cut until one object of the API takes it, and its JSON, which costs 10 ms in a full ledger.
 
-    A finding says what was left out, since when `before` says.
+    A finding says what was left out, and `before` says since when.
 
     What is left out is for people: names of entries (an origin without one stands for all entries of its source, which
     keeps a key at least as long), then the tail of the findings. No time and no key is.
@@ -38,7 +38,7 @@ def fitted(
 
 
 def stored_bytes(status: Mapping[str, Any]) -> int:
-    """About what the JSON of a status takes in the object: itself, and what managedFields says of each key in it."""
+    """Estimate the bytes that the JSON of a status takes in the object, with the entry of each key in managedFields."""
     text = json.dumps(status)
     escaped = 5 * sum(map(text.count, "<>&"))  # Go writes them as \u003c and the like
     return len(text) + escaped + sum(map(_managed_bytes, status.get("keys", ())))

@@ -1,4 +1,4 @@
-"""Step five, report: one summary of all steps becomes the status. Pure; nothing else writes conditions."""
+"""The summary of all steps becomes the status. Pure; no other module writes conditions."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ from oidc_publisher.harmless import harmless
 from oidc_publisher.reconcile.status.ledger import keys_of, ledger_of
 from oidc_publisher.rotation import Advance, Ledger, coarse, signing_key_ids, whole_second
 
-#: status.findings holds at most this many, root cause first.
+#: status.findings holds at most so many findings, root cause first.
 MAX_FINDINGS = 32
 
 
 @dataclass(frozen=True, slots=True)
 class ServedNames:
-    """What the served discovery document says of itself; None where it could not be read."""
+    """ServedNames are the issuer and the jwks_uri that the served discovery document names, None where it was not read."""
 
     issuer_url: str | None = None
     jwks_uri: str | None = None
@@ -46,10 +46,10 @@ class ServedNames:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What the steps of one pass found.
+    """A summary holds what the steps of one pass found.
 
-    `ledger` is None where no pass was made (suspended, a spec that cannot be worked on): the ledger of the status then
-    stays as it is, and so does `publication`. `instant` is that of the readings, from which the ledger has its times.
+    `ledger` is None where no pass was made (suspended, a spec that cannot be worked on). The ledger and the publication in
+    the status then stay as they are. `instant` is that of the readings, from which the ledger has its times.
     """
 
     findings: tuple[Finding, ...] = ()
@@ -63,7 +63,7 @@ class Summary:
 
 
 def summarise(issuer: OIDCIssuer, summary: Summary, now: datetime) -> OIDCIssuerStatus:
-    """The status of `issuer` after a pass; equal findings and facts give an equal status."""
+    """Return the status of `issuer` after a pass; equal findings and facts give an equal status."""
     known = issuer.status
     found = sorted_findings(summary.findings)
     settled = conditions(found, _facts(issuer, summary, now))
@@ -85,7 +85,7 @@ def summarise(issuer: OIDCIssuer, summary: Summary, now: datetime) -> OIDCIssuer
 def refused(
     known: OIDCIssuerStatus, refusal: Finding, *, generation: int, mints: bool, now: datetime
 ) -> OIDCIssuerStatus:
-    """The status of an object that cannot be read, whose former status is `known`."""
+    """Return the status of an object that cannot be read; `known` is the object's former status."""
     facts = Facts(generation, now, timedelta(0), mints=mints, previous=tuple(_read_conditions(known.conditions)))
     return known.model_copy(
         update={
@@ -97,7 +97,7 @@ def refused(
 
 
 def with_ledger(status: OIDCIssuerStatus, ledger: Ledger) -> OIDCIssuerStatus:
-    """`status` with another ledger in it."""
+    """Return the status with another ledger."""
     return status.model_copy(
         update={
             "keys": keys_of(ledger),
@@ -108,9 +108,10 @@ def with_ledger(status: OIDCIssuerStatus, ledger: Ledger) -> OIDCIssuerStatus:
 
 
 def with_plan(status: OIDCIssuerStatus, issuer: OIDCIssuer, plan: Advance, now: datetime) -> OIDCIssuerStatus:
-    """`status` with the plan's findings and its SafeToSign; what the other steps found stays.
+    """Return the status with the findings of the plan and its SafeToSign; what the other steps found stays.
 
-    A ledger that is saved in mid-pass never stands beside an old permission, nor without the warning that belongs to it.
+    A ledger that is saved in mid-pass never stands beside an old permission, nor without the warning that belongs to the
+    new one.
     """
     kind = ConditionType.SAFE_TO_SIGN
     said = {kind: plan.permission} if plan.permission else {}
@@ -128,7 +129,7 @@ def with_plan(status: OIDCIssuerStatus, issuer: OIDCIssuer, plan: Advance, now: 
 
 
 def mints_tokens(issuer: OIDCIssuer) -> bool:
-    """Whether the issuer has an apiServer source, through which tokens are minted."""
+    """Tell whether the issuer has an apiServer source, whose API servers mint tokens."""
     return any(source.api_server is not None for source in issuer.spec.key_sources)
 
 
@@ -147,14 +148,14 @@ def _facts(issuer: OIDCIssuer, summary: Summary, now: datetime) -> Facts:
 
 
 def _read_conditions(known: Iterable[StatusCondition]) -> Iterable[Condition]:
-    """Our conditions as an earlier pass left them; what somebody else wrote among them is passed over."""
+    """Return our conditions as an earlier pass left them, without conditions that somebody else wrote."""
     for condition in known:
         try:
             kind, reason = ConditionType(condition.type), Reason(condition.reason)
         except ValueError:
             continue
         if reason is Reason.WaitingForOperator:
-            continue  # the API server's default for a new object: nobody said so at any time
+            continue  # the CRD's default for a new object: no pass has written the condition
         yield Condition(
             kind,
             ConditionStatus(condition.status),
@@ -177,7 +178,7 @@ def _condition(condition: Condition) -> StatusCondition:
 
 
 def _read_findings(known: Iterable[StatusFinding]) -> Iterable[Finding]:
-    """The findings of an earlier pass; what this version does not know is passed over."""
+    """Return the findings of an earlier pass, without reasons that this version does not know."""
     for finding in known:
         try:
             reason, severity = Reason(finding.reason), Severity(finding.severity)
@@ -202,13 +203,16 @@ def _findings(found: tuple[Finding, ...], known: tuple[StatusFinding, ...], now:
 
 
 def _last_proven(settled: tuple[Condition, ...], issuer: OIDCIssuer, instant: datetime) -> datetime | None:
-    """When all was last proven: exact when it is proven anew, else at most one coarse period old."""
+    """Return when everything was last proven.
+
+    The time is exact where the issuer becomes proven in this pass, else at most one coarse period old.
+    """
     known = issuer.status.last_proven_time
     if any(c.status is not ConditionStatus.TRUE for c in settled if c.type in CONDITION_ORDER):
         return known
     was_ready = any(c.type == ConditionType.READY and c.status == "True" for c in issuer.status.conditions)
     same_generation = issuer.status.observed_generation == issuer.metadata.generation
-    # Rounded down, for kubectl prints <invalid> for a time that lies ahead; the ledger's times are rounded up. Whether a
-    # new period has begun is asked as the ledger asks it: in the second between the two each would cost a PATCH.
+    # This time is rounded down, because kubectl prints <invalid> for a time that lies ahead; the ledger's times are rounded
+    # up. Both ask in the same way whether a new period has begun: otherwise, in the second between, each would cost a PATCH.
     known_up = known + timedelta(seconds=1) if known and was_ready and same_generation else None
     return known if coarse(known_up, whole_second(instant)) == known_up else instant.replace(microsecond=0)
