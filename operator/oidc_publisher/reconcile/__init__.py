@@ -1,1 +1,1 @@
-"""One pass over one issuer: read, plan, publish, prove, report, in this order."""
+"""A pass over one issuer takes five steps in this order: read, plan, publish, prove, report."""
