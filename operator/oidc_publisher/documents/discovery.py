@@ -1,4 +1,4 @@
-"""The discovery document (OpenID Connect Discovery 1.0): bytes out, bytes in."""
+"""This module makes and reads the discovery document (OpenID Connect Discovery 1.0)."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ from oidc_publisher.errors import DocumentInvalidError
 from oidc_publisher.findings import Reason
 from oidc_publisher.keys.strictjson import parse_object, quoted
 
-#: Required by the standard, and openidconnect-rs refuses without; the value is EKS's for "there is none".
+#: The standard requires the member, and openidconnect-rs refuses a document without the member. The value is the one by
+#: which EKS says that there is no such endpoint.
 AUTHORIZATION_ENDPOINT = "urn:kubernetes:programmatic_authorization"
-#: Advertised from the first day whatever the keys are: parties freeze the list at their start (relying-parties.md).
+#: These algorithms are advertised from the first day, because relying parties read the list once, at their start
+#: (relying-parties.md).
 ALWAYS_ADVERTISED = frozenset({"RS256", "ES256"})
 
 _ALGORITHMS = "id_token_signing_alg_values_supported"
@@ -21,7 +23,10 @@ _ALGORITHMS = "id_token_signing_alg_values_supported"
 
 @dataclass(frozen=True, slots=True)
 class Discovery:
-    """A discovery document as read; `algorithms` is empty where it advertises none, `members` is all of it."""
+    """A discovery document as read.
+
+    `algorithms` is empty where the document advertises none. `members` are all members of the document.
+    """
 
     issuer: str
     jwks_uri: str
@@ -30,7 +35,7 @@ class Discovery:
 
 
 def discovery_document(issuer: str, jwks_uri: str, algorithms: Iterable[str]) -> bytes:
-    """The bytes of the discovery document for keys of these algorithms; equal input gives equal bytes."""
+    """Return the bytes of the discovery document for keys of these algorithms; equal input gives equal bytes."""
     members = {
         "issuer": issuer,
         "jwks_uri": jwks_uri,
@@ -43,12 +48,16 @@ def discovery_document(issuer: str, jwks_uri: str, algorithms: Iterable[str]) ->
 
 
 def advertised(algorithms: Iterable[str]) -> frozenset[str]:
-    """The algorithms that the discovery document names for keys of these."""
+    """Return the algorithms that the discovery document advertises for keys of `algorithms`."""
     return ALWAYS_ADVERTISED.union(algorithms)
 
 
 def read_discovery(data: bytes) -> Discovery:
-    """Read a discovery document strictly; raises DocumentInvalidError when it is none."""
+    """Read a discovery document strictly.
+
+    Raises:
+        DocumentInvalidError: the bytes are no discovery document.
+    """
     members = parse_object(data)
     algorithms = members.get(_ALGORITHMS, [])
     if not isinstance(algorithms, list) or not all(isinstance(algorithm, str) for algorithm in algorithms):
