@@ -1,4 +1,4 @@
-"""A document as it is to be stored and as a store holds it."""
+"""This module holds the types of a document: as it is to be stored, and as a store holds it."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-#: No OIDC document is larger; a larger object in our place is somebody else's.
+#: No OIDC document is larger. A larger object in the place of a document is somebody else's.
 MAX_BODY_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """What is to be stored: bytes and everything that a reader will see beside them.
+    """A document to store consists of its bytes and of everything that a reader sees beside the bytes.
 
-    `metadata` keys are lower-case ASCII, values ASCII: what every store keeps byte for byte.
+    `metadata` has names in lower-case ASCII and values in ASCII, because every store keeps these byte for byte.
     """
 
     body: bytes
@@ -25,7 +25,7 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class StoredDocument:
-    """A document as the store holds it.
+    """A stored document is a document as the store holds it.
 
     `version` is the store's opaque token for compare-and-swap (an ETag, a generation). `content_encoding` is empty
     unless the store was made to serve one. `last_modified` is the store's time of the last write, aware UTC.
