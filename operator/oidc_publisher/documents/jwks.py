@@ -1,4 +1,4 @@
-"""The published key set (RFC 7517, section 5): bytes out, bytes in."""
+"""This module makes and reads the published key set (RFC 7517, section 5)."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from oidc_publisher.keys.strictjson import MAX_DOCUMENT_BYTES
 
 @dataclass(frozen=True, slots=True)
 class KeySet:
-    """A published key set as read: its usable keys in stored order, and every reason for which a verifier refuses it.
+    """A key set as read has its usable keys in stored order, and every reason for which a verifier refuses the set.
 
-    `left_out` says of each member that is not among the keys why.
+    `left_out` says of each member that is not among the keys why the member is left out.
     """
 
     keys: tuple[PublicKey, ...]
@@ -29,10 +29,13 @@ class KeySet:
 
 
 def jwks_document(keys: Sequence[PublicKey]) -> bytes:
-    """The bytes of the key set in the given order; equal input gives equal bytes.
+    """Return the bytes of the key set in the given order; equal input gives equal bytes.
 
-    One key on each line: a person can read it with curl, and 100 RSA-2048 keys take 44 KiB, below the 51,200 bytes that
-    Nimbus and Spring read. Raises KeyRefusedError(NoUsableKey) for no keys: an empty set is never made (R6).
+    Each key has a line of its own, so that a person can read the set with curl. 100 RSA-2048 keys take 44 KiB, below the
+    51,200 bytes that Nimbus and Spring read.
+
+    Raises:
+        KeyRefusedError: NoUsableKey, for no keys; an empty set is never made (R6).
     """
     if not keys:
         raise KeyRefusedError(Reason.NoUsableKey, "There is no key to publish, and an empty set is never written")
@@ -46,22 +49,28 @@ def _line(key: PublicKey) -> str:
 
 
 def read_jwks_document(data: bytes, *, max_bytes: int = MAX_DOCUMENT_BYTES) -> KeySet:
-    """Judge a published key set as `_read` does, up to `max_bytes` of it.
+    """Read a published key set of at most `max_bytes`.
 
-    A pass reads the same bytes several times, and so does the next one: what was read is remembered.
+    The result is remembered by its bytes, because the store and the wire show the same bytes, in each pass.
+
+    Raises:
+        DocumentInvalidError: the bytes are no key set, or too many.
     """
     if len(data) > max_bytes:
-        key_members(data, max_bytes=max_bytes)  # raises the error of a document that is too large
+        key_members(data, max_bytes=max_bytes)  # raises DocumentInvalidError for a document that is too large
     return _READ(data)
 
 
 def _read(data: bytes) -> KeySet:
-    """Judge a published key set by the rules of the strictest verifiers.
+    """Read a published key set by the rules of the strictest verifiers.
 
-    Each member that makes some verifier drop the key or the whole set is a defect (KeySetInvalid) that names it. A key is
-    usable where its kid and material are clear all the same (padding, a foreign member, a duplicate); one with private
-    members or of another type is not. Of two materials under one kid the first counts, as for most verifiers.
-    Raises DocumentInvalidError when the bytes are no key set at all; an empty set is a key set, and a defect.
+    A member that makes some verifier drop the key or the whole set gives a defect (KeySetInvalid) that names the member. A
+    key is usable where its kid and material are clear all the same (padding, a foreign member, a duplicate). A key with
+    private members or of another type is not usable. Of two materials under one kid the first counts, as for most
+    verifiers. An empty set is a key set, and a defect.
+
+    Raises:
+        DocumentInvalidError: the bytes are no key set.
     """
     members = key_members(data, max_bytes=len(data))
     if not members:
@@ -82,12 +91,12 @@ _READ = Remembered(_read)
 
 
 def digest(data: bytes) -> str:
-    """The digest of a document as status shows it: `sha256:<hex>`."""
+    """Return the digest of a document as the status shows a digest: `sha256:<hex>`."""
     return f"sha256:{hashlib.sha256(data).hexdigest()}"
 
 
 def _judge(member: object, keys: dict[str, PublicKey]) -> tuple[PublicKey | None, tuple[str, ...]]:
-    """A member's key, if it is usable, which joins `keys`; and what is wrong with the member."""
+    """Add the member's key to `keys` if the key is usable; return the key, and what is wrong with the member."""
     try:
         reading = read_jwk(member)
     except KeyRefusedError as error:
