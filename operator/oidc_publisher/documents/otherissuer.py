@@ -1,4 +1,4 @@
-"""Documents of another issuer, or of another key set path: what Merge must not take over (R9). Pure."""
+"""This module tells documents of another issuer or key set path, which adoption Merge must not take over (R9). Pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from oidc_publisher.documents.urls import DISCOVERY_PATH, jwks_uri
 from oidc_publisher.errors import DocumentInvalidError
 from oidc_publisher.wording import quoted_to
 
-#: What spec.issuerURL and spec.jwksPath take; a value beyond is shown, and not recommended.
+#: spec.issuerURL and spec.jwksPath take these values. Another value is shown, and never recommended.
 _ISSUER_URL = re.compile(r"https://[A-Za-z0-9.:/_~-]{1,247}")
 _JWKS_PATH = re.compile(r"[A-Za-z0-9_~-][A-Za-z0-9._~/-]{0,127}")
 _LONGEST_SHOWN = 512
@@ -18,14 +18,14 @@ _LONGEST_SHOWN = 512
 
 @dataclass(frozen=True, slots=True)
 class Mismatch:
-    """How stored documents differ from those of this issuer, and the fields with which a new object would fit them."""
+    """A mismatch says how stored documents differ from this issuer's, and by which fields a new object would fit them."""
 
     message: str
     fields: tuple[str, ...]
 
     @property
     def advice(self) -> str:
-        """What to do; both fields are immutable, because verifiers keep what they name."""
+        """What an admin does next: a new object, because both fields are immutable."""
         if not self.fields:
             return "Set spec.adoption: Replace to write over them, which breaks tokens that verify with them. Or choose another place."
         return (
@@ -35,10 +35,10 @@ class Mismatch:
 
 
 def mismatch(issuer_url: str, jwks_path: str, stored: StoredDocuments) -> Mismatch | None:
-    """What keeps the stored documents from being this issuer's, None when nothing does.
+    """Compare the stored discovery document with this issuer; None where it is this issuer's, or where there is none.
 
-    A verifier compares `issuer` with the token's `iss` byte for byte and fetches keys from `jwks_uri`: documents that say
-    anything else there are those of other tokens. Without a discovery document nobody can have used the key set.
+    A verifier compares `issuer` with the token's `iss` byte for byte, and fetches keys from `jwks_uri`. Documents with
+    other values there serve other tokens. Without a discovery document no verifier can have used the key set.
     """
     theirs = stored.discovery_content
     if theirs is None:
@@ -61,7 +61,7 @@ def mismatch(issuer_url: str, jwks_path: str, stored: StoredDocuments) -> Mismat
 
 
 def _path_below(issuer: str, uri: str) -> str | None:
-    """The path of a key set below the issuer, None where no spec.jwksPath leads to it."""
+    """Return the path of the key set at `uri` below the issuer, None where no spec.jwksPath leads to that URL."""
     base = f"{issuer.removesuffix('/')}/"
     path = uri.removeprefix(base)
     below = uri.startswith(base) and path != DISCOVERY_PATH and not path.endswith("/")
@@ -69,5 +69,5 @@ def _path_below(issuer: str, uri: str) -> str | None:
 
 
 def _shown(text: str) -> str:
-    """A foreign string as it may stand in a message, long enough to show a difference at its end."""
+    """Return a foreign string as it may stand in a message, long enough to show a difference at its end."""
     return quoted_to(_LONGEST_SHOWN, text)
