@@ -1,4 +1,4 @@
-"""What is to be stored, how that differs from what is stored, and in which order to write it.
+"""This module plans both documents, compares them with the stored ones, and orders the writes.
 
 Every write raises the ledger's serial, and the serial is part of the mark that is compared. So a caller asks first, with
 the ledger's present serial, and raises it only when there is something to write::
@@ -10,8 +10,8 @@ the ledger's present serial, and raises it only when there is something to write
         for write in plan_writes(planned.under(mark_with(ledger.serial)), stored, differing):
             ...
 
-An unchanged set thus costs no write, and a write that was lost after the serial was raised is made up for, since the
-stored serial is then the lower one.
+An unchanged set thus costs no write. A write that was lost after the ledger was saved is made up for, because the stored
+serial is then lower than the ledger's.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ CONTENT_TYPE = "application/json"
 
 @dataclass(frozen=True, slots=True)
 class PlannedDocuments:
-    """Both documents as they are to be stored, the key set below the store's prefix at `jwks_path`."""
+    """Planned documents are both documents to store; the key set goes to `jwks_path` below the store's prefix."""
 
     jwks_path: str
     keys: tuple[PublicKey, ...]
@@ -42,7 +42,7 @@ class PlannedDocuments:
     jwks: Document
 
     def under(self, mark: OwnerMark) -> PlannedDocuments:
-        """The same documents under another owner mark."""
+        """Return the same documents under another owner mark."""
         metadata = mark.to_metadata()
         return replace(
             self,
@@ -52,7 +52,7 @@ class PlannedDocuments:
 
 
 class WriteReason(StrEnum):
-    """Why a document is written; the first that applies."""
+    """A write reason says why a document is written; of several reasons the first counts."""
 
     CREATED = "there is none"
     KEYS_CHANGED = "the keys changed"
@@ -65,7 +65,7 @@ class WriteReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A document, by its path, that is not stored as planned."""
+    """A difference names a document that is not stored as planned, by its path, and says why."""
 
     path: str
     reason: WriteReason
@@ -73,7 +73,7 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """One compare-and-swap: store `document` at `path` if its version is still `expected_version` (None: absent)."""
+    """A write is one compare-and-swap: store `document` at `path` while the version there is `expected_version` (None: absent)."""
 
     path: str
     document: Document
@@ -82,14 +82,18 @@ class Write:
 
 
 def cache_control(max_age: timedelta) -> str:
-    """The Cache-Control of both documents; never absent, for some verifiers then cache up to 24 h."""
+    """Return the Cache-Control of both documents. Without this header some verifiers cache up to 24 h."""
     return f"public, max-age={max_age // timedelta(seconds=1)}"
 
 
 def plan_documents(
     issuer: str, jwks_path: str, keys: Sequence[PublicKey], *, cache_max_age: timedelta, mark: OwnerMark
 ) -> PlannedDocuments:
-    """Both documents for these keys in this order; raises KeyRefusedError(NoUsableKey) when there are none (R6)."""
+    """Return both documents for these keys, in this order.
+
+    Raises:
+        KeyRefusedError: NoUsableKey, for no keys (R6).
+    """
 
     def document(body: bytes) -> Document:
         return Document(body, CONTENT_TYPE, cache_control(cache_max_age), mark.to_metadata())
@@ -100,7 +104,7 @@ def plan_documents(
 
 
 def differences(planned: PlannedDocuments, stored: StoredDocuments) -> tuple[Difference, ...]:
-    """What is not stored as planned, the mark's serial included: plan with the serial that the ledger has now."""
+    """Return what is not stored as planned. The mark counts too, so plan with the serial that the ledger has now."""
     found = ((planned.jwks_path, _why_jwks(planned, stored)), (DISCOVERY_PATH, _why_discovery(planned, stored)))
     return tuple(Difference(path, reason) for path, reason in found if reason is not None)
 
@@ -108,11 +112,11 @@ def differences(planned: PlannedDocuments, stored: StoredDocuments) -> tuple[Dif
 def plan_writes(
     planned: PlannedDocuments, stored: StoredDocuments, differing: Sequence[Difference]
 ) -> tuple[Write, ...]:
-    """The writes that make the stored documents the planned ones, in order, once they are known to be `differing`.
+    """Return the writes that make the `differing` stored documents the planned ones, in their order.
 
-    `planned` bears the raised serial, for which the other document is written too. Growing, and on the first publication:
-    the key set first, so that the discovery document never exists without the keys it names. Shrinking: the discovery
-    document first.
+    `planned` bears the raised serial, for which the other document is written too. A set that grows, and a first one, is
+    written before the discovery document, so that the discovery document never exists without the keys it names. A set
+    that shrinks is written after the discovery document.
     """
     reasons = {difference.path: difference.reason for difference in differing}
     jwks = _write(planned.jwks_path, planned.jwks, stored.jwks, reasons)
@@ -145,7 +149,7 @@ def _why_discovery(planned: PlannedDocuments, stored: StoredDocuments) -> WriteR
 
 
 def _why(planned: Document, stored: StoredDocument | None) -> WriteReason | None:
-    """Compare everything that a reader sees and the mark; foreign metadata is not ours to judge."""
+    """Compare everything that a reader sees, and the owner mark. Metadata of others is not compared."""
     if stored is None:
         return WriteReason.CREATED
     found = stored.document
@@ -162,7 +166,7 @@ def _why(planned: Document, stored: StoredDocument | None) -> WriteReason | None
 
 
 def _shrinks(planned: PlannedDocuments, stored: StoredDocuments) -> bool:
-    """Whether both exist and keys only leave; a set that cannot be read counts as growing."""
+    """Tell whether both documents exist and keys only leave; a set that cannot be read counts as growing."""
     if stored.discovery is None or stored.jwks is None or stored.jwks.document.body == planned.jwks.body:
         return False
     return frozenset(stored.keys) > frozenset(planned.keys)
