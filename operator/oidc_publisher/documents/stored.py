@@ -1,4 +1,4 @@
-"""Both documents as a store holds them. What their bytes say is parsed here, and once."""
+"""Stored documents are both documents as a store holds them. Their bytes are parsed here alone, and once."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ from oidc_publisher.keys.strictjson import MAX_DOCUMENT_BYTES
 
 @dataclass(frozen=True)
 class StoredDocuments:
-    """Both documents as one reading of the store gave them; None each where there is none.
+    """Stored documents are the result of one read of the store; each document is None where there is none.
 
-    `error` is set when they could not be read. Bytes are parsed when a member is first asked for, and never again.
+    `error` is set where a document could not be read, and both are None then. The bytes are parsed when a step first asks
+    for a member that needs it, and never again.
     """
 
     discovery: StoredDocument | None = None
@@ -32,12 +33,12 @@ class StoredDocuments:
 
     @property
     def left_out(self) -> tuple[str, ...]:
-        """What is said of each member of the stored key set that is no usable key, or of bytes that are no key set."""
+        """Why each other member of the stored key set is no usable key, or why the bytes are no key set."""
         return self._key_set.left_out
 
     @cached_property
     def discovery_content(self) -> Discovery | DocumentInvalidError | None:
-        """The stored discovery document as read, or why it cannot be read; None where there is none."""
+        """The content of the stored discovery document, or the error of reading the content; None without a document."""
         if self.discovery is None:
             return None
         try:
@@ -47,30 +48,31 @@ class StoredDocuments:
 
     @cached_property
     def discovery_mark(self) -> OwnerMark | None:
-        """The owner mark of the discovery document, None where nobody signed."""
+        """The owner mark of the discovery document, None without a mark."""
         return OwnerMark.read(self.discovery.document.metadata) if self.discovery else None
 
     @cached_property
     def jwks_mark(self) -> OwnerMark | None:
-        """The owner mark of the key set, None where nobody signed."""
+        """The owner mark of the key set, None without a mark."""
         return OwnerMark.read(self.jwks.document.metadata) if self.jwks else None
 
     @property
     def owners(self) -> tuple[str, ...]:
-        """The owner of each document that is there, the key set's first; empty for one that nobody signed."""
+        """The owner of each document that exists, the key set's first; empty for a document without a mark."""
         pairs = ((self.jwks, self.jwks_mark), (self.discovery, self.discovery_mark))
         return tuple(mark.owner if mark else "" for document, mark in pairs if document is not None)
 
     def marks_of(self, owner: str) -> tuple[OwnerMark, ...]:
-        """The marks that bear this owner's name, the key set's last."""
+        """Return the marks with this owner's name, the key set's last."""
         marks = (self.discovery_mark, self.jwks_mark)
         return tuple(mark for mark in marks if mark is not None and mark.owner == owner)
 
     @cached_property
     def _key_set(self) -> KeySet:
-        """The stored key set.
+        """The content of the stored key set.
 
-        A set that bears an owner mark is read up to the store's limit, not to the probe's: it may be ours, however large.
+        A set with an owner mark is read up to the store's limit instead of the probe's, because the set may be ours,
+        however large.
         """
         if self.jwks is None:
             return KeySet((), ())
