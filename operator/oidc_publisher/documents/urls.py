@@ -1,4 +1,4 @@
-"""Where the two documents are, as relying parties compute it from the issuer's URL."""
+"""This module computes the URLs of the two documents from the issuer's URL, as relying parties do."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ DISCOVERY_PATH = ".well-known/openid-configuration"
 
 
 def discovery_url(issuer: str) -> str:
-    """The URL of the discovery document: the issuer without its one trailing slash, and the well-known path."""
+    """Return the URL of the discovery document: the issuer without its one trailing slash, and the well-known path."""
     return _below(issuer, DISCOVERY_PATH)
 
 
 def jwks_uri(issuer: str, jwks_path: str) -> str:
-    """The URL of the key set at `jwks_path` below the issuer."""
+    """Return the URL of the key set at `jwks_path` below the issuer."""
     return _below(issuer, jwks_path)
 
 
