@@ -1,4 +1,4 @@
-"""The two published documents: bytes out, bytes in, and the plan of writes between them. Pure."""
+"""This package makes and reads the two published documents, and plans the writes that mend stored ones. Pure."""
 
 from oidc_publisher.documents.discovery import Discovery, discovery_document, read_discovery
 from oidc_publisher.documents.document import MAX_BODY_BYTES, Document, StoredDocument
