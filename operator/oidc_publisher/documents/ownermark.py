@@ -1,4 +1,4 @@
-"""The owner mark: what the metadata of a stored document says of who wrote it (R9)."""
+"""The owner mark says in the metadata of a stored document who wrote the document (R9)."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ _OWNER, _SERIAL = f"{PREFIX}owner", f"{PREFIX}serial"
 _TOKEN_LIFETIME, _STALE_AGE = f"{PREFIX}token-lifetime", f"{PREFIX}stale-age"
 _NONCE = f"{PREFIX}nonce"
 
-#: For a mark whose duration somebody damaged: the default of both (rotation.md), for too long is safe and too short is not.
+#: A duration that somebody damaged counts as the default of both (rotation.md), because too long is safe and too short is not.
 _UNKNOWN_DURATION = timedelta(hours=24)
-#: The longest rotation.maxTokenLifetime that the CRD takes; a longer one is nobody's.
+#: The longest rotation.maxTokenLifetime that the CRD takes; no operator writes a longer one.
 MAX_TOKEN_LIFETIME = timedelta(hours=8784)
 #: More than 300 years in seconds, and well within a timedelta.
 _MAX_DIGITS = 10
-#: Longer than any nonce of ours; a stranger's is not carried further than that.
+#: No nonce of ours is longer; a stranger's nonce is cut to this length.
 _MAX_NONCE = 64
 
 
@@ -39,7 +39,7 @@ class OwnerMark:
     damaged_lifetime: timedelta | None = field(default=None, compare=False)
 
     def to_metadata(self) -> dict[str, str]:
-        """The mark as object metadata: lower-case names, ASCII values, durations in whole seconds rounded up."""
+        """Return the mark as object metadata: lower-case names, ASCII values, durations in whole seconds rounded up."""
         return {
             _OWNER: self.owner,
             _SERIAL: str(self.serial),
@@ -73,12 +73,12 @@ class OwnerMark:
 
 
 def owner_of(kube_system_uid: str, issuer_name: str) -> str:
-    """The owner's name: the UID of namespace kube-system stands for the cluster, the issuer's name for the object."""
+    """Return the owner's name: the UID of namespace kube-system stands for the cluster, the issuer's name for the object."""
     return f"{kube_system_uid}/{issuer_name}"
 
 
 def own_metadata(metadata: Mapping[str, str]) -> dict[str, str]:
-    """The part of an object's metadata that is ours; stores and people may add their own."""
+    """Return the part of an object's metadata that is ours; stores and people may add metadata of their own."""
     return {name: value for name, value in metadata.items() if name.startswith(PREFIX)}
 
 
