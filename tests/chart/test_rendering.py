@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from hack.gen import crd_yaml
-from oidc_publisher.cli.run import command
+from oidc_publisher.cli.run.command import command
 from oidc_publisher.controller.shard import Shard
 from tests.support import chart
 from tests.support.chart import Object, of_kind, render, the

@@ -17,6 +17,10 @@ ROLES = {
     "memory": "the implementation of the room's port in memory",
     "factory": "makes the room's implementation from the spec",
     "command": "a command's options and help",
+    "body": "what a command does, entered by its one lazy import",
+    **dict.fromkeys(
+        ("read", "plan", "publish", "prove", "report"), "a step of the pass, and the reasons that it finds"
+    ),
     "text": "the room's words for people",
     "errors": "the tree of our errors, and what a cloud's errors mean",
     "failures": "what a request that got no answer means",

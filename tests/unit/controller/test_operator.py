@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import os
 import signal
@@ -185,7 +186,7 @@ async def test_what_a_pass_has_imported_is_kept_out_of_collections(
 ) -> None:
     """A full collection walks through a cloud's library in a turn of the event loop: 25 ms each time."""
     frozen: list[bool] = []
-    monkeypatch.setattr(operator.gc, "freeze", lambda: frozen.append("cloud" in sys.modules))
+    monkeypatch.setattr(gc, "freeze", lambda: frozen.append("cloud" in sys.modules))
     monkeypatch.setattr(operator, "_the_reconciler", lambda *_: Importing(monkeypatch))
     cluster = Cluster()
     async with serving(pki) as stub:

@@ -19,7 +19,7 @@ from oidc_publisher.harmless import harmless
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class JSONResult:
     """The verdict for programs; what follows `message` is of the key that was waited for, None where nobody knows it."""
 
     name: str
@@ -52,9 +52,9 @@ def _judge(key_id: str | None) -> Judge:
     return judge_ready if key_id is None else lambda issuer, now: judge_key(issuer, key_id, now)
 
 
-def _result(name: str, key_id: str | None, verdict: Verdict) -> Result:
+def _result(name: str, key_id: str | None, verdict: Verdict) -> JSONResult:
     key = verdict.key
-    return Result(
+    return JSONResult(
         name=name,
         satisfied=verdict.answer is VerdictKind.YES,
         message=verdict.sentence,
