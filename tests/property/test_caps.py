@@ -6,7 +6,6 @@ A machine of its own with few examples, for a pass over a full ledger takes as l
 from __future__ import annotations
 
 import pytest
-from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, precondition, rule
 
@@ -15,6 +14,7 @@ from tests.property.rotator import WHO, Rotator
 from tests.simulation.cluster import NamedSource
 from tests.simulation.keypool import named_key, public_key
 from tests.simulation.world import DAY, HOUR, SECOND, started
+from tests.support.examples import about
 
 FLOOD = 100
 #: Entry numbers and seeds of flooding keys, far from those of the rotator.
@@ -82,5 +82,5 @@ class Caps(Rotator):
 
 
 TestCaps = Caps.TestCase
-TestCaps.settings = settings(max_examples=12, stateful_step_count=20)
+TestCaps.settings = about(12, stateful_step_count=20)
 TestCaps.pytestmark = [pytest.mark.timeout(0)]  # type: ignore[attr-defined]

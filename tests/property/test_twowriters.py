@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import pytest
-from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
@@ -23,6 +22,7 @@ from tests.simulation.keypool import public_key
 from tests.simulation.operatorprocess import Crash, Operator
 from tests.simulation.publicface import JWKS_PATH, Bucket
 from tests.simulation.world import HOUR, MINUTE, T0, issuer_spec, served
+from tests.support.examples import about
 
 WHO = st.integers(0, 1)
 API = "10.0.0.1:6443"
@@ -148,5 +148,5 @@ class TwoWriters(RuleBasedStateMachine):
 
 
 TestTwoWriters = TwoWriters.TestCase
-TestTwoWriters.settings = settings(max_examples=60)
+TestTwoWriters.settings = about(60)
 TestTwoWriters.pytestmark = [pytest.mark.timeout(0)]  # type: ignore[attr-defined]

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 from hypothesis import HealthCheck, Phase, settings
 
 _ALL = list(HealthCheck)
+#: How many examples a test gets that says nothing, under the profile `short`, and the fewest that any test gets.
+_SHORT, _FEWEST = 120, 5
 
 
 def load_profile() -> None:
@@ -15,7 +18,7 @@ def load_profile() -> None:
     `short` looks at the same examples in every run, so that a change is judged by itself, and `fast` at a few of them
     (`make unit`). `long` and `hunt` look for new ones, for minutes and for hours.
     """
-    for name, examples in (("fast", 12), ("short", 120)):
+    for name, examples in (("fast", 12), ("short", _SHORT)):
         settings.register_profile(
             name,
             max_examples=examples,
@@ -36,3 +39,9 @@ def load_profile() -> None:
         phases=[Phase.generate],
     )
     settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "short"))
+
+
+def about(count: int, **more: Any) -> settings:
+    """Settings for `count` examples under the profile `short`, and for as many in proportion under the others."""
+    share = settings().max_examples / _SHORT
+    return settings(max_examples=max(_FEWEST, round(count * share)), deadline=None, **more)

@@ -7,12 +7,13 @@ from collections import Counter
 from datetime import timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from oidc_publisher.controller.queue import WorkQueue
 from oidc_publisher.reconcile.passes import Gone, Outcome
 from oidc_publisher.timing.backoff import Backoff
+from tests.support.examples import about
 from tests.support.looptime import LoopClock, run_jumping
 
 KEYS = st.sampled_from(["a", "b", "c", "d"])
@@ -65,9 +66,9 @@ def _result(name: str) -> Outcome | Gone:
             return Outcome(failed=name == "failed")
 
 
-@pytest.mark.slow  # 150 histories of an event loop
+@pytest.mark.slow  # histories of an event loop, of minutes each
 @given(steps=STEPS, runs=RUNS, limit=st.integers(1, 3))
-@settings(max_examples=150, deadline=None)
+@about(150)
 def test_every_change_is_seen_by_a_run_that_began_after_it(
     steps: list[tuple[str, ...]], runs: list[tuple[float, str]], limit: int
 ) -> None:

@@ -11,12 +11,13 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PrivateFormat, pkcs12
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from oidc_publisher.findings import Reason
 from oidc_publisher.keys import EntryReading, KeyDefect, PublicKey, read_entry
 from oidc_publisher.keys.pem import MAX_ENTRY_BYTES
+from tests.support.examples import about
 from tests.support.signingkeys import signing_key
 
 VECTORS = Path(__file__).parents[2] / "vectors" / "keys"
@@ -141,7 +142,7 @@ SOUND = [
 
 # A later release of cryptography refuses it: a defect then.
 @pytest.mark.filterwarnings("ignore:Parsed a serial number")
-@settings(deadline=None, max_examples=300)
+@about(300)
 @example(SOUND[3], [(48, 47)])  # serial number 0, of which cryptography warns
 @given(st.sampled_from(SOUND), st.lists(st.tuples(st.integers(0, 700), st.integers(0, 255)), min_size=1, max_size=4))
 def test_whatever_comes_a_reading_comes_out(sound: bytes, damage: list[tuple[int, int]]) -> None:

@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from oidc_publisher.errors import KeyRefusedError
 from oidc_publisher.findings import Reason
 from oidc_publisher.keys import EntryReading, PublicKey, read_cluster_jwks, to_jwk
 from oidc_publisher.keys.jwk import read_jwk
+from tests.support.examples import about
 from tests.support.signingkeys import KINDS, Kind, signing_key
 
 VECTORS = Path(__file__).parents[2] / "vectors" / "documents"
@@ -71,7 +72,7 @@ def test_the_rfcs_keys_go_round(jwk: dict[str, str]) -> None:
     assert {name: written[name] for name in jwk} == jwk
 
 
-@settings(deadline=None, max_examples=60)
+@about(60)
 @given(st.sampled_from([ec.SECP256R1(), ec.SECP384R1(), ec.SECP521R1()]), st.integers(1, 2**255))
 def test_coordinates_have_their_full_width(curve: ec.EllipticCurve, secret: int) -> None:
     """A coordinate keeps its leading zeros: P-521 has 66 bytes, half of which begin with one."""
@@ -82,7 +83,7 @@ def test_coordinates_have_their_full_width(curve: ec.EllipticCurve, secret: int)
     assert read_jwk(jwk).key == key
 
 
-@settings(deadline=None, max_examples=30)
+@about(30)
 @given(st.integers(2**2047, 2**2048 - 1), st.sampled_from([3, 17, 65537, 2**31 - 1]))
 def test_rsa_numbers_go_round(half: int, exponent: int) -> None:
     """Whatever the numbers, no octet is lost or added."""

@@ -19,11 +19,12 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
     load_pem_public_key,
 )
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from oidc_publisher.findings import Reason
 from oidc_publisher.keys import PublicKey, read_entry, to_jwk
+from tests.support.examples import about
 from tests.support.signingkeys import signing_key
 
 VECTORS = Path(__file__).parents[2] / "vectors" / "keys"
@@ -239,7 +240,7 @@ EDIT = st.tuples(
 )
 
 
-@settings(max_examples=600, deadline=None)
+@about(600)
 @given(st.lists(EDIT, min_size=1, max_size=2))
 @example([(0, 27, b"")])
 @example([(len(SEEN), 27, b"")])

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from oidc_publisher.api import RECONCILE_REQUESTED_AT, read_issuer
@@ -22,6 +22,7 @@ from oidc_publisher.reconcile.reconciler import Reconciler
 from tests.api_objects import good_objects
 from tests.api_objects.mutation import mutations
 from tests.support.apistub import APIStub, client_of, says, serving
+from tests.support.examples import about
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -159,7 +160,7 @@ async def test_a_plan_says_whose_object_it_is(pki: PKI) -> None:
             await living_issuer(client, "prod")
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@about(150, suppress_health_check=[HealthCheck.too_slow])
 @given(st.sampled_from(sorted(good_objects())).flatmap(lambda name: mutations(good_objects()[name])))
 def test_whatever_is_stored_is_read_or_refused_by_name(document: dict[str, Any]) -> None:
     """Nothing else is raised, so that a pass over it can always be reported."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from oidc_publisher.findings import Reason, Severity
@@ -15,6 +15,7 @@ from oidc_publisher.rotation.listing import MAX_ENTRIES
 from oidc_publisher.rotation.publishedset import MAX_KEYS_OF_A_TYPE, MAX_SET_BYTES
 from tests.simulation.rulecases import K1, K2, K3, START, numbered, state_of
 from tests.simulation.scenario import HOUR, MINUTE, Server, Source, World, key, one_server
+from tests.support.examples import about
 
 #: With a kid of so many bytes the JWK of an EC key is as long as that of an RSA-4096 key with a thumbprint.
 LONG = 640
@@ -87,7 +88,7 @@ steps = st.lists(
 )
 
 
-@settings(max_examples=20, deadline=None)
+@about(20)
 @given(steps)
 def test_r11_no_write_is_above_either_limit_and_none_is_empty(changes: list[tuple[set[int], int, bool]]) -> None:
     """Any sets of keys, one after the other, each for some hours; a signer is always among the published keys."""
