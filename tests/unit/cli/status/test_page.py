@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -16,10 +15,8 @@ from oidc_publisher.cli.options import Output
 from oidc_publisher.cli.status.page import Page, page_of
 from oidc_publisher.cli.status.text import print_page
 from oidc_publisher.cli.text.console import console_for
-from oidc_publisher.cli.text.keyids import shortened
 from oidc_publisher.cli.text.output import to_json, written
-from oidc_publisher.cli.text.times import away, both, length
-from tests.support.statuses import GONE, HOUR, MINUTE, NEW, NOW, OLD, SECOND, ago, condition, issuer, key
+from tests.support.statuses import GONE, HOUR, MINUTE, NEW, NOW, OLD, ago, condition, issuer, key
 
 BLOCKED = "https://example.com answers 403. Allow anonymous GET of both documents."
 EVENT = {"type": "Normal", "reason": "KeySafe", "note": "Key x is safe.", "eventTime": "2026-02-01T10:00:47.123456Z"}
@@ -229,35 +226,3 @@ def test_the_page_for_programs_is_stable() -> None:
     assert made["events"] == [
         {"time": "2026-02-01T10:00:47Z", "type": "Normal", "reason": "KeySafe", "message": "Key x is safe.", "count": 1}
     ]
-
-
-@pytest.mark.parametrize(
-    ("distance", "said"),
-    [
-        (timedelta(0), "0s"),
-        (47 * SECOND, "47s"),
-        (90 * MINUTE, "1h30m"),
-        (24 * HOUR + 10 * MINUTE, "24h"),
-        (49 * HOUR, "2d1h"),
-        (300 * HOUR, "12d"),
-        (59 * MINUTE + 59 * SECOND, "59m"),
-    ],
-)
-def test_lengths_are_as_exact_as_people_need(distance: timedelta, said: str) -> None:
-    """Two units where the first says little."""
-    assert length(distance) == said
-
-
-def test_times_are_absolute_and_relative() -> None:
-    """Ago, now, in."""
-    assert both(NOW, NOW) == "2026-02-01T12:00:47Z (now)"
-    assert away(NOW + HOUR, NOW) == "in 1h"
-    assert away(NOW - HOUR, NOW) == "1h ago"
-
-
-def test_key_ids_are_shortened_as_far_as_they_differ() -> None:
-    """Eight characters, or more where two begin alike; short ones stay."""
-    assert shortened(["aaaaaaaaaa", "bbbbbbbbbb"]) == {"aaaaaaaaaa": "aaaaaaaa", "bbbbbbbbbb": "bbbbbbbb"}
-    assert shortened(["aaaaaaaab1", "aaaaaaaac1"]) == {"aaaaaaaab1": "aaaaaaaab", "aaaaaaaac1": "aaaaaaaac"}
-    assert shortened(["key-1", "key-10"]) == {"key-1": "key-1", "key-10": "key-10"}
-    assert shortened([]) == {}
