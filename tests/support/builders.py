@@ -15,6 +15,8 @@ from oidc_publisher.keys import PublicKey
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
+#: What a store is given to write.
+DOCUMENT = Document(b"{}", "application/json", "public, max-age=300", {"owner": "u/prod"})
 
 
 def public_key(name: str = "a") -> PublicKey:

@@ -6,12 +6,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from oidc_publisher.stores import Document
 from oidc_publisher.stores.s3.clients import ConditionalWrites, S3Clients
 from oidc_publisher.stores.s3.store import S3Endpoint, S3Place, S3Store
 from tests.support.scripted import Script, ScriptedServer
-
-DOCUMENT = Document(b"{}", "application/json", "public, max-age=300", {"owner": "u/prod"})
 
 
 @pytest.fixture(scope="session")

@@ -18,9 +18,9 @@ from oidc_publisher.stores.gcs.store import GCSPlace, GCSStore
 from oidc_publisher.stores.port import Store
 from oidc_publisher.stores.s3.clients import S3Clients
 from oidc_publisher.stores.s3.store import S3Endpoint, S3Place, S3Store
+from tests.support.builders import DOCUMENT
 from tests.support.scripted import ObjectServer, ScriptedServer
 from tests.support.trickle import BODY, HEADERS, TricklingServer
-from tests.unit.stores.conftest import DOCUMENT
 
 if TYPE_CHECKING:
     from tests.support.pki import PKI

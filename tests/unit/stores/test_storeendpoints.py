@@ -16,8 +16,8 @@ from oidc_publisher.stores.factory import open_store
 from oidc_publisher.stores.s3.clients import S3Clients
 from oidc_publisher.stores.s3.store import S3Endpoint, S3Place, S3Store
 from oidc_publisher.stores.storeendpoints import Server, StoreEndpoints
+from tests.support.builders import DOCUMENT
 from tests.support.scripted import Answer, ScriptedServer, s3_error
-from tests.unit.stores.conftest import DOCUMENT
 
 Serve = Callable[..., ScriptedServer]
 StoreOf = Callable[..., S3Store]

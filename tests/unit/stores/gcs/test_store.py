@@ -21,9 +21,9 @@ from oidc_publisher.findings import Reason
 from oidc_publisher.stores import StoredDocument
 from oidc_publisher.stores.gcs.clients import GCSClients
 from oidc_publisher.stores.gcs.store import GCSPlace, GCSStore
+from tests.support.builders import DOCUMENT
 from tests.support.gcsscript import ObjectServer, gcs_error
 from tests.support.scripted import Answer, Request, Script, ScriptedServer
-from tests.unit.stores.conftest import DOCUMENT
 
 JWKS = "openid/v1/jwks"
 OBJECT = f"prod/{JWKS}"

@@ -11,8 +11,8 @@ import pytest
 from oidc_publisher.errors import StoreError
 from oidc_publisher.findings import Reason
 from oidc_publisher.stores.s3.store import S3Store
+from tests.support.builders import DOCUMENT
 from tests.support.scripted import Answer, ObjectServer, Request, ScriptedServer, s3_error
-from tests.unit.stores.conftest import DOCUMENT
 
 Serve = Callable[..., ScriptedServer]
 StoreOf = Callable[..., S3Store]

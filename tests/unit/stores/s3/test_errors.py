@@ -13,8 +13,8 @@ from oidc_publisher.errors import PreconditionError, StoreError
 from oidc_publisher.findings import Reason
 from oidc_publisher.stores.s3.clients import S3Clients
 from oidc_publisher.stores.s3.store import S3Endpoint, S3Place, S3Store
+from tests.support.builders import DOCUMENT
 from tests.support.scripted import Answer, ObjectServer, Request, ScriptedServer, s3_error
-from tests.unit.stores.conftest import DOCUMENT
 
 Serve = Callable[..., ScriptedServer]
 StoreOf = Callable[..., S3Store]

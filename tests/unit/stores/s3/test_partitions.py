@@ -14,7 +14,7 @@ from botocore.compat import HTTPHeaders
 
 from oidc_publisher.stores.s3.clients import S3Clients
 from oidc_publisher.stores.s3.store import S3Endpoint, S3Place, S3Store
-from tests.unit.stores.conftest import DOCUMENT
+from tests.support.builders import DOCUMENT
 
 JWKS = "openid/v1/jwks"
 #: A region of each partition, and the domain that botocore's own list of endpoints gives it.

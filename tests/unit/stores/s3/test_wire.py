@@ -10,8 +10,8 @@ from collections.abc import Callable
 import pytest
 
 from oidc_publisher.stores.s3.store import S3Store
+from tests.support.builders import DOCUMENT
 from tests.support.scripted import ObjectServer, Request, ScriptedServer
-from tests.unit.stores.conftest import DOCUMENT
 
 Serve = Callable[..., ScriptedServer]
 StoreOf = Callable[..., S3Store]
