@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import initialize, precondition, rule
 
 from oidc_publisher.keys import PublicKey
-from tests.property.rotator import WHO, Rotator
 from tests.simulation.cluster import NamedSource
 from tests.simulation.keypool import named_key, public_key
+from tests.simulation.rotator import WHO, Rotator
 from tests.simulation.world import DAY, HOUR, SECOND, started
 from tests.support.examples import about
 

@@ -17,12 +17,12 @@ from hypothesis.stateful import precondition, rule
 
 from oidc_publisher.documents import DISCOVERY_PATH, OwnerMark, jwks_document
 from oidc_publisher.keys import PublicKey
-from tests.property.admin import Admin
-from tests.property.rotator import POOL, WAITS, WHO
+from tests.simulation.admin import Admin
 from tests.simulation.cluster import NamedSource
 from tests.simulation.keypool import public_key
 from tests.simulation.operatorprocess import OWNER, Crash, serial_of
 from tests.simulation.publicface import JWKS_PATH
+from tests.simulation.rotator import POOL, WAITS, WHO
 from tests.simulation.world import DAY, HOUR, MINUTE
 
 EVIL = public_key(1000)

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import initialize, precondition, rule
 
 from oidc_publisher.api import Adoption
-from tests.property.rotator import POOL, Rotator
 from tests.simulation.keypool import public_key
 from tests.simulation.places import leave_documents
 from tests.simulation.publicface import Bucket
+from tests.simulation.rotator import POOL, Rotator
 from tests.simulation.world import DAY, started
 
 THEIRS = (public_key(2001), public_key(2002))
