@@ -81,13 +81,13 @@ def conditions(findings: Iterable[Finding], facts: Facts) -> tuple[Condition, ..
 def refused_conditions(refusal: Finding, facts: Facts) -> tuple[Condition, ...]:
     """The conditions of an object that cannot be read: Ready is False and Stalled, and nothing else is known of it."""
     before = {c.type: c for c in facts.previous}
-    ready = _make(ConditionType.READY, ConditionStatus.FALSE, refusal.reason, refusal.sentence, facts)
+    ready = _told(ConditionType.READY, ConditionStatus.FALSE, refusal, facts)
     steps = [
-        _make(kind, ConditionStatus.UNKNOWN, refusal.reason, refusal.sentence, facts)
+        _told(kind, ConditionStatus.UNKNOWN, refusal, facts)
         for kind in (*CONDITION_ORDER, ConditionType.SAFE_TO_SIGN)
         if facts.mints or kind is not ConditionType.TOKEN_ACCEPTED
     ]
-    stalled = _make(ConditionType.STALLED, ConditionStatus.TRUE, refusal.reason, refusal.sentence, facts)
+    stalled = _told(ConditionType.STALLED, ConditionStatus.TRUE, refusal, facts)
     return tuple(_settled(c, before) for c in (ready, *steps, stalled))
 
 
@@ -106,11 +106,9 @@ def _suspended(facts: Facts, before: Mapping[ConditionType, Condition]) -> tuple
 
 
 def _cause(kind: ConditionType, findings: Sequence[Finding], facts: Facts) -> Condition:
-    worst = most_important(f for f in findings if f.condition is kind)
-    if worst is not None and worst.severity is Severity.CRITICAL:
-        return _make(kind, ConditionStatus.FALSE, worst.reason, worst.sentence, facts)
-    if worst is not None and worst.unknown:
-        return _make(kind, ConditionStatus.UNKNOWN, worst.reason, worst.sentence, facts)
+    broken = _broken(kind, findings, facts)
+    if broken is not None:
+        return broken
     if kind in facts.achieved:
         return _make(kind, ConditionStatus.TRUE, Reason.Succeeded, facts.achieved[kind], facts)
     message = facts.skipped.get(kind, CATALOGUE[Reason.Progressing].meaning)
@@ -119,12 +117,9 @@ def _cause(kind: ConditionType, findings: Sequence[Finding], facts: Facts) -> Co
 
 def _safe_to_sign(findings: Sequence[Finding], facts: Facts) -> Condition:
     kind = ConditionType.SAFE_TO_SIGN
-    plan = [f for f in findings if f.condition is kind]
-    worst = most_important(plan)
-    if worst is not None and worst.severity is Severity.CRITICAL:
-        return _make(kind, ConditionStatus.FALSE, worst.reason, worst.sentence, facts)
-    if worst is not None and worst.unknown:
-        return _make(kind, ConditionStatus.UNKNOWN, worst.reason, worst.sentence, facts)
+    broken = _broken(kind, findings, facts)
+    if broken is not None:
+        return broken
     if facts.may_sign is None:
         return _make(
             kind,
@@ -138,9 +133,9 @@ def _safe_to_sign(findings: Sequence[Finding], facts: Facts) -> Condition:
             kind, ConditionStatus.TRUE, Reason.Succeeded, facts.achieved.get(kind, "Every listed key may sign."), facts
         )
     for reason in (Reason.KeyUnlistedSomewhere, Reason.PrePublishing, Reason.KeyWithdrawn):
-        keeps = most_important(f for f in plan if f.reason is reason)
+        keeps = most_important(f for f in findings if f.reason is reason)
         if keeps is not None:
-            return _make(kind, ConditionStatus.FALSE, reason, keeps.sentence, facts)
+            return _told(kind, ConditionStatus.FALSE, keeps, facts)
     entry = CATALOGUE[Reason.PrePublishing]
     message = f"{facts.skipped.get(kind, entry.meaning)} {entry.hint}"
     return _make(kind, ConditionStatus.FALSE, Reason.PrePublishing, message, facts)
@@ -153,7 +148,7 @@ def _ready(
     own = most_important(f for f in findings if f.condition is kind)
     if own is not None and own.severity is Severity.CRITICAL:
         status = ConditionStatus.UNKNOWN if own.unknown else ConditionStatus.FALSE
-        return _make(kind, status, own.reason, own.sentence, facts)
+        return _told(kind, status, own, facts)
     for condition in causes:
         if condition.status is ConditionStatus.FALSE:
             return _make(kind, ConditionStatus.FALSE, condition.reason, condition.message, facts)
@@ -183,6 +178,21 @@ def _settled_progress(
     stalled = ready.status is ConditionStatus.FALSE and any(f.stalled and f.reason is ready.reason for f in findings)
     kind = ConditionType.STALLED if stalled else ConditionType.RECONCILING
     return (_settled(_make(kind, ConditionStatus.TRUE, ready.reason, ready.message, facts), before),)
+
+
+def _broken(kind: ConditionType, findings: Iterable[Finding], facts: Facts) -> Condition | None:
+    """The condition where a finding makes it False or Unknown, None where none does."""
+    worst = most_important(f for f in findings if f.condition is kind)
+    if worst is not None and worst.severity is Severity.CRITICAL:
+        return _told(kind, ConditionStatus.FALSE, worst, facts)
+    if worst is not None and worst.unknown:
+        return _told(kind, ConditionStatus.UNKNOWN, worst, facts)
+    return None
+
+
+def _told(kind: ConditionType, status: ConditionStatus, finding: Finding, facts: Facts) -> Condition:
+    """The condition that a finding names; its one text says what is wrong and what to do."""
+    return _make(kind, status, finding.reason, finding.sentence, facts)
 
 
 def _make(kind: ConditionType, status: ConditionStatus, reason: Reason, message: str, facts: Facts) -> Condition:

@@ -8,18 +8,19 @@ from datetime import datetime
 from enum import StrEnum
 from http import HTTPStatus
 
+from oidc_publisher.api import StatusFinding
 from oidc_publisher.cli.plan.basis import Basis
 from oidc_publisher.cli.plan.caveats import caveats_of
 from oidc_publisher.cli.plan.decision import Decided, Refused
 from oidc_publisher.cli.plan.diff import unified_diff, what_changes
 from oidc_publisher.cli.plan.keys import KeyChange, key_changes
-from oidc_publisher.cli.status.page import FindingLine
 from oidc_publisher.cli.wait.verdict import SUSPENDED
 from oidc_publisher.documents import DISCOVERY_PATH, StoredDocument
 from oidc_publisher.errors import FetchError
 from oidc_publisher.findings import Finding, Reason, most_important, sorted_findings
 from oidc_publisher.probe import Fetched, Look, key_sets
 from oidc_publisher.reconcile.plan import Decision
+from oidc_publisher.reconcile.status.findings import status_finding
 from oidc_publisher.rotation import Pass
 from oidc_publisher.wording import counted
 
@@ -76,7 +77,7 @@ class Preview:
     more: bool = False
     distribution: str = ""
     keys: tuple[KeyChange, ...] = ()
-    findings: tuple[FindingLine, ...]
+    findings: tuple[StatusFinding, ...]
     events: tuple[Note, ...] = ()
 
 
@@ -122,7 +123,7 @@ def _head(basis: Basis, result: Result, sentence: str, findings: tuple[Finding, 
         sentence=sentence,
         object=basis.sentence,
         issuer_url=basis.issuer.spec.issuer_url,
-        findings=_findings(findings),
+        findings=tuple(map(status_finding, sorted_findings(findings))),
     )
 
 
@@ -193,10 +194,3 @@ def _public(look: Look) -> str:
 def _reported(decided: Decided, *, mints: bool) -> tuple[Finding, ...]:
     """The findings; that there was no ServiceAccount to mint for is this command's doing, and said as a caveat."""
     return tuple(f for f in decided.findings if mints or f.reason is not Reason.TokenRequestFailed)
-
-
-def _findings(found: tuple[Finding, ...]) -> tuple[FindingLine, ...]:
-    return tuple(
-        FindingLine(f.reason.value, f.severity.value, f.subject, f.message, f.advice, None)
-        for f in sorted_findings(found)
-    )

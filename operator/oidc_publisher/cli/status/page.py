@@ -27,18 +27,6 @@ class ConditionLine:
 
 
 @dataclass(frozen=True, slots=True)
-class FindingLine:
-    """A failed check; `advice` is what to do, empty where a former version of the operator has put it into the message."""
-
-    reason: str
-    severity: str
-    subject: str
-    message: str
-    advice: str
-    since_time: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
 class KeyLine:
     """A key of the ledger."""
 
@@ -94,7 +82,7 @@ class Page:
     last_change_time: datetime | None
     caveats: tuple[str, ...]
     conditions: tuple[ConditionLine, ...]
-    findings: tuple[FindingLine, ...]
+    findings: tuple[StatusFinding, ...]
     keys: tuple[KeyLine, ...]
     next_deadline: KeyDeadline | None
     events: tuple[EventLine, ...] | None
@@ -123,7 +111,7 @@ def page_of(
         last_change_time=publication.last_change_time if publication else None,
         caveats=caveats,
         conditions=lines,
-        findings=tuple(_finding(finding) for finding in status.findings),
+        findings=status.findings,
         keys=tuple(_key(key, issuer) for key in status.keys),
         next_deadline=_next_deadline(status.keys, now),
         events=None if events is None else _newest(events),
@@ -146,17 +134,6 @@ def _caveats(issuer: OIDCIssuer, now: datetime) -> Iterator[str]:
     expires = proof_expires(issuer)
     if ready.status == "True" and expires is not None and expires < now:
         yield "The last proof is too old for an operator that runs. What follows may not be true any more."
-
-
-def _finding(finding: StatusFinding) -> FindingLine:
-    return FindingLine(
-        finding.reason,
-        finding.severity,
-        finding.subject or "",
-        finding.message,
-        finding.advice or "",
-        finding.since_time,
-    )
 
 
 def _key(key: StatusKey, issuer: OIDCIssuer) -> KeyLine:

@@ -11,8 +11,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from oidc_publisher.api import format_time
-from oidc_publisher.cli.status.page import FindingLine
+from oidc_publisher.api import StatusFinding, format_time
 from oidc_publisher.cli.text.times import away, both
 
 #: Nothing is cut or wrapped where no person reads.
@@ -98,7 +97,7 @@ def when(time: datetime | None, now: datetime) -> Text:
     return Text("-", style="dim") if time is None else Text(format_time(time)).append(f" ({away(time, now)})", "dim")
 
 
-def finding_block(finding: FindingLine, now: datetime) -> Group:
+def finding_block(finding: StatusFinding, now: datetime) -> Group:
     """A finding: what it is about, what is wrong, and what to do."""
     title = coloured(finding.severity) + Text(" ") + plain(finding.reason, "bold")
     if finding.subject and finding.subject not in finding.message:

@@ -13,7 +13,7 @@ from typing import Any
 import click
 import yaml
 
-from oidc_publisher.api import format_time
+from oidc_publisher.api import StatusFinding, format_time
 from oidc_publisher.api.common import wire_name
 from oidc_publisher.cli.options import Asking, Output
 from oidc_publisher.harmless import harmless
@@ -40,6 +40,8 @@ def to_json(value: Any) -> Any:
     if is_dataclass(value) and not isinstance(value, type):
         members = {wire_name(field.name): to_json(getattr(value, field.name)) for field in fields(value)}
         return {name: member for name, member in members.items() if member is not None and member != ""}
+    if isinstance(value, StatusFinding):
+        return value.model_dump(mode="json", by_alias=True, exclude_none=True)
     if isinstance(value, datetime):
         return format_time(value)
     if isinstance(value, StrEnum):

@@ -7,14 +7,19 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from oidc_publisher.api import OIDCIssuerStatus, StatusFinding, StatusKeyOrigin, to_status_json
+from oidc_publisher.api import OIDCIssuerStatus, StatusKeyOrigin, to_status_json
 from oidc_publisher.findings import Finding, Reason, cut_text
+from oidc_publisher.reconcile.status.findings import status_findings
 
 #: etcd takes 1.5 MiB in one request (--max-request-bytes). The rest is for annotations (256 KiB at most) and the spec.
 MAX_STATUS_BYTES = 1_200_000
 #: In a status that is too large: the findings that are kept, and the length of what each says.
 _FEW_FINDINGS, _SHORT = 8, 512
-_SUBJECT = "status"
+_LEFT_OUT = Finding.of(
+    Reason.TooManyKeys,
+    "The status has become too large for one object of the Kubernetes API: names of entries and the last findings are left out of it",
+    subject="status",
+)
 
 
 def fitted(
@@ -33,7 +38,8 @@ def fitted(
     status = _without_entry_names(status)
     if stored_bytes(to_status_json(status)) > MAX_STATUS_BYTES:
         status = _with_few_findings(status)
-    cut = status.model_copy(update={"findings": (*status.findings, _left_out(before, now))})
+    said = status_findings((_LEFT_OUT,), before.findings, now)
+    cut = status.model_copy(update={"findings": (*status.findings, *said)})
     return cut, to_status_json(cut)
 
 
@@ -69,17 +75,3 @@ def _with_few_findings(status: OIDCIssuerStatus) -> OIDCIssuerStatus:
         for finding in status.findings[:_FEW_FINDINGS]
     )
     return status.model_copy(update={"findings": findings})
-
-
-def _left_out(before: OIDCIssuerStatus, now: datetime) -> StatusFinding:
-    message = "The status has become too large for one object of the Kubernetes API: names of entries and the last findings are left out of it"
-    finding = Finding.of(Reason.TooManyKeys, message, subject=_SUBJECT)
-    known = (f.since_time for f in before.findings if (f.reason, f.subject) == (finding.reason, finding.subject))
-    return StatusFinding(
-        reason=str(finding.reason),
-        severity=str(finding.severity),
-        subject=finding.subject,
-        message=finding.message,
-        advice=finding.advice,
-        since_time=next(known, None) or now.replace(microsecond=0),
-    )

@@ -10,7 +10,6 @@ from oidc_publisher.api import (
     OIDCIssuer,
     OIDCIssuerStatus,
     StatusCondition,
-    StatusFinding,
     StatusPublication,
 )
 from oidc_publisher.findings import (
@@ -22,18 +21,14 @@ from oidc_publisher.findings import (
     Facts,
     Finding,
     Reason,
-    Severity,
     conditions,
     cut_text,
     refused_conditions,
     sorted_findings,
 )
-from oidc_publisher.harmless import harmless
+from oidc_publisher.reconcile.status.findings import read_findings, status_findings
 from oidc_publisher.reconcile.status.ledger import keys_of, ledger_of
 from oidc_publisher.rotation import Advance, Ledger, coarse, signing_key_ids, whole_second
-
-#: status.findings holds at most so many findings, root cause first.
-MAX_FINDINGS = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +67,7 @@ def summarise(issuer: OIDCIssuer, summary: Summary, now: datetime) -> OIDCIssuer
             "observed_generation": issuer.metadata.generation,
             "last_handled_reconcile_at": issuer.reconcile_requested_at or known.last_handled_reconcile_at,
             "conditions": tuple(_condition(condition) for condition in settled),
-            "findings": _findings(found, known.findings, now),
+            "findings": status_findings(found, known.findings, now),
             "issuer_url": summary.served.issuer_url or known.issuer_url,
             "jwks_uri": summary.served.jwks_uri or known.jwks_uri,
             "publication": summary.publication or known.publication,
@@ -91,7 +86,7 @@ def refused(
         update={
             "observed_generation": generation,
             "conditions": tuple(_condition(condition) for condition in refused_conditions(refusal, facts)),
-            "findings": _findings((refusal,), known.findings, now),
+            "findings": status_findings((refusal,), known.findings, now),
         }
     )
 
@@ -118,12 +113,12 @@ def with_plan(status: OIDCIssuerStatus, issuer: OIDCIssuer, plan: Advance, now: 
     facts = _facts(issuer, Summary(achieved=said, skipped=said, may_sign=plan.may_sign), now)
     safe = next(c for c in conditions(plan.findings, facts) if c.type is kind)
     others = [c for c in status.conditions if c.type != kind]
-    kept = (f for f in _read_findings(status.findings) if f.condition is not kind)
+    kept = (f for f in read_findings(status.findings) if f.condition is not kind)
     found = sorted_findings((*kept, *(f for f in plan.findings if f.condition is kind)))
     return status.model_copy(
         update={
             "conditions": (*others, _condition(safe)),
-            "findings": _findings(found, status.findings, now),
+            "findings": status_findings(found, status.findings, now),
         }
     )
 
@@ -174,31 +169,6 @@ def _condition(condition: Condition) -> StatusCondition:
         last_transition_time=condition.last_transition_time,
         reason=str(condition.reason),
         message=cut_text(condition.message, MAX_SENTENCE),
-    )
-
-
-def _read_findings(known: Iterable[StatusFinding]) -> Iterable[Finding]:
-    """Return the findings of an earlier pass, without reasons that this version does not know."""
-    for finding in known:
-        try:
-            reason, severity = Reason(finding.reason), Severity(finding.severity)
-        except ValueError:
-            continue
-        yield Finding(reason, severity, finding.subject or "", finding.message, finding.advice or "")
-
-
-def _findings(found: tuple[Finding, ...], known: tuple[StatusFinding, ...], now: datetime) -> tuple[StatusFinding, ...]:
-    since = {(f.reason, f.subject or ""): f.since_time for f in known}
-    return tuple(
-        StatusFinding(
-            reason=str(finding.reason),
-            severity=str(finding.severity),
-            subject=harmless(finding.subject) or None,
-            message=finding.message,
-            advice=finding.advice or None,
-            since_time=since.get((str(finding.reason), harmless(finding.subject))) or now.replace(microsecond=0),
-        )
-        for finding in found[:MAX_FINDINGS]
     )
 
 

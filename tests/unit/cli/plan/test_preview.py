@@ -181,7 +181,7 @@ def test_documents_of_another_key_set_path_are_refused_before_anything_is_applie
     assert shown.result == "Refused"
     assert shown.sentence.startswith("DocumentsOfAnotherIssuer: ")
     finding = next(f for f in shown.findings if f.reason == "DocumentsOfAnotherIssuer")
-    assert "spec.jwksPath: keys.json" in finding.advice
+    assert "spec.jwksPath: keys.json" in (finding.advice or "")
     assert shown.sentence == f"DocumentsOfAnotherIssuer: {finding.message}"
     assert to_json(shown)["findings"][0]["advice"] == finding.advice
 
