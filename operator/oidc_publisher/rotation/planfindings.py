@@ -53,7 +53,7 @@ def _about_materials(ledger: Ledger, seen: Pass) -> Iterator[Finding]:
             yield Finding.of(Reason.KeyMaterialChanged, message, subject=key_id)
     for entry in ledger.keys:
         if entry.material_changed and len(materials[entry.key_id]) == 1:
-            message = f"Key ID {entry.key_id} stands for another key than before, which copies of older key sets lack; all is well {_from(entry)}"
+            message = f"Key ID {entry.key_id} stands for another key than before, which copies of older key sets lack; all is well {_from(entry, seen)}"
             yield Finding.of(Reason.KeyMaterialChanged, message, subject=entry.key_id)
 
 
@@ -122,7 +122,7 @@ def _about_key(entry: LedgerKey, ledger: Ledger, seen: Pass) -> Iterator[Finding
     if entry.signed_before_safe and not entry.known_to_caches and entry.unused_since_time is None:
         yield Finding.of(
             Reason.SignedBeforeSafe,
-            f"Key {key_id} signed before it was safe; all is well {_from(entry)}",
+            f"Key {key_id} signed before it was safe; all is well {_from(entry, seen)}",
             subject=key_id,
         )
     elif listed and not entry.known_to_caches and not signs:
@@ -145,15 +145,24 @@ def _about_key(entry: LedgerKey, ledger: Ledger, seen: Pass) -> Iterator[Finding
 
 def _waits(entry: LedgerKey, seen: Pass) -> str:
     if entry.safe_to_sign_time is not None:
-        return f"Key {entry.key_id} is safe to sign with {_from(entry)}{_aged(entry, seen)}"
+        aged = "" if _overdue(entry, seen) else _aged(entry, seen)
+        return f"Key {entry.key_id} is safe to sign with {_from(entry, seen)}{aged}"
     where = "published" if entry.published_time is None else "at the public URL"
     return f"Key {entry.key_id} is not {where} yet, so nobody can say from when it is safe to sign with"
 
 
-def _from(entry: LedgerKey) -> str:
-    if entry.safe_to_sign_time is not None:
-        return f"from {stamp(entry.safe_to_sign_time)}"
-    return "some time after it is seen at the public URL"
+def _from(entry: LedgerKey, seen: Pass) -> str:
+    """From when every cache knows the key. Its time alone is not enough: R3 wants a pass that sees the key after it."""
+    if entry.safe_to_sign_time is None:
+        return "some time after it is seen at the public URL"
+    time = stamp(entry.safe_to_sign_time)
+    if _overdue(entry, seen):
+        return f"as soon as the public URL shows it again (its time came at {time})"
+    return f"from {time}"
+
+
+def _overdue(entry: LedgerKey, seen: Pass) -> bool:
+    return entry.safe_to_sign_time is not None and seen.instant >= entry.safe_to_sign_time
 
 
 def _aged(entry: LedgerKey, seen: Pass) -> str:

@@ -144,8 +144,10 @@ def _safe(key: KeyLine, now: datetime) -> Text:
     if key.safe_since_time is not None and not key.unlisted_by:
         return plain("since ", "green") + when(key.safe_since_time, now)
     text = plain("no", "yellow")
-    if key.safe_to_sign_time is not None and not (key.unlisted_by and key.safe_to_sign_time <= now):
+    if key.safe_to_sign_time is not None and key.safe_to_sign_time > now:
         text = plain("from ", "yellow") + when(key.safe_to_sign_time, now)
+    elif key.safe_to_sign_time is not None and not key.unlisted_by:
+        text = plain("as soon as the public URL shows it", "yellow")
     if key.unlisted_by:
         text.append_text(plain(f", {', '.join(key.unlisted_by)} does not list it", "yellow"))
     return text.append(", but it signed", style="bold red") if key.signed_before_safe else text

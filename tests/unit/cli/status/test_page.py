@@ -55,6 +55,14 @@ def test_in_a_pipe_every_key_is_one_line() -> None:
     assert "2026-02-01T16:00:47Z (in 4h)" in "".join(gone)
 
 
+def test_a_time_that_has_come_is_no_permission() -> None:
+    """The key has to be seen at the public URL once more: no column says "from" a time in the past."""
+    lines = text(page(issuer(keys=[key(NEW, "Served", safeToSignTime=ago(HOUR))])))
+    (line,) = (line for line in lines if line.startswith(f"  {NEW[:8]}"))
+    assert "as soon as the public URL shows it" in line
+    assert "from " not in line
+
+
 def test_the_header_says_who_signs_and_what_comes_next() -> None:
     """Before anything else."""
     lines = text(page(issuer()))
