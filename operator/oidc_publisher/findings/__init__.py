@@ -5,7 +5,7 @@ from oidc_publisher.findings.conditions import Condition, ConditionStatus, Facts
 from oidc_publisher.findings.finding import (
     MAX_SENTENCE,
     Finding,
-    cut_text,
+    clipped,
     joined,
     most_important,
     sorted_findings,
@@ -23,8 +23,8 @@ __all__ = [
     "Finding",
     "Reason",
     "Severity",
+    "clipped",
     "conditions",
-    "cut_text",
     "joined",
     "most_important",
     "refused_conditions",

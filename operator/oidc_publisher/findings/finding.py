@@ -38,8 +38,8 @@ class Finding:
 
     def __post_init__(self) -> None:
         """Make message and advice harmless, and no longer than anybody reads."""
-        object.__setattr__(self, "message", cut_text(harmless(self.message), MAX_MESSAGE))
-        object.__setattr__(self, "advice", cut_text(harmless(self.advice), MAX_ADVICE))
+        object.__setattr__(self, "message", clipped(harmless(self.message), MAX_MESSAGE))
+        object.__setattr__(self, "advice", clipped(harmless(self.advice), MAX_ADVICE))
 
     @classmethod
     def of(
@@ -81,7 +81,7 @@ def joined(message: str, advice: str | None) -> str:
     return f"{message} {advice}" if advice else message
 
 
-def cut_text(text: str, most: int) -> str:
+def clipped(text: str, most: int) -> str:
     """`text`, cut where it is longer than `most` characters."""
     return text if len(text) <= most else f"{text[: most - 3]}..."
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from oidc_publisher.api import OIDCIssuerStatus, StatusKeyOrigin, to_status_json
-from oidc_publisher.findings import Finding, Reason, cut_text
+from oidc_publisher.findings import Finding, Reason, clipped
 from oidc_publisher.reconcile.status.findings import status_findings
 
 #: etcd takes 1.5 MiB in one request (--max-request-bytes). The rest is for annotations (256 KiB at most) and the spec.
@@ -68,8 +68,8 @@ def _with_few_findings(status: OIDCIssuerStatus) -> OIDCIssuerStatus:
     findings = tuple(
         finding.model_copy(
             update={
-                "message": cut_text(finding.message, _SHORT),
-                "advice": cut_text(finding.advice, _SHORT) if finding.advice else None,
+                "message": clipped(finding.message, _SHORT),
+                "advice": clipped(finding.advice, _SHORT) if finding.advice else None,
             }
         )
         for finding in status.findings[:_FEW_FINDINGS]

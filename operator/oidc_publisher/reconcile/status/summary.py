@@ -21,8 +21,8 @@ from oidc_publisher.findings import (
     Facts,
     Finding,
     Reason,
+    clipped,
     conditions,
-    cut_text,
     refused_conditions,
     sorted_findings,
 )
@@ -168,7 +168,7 @@ def _condition(condition: Condition) -> StatusCondition:
         observed_generation=condition.observed_generation,
         last_transition_time=condition.last_transition_time,
         reason=str(condition.reason),
-        message=cut_text(condition.message, MAX_SENTENCE),
+        message=clipped(condition.message, MAX_SENTENCE),
     )
 
 
