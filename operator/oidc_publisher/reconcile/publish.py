@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from functools import partial
 
 from oidc_publisher.documents import DISCOVERY_PATH, StoredDocuments, Write
 from oidc_publisher.errors import PreconditionError, StoreError
 from oidc_publisher.findings import Finding, Reason
 from oidc_publisher.reconcile.ownership import Place, Stored
+from oidc_publisher.reconcile.passes import compute
 from oidc_publisher.reconcile.plan import Decision, decide
 from oidc_publisher.reconcile.ports import Ports
 from oidc_publisher.reconcile.read import Readings, read_after_write, read_stored
@@ -66,8 +67,8 @@ async def publish(
     wrote, retired = False, frozenset[str]()
     for _ in range(MAX_ROUNDS):
         place = recorder.remembering(place, ledger, readings.instant)
-        await asyncio.sleep(0)  # other passes have their turn: with a full ledger a decision takes 40 ms
-        decision = decide(recorder.issuer, ledger, readings, place, ports.target, nonce=new_nonce())
+        work = partial(decide, recorder.issuer, ledger, readings, place, ports.target, nonce=new_nonce())
+        decision = await compute(work, keys=len(ledger.keys) + readings.listed)
         intent, ledger = decision.intent, decision.intent.ledger
         retired |= _noted(recorder, decision)
         problems = (intent.problem,) if intent.problem else ()

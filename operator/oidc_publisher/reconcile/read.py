@@ -42,6 +42,11 @@ class Readings:
             return None
         return tuple(dict.fromkeys(e for endpoints in known for e in endpoints or ()))
 
+    @property
+    def listed(self) -> int:
+        """How many keys all sources listed, one key once for each of its entries."""
+        return sum(len(result.reading.listings) for result in self.sources)
+
     def with_stored(self, stored: StoredDocuments) -> Readings:
         """Return the same readings with documents that were read anew."""
         return replace(self, stored=stored)

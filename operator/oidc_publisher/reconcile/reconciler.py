@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import structlog
 
 from oidc_publisher.api import OIDCIssuer, read_issuer, read_status
 from oidc_publisher.cluster import ClusterAPI, ConflictError, get_issuer
+from oidc_publisher.cluster.answer import list_in, object_in
 from oidc_publisher.errors import ClusterError, InvalidObjectError, PublisherError
 from oidc_publisher.findings import Finding, Reason
 from oidc_publisher.reconcile.delete import end, finalizers_of, held_by_us
-from oidc_publisher.reconcile.passes import Gone, Outcome, PassLateError, in_time
+from oidc_publisher.reconcile.passes import Gone, Outcome, PassLateError, compute, in_time
 from oidc_publisher.reconcile.ports import OpenedPorts, OpenPorts, Ports
 from oidc_publisher.reconcile.prove import longest_cache_age, prove
 from oidc_publisher.reconcile.publish import Published, publish
@@ -31,10 +32,6 @@ from oidc_publisher.rotation import Ledger
 from oidc_publisher.timing.clock import Clock, SystemClock
 
 log = structlog.stdlib.get_logger(__name__)
-
-
-#: A ledger of more keys is read in a thread.
-_MANY_KEYS = 64
 
 
 def random_nonce() -> str:
@@ -104,8 +101,7 @@ class Reconciler:
 
     async def _reconcile(self, found: Mapping[str, Any]) -> Outcome:
         try:
-            # The keys of a full ledger take 100 ms when they are read for the first time, too long for the event loop.
-            issuer, ledger = await asyncio.to_thread(_read, found) if _is_large(found) else _read(found)
+            issuer, ledger = await compute(partial(_read, found), keys=_key_count(found))
         except InvalidObjectError as error:
             await self._forget(found["metadata"]["name"])
             return await self._refusals.refuse(Unreadable.of(found, error))
@@ -192,10 +188,8 @@ class Reconciler:
         return Outcome(wake_after=wake, failed=away, follows=follows)
 
 
-def _is_large(found: Mapping[str, Any]) -> bool:
-    status = found.get("status")
-    keys = status.get("keys") if isinstance(status, Mapping) else None
-    return isinstance(keys, list) and len(keys) > _MANY_KEYS
+def _key_count(found: Mapping[str, Any]) -> int:
+    return len(list_in(object_in(found, "status"), "keys"))
 
 
 def _read(found: Mapping[str, Any]) -> tuple[OIDCIssuer, Ledger]:

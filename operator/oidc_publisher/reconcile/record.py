@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from oidc_publisher.api import OIDCIssuer, OIDCIssuerStatus
 from oidc_publisher.cluster import ClusterAPI, patch_finalizers, patch_status
 from oidc_publisher.findings import Finding
 from oidc_publisher.reconcile.ownership import Place, remembering
+from oidc_publisher.reconcile.passes import compute
 from oidc_publisher.reconcile.status.eventrecorder import EventRecorder
 from oidc_publisher.reconcile.status.patch import status_patch
 from oidc_publisher.reconcile.status.publication import move_noted, saved_publication
@@ -123,11 +124,8 @@ class Recorder:
         Raises:
             ConflictError: the object was changed since it was read.
         """
-        await asyncio.sleep(0)  # other passes have their turn: the status of a full ledger takes 20 ms
-        known = self.issuer.status
-        publication = saved_publication(known.publication, ledger)
-        status = with_ledger(known, ledger).model_copy(update={"publication": publication})
-        await self._patch(with_plan(status, self.issuer, plan, self._clock.now()))
+        work = partial(_saved_status, self.issuer, ledger, plan, self._clock.now())
+        await self._patch(await compute(work, keys=len(ledger.keys)))
         self._saved.note(self.issuer, ledger, confirmed=self._confirmed)
 
     async def report(self, summary: Summary) -> None:
@@ -136,10 +134,8 @@ class Recorder:
         Raises:
             ConflictError: the object was changed since it was read.
         """
-        await asyncio.sleep(0)  # as above
-        await asyncio.sleep(0)  # as above
-        now = self._clock.now()
-        status, moved = move_noted(summarise(self.issuer, summary, now), now)
+        work = partial(_reported_status, self.issuer, summary, self._clock.now())
+        status, moved = await compute(work, keys=len((summary.ledger or self.ledger).keys))
         await self._patch(status)
         if summary.ledger is not None:
             self._saved.note(self.issuer, summary.ledger, confirmed=self._confirmed)
@@ -168,9 +164,8 @@ class Recorder:
 
     async def _patch(self, status: OIDCIssuerStatus) -> None:
         """Write the status where it differs from the status that the API server has."""
-        await asyncio.sleep(0)  # other passes have their turn: the JSON of a full ledger takes 20 ms too
-        status, wanted = fitted(status, self.issuer.status, self._clock.now())
-        patch = status_patch(self._raw_status, wanted)
+        work = partial(_patch_of, status, self.issuer.status, self._raw_status, self._clock.now())
+        status, patch = await compute(work, keys=len(status.keys))
         if not patch:
             return
         stored = await patch_status(self._hub, self.issuer.metadata.name, patch, self._resource_version)
@@ -178,3 +173,24 @@ class Recorder:
         self._raw_status = stored.get("status") or {}
         self._resource_version = stored["metadata"]["resourceVersion"]
         await self._events.changed(before, status)
+
+
+def _saved_status(issuer: OIDCIssuer, ledger: Ledger, plan: Advance, now: datetime) -> OIDCIssuerStatus:
+    known = issuer.status
+    publication = saved_publication(known.publication, ledger)
+    status = with_ledger(known, ledger).model_copy(update={"publication": publication})
+    return with_plan(status, issuer, plan, now)
+
+
+def _reported_status(
+    issuer: OIDCIssuer, summary: Summary, now: datetime
+) -> tuple[OIDCIssuerStatus, tuple[Finding, ...]]:
+    return move_noted(summarise(issuer, summary, now), now)
+
+
+def _patch_of(
+    status: OIDCIssuerStatus, known: OIDCIssuerStatus, raw: Mapping[str, Any], now: datetime
+) -> tuple[OIDCIssuerStatus, dict[str, Any]]:
+    """The status as it fits into the object, and the patch that makes it that of the API server."""
+    status, wanted = fitted(status, known, now)
+    return status, status_patch(raw, wanted)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import random
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from oidc_publisher.keys.remembering import Remembered
@@ -32,3 +35,17 @@ def test_an_error_is_raised_each_time() -> None:
     for _ in range(2):
         with pytest.raises(ValueError, match="invalid literal"):
             remembered(b"no number")
+
+
+def test_threads_may_share_it() -> None:
+    """Passes over many keys read in threads: nothing is lost, raised or kept beyond the limit."""
+    remembered = Remembered(len, limit=64)
+    documents = [b"x" * number for number in range(1, 33)]
+
+    def work(seed: int) -> bool:
+        chosen = random.Random(seed)  # noqa: S311 - no secret
+        return all(remembered(data) == len(data) for data in chosen.choices(documents, k=20_000))
+
+    with ThreadPoolExecutor(4) as threads:
+        assert all(threads.map(work, range(4)))
+    assert sum(map(len, remembered._known)) <= 64 + 4 * 32
