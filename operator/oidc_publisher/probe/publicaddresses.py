@@ -6,6 +6,7 @@ none knows 192.0.0.192 and fec0::/10 for what they are. Sources, as of 2026-11: 
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 from collections.abc import Mapping
 
@@ -57,11 +58,12 @@ _IPV4_INSIDE: Mapping[_IPv6, int] = {
 }
 
 
+@functools.lru_cache(maxsize=4096)
 def is_public(address: str) -> bool:
     """Whether relying parties anywhere can reach this address.
 
     Private, shared, loopback, link-local (with the clouds' metadata services), documentation, reserved and multicast
-    addresses are not public, and neither are IPv6 forms of them.
+    addresses are not public, and neither are IPv6 forms of them. Each visit of a pass asks twice about the same one.
     """
     parsed = ipaddress.ip_address(address.partition("%")[0])
     if isinstance(parsed, ipaddress.IPv4Address):
