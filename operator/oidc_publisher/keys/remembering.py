@@ -27,7 +27,7 @@ class Remembered(Generic[T]):
 
     def __call__(self, data: bytes) -> T:
         """The result for these bytes."""
-        result = self._known.pop(data, _NOTHING)
+        result: T = self._known.pop(data, _NOTHING)
         if result is _NOTHING:
             result = self._read(data)
             if len(data) > self._limit:
