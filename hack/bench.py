@@ -22,6 +22,7 @@ from hack.benchmark import (  # noqa: E402
     calls,
     cdn,
     console,
+    fullledger,
     gcs,
     imports,
     lifecycle,
@@ -49,6 +50,7 @@ ON_PARTS: dict[str, Callable[[Parts, Amount], Chapter]] = {
     "steady": steady.measure,
     "calls": calls.measure,
     "steps": steps.measure,
+    "full": fullledger.measure,
 }
 ALONE: dict[str, Callable[[Amount], Chapter]] = {
     "cdn": cdn.measure,

@@ -1,14 +1,12 @@
 """`oidc-publisher run` that writes down how long each step of a pass takes; the arguments are those of the command.
 
 BENCH_STEPS names the file: one line of JSON per call with the step, the wall time and the CPU time of the whole process.
-With BENCH_TURNS there is one more line for each pass: the longest turn of the event loop in it, with its CPU time alone.
 
 A step that is not where STEPS says ends the program: a figure that is missing is noticed by nobody.
 """
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import importlib
 import inspect
@@ -32,7 +30,6 @@ STEPS = {
     "report": "oidc_publisher.reconcile.reconciler:Recorder.report",
     WHOLE_PASS: "oidc_publisher.reconcile.reconciler:Reconciler.reconcile",
 }
-LONGEST_TURN = "the longest turn of the event loop"
 
 Note = Callable[[str, float, float], None]
 
@@ -67,37 +64,10 @@ def timed(step: str, work: Callable[..., Any], note: Note) -> Callable[..., Any]
     return wrapper
 
 
-class Turns:
-    """The longest turn of the event loop since it was last asked: while it lasts, nobody else has a turn."""
-
-    def __init__(self) -> None:
-        self._wall_s = self._cpu_s = 0.0
-        run = asyncio.Handle._run  # noqa: SLF001 - the one place that every turn passes through
-
-        def timed_run(handle: asyncio.Handle) -> None:
-            began, used = time.perf_counter(), time.thread_time()
-            run(handle)
-            self._cpu_s = max(self._cpu_s, time.thread_time() - used)
-            self._wall_s = max(self._wall_s, time.perf_counter() - began)
-
-        asyncio.Handle._run = timed_run  # type: ignore[method-assign, assignment] # noqa: SLF001
-
-    def take(self) -> tuple[float, float]:
-        """Its wall time and its CPU time."""
-        longest = self._wall_s, self._cpu_s
-        self._wall_s = self._cpu_s = 0.0
-        return longest
-
-
-def _instrument(file: str, turns: Turns | None) -> None:
-    def write(step: str, wall_s: float, cpu_s: float) -> None:
+def _instrument(file: str) -> None:
+    def note(step: str, wall_s: float, cpu_s: float) -> None:
         with open(file, "a", encoding="utf-8") as lines:  # noqa: PTH123 - some 30 µs
             lines.write(json.dumps({"step": step, "wall_s": wall_s, "cpu_s": cpu_s}) + "\n")
-
-    def note(step: str, wall_s: float, cpu_s: float) -> None:
-        write(step, wall_s, cpu_s)
-        if turns is not None and step == WHOLE_PASS:
-            write(LONGEST_TURN, *turns.take())
 
     for step, target in STEPS.items():
         place, name = place_of(step, target)
@@ -105,5 +75,5 @@ def _instrument(file: str, turns: Turns | None) -> None:
 
 
 if __name__ == "__main__":
-    _instrument(os.environ["BENCH_STEPS"], Turns() if os.environ.get("BENCH_TURNS") else None)
+    _instrument(os.environ["BENCH_STEPS"])
     main()

@@ -6,17 +6,15 @@ import json
 import time
 from collections import defaultdict
 from collections.abc import Container
-from dataclasses import replace
 from pathlib import Path
 
 from hack.benchmark import audit
-from hack.benchmark.figures import Chapter, Figure, Target
+from hack.benchmark.figures import Chapter, Figure
 from hack.benchmark.options import Amount
 from hack.benchmark.parts import Parts
-from hack.benchmark.stepdriver import LONGEST_TURN, STEPS, WHOLE_PASS
+from hack.benchmark.stepdriver import STEPS, WHOLE_PASS
 from hack.benchmark.watch import Watch, is_ready
 from tests.support.operatorprocess import OperatorProcess
-from tests.support.signingkeys import signing_key
 
 _DRIVER = Path(__file__).with_name("stepdriver.py")
 _NAME = "steps"
@@ -25,15 +23,8 @@ _EVERY_PASS = tuple(STEPS)
 _METHOD = """\
 The same program with a clock around each step, in the process; an issuer at rest, interval 1 s. Steps wait for servers, so
 wall time is more than CPU. The CPU is that of the whole process. The S3 server closes the connection after each answer
-here, as in all other figures; Amazon's keeps it, which saves most TLS handshakes of a pass: two more figures. The last ones
-are of an issuer with a full ledger, 512 keys in a ConfigMap, of which 101 are published: the CPU time of a pass, and of
-the longest turn of the event loop in it, for which every other issuer waits."""
+here, as in all other figures; Amazon's keeps it, which saves most TLS handshakes of a pass: the last two figures."""
 _KEPT = ("read", WHOLE_PASS)
-_FULL = 512
-_FULL_NAME = "full"
-_FULL_OBJECT = {"namespace": "default", "name": "full-ledger"}
-#: Nothing on the event loop may take longer, whatever an issuer has.
-_LONGEST_TURN = Target(50, by="median")
 #: After S3 was away: a failed pass, its repetition, and one more until all is as before.
 _RECOVERY_S = 6.0
 
@@ -60,36 +51,7 @@ def measure(parts: Parts, amount: Amount) -> Chapter:
         operator.kill()
     parts.clear()
     kept = tuple(figure for figure in kept if ", CPU" in figure.what)
-    return Chapter("Steps of a resting pass", _METHOD, (*figures, *kept, *_of_a_full_ledger(parts, amount)))
-
-
-def _of_a_full_ledger(parts: Parts, amount: Amount) -> tuple[Figure, ...]:
-    """The same of an issuer whose ledger holds as many keys as a ledger may."""
-    record = parts.folder / "full.jsonl"
-    record.unlink(missing_ok=True)
-    pems = {f"{number:03}.pub": signing_key("P-256", f"full {number}").public_pem.decode() for number in range(_FULL)}
-    kind = {"apiVersion": "v1", "kind": "ConfigMap"}
-    parts.cluster.create({**kind, "metadata": _FULL_OBJECT, "data": pems})
-    issuer = parts.issuer(_FULL_NAME, interval="1s")
-    source = {"name": "full", "configMap": {**_FULL_OBJECT, "entryPattern": r"(?P<version>[0-9]+)\.pub"}}
-    issuer["spec"]["keySources"] = [{"name": "api", "apiServer": {}}, source]
-    operator = parts.operator(driver=_DRIVER, env={"BENCH_STEPS": str(record), "BENCH_TURNS": "yes"})
-    operator.process.start()
-    try:
-        parts.create(issuer)
-        time.sleep(amount.rest_s)
-        lines = _next_lines(operator, record, amount)
-    finally:
-        operator.kill()
-    parts.clear()
-    parts.cluster.delete("v1", "ConfigMap", _FULL_OBJECT["name"], namespace=_FULL_OBJECT["namespace"])
-    found = _figures(lines, only=(WHOLE_PASS, LONGEST_TURN), where=f", {_FULL} keys")
-    turn = f"{LONGEST_TURN}, CPU, {_FULL} keys"
-    return tuple(
-        replace(figure, target=_LONGEST_TURN) if figure.what == turn else figure
-        for figure in found
-        if ", CPU" in figure.what
-    )
+    return Chapter("Steps of a resting pass", _METHOD, (*figures, *kept))
 
 
 def _next_lines(operator: OperatorProcess, record: Path, amount: Amount) -> list[str]:
