@@ -19,6 +19,7 @@ sys.path.insert(0, str(ROOT))
 
 from hack.benchmark import (  # noqa: E402
     awsclients,
+    beside,
     calls,
     cdn,
     console,
@@ -74,6 +75,8 @@ def main() -> int:
     for name, value in facts.items():
         print(f"  {name:12} {value}")
     _compile()
+    if arguments.beside is not None:
+        return _beside(arguments.beside, arguments.rounds)
     bench = Bench(options.QUICK if arguments.quick else options.FULL)
     bench.measure(set(arguments.only or (*ON_PARTS, *ALONE)))
     print(f"{time.monotonic() - began:.0f} s. Machines are noisy: compare medians of one run.")
@@ -120,6 +123,14 @@ class Bench:
             console.show(chapter)
 
 
+def _beside(program: Path, rounds: int) -> int:
+    """Measure this checkout and another one in turn, and print both; nothing is written."""
+    with tempfile.TemporaryDirectory(prefix="oidc-publisher-bench-") as folder, Parts(Path(folder)) as parts:
+        beside.show(beside.measure(parts, options.QUICK, program.resolve(), rounds))
+    print(f"Load at the end (1, 5, 15 min): {' '.join(f'{load:.2f}' for load in os.getloadavg())}")
+    return 0
+
+
 def _compile() -> None:
     """Measure compiled bytecode, as it is installed, whatever was edited since."""
     env = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
@@ -135,6 +146,13 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--only", nargs="+", choices=(*ON_PARTS, *ALONE), metavar="NAME", help=f"some of: {names}; writes no page"
     )
+    parser.add_argument(
+        "--beside",
+        type=Path,
+        metavar="PROGRAM",
+        help="measure in turn with the oidc-publisher of another checkout (PATH/.venv/bin/oidc-publisher); writes no page",
+    )
+    parser.add_argument("--rounds", type=int, default=8, help="of --beside; each takes about three minutes")
     return parser.parse_args()
 
 

@@ -46,6 +46,7 @@ class Parts:
         self._store_log = folder / "s3" / "access.log"
         self._store_log_read = 0
         self._operators = 0
+        self.program: Path | None = None
 
     def __enter__(self) -> Self:
         self.s3.start()
@@ -70,7 +71,10 @@ class Parts:
         self.s3.stop()
 
     def operator(self, *, driver: Path | None = None, env: dict[str, str] | None = None) -> OperatorProcess:
-        """An operator that has not been started; `driver` is a script that runs it in its own process."""
+        """An operator that has not been started: this checkout's, or that of `program` where one is set.
+
+        `driver` is a script that runs this checkout's in its own process.
+        """
         self._operators += 1
         operator = OperatorProcess(
             self.folder,
@@ -79,6 +83,8 @@ class Parts:
             env=self.s3.credentials | (env or {}),
             name=f"operator-{self._operators}",
         )
+        if self.program is not None:
+            operator.process.argv[0] = str(self.program)
         if driver is not None:
             operator.process.argv[:1] = [sys.executable, str(driver)]
         return operator

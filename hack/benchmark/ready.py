@@ -10,6 +10,7 @@ from hack.benchmark import audit
 from hack.benchmark.figures import Chapter, Figure, Target
 from hack.benchmark.options import Amount
 from hack.benchmark.parts import Parts
+from hack.benchmark.process import cpu_s
 from hack.benchmark.watch import Watch, is_ready
 from tests.support.operatorprocess import OperatorProcess
 
@@ -24,6 +25,7 @@ _IDLE_S = 2.0
 @dataclass(slots=True)
 class _Seen:
     took_s: list[float] = field(default_factory=list)
+    cpu_s: list[float] = field(default_factory=list)
     requests: list[Counter[str]] = field(default_factory=list)
     signed: list[Counter[str]] = field(default_factory=list)
     strangers: list[Counter[str]] = field(default_factory=list)
@@ -37,9 +39,9 @@ def measure(parts: Parts, amount: Amount) -> Chapter:
         operator = started(parts)
         try:
             time.sleep(_IDLE_S)
-            _issuer_after_issuer(parts, f"first-{turn}", 1, first)
+            _issuer_after_issuer(parts, operator, f"first-{turn}", 1, first)
             if turn == amount.first_ready - 1:
-                _issuer_after_issuer(parts, "next", amount.ready, later)
+                _issuer_after_issuer(parts, operator, "next", amount.ready, later)
         finally:
             operator.kill()
     parts.clear()
@@ -55,16 +57,17 @@ def started(parts: Parts) -> OperatorProcess:
     return operator
 
 
-def _issuer_after_issuer(parts: Parts, prefix: str, count: int, seen: _Seen) -> None:
+def _issuer_after_issuer(parts: Parts, operator: OperatorProcess, prefix: str, count: int, seen: _Seen) -> None:
     with Watch(parts.cluster) as watch:
         for number in range(count):
             name = f"{prefix}-{number}"
             parts.forget_store_calls()
-            since = time.time()
+            since, used_s = time.time(), cpu_s(operator.process.pid)
             created = parts.create(parts.issuer(name))
             event = watch.wait(lambda e, name=name: is_ready(e, name), timeout_s=30, what=f"{name} is Ready")  # type: ignore[misc]
             seen.took_s.append(max(0.0, event.at - created))
             time.sleep(0.5)
+            seen.cpu_s.append(cpu_s(operator.process.pid) - used_s)
             seen.requests.append(
                 audit.counted(r for run in parts.audit.passes(name, since=since) for r in run.requests)
             )
@@ -88,6 +91,8 @@ def _figures(first: _Seen, later: _Seen) -> list[Figure]:
     return [
         Figure("Created → Ready", "s", tuple(later.took_s), Target(0.5, by="median")),
         Figure("Created → Ready, an operator's very first", "s", tuple(first.took_s), Target(2)),
+        Figure("CPU until Ready and half a second after", "s", tuple(later.cpu_s)),
+        Figure("CPU until Ready and half a second after, the very first", "s", tuple(first.cpu_s)),
         Figure("Calls of the store until Ready", "", totals(later.signed)),
         Figure("Calls of the store until Ready, the very first", "", totals(first.signed)),
         Figure("Public reads until Ready", "", totals(later.strangers)),
