@@ -53,7 +53,10 @@ def test_without_get_kubectl_and_the_readiness_page_say_so(stage: Stage) -> None
         assert "WaitingForOperator" in described
         status, page = operator.health("/readyz")
         assert status == 503
-        assert "the operator lacks rights: get on oidcissuers.oidc-publisher.io\n" in page
+        assert (
+            "the operator lacks rights: get on oidcissuers.oidc-publisher.io (value rbac.create of the Helm chart)\n"
+            in page
+        )
         grant(stage, "get", "list", "watch")
         until(lambda: operator.health("/readyz")[0] == 200, "the operator is ready")
         stage.wait(lambda s: condition(s, "Ready") == "Unknown" and reason_of(s) == "Suspended", what="it is read")

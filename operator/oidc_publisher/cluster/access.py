@@ -28,6 +28,11 @@ class Right:
         return f"{self.verb} on {self.resource}.{GROUP}{below}"
 
 
+def grant(what: str, value: str = "rbac.create") -> str:
+    """Say what an admin has to allow, and the value of the Helm chart that allows it."""
+    return f"Allow its ServiceAccount to {what}; the Helm chart does so with {value}."
+
+
 #: Without one of these the operator can do nothing for any issuer.
 NEEDED = (Right("get"), Right("list"), Right("watch"), Right("patch", subresource="status"))
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Any
 
+from oidc_publisher.cluster.access import grant
 from oidc_publisher.cluster.answer import list_in, object_in
 from oidc_publisher.cluster.failures import with_reason
 from oidc_publisher.cluster.port import ClusterAPI
@@ -35,7 +36,7 @@ async def api_server_endpoints(client: ClusterAPI, *, timeout_s: float = 5.0) ->
             error,
             Reason.SourceForbidden,
             "The operator may not list the API servers",
-            hint="Allow its ServiceAccount to list endpointslices (discovery.k8s.io) in namespace default.",
+            hint=grant("list endpointslices (discovery.k8s.io) in namespace default"),
         ) from error
     return tuple(sorted({place for item in answer.items() for place in _places(item)}))
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from http import HTTPStatus
 from typing import Any
 
 from oidc_publisher.api import API_VERSION, KIND
+from oidc_publisher.cluster.access import grant
+from oidc_publisher.cluster.failures import with_reason
 from oidc_publisher.cluster.port import ClusterAPI
+from oidc_publisher.errors import AnswerError
 
 _CONTROLLER = "oidc-publisher.io/operator"
 #: Events of cluster-scoped objects are kept in this namespace: where kubectl looks for them.
@@ -44,7 +48,15 @@ async def post_event(
         "note": cut_note(note),
         "regarding": {"apiVersion": API_VERSION, "kind": KIND, "name": issuer["name"], "uid": issuer["uid"]},
     }
-    await client.request("POST", f"/apis/events.k8s.io/v1/namespaces/{_NAMESPACE}/events", body=body, timeout_s=5.0)
+    path = f"/apis/events.k8s.io/v1/namespaces/{_NAMESPACE}/events"
+    try:
+        await client.request("POST", path, body=body, timeout_s=5.0)
+    except AnswerError as error:
+        if error.status != HTTPStatus.FORBIDDEN:
+            raise
+        message = f"The operator may not create events in namespace {_NAMESPACE}"
+        hint = grant(f"create events (events.k8s.io) in namespace {_NAMESPACE}")
+        raise with_reason(error, error.reason, message, hint=hint) from error
 
 
 def cut_note(note: str) -> str:

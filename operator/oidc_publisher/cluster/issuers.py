@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 from oidc_publisher.api import GROUP, PLURAL, VERSION
+from oidc_publisher.cluster.access import grant
 from oidc_publisher.cluster.answer import object_in
 from oidc_publisher.cluster.failures import ObjectMissingError, with_reason
 from oidc_publisher.cluster.port import ClusterAPI
@@ -68,7 +69,17 @@ async def patch_finalizers(client: ClusterAPI, name: str, finalizers: Sequence[s
         ClusterError: it could not be written.
     """
     body = {"metadata": {"resourceVersion": resource_version, "finalizers": list(finalizers)}}
-    answer = await client.request("PATCH", _path(name), body=body, content_type="application/merge-patch+json")
+    try:
+        answer = await client.request("PATCH", _path(name), body=body, content_type="application/merge-patch+json")
+    except AnswerError as error:
+        if error.status != HTTPStatus.FORBIDDEN:
+            raise
+        raise with_reason(
+            error,
+            Reason.SourceForbidden,
+            f"The operator may not patch OIDCIssuer {name}, whose finalizer deletionPolicy Delete needs",
+            hint=grant(f"patch {PLURAL}.{GROUP}", "rbac.finalizers"),
+        ) from error
     return answer.stored_object("resourceVersion")
 
 
@@ -87,7 +98,7 @@ async def kube_system_uid(client: ClusterAPI) -> str:
             error,
             Reason.SourceForbidden,
             "The operator may not read namespace kube-system, whose UID marks the documents as this cluster's",
-            hint="Allow its ServiceAccount to get the namespace kube-system.",
+            hint=grant("get the namespace kube-system"),
         ) from error
     return str(answer.stored_object("uid")["metadata"]["uid"])
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Literal
 
+from oidc_publisher.cluster.access import grant
 from oidc_publisher.cluster.failures import ObjectMissingError, with_reason
 from oidc_publisher.cluster.port import ClusterAPI
 from oidc_publisher.errors import AnswerError
@@ -16,6 +17,8 @@ from oidc_publisher.findings import Reason
 #: The API server ends a watch after this time; the next one begins where it ended.
 _WATCH_S = 300
 _METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+#: Values of the Helm chart that list what may be read.
+_VALUES = {"ConfigMap": "rbac.configMaps", "Secret": "rbac.secrets"}
 _CHANGES = ("ADDED", "MODIFIED", "DELETED")
 
 
@@ -100,6 +103,9 @@ def _forbidden(error: AnswerError, reference: ObjectReference, verb: str) -> Ans
         error,
         Reason.SourceForbidden,
         f"The operator may not {verb} {reference}",
-        hint=f"Allow its ServiceAccount to get and watch {reference.kind.lower()}s with resourceNames "
-        f"[{reference.name}] in namespace {reference.namespace}.",
+        hint=grant(
+            f"get and watch {reference.kind.lower()}s with resourceNames [{reference.name}] in namespace "
+            f"{reference.namespace}",
+            f"{{namespace: {reference.namespace}, name: {reference.name}}} in {_VALUES[reference.kind]}",
+        ),
     )

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 
+from oidc_publisher.cluster.access import grant
 from oidc_publisher.cluster.answer import object_in
 from oidc_publisher.cluster.failures import ObjectMissingError, with_reason
 from oidc_publisher.cluster.port import ClusterAPI
@@ -84,7 +85,7 @@ async def review_token(
             error,
             Reason.TokenRequestForbidden,
             f"The operator may not review tokens at {error.subject}",
-            hint="Allow its ServiceAccount to create tokenreviews (authentication.k8s.io).",
+            hint=grant("create tokenreviews (authentication.k8s.io)"),
         ) from error
     status = object_in(answer.object(), "status")
     return TokenReview(status.get("authenticated") is True, str(status.get("error") or ""))
@@ -97,13 +98,14 @@ def _mint_failure(error: AnswerError, account: str) -> AnswerError:
             error,
             Reason.TokenRequestForbidden,
             f"The operator may not mint a token of ServiceAccount {account} at {error.subject}",
-            hint=f"Allow it to create serviceaccounts/token of {name} in namespace {namespace}.",
+            hint=grant(f"create serviceaccounts/token of {name} in namespace {namespace}"),
         )
     if isinstance(error, ObjectMissingError):
         return with_reason(
             error,
             Reason.TokenRequestFailed,
             f"ServiceAccount {account} does not exist",
-            hint="Create it, or name another one with --probe-service-account.",
+            hint="Create it, or name another one with --probe-service-account; the Helm chart creates it with "
+            "probe.serviceAccount.create and names it with probe.serviceAccount.name.",
         )
     return with_reason(error, Reason.TokenRequestFailed, error.message, hint=error.hint)

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -25,7 +26,7 @@ from oidc_publisher.controller.objectwatches import ObjectWatches
 from oidc_publisher.controller.queue import WorkQueue
 from oidc_publisher.controller.rights import RightsCheck
 from oidc_publisher.controller.settings import DEFAULT_HEALTH_ADDRESS, RunSettings
-from oidc_publisher.errors import ClusterError
+from oidc_publisher.errors import AnswerError, ClusterError
 from oidc_publisher.process import leave
 from oidc_publisher.reconcile.passes import Gone, Outcome
 from oidc_publisher.telemetry.health import (
@@ -167,7 +168,8 @@ class Operator:
         try:
             await objects_are_served(self._client)
         except ClusterError as error:
-            return error.message
+            refused = isinstance(error, AnswerError) and error.status == HTTPStatus.FORBIDDEN
+            return (await self._rights.check() if refused else None) or error.message
         return await self._rights.check()
 
     async def _check_running(self) -> str | None:

@@ -28,4 +28,4 @@ class RightsCheck:
         if not missing:
             self._good_until_s = self._monotonic() + _KEPT_S
             return None
-        return f"the operator lacks rights: {', '.join(map(str, missing))}"
+        return f"the operator lacks rights: {', '.join(map(str, missing))} (value rbac.create of the Helm chart)"

@@ -35,7 +35,7 @@ from oidc_publisher.timing.clock import Clock
 
 _HINT = (
     f"Allow its ServiceAccount get, list and watch on {PLURAL}.{GROUP}, and patch on them and on {PLURAL}.{GROUP}/status; "
-    "/readyz of the operator says which of these it lacks."
+    "the Helm chart does so with rbac.create, and /readyz of the operator says which of these it lacks."
 )
 #: The default of spec.interval, since the spec cannot be read: a status that somebody overwrites is written again.
 _AGAIN = timedelta(minutes=1)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 
 from oidc_publisher.cluster import ClusterAPI, ObjectReference, api_server_endpoints
+from oidc_publisher.cluster.access import grant
 from oidc_publisher.errors import AnswerError, ClusterError, UnreachableError
 from oidc_publisher.findings import Finding, Reason
 from oidc_publisher.keys import KeyDefect, PublicKey, read_cluster_jwks
@@ -168,7 +169,7 @@ def _failure(error: ClusterError, asked: str, *, hint: str) -> Finding:
         return Finding.of(
             Reason.SourceForbidden,
             f"The operator may not read the key set of {asked}",
-            hint="Bind ClusterRole system:service-account-issuer-discovery to its ServiceAccount or user.",
+            hint=f"{grant(f'get {JWKS_PATH}')} ClusterRole system:service-account-issuer-discovery allows it too.",
             subject=asked,
         )
     if status == HTTPStatus.NOT_FOUND:

@@ -41,12 +41,15 @@ def allowing(*refused: tuple[str, str | None]) -> Handler:
     ("answer", "said"),
     [
         (allowing(), None),
-        (allowing(("get", None)), "the operator lacks rights: get on oidcissuers.oidc-publisher.io"),
+        (
+            allowing(("get", None)),
+            "the operator lacks rights: get on oidcissuers.oidc-publisher.io (value rbac.create of the Helm chart)",
+        ),
         (
             allowing(("watch", None), ("patch", "status")),
             (
                 "the operator lacks rights: watch on oidcissuers.oidc-publisher.io, "
-                "patch on oidcissuers.oidc-publisher.io/status"
+                "patch on oidcissuers.oidc-publisher.io/status (value rbac.create of the Helm chart)"
             ),
         ),
         (refuses(403, "Forbidden", "no"), None),

@@ -73,7 +73,9 @@ class EventRecorder:
         except ClusterError as error:
             level = logging.DEBUG if self._refused else logging.WARNING  # the first refusal in a row is a warning
             self._refused = True
-            log.log(level, "The event was not recorded.", issuer=issuer.metadata.name, why=error.message)
+            log.log(
+                level, "The event was not recorded.", issuer=issuer.metadata.name, why=error.message, hint=error.hint
+            )
         else:
             self._refused = False
 
