@@ -5,16 +5,14 @@ There is no controller manager, so no pod ever runs: what the release leaves in 
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support import binaries, chart
+from tests.support import chart
 
 if TYPE_CHECKING:
     from tests.support.controlplane import ControlPlane
@@ -34,9 +32,7 @@ def cluster(control_plane: ControlPlane) -> Iterator[ControlPlane]:
 
 def helm(cluster: ControlPlane, *arguments: str | Path, check: bool = True) -> str:
     """What helm prints as the cluster's admin; with `check=False` its errors too."""
-    argv = [binaries.find("helm"), *arguments, f"--kubeconfig={cluster.admin_kubeconfig()}"]
-    environment = {"PATH": os.environ["PATH"], "HOME": "/nonexistent"}
-    done = subprocess.run(argv, env=environment, capture_output=True, text=True, check=False, timeout=60)
+    done = chart.run(*arguments, f"--kubeconfig={cluster.admin_kubeconfig()}")
     assert not check or done.returncode == 0, done.stderr
     return done.stdout if check else done.stdout + done.stderr
 

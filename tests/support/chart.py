@@ -6,6 +6,7 @@ import functools
 import json
 import os
 import subprocess
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -56,18 +57,20 @@ def _printed(verb: str, *arguments: str, values: str | Path | None) -> str:
     """The same, remembered: half a second each time."""
     version = [f"--kube-version={_KUBE_VERSION}"] if verb in {"template", "lint"} else []
     given = [f"--values={values}"] if isinstance(values, Path) else ["--values=-"] if values is not None else []
-    done = subprocess.run(
-        [binaries.find("helm"), verb, *arguments, *version, *given],
-        input=values if isinstance(values, str) else None,
-        env={"PATH": os.environ["PATH"], "HOME": "/nonexistent", "KUBECONFIG": "/nonexistent"},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+    done = run(verb, *arguments, *version, *given, stdin=values if isinstance(values, str) else None)
     if done.returncode:
         raise RefusedError(done.stderr.strip())
     return done.stdout
+
+
+def run(*arguments: str | Path, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
+    """Run helm, which finds no kubeconfig, no repository and no cache of the user's, and leaves none."""
+    with tempfile.TemporaryDirectory(prefix="helm-") as home:
+        environment = {"PATH": os.environ["PATH"], "HOME": home}
+        argv: list[str | Path] = [binaries.find("helm"), *arguments]
+        return subprocess.run(
+            argv, input=stdin, env=environment, capture_output=True, text=True, check=False, timeout=60
+        )
 
 
 def of_kind(objects: list[Object], kind: str) -> list[Object]:
