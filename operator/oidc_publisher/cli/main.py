@@ -10,8 +10,8 @@ import contextlib
 import importlib
 import os
 import sys
-from collections.abc import Sequence
-from typing import NoReturn, TextIO
+from collections.abc import Iterable, Sequence
+from typing import Any, NoReturn, TextIO
 
 import click
 
@@ -26,10 +26,38 @@ _COMMANDS = {
     "wait": ("oidc_publisher.cli.wait.command", "Wait until an issuer is Ready, or a key is safe to sign with."),
     "version": ("oidc_publisher.cli.version", "Print the version."),
 }
+#: U+2011, which looks like a hyphen and is none to click's wrapping.
+_NO_BREAK = "\u2011"
+
+
+class _Formatter(click.HelpFormatter):
+    """Lays out help without breaking a line at a hyphen: an option that is cut in two cannot be copied."""
+
+    def write_text(self, text: str) -> None:
+        """Write a paragraph."""
+        super().write_text(_held(text))
+
+    def write_dl(self, rows: Iterable[tuple[str, str]], *arguments: Any, **named: Any) -> None:
+        """Write a list of options, or of commands."""
+        super().write_dl([(term, _held(text)) for term, text in rows], *arguments, **named)
+
+    def getvalue(self) -> str:
+        """Return what was written."""
+        return super().getvalue().replace(_NO_BREAK, "-")
+
+
+def _held(text: str) -> str:
+    return text.replace("-", _NO_BREAK)
+
+
+class _Context(click.Context):
+    formatter_class = _Formatter
 
 
 class _LazyGroup(click.Group):
     """A group that knows its commands by name and help, and imports only the one that is called."""
+
+    context_class = _Context
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names in the order of the table."""
@@ -42,6 +70,7 @@ class _LazyGroup(click.Group):
         if cmd_name not in _COMMANDS:
             return None
         command: click.Command = importlib.import_module(_COMMANDS[cmd_name][0]).command
+        command.context_class = _Context
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -79,6 +80,19 @@ def test_help_lists_the_commands_and_exit_codes(capsys: pytest.CaptureFixture[st
     assert "plan     Show what a manifest would change, as a diff. Nothing is written." in said
     assert "wait     Wait until an issuer is Ready, or a key is safe to sign with." in said
     assert "Exit codes" in said
+
+
+@pytest.mark.parametrize("command", [[], ["run"], ["plan"], ["status"], ["wait"]], ids=" ".join)
+def test_no_name_in_the_help_is_cut_at_a_hyphen(
+    command: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Options and annotations can be copied from it, however wide the terminal is."""
+    for columns in range(60, 120, 5):
+        monkeypatch.setenv("COLUMNS", str(columns))
+        assert call(*command, "--help") == 0
+        said = capsys.readouterr().out
+        assert said.isascii()
+        assert not re.search(r"\w-$", said, re.MULTILINE)
 
 
 def test_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:

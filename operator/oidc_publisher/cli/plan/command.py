@@ -20,9 +20,9 @@ from oidc_publisher.cli.options import Asking, Reading, common_options, reading_
     required=True,
     help="YAML or JSON with the OIDCIssuer, which may stand in a List; - is standard input.",
 )
-@common_options
-@reading_options
 @timeout_option("1m", "How long everything may take together.")
+@reading_options
+@common_options
 def command(manifest: IO[bytes], timeout: timedelta, **options: Any) -> int:
     """Show what the operator would write if a manifest were applied now, as a diff of both documents. Nothing is written.
 

@@ -14,12 +14,12 @@ _READY = "Ready"
 
 @click.command("wait")
 @name_argument
-@common_options
 @click.option("--for", "condition", metavar=_READY, help="Wait until the issuer is Ready in its present form.")
 @click.option(
     "--safe-to-sign", "key_id", metavar="KID", help="Wait until the cluster may sign with the key of this ID."
 )
 @timeout_option("5m", "How long to wait, in hours, minutes and seconds.")
+@common_options
 def command(name: str, condition: str | None, key_id: str | None, timeout: timedelta, **options: Any) -> int:
     """Wait until an OIDCIssuer is Ready (--for=Ready), or until a key is safe to sign with (--safe-to-sign KID).
 
