@@ -38,7 +38,6 @@ class Advance:
     wake_at: datetime | None
     findings: tuple[Finding, ...]
     events: tuple[Finding, ...]
-    complete: bool
     may_sign: bool | None
     more: bool = False
     permission: str = ""
@@ -74,7 +73,6 @@ def advance(before: Ledger, seen: Pass) -> Advance:
         wake_at=_next_deadline(ledger, seen),
         findings=report(ledger, publication, seen),
         events=(*_events(before, ledger, gone), *(_rebuilt(seen) if rebuilt else ())),
-        complete=seen.complete,
         may_sign=permitted.granted,
         more=publication.more,
         permission=permitted.sentence,

@@ -41,7 +41,7 @@ def ledger(*keys: PublicKey, serial: int = 4) -> Ledger:
 def plan(known: Ledger) -> Advance:
     """A plan that publishes the whole ledger."""
     keys = tuple(entry.key for entry in known.keys)
-    return Advance(known, keys, None, (), (), complete=True, may_sign=True)
+    return Advance(known, keys, None, (), (), may_sign=True)
 
 
 def issuer(*, digest_saved: str = "", generation: int = 3, observed: int = 3) -> OIDCIssuer:

@@ -47,10 +47,10 @@ def test_the_writer_that_remembers_its_writes_stops_at_the_first_unknown_nonce()
     assert (world.writes, world.published) == ([], {"K1", "K2"})
     assert world.ledger.second_writer_time == T0 + HOUR + MINUTE
     assert result.may_sign is False
-    assert not result.complete
     before = world.entry("K1")
     world.every(4 * HOUR, until=60 * HOUR)
     assert world.writes == []
+    assert world.ledger.last_complete_pass_time == T0, "no pass was complete since"
     assert world.ledger.second_writer_time == T0 + HOUR + MINUTE
     entry = world.entry("K1")
     assert (entry.served_since_time, entry.safe_to_sign_time) == (None, None)

@@ -27,7 +27,7 @@ def advance_of(entry: LedgerKey, *, published: bool, signer: str = "") -> Advanc
     endpoints = (Endpoint("10.0.0.1:6443", signer),) if signer else ()
     ledger = Ledger(keys=(entry,), endpoints=endpoints)
     publish = (entry.key,) if published else ()
-    return Advance(ledger, publish, None, findings=(), events=(), complete=True, may_sign=None)
+    return Advance(ledger, publish, None, findings=(), events=(), may_sign=None)
 
 
 def told(*, published: bool, stored: bool, signer: str = "", policy: Policy = POLICY, **fields: Any) -> tuple[str, str]:

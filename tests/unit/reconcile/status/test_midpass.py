@@ -16,7 +16,7 @@ BEFORE = datetime(2025, 12, 31, tzinfo=UTC)
 
 def plan(*findings: Finding, may_sign: bool) -> Advance:
     """A plan that found this."""
-    return Advance(Ledger(), (), None, findings, (), complete=True, may_sign=may_sign)
+    return Advance(Ledger(), (), None, findings, (), may_sign=may_sign)
 
 
 def test_a_ledger_is_never_saved_without_the_warnings_that_belong_to_it() -> None:

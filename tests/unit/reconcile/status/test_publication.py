@@ -17,7 +17,7 @@ from tests.support.builders import issuer_of, public_key
 KEY = public_key()
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 LEDGER = Ledger(serial=9, jwks_digest="sha256:planned")
-PLAN = Advance(LEDGER, (KEY,), None, (), (), complete=True, may_sign=True)
+PLAN = Advance(LEDGER, (KEY,), None, (), (), may_sign=True)
 OLD, NEW = "s3://old", "s3://new"
 AMAZON, OTHER = "https://s3.eu-central-1.amazonaws.com", "https://s3.example.com"
 OWNER = "uid/prod"
