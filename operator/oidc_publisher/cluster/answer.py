@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 from oidc_publisher.cluster.failures import unexpected_body
@@ -30,16 +29,13 @@ def list_in(value: object, name: str) -> list[Any]:
 class Answer:
     """A success (2xx) of an API server.
 
-    `asked` is the HOST:PORT that answered, `request` the method and path. `date_offset` is its Date minus our time on
-    receipt (R13), None when it stated none. Header names are in lower case.
+    `asked` is the HOST:PORT that answered, `request` the method and path.
     """
 
     status: int
-    headers: Mapping[str, str]
     body: bytes
     asked: str
     request: str
-    date_offset: timedelta | None = None
 
     def object(self) -> dict[str, Any]:
         """The body as a Kubernetes object.

@@ -224,10 +224,10 @@ class ClusterClient:
             if pause_s is None or not left or time.monotonic() + pause_s >= call.deadline_s:
                 break
             await asyncio.sleep(pause_s)
-        offset = self._note_date(call.asked, headers)
+        self._note_date(call.asked, headers)
         if not HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
             raise answer_failure(status, body, request=call.request, asked=call.asked)
-        return Answer(status, headers, body, call.asked, call.request, offset)
+        return Answer(status, body, call.asked, call.request)
 
     async def _by_name(self, call: _Call) -> tuple[int, dict[str, str], bytes]:
         """Send under the first name that the certificate has; which one an endpoint's has is remembered."""
@@ -282,15 +282,13 @@ class ClusterClient:
         self._session = self._session or _session(None)
         return self._session
 
-    def _note_date(self, asked: str, headers: Mapping[str, str]) -> timedelta | None:
+    def _note_date(self, asked: str, headers: Mapping[str, str]) -> None:
         now, now_s = datetime.now(UTC), time.monotonic()
         stated = parsed_date(headers.get("date"))
         if stated is None:
-            return None
-        offset = stated - now
+            return
         self._offsets = {k: v for k, v in self._offsets.items() if now_s - v[0] < _OFFSETS_KEPT_S}
-        self._offsets[asked] = (now_s, offset)
-        return offset
+        self._offsets[asked] = (now_s, stated - now)
 
 
 def _session(socket_factory: SocketFactoryType | None) -> aiohttp.ClientSession:

@@ -91,7 +91,7 @@ class MemoryCluster:
         request = f"{method} {path}"
         if status >= HTTPStatus.MULTIPLE_CHOICES:
             raise answer_failure(status, payload, request=request, asked=asked)
-        return Answer(status, {}, payload, asked, request)
+        return Answer(status, payload, asked, request)
 
     async def stream(
         self,

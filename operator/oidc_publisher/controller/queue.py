@@ -138,16 +138,6 @@ class WorkQueue:
         """Every key the queue knows."""
         return frozenset(self._entries)
 
-    @property
-    def waiting(self) -> int:
-        """How many keys wait for room."""
-        return sum(entry.waiting for entry in self._entries.values())
-
-    @property
-    def running(self) -> int:
-        """How many keys run."""
-        return len(self._tasks)
-
     def standstill_s(self) -> float:
         """Seconds for which every place was taken and no run ended, so that no key could begin; 0 while a place is free."""
         if len(self._tasks) < self._max_concurrent:

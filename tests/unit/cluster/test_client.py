@@ -552,11 +552,10 @@ class TestClocks:
         async with serving(pki) as stub, client_of(pki, stub.address) as client:
             began = time.monotonic()
             stub.on("GET", "/thing", says({}, headers={"Date": later}))
-            answer = await client.request("GET", "/thing")
+            await client.request("GET", "/thing")
             offsets = client.clock_offsets(began)
             assert list(offsets) == [stub.address]
             assert timedelta(seconds=595) < offsets[stub.address] <= timedelta(seconds=600)
-            assert answer.date_offset == offsets[stub.address]
             assert client.clock_offsets(began) == offsets
             assert client.clock_offsets(time.monotonic()) == {}
 
@@ -565,5 +564,5 @@ class TestClocks:
         """A Date that is none says nothing."""
         async with serving(pki) as stub, client_of(pki, stub.address) as client:
             stub.on("GET", "/thing", says({}, headers={"Date": date}))
-            assert (await client.request("GET", "/thing")).date_offset is None
+            await client.request("GET", "/thing")
             assert client.clock_offsets(0) == {}

@@ -87,7 +87,7 @@ def test_every_change_is_seen_by_a_run_that_began_after_it(
         for step in steps:
             await _do(queue, world, step)
         await asyncio.sleep(SETTLE_S)
-        assert queue.running == queue.waiting == 0
+        assert (len(queue._tasks), len(queue._waiting), len(queue._waiting_slow)) == (0, 0, 0)
         for key, version in world.version.items():
             assert world.seen[key] == version, f"a change of {key} was lost"
         assert not queue._deadlines or all(queue._entries[key].due != at for at, key in queue._deadlines)

@@ -19,10 +19,9 @@ _NAMED = 6
 
 @dataclass(frozen=True, slots=True)
 class Basis:
-    """The object to plan for. `living`: there is one of this name, whose status is taken; `sentence` tells people."""
+    """The object to plan for, and the sentence that tells people which one it is."""
 
     issuer: OIDCIssuer
-    living: bool
     sentence: str
 
 
@@ -33,7 +32,7 @@ def basis_of(manifest: OIDCIssuer, living: OIDCIssuer | None) -> Basis:
     """
     name = f"oidci/{manifest.metadata.name}"
     if living is None:
-        return Basis(manifest, living=False, sentence=f"{name}, which is not in the cluster yet")
+        return Basis(manifest, f"{name}, which is not in the cluster yet")
     if living.metadata.deletion_timestamp is not None:
         message = f"{name} is being deleted, so nothing is published for it any more"
         raise InvalidObjectError(Reason.SpecUnsupported, message, hint="Wait until it is gone, then plan anew.")
@@ -47,7 +46,7 @@ def basis_of(manifest: OIDCIssuer, living: OIDCIssuer | None) -> Basis:
         metadata = metadata.model_copy(update={"generation": metadata.generation + 1})
     issuer = living.model_copy(update={"metadata": metadata, "spec": manifest.spec})
     told = f"{name} as it is in the cluster" if not changed else f"{name}, changed in {listed(changed, most=_NAMED)}"
-    return Basis(issuer, living=True, sentence=told)
+    return Basis(issuer, told)
 
 
 def _refused(wanted: OIDCIssuerSpec, living: OIDCIssuerSpec) -> Iterator[str]:

@@ -33,7 +33,6 @@ class TokenFacts:
     algorithm: str
     issuer: str
     audiences: tuple[str, ...]
-    subject: str
     issued_at: datetime | None
     expires_at: datetime | None
 
@@ -205,7 +204,6 @@ def _facts(header: dict[str, Any], claims: dict[str, Any]) -> TokenFacts:
         algorithm=_text_or_none(header.get("alg")) or "",
         issuer=_text_or_none(claims.get("iss")) or "",
         audiences=tuple(a for a in ([audiences] if isinstance(audiences, str) else audiences) if isinstance(a, str)),
-        subject=_text_or_none(claims.get("sub")) or "",
         issued_at=_time(claims.get("iat")),
         expires_at=_time(claims.get("exp")),
     )

@@ -17,7 +17,7 @@ def test_a_new_object_begins_without_a_ledger() -> None:
     """And says that it is new."""
     manifest = issuer(keys=[])
     basis = basis_of(manifest, None)
-    assert (basis.issuer, basis.living) == (manifest, False)
+    assert basis.issuer == manifest
     assert basis.sentence == "oidci/prod, which is not in the cluster yet"
 
 

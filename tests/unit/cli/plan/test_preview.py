@@ -210,7 +210,7 @@ def test_what_was_not_looked_at_is_said() -> None:
     unminted = Finding.of(Reason.TokenRequestFailed, "No token can be minted")
     decided = decided_of(issuer_of(), FIRST, minted=False, findings=(denied, unminted))
     moved = basis_of(issuer_of(), None).issuer.model_copy(update={"status": read_issuer(_moved_object()).status})
-    shown = preview(Basis(moved, living=True, sentence=""), decided, NOW, mints=False, crd=False)
+    shown = preview(Basis(moved, ""), decided, NOW, mints=False, crd=False)
     assert [caveat.split(":")[0] for caveat in shown.caveats] == [
         "The documents at s3",
         "This cluster has no OIDCIssuers",
