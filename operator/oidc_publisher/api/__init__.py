@@ -10,8 +10,8 @@ from oidc_publisher.api.keysources import (
     KeySourceSpec,
     SecretSourceSpec,
 )
-from oidc_publisher.api.parsing import StatusReading, read_issuer, read_status
-from oidc_publisher.api.spec import Adoption, DeletionPolicy, OIDCIssuerSpec, ProbeSpec, RelyingParty, RotationSpec
+from oidc_publisher.api.parsing import read_issuer, read_status
+from oidc_publisher.api.spec import Adoption, DeletionPolicy, OIDCIssuerSpec, ProbeSpec, RelyingParty
 from oidc_publisher.api.status import (
     OIDCIssuerStatus,
     StatusCacheAge,
@@ -24,7 +24,7 @@ from oidc_publisher.api.status import (
     StatusPublication,
     to_status_json,
 )
-from oidc_publisher.api.storespec import AddressingStyle, CloudFrontSpec, GCSStoreSpec, S3StoreSpec, StoreSpec
+from oidc_publisher.api.storespec import AddressingStyle, GCSStoreSpec, S3StoreSpec
 from oidc_publisher.api.v1alpha1 import (
     API_VERSION,
     GROUP,
@@ -48,7 +48,6 @@ __all__ = [
     "APIServerSourceSpec",
     "AddressingStyle",
     "Adoption",
-    "CloudFrontSpec",
     "ConfigMapSourceSpec",
     "DeletionPolicy",
     "FilesSourceSpec",
@@ -61,7 +60,6 @@ __all__ = [
     "ObjectMeta",
     "ProbeSpec",
     "RelyingParty",
-    "RotationSpec",
     "S3StoreSpec",
     "SecretSourceSpec",
     "StatusCacheAge",
@@ -72,8 +70,6 @@ __all__ = [
     "StatusKeyOrigin",
     "StatusLedger",
     "StatusPublication",
-    "StatusReading",
-    "StoreSpec",
     "custom_resource_definition",
     "format_duration",
     "format_time",

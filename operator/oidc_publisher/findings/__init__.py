@@ -1,6 +1,6 @@
 """The catalogue of everything that can be wrong, and how conditions follow from it. Pure."""
 
-from oidc_publisher.findings.catalogue import CATALOGUE, CONDITION_ORDER, ConditionType, Entry, Reason, Severity
+from oidc_publisher.findings.catalogue import CATALOGUE, CONDITION_ORDER, ConditionType, Reason, Severity
 from oidc_publisher.findings.conditions import Condition, ConditionStatus, Facts, conditions, refused_conditions
 from oidc_publisher.findings.finding import (
     MAX_SENTENCE,
@@ -18,7 +18,6 @@ __all__ = [
     "Condition",
     "ConditionStatus",
     "ConditionType",
-    "Entry",
     "Facts",
     "Finding",
     "Reason",

@@ -1,7 +1,7 @@
 """Rotation: the ledger of keys and the rules R1 to R15 that carry it through time. Pure."""
 
 from oidc_publisher.rotation.advance import Advance, advance, begin_write
-from oidc_publisher.rotation.clock import COARSE, clock_offset, clock_trusted, coarse, coarse_slot, whole_second
+from oidc_publisher.rotation.clock import COARSE, coarse, whole_second
 from oidc_publisher.rotation.ledger import CacheAge, Endpoint, Ledger, LedgerKey, Origin, State, state
 from oidc_publisher.rotation.readings import (
     ClockReading,
@@ -44,10 +44,7 @@ __all__ = [
     "WireReading",
     "advance",
     "begin_write",
-    "clock_offset",
-    "clock_trusted",
     "coarse",
-    "coarse_slot",
     "own_writes",
     "same_writes",
     "signing_key_ids",

@@ -13,6 +13,7 @@ import socket
 import time
 from collections.abc import Callable
 from datetime import datetime
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
@@ -132,7 +133,7 @@ class _Search(Request):
 class _NotFound:
     """An answer that nobody sent."""
 
-    status = 404
+    status = HTTPStatus.NOT_FOUND
     headers: dict[str, str] = {}  # noqa: RUF012 - nobody writes to it
     data = b"{}"
 
