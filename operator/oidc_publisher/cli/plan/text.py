@@ -12,7 +12,16 @@ from rich.text import Text
 
 from oidc_publisher.cli.plan.keys import Change
 from oidc_publisher.cli.plan.preview import DocumentPlan, Preview, Result
-from oidc_publisher.cli.text.console import INDENT, coloured, finding_block, plain, print_sections, table_of, titled
+from oidc_publisher.cli.text.console import (
+    INDENT,
+    caveat,
+    coloured,
+    finding_block,
+    plain,
+    print_sections,
+    table_of,
+    titled,
+)
 from oidc_publisher.cli.text.keyids import shortened
 
 _RESULTS = {
@@ -55,8 +64,7 @@ def _header(preview: Preview) -> Iterator[RenderableType]:
     words, style = _RESULTS[preview.result]
     yield plain(preview.name, "bold") + Text("  ") + Text(words, style=style)
     yield plain(preview.sentence)
-    for caveat in preview.caveats:
-        yield plain(f"! {caveat}", "bold yellow")
+    yield from map(caveat, preview.caveats)
     facts = table_of("", "")
     facts.add_row("Object", plain(preview.object))
     facts.add_row("Issuer", plain(preview.issuer_url))

@@ -12,6 +12,7 @@ from rich.text import Text
 from oidc_publisher.cli.status.page import ConditionLine, KeyLine, Page
 from oidc_publisher.cli.text.console import (
     Fitting,
+    caveat,
     coloured,
     finding_block,
     plain,
@@ -49,8 +50,7 @@ def _header(page: Page, now: datetime) -> Iterator[RenderableType]:
     if ready is not None:
         title = title + Text("  Ready: ") + coloured(ready.status) + Text("  ") + plain(ready.reason)
     yield title
-    for caveat in page.caveats:
-        yield plain(f"! {caveat}", "bold yellow")
+    yield from map(caveat, page.caveats)
     short = shortened(key.key_id for key in page.keys)
     facts = table_of("", "")
     facts.add_row("Issuer", plain(page.issuer_url))
@@ -123,7 +123,7 @@ def _narrow_keys(page: Page, now: datetime) -> Table:
         facts: Sequence[tuple[str, Text]] = (
             ("listed by", _listed(key)),
             ("served", when(key.served_since_time, now)),
-            ("safe", _safe(key, now)),
+            ("safe", _safe(key, now, since="")),  # of 80 columns each counts
             *((("leaves", when(key.retire_time, now)),) if key.retire_time else ()),
         )
         for number, (label, text) in enumerate(facts):
@@ -140,9 +140,9 @@ def _listed(key: KeyLine) -> Text:
     return plain(", ".join(key.listed_by)) if key.listed_by else Text("nobody", style="yellow")
 
 
-def _safe(key: KeyLine, now: datetime) -> Text:
+def _safe(key: KeyLine, now: datetime, since: str = "since ") -> Text:
     if key.safe_since_time is not None and not key.unlisted_by:
-        return plain("since ", "green") + when(key.safe_since_time, now)
+        return plain(since, "green") + when(key.safe_since_time, now)
     text = plain("no", "yellow")
     if key.safe_to_sign_time is not None and key.safe_to_sign_time > now:
         text = plain("from ", "yellow") + when(key.safe_to_sign_time, now)

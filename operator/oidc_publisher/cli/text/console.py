@@ -87,6 +87,11 @@ def plain(text: str, style: str = "") -> Text:
     return Text().append("".join(c if c.isprintable() else " " for c in text), style or None)
 
 
+def caveat(text: str) -> Table:
+    """Something that makes the page less than it seems."""
+    return marked("!", text, "bold yellow")
+
+
 def coloured(word: str) -> Text:
     """A word of ours in its colour."""
     return plain(word, _STYLES.get(word, ""))
@@ -95,6 +100,13 @@ def coloured(word: str) -> Text:
 def when(time: datetime | None, now: datetime) -> Text:
     """A time and how far away it is; `-` for none."""
     return Text("-", style="dim") if time is None else Text(format_time(time)).append(f" ({away(time, now)})", "dim")
+
+
+def marked(mark: str, text: str, style: str = "") -> Table:
+    """A paragraph with a mark before its first line, below which the others begin where the first one does."""
+    table = Table.grid(padding=(0, 1, 0, 0))
+    table.add_row(Text(mark, style=style or "bold"), plain(text, style))
+    return table
 
 
 def finding_block(finding: StatusFinding, now: datetime) -> Group:
@@ -106,7 +118,5 @@ def finding_block(finding: StatusFinding, now: datetime) -> Group:
         title.append(f" since {both(finding.since_time, now)}", style="dim")
     parts: list[RenderableType] = [title, Padding(plain(finding.message), (0, 0, 0, INDENT))]
     if finding.advice:
-        advice = Table.grid(padding=(0, 1, 0, 0))
-        advice.add_row(Text("->", style="bold"), plain(finding.advice))
-        parts.append(Padding(advice, (0, 0, 0, INDENT)))
+        parts.append(Padding(marked("->", finding.advice), (0, 0, 0, INDENT)))
     return Group(*parts)

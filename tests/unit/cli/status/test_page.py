@@ -148,6 +148,19 @@ def test_what_may_not_be_true_any_more_says_so_first(found: OIDCIssuer, caveat: 
     assert caveat in text(made)[1]
 
 
+def test_a_terminal_of_80_columns_breaks_no_time_of_a_key() -> None:
+    """The instant and how far away it is stand on one line."""
+    lines = text(page(issuer()), width=80)
+    assert "safe       2026-01-16T20:00:47Z (15d ago)" in "\n".join(lines)
+    assert [line for line in lines if line.count("(") != line.count(")")] == []
+
+
+def test_a_long_caveat_goes_on_below_its_first_word() -> None:
+    """So that the mark before it stands alone."""
+    lines = text(page(issuer(lastProvenTime=ago(2 * HOUR))), width=60)
+    assert [line[:6] for line in lines[1:3]] == ["! The ", "  foll"]
+
+
 def test_an_issuer_that_nobody_has_looked_at_has_a_page() -> None:
     """No conditions, no keys, no publication."""
     lines = text(page(issuer(conditions=[], keys=[], publication=None, lastProvenTime=None, ledger=None)))
