@@ -34,7 +34,7 @@ users: [{name: one, user: {token: irrelevant}}]
 
 def run(*arguments: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     """Run `python -m oidc_publisher` in an empty environment."""
-    clean = {"PATH": os.environ["PATH"], "HOME": "/nonexistent"}
+    clean = {"PATH": os.environ["PATH"], "HOME": "/proc/nonexistent"}
     return subprocess.run(
         [sys.executable, "-m", "oidc_publisher", *arguments],
         capture_output=True,
@@ -59,7 +59,7 @@ def written_to(stdout: str | int, *arguments: str, stderr: str | int = subproces
             text=True,
             timeout=30,
             check=False,
-            env={"PATH": os.environ["PATH"], "HOME": "/nonexistent"},
+            env={"PATH": os.environ["PATH"], "HOME": "/proc/nonexistent"},
         )
     return done.returncode, done.stderr or ""
 
@@ -244,7 +244,7 @@ def test_a_list_is_an_environment_variable_too() -> None:
 @pytest.mark.parametrize(
     ("variable", "value", "said"),
     [
-        ("KEY_FILES_ROOT", "/nonexistent", "'--key-files-root'"),
+        ("KEY_FILES_ROOT", "/proc/nonexistent", "'--key-files-root'"),
         ("PROBE_SERVICE_ACCOUNT", "probe", "'--probe-service-account'"),
     ],
 )
