@@ -1,4 +1,4 @@
-"""The command line: `oidc-publisher run`, and what an admin asks from a terminal."""
+"""The command line: the operator (`run`), and the questions of an admin (`plan`, `status`, `wait`)."""
 
 from oidc_publisher.cli.main import main
 

@@ -1,4 +1,4 @@
-"""What the commands read from the API server and write to it, and what to say when that fails."""
+"""Requests of the commands to the API server, and the sentence that an admin gets when one fails."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from oidc_publisher.cluster.failures import ObjectMissingError
 from oidc_publisher.errors import AnswerError, ClusterError
 from oidc_publisher.harmless import harmless
 
-#: Events of a cluster-scoped object are kept here.
+#: Where Kubernetes keeps the events of a cluster-scoped object.
 _EVENTS = "/apis/events.k8s.io/v1/namespaces/default/events"
 _EVENTS_PAGE = "500"
 
 
 class NoAnswerError(click.ClickException):
-    """The question could not be answered; printed as one line."""
+    """An error that leaves the question without an answer; main prints it as one line and exits with 2."""
 
     def __init__(self, message: str) -> None:
         super().__init__(harmless(message))
@@ -34,10 +34,10 @@ class NoAnswerError(click.ClickException):
 async def connected(
     kubeconfig: str | None, context: str | None, *, api_server_names: Sequence[str] = ()
 ) -> AsyncIterator[ClusterClient]:
-    """A client with the caller's credentials.
+    """Open a client with the caller's credentials.
 
     Raises:
-        NoAnswerError: there are none.
+        NoAnswerError: there are no credentials that can be used.
     """
     try:
         credentials = load_credentials(kubeconfig, context)
@@ -48,11 +48,11 @@ async def connected(
 
 
 async def issuer_named(client: ClusterClient, name: str) -> OIDCIssuer:
-    """The OIDCIssuer of this name.
+    """Read the OIDCIssuer of this name.
 
     Raises:
-        NoAnswerError: there is none, or it may not be read.
-        ClusterError: it could not be read at the moment.
+        NoAnswerError: there is no such OIDCIssuer, or the caller may not read it.
+        ClusterError: the OIDCIssuer could not be read at the moment.
     """
     try:
         found = await get_issuer(client, name)
@@ -64,11 +64,11 @@ async def issuer_named(client: ClusterClient, name: str) -> OIDCIssuer:
 
 
 async def request_look(client: ClusterClient, issuer: OIDCIssuer, value: str) -> tuple[OIDCIssuer, Request]:
-    """Ask the operator to look at the issuer now; `value` is one that nobody used before.
+    """Ask the operator to look at the issuer now, by an annotation with a `value` that nobody used before.
 
     Raises:
-        NoAnswerError: the caller may not, or there is no such issuer.
-        ClusterError: it could not be written at the moment.
+        NoAnswerError: the caller may not write the annotation, or there is no such OIDCIssuer.
+        ClusterError: the annotation could not be written at the moment.
     """
     name = issuer.metadata.name
     body = {"metadata": {"annotations": {RECONCILE_REQUESTED_AT: value}}}
@@ -88,10 +88,10 @@ async def request_look(client: ClusterClient, issuer: OIDCIssuer, value: str) ->
 
 
 async def events_about(client: ClusterClient, issuer: OIDCIssuer) -> list[dict[str, Any]]:
-    """All events (events.k8s.io/v1) about this very object, in the order of their names, which says nothing.
+    """Read all events (events.k8s.io/v1) about this very object, in the order of their names, which is random.
 
     Raises:
-        ClusterError: they could not be read.
+        ClusterError: the events could not be read.
     """
     params = {"fieldSelector": f"regarding.kind={issuer.kind},regarding.name={issuer.metadata.name}"}
     params |= {"limit": _EVENTS_PAGE}
@@ -103,19 +103,19 @@ async def events_about(client: ClusterClient, issuer: OIDCIssuer) -> list[dict[s
         if not following:
             break
         params |= {"continue": following}
-    # The object may have had a predecessor of the same name.
+    # An earlier object of the same name has events as well.
     return [event for event in found if object_in(event, "regarding").get("uid") in (issuer.metadata.uid, "", None)]
 
 
 def sentence(error: ClusterError) -> str:
-    """An error in words for somebody at a terminal, on one line."""
+    """Say an error on one line, for somebody at a terminal."""
     if isinstance(error, AnswerError) and error.status == HTTPStatus.UNAUTHORIZED:
         return "The API server does not accept your credentials. Try `kubectl auth whoami` with the same kubeconfig."
     return error.sentence
 
 
 def _refusal(error: AnswerError, may_not: str) -> ClusterError | NoAnswerError:
-    """What an admin has to mend is said at once; the rest may pass."""
+    """Turn a refusal into the error to raise: NoAnswerError where an admin has to act, `error` itself where waiting may help."""
     if error.status == HTTPStatus.FORBIDDEN:
         return NoAnswerError(f"{may_not}.")
     if error.status == HTTPStatus.NOT_FOUND:

@@ -1,4 +1,4 @@
-"""Exit codes, the same for every command."""
+"""The exit codes of every command."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """What a script may rely on."""
+    """The exit codes that a script may rely on."""
 
     YES = 0
     NO = 1  # broken, differs, timed out

@@ -1,7 +1,7 @@
-"""The group of commands and what becomes of errors.
+"""The group of commands, which turns every error into one line and an exit code.
 
-Commands are imported when they are called: `--help` and `version` are there at once, although `run` needs half a
-second of imports.
+The group imports a command only when somebody calls that command. The imports of `run` take half a second, and
+`--help` and `version` need none of them.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _NO_BREAK = "\u2011"
 
 
 class _Formatter(click.HelpFormatter):
-    """Lays out help without breaking a line at a hyphen: an option that is cut in two cannot be copied."""
+    """A formatter that breaks no line of the help at a hyphen, because half an option cannot be copied."""
 
     def write_text(self, text: str) -> None:
         """Write a paragraph."""
@@ -55,17 +55,17 @@ class _Context(click.Context):
 
 
 class _LazyGroup(click.Group):
-    """A group that knows its commands by name and help, and imports only the one that is called."""
+    """A group that knows the name and the help of each command, and imports only the command that is called."""
 
     context_class = _Context
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the names in the order of the table."""
+        """Return the names of the commands in the order of `_COMMANDS`."""
         del ctx
         return list(_COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import a command."""
+        """Import a command and return it, None when there is none of this name."""
         del ctx
         if cmd_name not in _COMMANDS:
             return None
@@ -90,12 +90,15 @@ def cli() -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
-    """Run the command line and exit; what an admin can mend is one line on stderr, never a traceback."""
+    """Run the command line and exit.
+
+    An error that an admin can mend becomes one line on stderr, never a traceback.
+    """
     try:
         code = _exit_code(list(sys.argv[1:] if arguments is None else arguments))
         sys.stdout.flush()
     except OSError as error:
-        # Files, clusters and stores have errors of their own: what is left are the streams (a full disk, a lost device).
+        # Files, clusters and stores raise errors of their own, so this one is about stdout: a full disk, a lost device.
         code = _unwritten(error)
     sys.exit(code)
 
@@ -113,7 +116,7 @@ def _exit_code(arguments: list[str]) -> int:
         click.echo(f"Error: {error.sentence}", err=True)
         return ExitCode.NO_ANSWER
     except SystemExit:
-        # Where the reader of a pipe is gone click replaces the stream and ends with 1, and 1 would be an answer.
+        # When the reader of a pipe is gone, click replaces the stream and exits with 1, which would be an answer.
         if sys.stdout is stdout:
             raise
         return ExitCode.NO_ANSWER
@@ -121,7 +124,7 @@ def _exit_code(arguments: list[str]) -> int:
 
 
 def _unwritten(error: OSError) -> ExitCode:
-    """Say that nobody got the result; a verdict that was not delivered is no answer."""
+    """Report that the result could not be written; a script must not take the exit code for an answer then."""
     _discard(sys.stdout)
     try:
         click.echo(f"Error: The result could not be written: {error.strerror or error}.", err=True)
@@ -131,7 +134,10 @@ def _unwritten(error: OSError) -> ExitCode:
 
 
 def _discard(stream: TextIO) -> None:
-    """Lead a stream nowhere: what waits in its buffer would fail again when Python exits, which then exits with 120."""
+    """Redirect a stream to the null device.
+
+    Otherwise Python writes the rest of the buffer when it exits, fails again, and exits with 120.
+    """
     with contextlib.suppress(OSError):  # a stream without a descriptor has no such buffer
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, stream.fileno())

@@ -16,7 +16,7 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
 class Output(StrEnum):
-    """How a result is written."""
+    """The forms of a result."""
 
     TEXT = "text"
     JSON = "json"
@@ -25,7 +25,7 @@ class Output(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """Which cluster to ask, and how to answer, as `common_options` give it."""
+    """The values of `common_options`: which cluster to ask, and how to answer."""
 
     kubeconfig: str | None
     context: str | None
@@ -36,7 +36,7 @@ class Asking:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What the operator is told about reading a cluster's keys and its stores, as `reading_options` give it."""
+    """The values of `reading_options`: what the operator is told about a cluster's keys and about stores."""
 
     probe_service_account: tuple[str, str] | None = None
     key_files_root: Path | None = None
@@ -53,29 +53,29 @@ def taken(group: type[_Group], options: dict[str, Any]) -> _Group:
 
 
 def common_options(command: _Command) -> _Command:
-    """Add what every command has that asks the cluster."""
+    """Add the options of every command that asks the cluster."""
     return _added(_COMMON, cluster_options(command))
 
 
 def cluster_options(command: _Command) -> _Command:
-    """Add which cluster is meant, and as whom."""
+    """Add the options that choose the cluster and the credentials."""
     return _added(_CLUSTER, command)
 
 
 def reading_options(command: _Command) -> _Command:
-    """Add what the operator is told about reading a cluster's keys: `run` and `plan` have to be told the same."""
+    """Add the options that `plan` has to be given as `run` was, to read a cluster's keys and its stores alike."""
     return _added(_READING, command)
 
 
 def timeout_option(default: str, said: str) -> Callable[[_Command], _Command]:
-    """Declare how long a command may take; `said` is the help."""
+    """Declare --timeout, which is how long a command may take; `said` is its help."""
     return click.option(
         "--timeout", metavar="DURATION", default=default, callback=parsed(timeout), help=said, show_default=True
     )
 
 
 def word_option(*names: str, default: StrEnum, said: str) -> Callable[[_Command], _Command]:
-    """Declare an option whose value is one word of the enumeration of `default`; `said` is the help."""
+    """Declare an option whose value is a word of the enumeration of `default`; `said` is its help."""
     words = type(default)
     return click.option(
         *names,
@@ -99,7 +99,7 @@ _CLUSTER = (
         "--kubeconfig",
         metavar="FILE",
         envvar="OIDC_PUBLISHER_KUBECONFIG",
-        help="Instead of KUBECONFIG, ~/.kube/config or the pod's own credentials.",
+        help="Kubeconfig, instead of KUBECONFIG, ~/.kube/config or the pod's own credentials.",
     ),
     click.option(
         "--context",
@@ -114,15 +114,15 @@ _READING = (
         metavar="NS/NAME",
         envvar="OIDC_PUBLISHER_PROBE_SERVICE_ACCOUNT",
         callback=parsed(namespaced_name),
-        help="ServiceAccount to mint tokens for: they prove an issuer, and show which keys sign. Needed for apiServer "
-        "sources; `plan` goes without, and says so.",
+        help="ServiceAccount to mint tokens for, which prove an issuer and show which keys sign. Needed for apiServer "
+        "sources; without it `plan` goes on, and names what it could not see.",
     ),
     click.option(
         "--key-files-root",
         metavar="DIR",
         envvar="OIDC_PUBLISHER_KEY_FILES_ROOT",
         type=click.Path(exists=True, file_okay=False, path_type=Path),
-        help="Folder below which key sources may read files. Without it none may.",
+        help="Folder below which key sources may read files. Without it no key source may read any.",
     ),
     click.option(
         "--store-endpoint",
@@ -131,8 +131,8 @@ _READING = (
         multiple=True,
         envvar="OIDC_PUBLISHER_STORE_ENDPOINT",
         callback=each(store_endpoint),
-        help="A server that an OIDCIssuer may name as endpointURL, such as https://minio.example.com:9000; may be given "
-        "several times. Once it is, no others may be named but Amazon's. Plain http needs it.",
+        help="A server that an OIDCIssuer may name as endpointURL, such as https://minio.example.com:9000. May be given "
+        "several times. With it, no other servers may be named but Amazon's. Plain http needs it.",
     ),
     click.option(
         "--api-server-name",

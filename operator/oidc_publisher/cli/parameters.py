@@ -1,4 +1,4 @@
-"""Values on the command line; a wrong one is refused with a sentence that says what is right."""
+"""Parsers of values on the command line; each refuses a wrong value with a sentence that says what is right."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from datetime import timedelta
 
 import click
 
-#: A DNS label and a DNS subdomain, as the API server checks names of namespaces and of ServiceAccounts.
+#: A DNS label, as the API server checks the name of a namespace; labels with dots between them name a ServiceAccount.
 _LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 _NAMESPACED_NAME = re.compile(rf"{_LABEL}/{_LABEL}(\.{_LABEL})*")
-#: NAME, or with a name of the resource before it, as kubectl prints it (oidcissuer.oidc-publisher.io/prod).
+#: NAME, or NAME with the resource in front as kubectl prints it (oidcissuer.oidc-publisher.io/prod).
 _ISSUER = re.compile(rf"((oidci|oidcissuers?)(\.oidc-publisher\.io)?/)?(?P<name>{_LABEL}(\.{_LABEL})*)")
 
 Callback = Callable[[click.Context, click.Parameter, str | None], object]
 
 
 def parsed(parse: Callable[[str], object]) -> Callback:
-    """A callback for an option whose text `parse` understands, or refuses with a ValueError."""
+    """Make the callback of an option whose text `parse` understands, or refuses with a ValueError."""
 
     def callback(_context: click.Context, _parameter: click.Parameter, text: str | None) -> object:
         if text is None:
@@ -33,7 +33,7 @@ def parsed(parse: Callable[[str], object]) -> Callback:
 
 
 def each(parse: Callable[[str], object]) -> Callable[[click.Context, click.Parameter, tuple[str, ...]], object]:
-    """A callback for an option that may be given several times, as `parsed` is for one."""
+    """Make the callback of an option that may be given several times, whose texts `parse` understands."""
     one = parsed(parse)
 
     def callback(context: click.Context, parameter: click.Parameter, texts: tuple[str, ...]) -> object:
@@ -43,10 +43,10 @@ def each(parse: Callable[[str], object]) -> Callable[[click.Context, click.Param
 
 
 def host_name(text: str) -> str:
-    """Read a name as a certificate has it: a DNS name or an IP address.
+    """Read a name as it stands in a certificate: a DNS name or an IP address.
 
     Raises:
-        ValueError: it is neither.
+        ValueError: the text is neither.
     """
     lower = text.lower()
     if re.fullmatch(rf"{_LABEL}(\.{_LABEL})*", lower):
@@ -61,7 +61,7 @@ def namespaced_name(text: str) -> tuple[str, str]:
     """Read NAMESPACE/NAME.
 
     Raises:
-        ValueError: it is not that.
+        ValueError: the text has another form.
     """
     if not _NAMESPACED_NAME.fullmatch(text):
         raise ValueError("must be NAMESPACE/NAME, such as oidc-publisher/oidc-publisher-probe")
@@ -73,7 +73,7 @@ def issuer_name(text: str) -> str:
     """Read NAME or oidci/NAME.
 
     Raises:
-        ValueError: it is neither.
+        ValueError: the text has another form.
     """
     found = _ISSUER.fullmatch(text)
     if found is None:
@@ -85,8 +85,9 @@ def store_endpoint(text: str) -> str:
     """Read the URL of a server.
 
     Raises:
-        ValueError: it is none, or has a path.
+        ValueError: the text is no URL, or has a path.
     """
+    from oidc_publisher.stores.endpoints import Server  # noqa: PLC0415 - imports cryptography; --help needs none of it
     from oidc_publisher.stores.storeendpoints import Server  # noqa: PLC0415 - cryptography; --help needs none of it
 
     Server.parse(text)
@@ -94,13 +95,12 @@ def store_endpoint(text: str) -> str:
 
 
 def timeout(text: str) -> timedelta:
-    """Read how long to wait.
+    """Read a duration that is longer than zero.
 
     Raises:
-        ValueError: it is no duration, or no time at all.
+        ValueError: the text is no duration, or is zero.
     """
-    # Imported here: the API's models cost a tenth of a second, and --help needs none of them.
-    from oidc_publisher.api import parse_duration  # noqa: PLC0415
+    from oidc_publisher.api import parse_duration  # noqa: PLC0415 - pydantic costs a tenth of a second; --help needs none of it
 
     duration = parse_duration(text)
     if not duration:

@@ -1,1 +1,1 @@
-"""`oidc-publisher plan`: what the operator would write for a manifest, without writing anything."""
+"""`oidc-publisher plan`: it shows what the operator would write for a manifest, and writes nothing."""

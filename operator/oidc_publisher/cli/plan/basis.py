@@ -1,4 +1,4 @@
-"""What the operator would see if the manifest were applied now: its spec, with the status of the living object. Pure."""
+"""The object as if the manifest were applied now: the manifest's spec with the status of the living object. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from oidc_publisher.errors import InvalidObjectError
 from oidc_publisher.findings import Reason
 from oidc_publisher.wording import listed
 
-#: The rule of a field that never changes; only the API server can decide it, for only it has both values.
+#: The CEL rule of an immutable field, which needs the old value and the new one.
 _IMMUTABLE = "self == oldSelf"
 _NAMED = 6
 
@@ -26,9 +26,10 @@ class Basis:
 
 
 def basis_of(manifest: OIDCIssuer, living: OIDCIssuer | None) -> Basis:
-    """The manifest's spec on the living object of its name, which has the ledger.
+    """Put the manifest's spec on the living object of its name, whose status has the ledger.
 
-    Raises InvalidObjectError (SpecUnsupported): the API server would refuse the change, or the object is being deleted.
+    Raises:
+        InvalidObjectError: the API server would refuse the change, or the object is being deleted (SpecUnsupported).
     """
     name = f"oidci/{manifest.metadata.name}"
     if living is None:
@@ -50,7 +51,7 @@ def basis_of(manifest: OIDCIssuer, living: OIDCIssuer | None) -> Basis:
 
 
 def _refused(wanted: OIDCIssuerSpec, living: OIDCIssuerSpec) -> Iterator[str]:
-    """Each immutable field that the manifest changes, with the CRD's sentence."""
+    """Yield each immutable field that the manifest changes, with the sentence of the CRD."""
     for attribute, field in OIDCIssuerSpec.model_fields.items():
         rule = next((m for m in field.metadata if isinstance(m, Rule) and m.cel == _IMMUTABLE), None)
         if rule is not None and getattr(wanted, attribute) != getattr(living, attribute):
@@ -62,7 +63,7 @@ def _plain(spec: OIDCIssuerSpec) -> Any:
 
 
 def _changed(before: Any, after: Any, path: str) -> Iterator[str]:
-    """The paths of the members that differ; a list is one value."""
+    """Yield the paths of the members that differ; a list counts as one value."""
     if isinstance(before, Mapping) and isinstance(after, Mapping):
         for member in after:
             yield from _changed(before.get(member), after[member], f"{path}.{member}")

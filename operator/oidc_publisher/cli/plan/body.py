@@ -1,4 +1,4 @@
-"""What `plan` does once its options are read: it reads the manifest and the world, and writes the preview."""
+"""The body of `plan`: it reads the manifest, the cluster, the store and the public URL, and writes the preview."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _CODES = {Result.NOTHING_TO_DO: ExitCode.YES, Result.WOULD_CHANGE: ExitCode.NO}
 
 
 def plan(manifest: IO[bytes], limit: timedelta, asking: Asking, reading: Reading) -> ExitCode:
-    """Write what the operator would do for a manifest: YES when that is nothing, NO when documents would be written.
+    """Write the preview of a manifest; return YES when nothing is to do, NO when documents would be written.
 
     Raises:
         InvalidObjectError: the API server would not take the manifest.
@@ -47,7 +47,9 @@ def plan(manifest: IO[bytes], limit: timedelta, asking: Asking, reading: Reading
 
 def _wanted(manifest: IO[bytes]) -> OIDCIssuer:
     try:
-        text = manifest.read(MAX_MANIFEST_BYTES + 1)  # enough to see that it is too large: a device may have no end
+        text = manifest.read(
+            MAX_MANIFEST_BYTES + 1
+        )  # one byte too many is enough to refuse it: a device may have no end
     except OSError as error:
         raise click.FileError(manifest.name, error.strerror) from None
     return read_manifest(text, "The manifest" if manifest.name == "<stdin>" else manifest.name)
@@ -60,7 +62,7 @@ async def _within(limit: timedelta, answer: Coroutine[None, None, Preview]) -> P
     except TimeoutError:
         said = f"Error: Not everything was read within {format_duration(limit)}. Give it more with --timeout."
         click.echo(said, err=True)
-        leave(ExitCode.NO_ANSWER)  # a thread inside boto3 would be waited for until its own timeout
+        leave(ExitCode.NO_ANSWER)  # Python would wait for a thread inside boto3 until its own timeout
 
 
 async def _preview(wanted: OIDCIssuer, asking: Asking, reading: Reading) -> Preview:

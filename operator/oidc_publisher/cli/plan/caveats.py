@@ -1,4 +1,4 @@
-"""What a preview cannot promise, one sentence each: what was not looked at, what stays behind, who cannot read it. Pure."""
+"""The caveats of a preview, one sentence each: what it did not read, what stays behind, who cannot read it. Pure."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from oidc_publisher.cli.plan.decision import Decided
 from oidc_publisher.findings import Reason
 from oidc_publisher.reconcile.ownership import former_place
 
-#: What a kubeconfig or a cloud refuses to a person, and perhaps not to the operator.
+#: Reasons that may hold for the credentials of the caller only, and not for those of the operator.
 _DENIALS = frozenset({Reason.SourceForbidden, Reason.TokenRequestForbidden, Reason.AccessDenied, Reason.KMSDenied})
-#: How the names of Amazon's and Google's servers begin that take a bucket before them (s3.REGION, s3-REGION).
+#: The beginnings of the names of Amazon's and Google's servers that take a bucket in front (s3.REGION, s3-REGION).
 _BUCKET_HOSTS = ("s3.", "s3-", "storage.googleapis.com")
 
 
 def caveats_of(basis: Basis, decided: Decided, *, mints: bool, crd: bool) -> Iterator[str]:
-    """The caveats of a pass. `mints`: it had a ServiceAccount for tokens; `crd`: the cluster has the CRD."""
+    """Yield the caveats of a pass; `mints` and `crd` as in `preview`."""
     yield from _left_behind(basis, decided)
     yield from _uncovered(basis.issuer.spec)
     if not crd:
@@ -27,7 +27,7 @@ def caveats_of(basis: Basis, decided: Decided, *, mints: bool, crd: bool) -> Ite
 
 
 def _uncovered(spec: OIDCIssuerSpec) -> Iterator[str]:
-    """A bucket with dots before the name of its server: a wildcard in a certificate stands for one label (RFC 9525)."""
+    """Warn of a bucket with dots in front of its server's name: a wildcard certificate covers one label (RFC 9525)."""
     bucket, host = spec.store.selected.bucket, urlsplit(spec.issuer_url).hostname or ""
     server = host.removeprefix(f"{bucket}.")
     endpoint = spec.store.s3.endpoint_url if spec.store.s3 else None
@@ -49,7 +49,7 @@ def _left_behind(basis: Basis, decided: Decided) -> Iterator[str]:
 def _unread(decided: Decided, *, mints: bool) -> Iterator[str]:
     seen = decided.decision.seen
     servers = tuple(f"API server {endpoint}" for endpoint in seen.mints.endpoints or ())
-    # That the store could not be read, or is another owner's, is the whole answer already.
+    # A store that cannot be read, or is another owner's, is the result already.
     told = (*(() if mints else servers), *(("the store",) if decided.decision.intent.problem else ()))
     silent = tuple(what for what in seen.missing if what not in told)
     if servers and not mints:

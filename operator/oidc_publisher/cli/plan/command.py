@@ -28,8 +28,12 @@ def command(manifest: IO[bytes], timeout: timedelta, **options: Any) -> int:
 
     The manifest's spec is taken with the status (the ledger of keys) of the OIDCIssuer of its name, where the cluster has
     one. Then everything is read as the operator reads it: the key sources, a fresh token of each API server, the
-    stored documents and the public URL. It needs your kubeconfig and your credentials of the store; what they may not read,
-    the operator may. API servers are not asked for a token beyond rotation.maxTokenLifetime, as the operator asks.
+    stored documents and the public URL. It needs your kubeconfig and your credentials for the store; the operator may
+    read what yours may not. Unlike the operator, it asks no API server for a token that lives longer than
+    rotation.maxTokenLifetime.
+
+    The options that `run` has as well are the same environment variables: --key-files-root is
+    OIDC_PUBLISHER_KEY_FILES_ROOT.
 
     Exit codes: 0 nothing to do; 1 documents would be written; 2 nobody can tell, or it would be refused: a manifest that
     the API server would not take, a store or cluster that cannot be read, documents of somebody else.

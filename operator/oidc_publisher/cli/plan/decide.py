@@ -1,4 +1,4 @@
-"""One pass up to its writes, and not one step further: what the operator would read and decide. It changes nothing."""
+"""One pass up to its writes: this module reads and decides as the operator does, and changes nothing."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from oidc_publisher.reconcile.status.ledger import read_ledger
 from oidc_publisher.rotation import Advance
 from oidc_publisher.timing.clock import Clock
 
-#: What a write mends: the public URL shows the planned keys only after it.
+#: Findings that a write mends, because the public URL shows the planned keys only afterwards.
 _MENDED = frozenset({Reason.SigningKeyNotServed, Reason.SignatureInvalid})
 
 
 async def living_issuer(client: ClusterAPI, name: str) -> tuple[OIDCIssuer | None, bool]:
-    """The OIDCIssuer of this name as it is in the cluster, and whether the cluster has the CRD at all.
+    """Read the OIDCIssuer of this name, None when there is none, and tell whether the cluster has the CRD.
 
     Raises:
         NoAnswerError: it could not be read.
@@ -51,7 +51,7 @@ async def living_issuer(client: ClusterAPI, name: str) -> tuple[OIDCIssuer | Non
 
 
 async def look_and_decide(client: ClusterAPI, basis: Basis, reading: Reading, clock: Clock) -> Decided | Refused:
-    """Read everything once and decide as the operator would.
+    """Read everything once and decide as the operator does.
 
     Raises:
         NoAnswerError: the cluster's identity could not be read.
@@ -75,13 +75,13 @@ async def look_and_decide(client: ClusterAPI, basis: Basis, reading: Reading, cl
 
 
 def _asking_nothing_more(ports: Ports) -> Ports:
-    """The ports without the operator's question for a token beyond the policy: where it is granted, it is in the world."""
+    """Take from the ports the request for a token beyond the policy: an API server that grants it has issued such a token."""
     return replace(ports, limits=TokenLimits(None, ports.spec.rotation.max_token_lifetime))
 
 
 async def _decided(issuer: OIDCIssuer, ports: Ports, readings: Readings, clock: Clock) -> Decided:
     ledger = read_ledger(issuer.status).ledger
-    # The operator remembers what it wrote; this command asks on its behalf.
+    # The operator remembers its writes. This command has none, so the ledger stands for them.
     place = remembering(ports.place_of(issuer), issuer, ledger, ledger, readings.instant)
     decision = decide(issuer, ledger, readings, place, ports.target, nonce="")
     plan, intent = decision.plan, decision.intent
@@ -98,7 +98,11 @@ async def _decided(issuer: OIDCIssuer, ports: Ports, readings: Readings, clock: 
 async def _proven(
     issuer: OIDCIssuer, ports: Ports, readings: Readings, plan: Advance, clock: Clock, *, writes: bool
 ) -> tuple[Finding, ...]:
-    """What the proof finds. Before a write the public URL cannot be judged, and of tokens only what a write does not mend."""
+    """Prove the issuer and return the findings.
+
+    When documents would be written, the public URL shows the old ones: only findings on tokens count then, without those
+    that the write mends.
+    """
     known = issuer.status.publication
     last_change = known.last_change_time if known else None
     proof = await prove(ports, readings, plan, last_change=last_change, removed=frozenset(), clock=clock)

@@ -1,4 +1,7 @@
-"""What a pass that writes nothing comes back with. Pure."""
+"""The two results of a pass that writes nothing.
+
+The types stand apart from `decide`, which does I/O, so that everything that shows them stays pure.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from oidc_publisher.reconcile.plan import Decision
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """What one pass has read and decided; `findings` are those that it would report, `serial` the ledger's before it."""
+    """The readings and decisions of one pass, the findings that it would report, and the ledger's `serial` before it."""
 
     serial: int
     look: Look
@@ -21,6 +24,6 @@ class Decided:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Nothing was read, for the store cannot be opened here."""
+    """The findings of a pass that read nothing, because the store cannot be opened here."""
 
     findings: tuple[Finding, ...]

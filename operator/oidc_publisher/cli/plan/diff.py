@@ -1,4 +1,4 @@
-"""How a document changes, as a unified diff that a person reads: headers and owner mark first, then its JSON. Pure."""
+"""The change of a document as a unified diff: headers and owner mark first, then the indented JSON. Pure."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from oidc_publisher.stores.storable import MAX_BODY_BYTES
 _CONTEXT = 3
 #: An object in a list that is a member of the document, as json.dumps indents it: a key of a key set.
 _OPENS, _CLOSES = "    {", "    }"
-#: Of a body that is no JSON, an error page say, this much is shown.
+#: How much is shown of a body that is no JSON, such as an error page.
 _FOREIGN_LINES, _FOREIGN_COLUMNS = 20, 200
 
 
@@ -34,12 +34,12 @@ class Shown:
 
     @property
     def lines(self) -> tuple[str, ...]:
-        """All of it."""
+        """Headers and body with an empty line between them."""
         return (*self.headers, "", *self.body)
 
 
 def as_shown(document: Document, *, content_encoding: str = "") -> Shown:
-    """A document as people compare it."""
+    """Write a document in lines that people can compare."""
     headers = {"Content-Type": document.content_type, "Cache-Control": document.cache_control}
     headers |= {"Content-Encoding": content_encoding} if content_encoding else {}
     headers |= dict(sorted(own_metadata(document.metadata).items()))
@@ -47,10 +47,9 @@ def as_shown(document: Document, *, content_encoding: str = "") -> Shown:
 
 
 def unified_diff(path: str, stored: StoredDocument | None, planned: Document) -> tuple[str, ...]:
-    """The lines of a unified diff from what is stored at `path` to what is planned; all of it where nothing is stored.
+    """Return the lines of a unified diff from the stored document at `path` to the planned one.
 
-    A key of a key set is one thing: it enters, leaves or stays as a whole, and where a comma behind it comes or goes it
-    has not changed.
+    A key of a key set counts as one unit, which enters, leaves or stays as a whole. A comma behind a key is no change.
     """
     before = () if stored is None else _shown_stored(stored).lines
     after = as_shown(planned).lines
@@ -61,7 +60,7 @@ def unified_diff(path: str, stored: StoredDocument | None, planned: Document) ->
 
 
 def what_changes(stored: StoredDocument | None, planned: Document, reason: WriteReason) -> str:
-    """The reason in words, and what does not change where that is most of it."""
+    """Say why a document is written, and which part of it does not change."""
     if stored is None:
         return reason.value
     if reason is WriteReason.HEADERS_CHANGED:
@@ -89,7 +88,7 @@ def _body(body: bytes) -> Iterator[str]:
 
 
 def _foreign(body: bytes) -> Iterator[str]:
-    """The beginning of bytes that are no JSON object, one line for each of theirs."""
+    """Yield the first lines of a body that is no JSON object."""
     lines = body.decode(errors="replace").splitlines()
     for line in lines[:_FOREIGN_LINES]:
         printable = "".join(c if c.isprintable() else "?" for c in line)
@@ -112,7 +111,7 @@ def _hunks(before: tuple[str, ...], after: tuple[str, ...]) -> Iterator[str]:
 
 
 class _Matcher(difflib.SequenceMatcher[tuple[str, ...]]):
-    """Compares units, and tells in lines how one becomes the other."""
+    """A matcher that compares units, and reports the steps in lines."""
 
     def __init__(self, before: tuple[str, ...], after: tuple[str, ...]) -> None:
         old, new = _units(before), _units(after)
@@ -120,13 +119,13 @@ class _Matcher(difflib.SequenceMatcher[tuple[str, ...]]):
         self._old_at, self._new_at = _offsets(old), _offsets(new)
 
     def get_opcodes(self) -> list[_Opcode]:
-        """The steps, which are grouped from here."""
+        """Return the steps in lines; `get_grouped_opcodes` takes them from here."""
         old, new = self._old_at, self._new_at
         return [(tag, old[i], old[j], new[k], new[m]) for tag, i, j, k, m in super().get_opcodes()]
 
 
 def _units(lines: tuple[str, ...]) -> list[tuple[str, ...]]:
-    """Single lines, and each object in a list of the document as one."""
+    """Group lines into units: each object in a list of the document is one unit, each other line another."""
     units: list[list[str]] = []
     inside = False
     for line in lines:
@@ -140,11 +139,11 @@ def _alike(unit: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _offsets(units: list[tuple[str, ...]]) -> tuple[int, ...]:
-    """At which line each unit begins, and where the last one ends."""
+    """Return the line at which each unit begins, and the line behind the last one."""
     return tuple(accumulate((len(unit) for unit in units), initial=0))
 
 
 def _range(begin: int, end: int) -> str:
-    """A range of lines as a unified diff writes it."""
+    """Write a range of lines as a unified diff does."""
     count = end - begin
     return str(begin + 1) if count == 1 else f"{begin + 1 if count else begin},{count}"

@@ -1,4 +1,4 @@
-"""What becomes of every key if the plan is carried out, in words. Pure."""
+"""The change of every key that the plan makes, in words. Pure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _WITHDRAWN = "is withdrawn (rotation.withdrawnKeyIDs)"
 
 
 class Change(StrEnum):
-    """What becomes of a key of the published set, or of one that is not in it."""
+    """The kinds of change, for keys inside the published set and outside."""
 
     ENTERS = "enters"
     STAYS = "stays"
@@ -27,7 +27,7 @@ class Change(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class KeyChange:
-    """A key of the ledger, or one that is stored and that the ledger does not know."""
+    """A key of the ledger, or a stored key that the ledger does not know."""
 
     key_id: str
     change: Change
@@ -43,7 +43,7 @@ class KeyChange:
 
 
 def key_changes(plan: Advance, stored: Iterable[PublicKey], policy: Policy, now: datetime) -> tuple[KeyChange, ...]:
-    """Every key of the ledger, newest first, then those that are stored and that it does not know."""
+    """Return the change of every key: those of the ledger, newest first, then stored keys that the ledger does not know."""
     held = tuple(stored)
     known = {entry.key for entry in plan.ledger.keys}
     strangers = tuple(_stranger(key) for key in held if key not in known)
@@ -112,7 +112,7 @@ def _leaving(entry: LedgerKey, change: Change, now: datetime) -> str:
 
 
 def _safe(entry: LedgerKey, policy: Policy, now: datetime) -> str:
-    """When the cluster may sign with it (R3)."""
+    """Say when the cluster may sign with the key (R3)."""
     if entry.unlisted_by:
         return f"not safe to sign with while API server {', '.join(entry.unlisted_by)} does not list it"
     if entry.safe_since_time is not None:

@@ -1,4 +1,4 @@
-"""The manifest that `plan` is about: read as kubectl and the API server would, and refused in their words. Pure."""
+"""The manifest of `plan`, read and refused as kubectl and the API server do. Pure."""
 
 from __future__ import annotations
 
@@ -35,21 +35,21 @@ _METADATA = (
     "uid",
 )
 _TOP = ("apiVersion", "kind", "metadata", "spec", "status")
-#: A file may hold more than the issuer, but PyYAML takes ten seconds and 150 MB for as much as this.
+#: A file may hold other objects as well, but PyYAML takes ten seconds and 150 MB to parse this much.
 MAX_MANIFEST_BYTES = 2**20
-#: So many unknown fields, names or kinds are named.
+#: A message names at most so many unknown fields, names or kinds.
 _NAMED = 6
 _APPLY = "Give one OIDCIssuer, as `kubectl apply -f` takes it."
 
 
 def read_manifest(text: str | bytes, name: str) -> OIDCIssuer:
-    """The one OIDCIssuer in the YAML or JSON of a file called `name`; objects of other kinds are passed over.
+    """Read the one OIDCIssuer from the YAML or JSON of a file called `name`, without its status.
 
-    The objects of a List count as if each were a document of its own.
+    Objects of other kinds are skipped. Each object of a List counts as a document of its own.
 
-    Raises InvalidObjectError (SpecUnsupported): it holds none or several, is no YAML or longer than MAX_MANIFEST_BYTES,
-    has fields that do not exist, or breaks a rule of the CRD; no value that somebody wrote is repeated. A status in it
-    counts for nothing.
+    Raises:
+        InvalidObjectError: the file has no OIDCIssuer or several, is no YAML, is longer than MAX_MANIFEST_BYTES, has
+            fields that do not exist, or breaks a rule of the CRD (SpecUnsupported). The message repeats no value.
     """
     if len(text) > MAX_MANIFEST_BYTES:
         _refuse(f"{name} is larger than 1 MiB, and an OIDCIssuer never is", _APPLY)
@@ -83,7 +83,7 @@ def _checked(obj: Mapping[str, Any], name: str) -> OIDCIssuer:
 
 
 def unknown_fields(obj: Mapping[str, Any]) -> Iterator[str]:
-    """Each field that does not exist, as kubectl names it, with the one that was probably meant."""
+    """Yield each field that does not exist as kubectl names it, with the name that was probably meant."""
     yield from _strangers(obj, _TOP, "")
     metadata = obj.get("metadata")
     if isinstance(metadata, Mapping):
@@ -92,7 +92,7 @@ def unknown_fields(obj: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _unknown(kind: Any, value: Any, path: str) -> Iterator[str]:
-    """What `kind` does not know of `value`; a value of another type is for the schema to refuse."""
+    """Yield the fields of `value` that `kind` does not have; the schema refuses a value of another type."""
     kind = plain_type(kind)
     if get_origin(kind) is tuple and isinstance(value, list):
         for number, item in enumerate(value):
@@ -114,7 +114,7 @@ def _strangers(value: Mapping[Any, Any], known: tuple[str, ...], path: str) -> I
 
 
 def _meant(member: str, known: tuple[str, ...]) -> str | None:
-    """The known name that is nearly this one: a letter off, or in other case (`issuerUrl`)."""
+    """Find the known name that differs in a letter or in case (`issuerUrl`)."""
     lower = {name.lower(): name for name in known}
     close = difflib.get_close_matches(member.lower(), lower, n=1, cutoff=0.8)
     return lower[close[0]] if close else None
@@ -136,7 +136,7 @@ def _objects(text: str | bytes, name: str) -> list[Mapping[str, Any]]:
 
 
 def _unlisted(document: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
-    """The objects of a List, as `kubectl get` prints one; any other object is itself."""
+    """Return the objects of a List as `kubectl get` prints it, or the object itself."""
     if document.get("kind") not in ("List", f"{KIND}List"):
         return [document]
     items = document.get("items")
@@ -154,7 +154,7 @@ def _all_objects(values: list[Any], noun: str, name: str) -> list[Mapping[str, A
 
 
 def _where(error: Exception) -> str:
-    """What the parser stumbled over, without the line itself: a key may stand in it."""
+    """Say what the parser did not understand and where, without the line: it may hold a key."""
     if not isinstance(error, yaml.MarkedYAMLError):
         return "it is nested too deeply" if isinstance(error, RecursionError) else "it holds what is no text"
     mark = error.problem_mark
@@ -172,7 +172,7 @@ def _refuse(message: str, hint: str = "") -> NoReturn:
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML as kubectl reads it: a field given twice is an error, and what looks like a date stays a string."""
+    """A YAML loader as kubectl's: a field that is given twice is an error, and a date stays a string."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:  # noqa: FBT001, FBT002 - its signature
         seen: set[Hashable] = set()

@@ -1,4 +1,4 @@
-"""What `plan` shows, as one value: the same for people and for programs. Pure."""
+"""The result of `plan` as one value, the same for people and for programs. Pure."""
 
 from __future__ import annotations
 
@@ -26,17 +26,21 @@ from oidc_publisher.wording import counted
 
 
 class Result(StrEnum):
-    """What a plan comes to."""
+    """The kinds of result."""
 
     NOTHING_TO_DO = "NothingToDo"
     WOULD_CHANGE = "WouldChange"
-    REFUSED = "Refused"  # nothing would be written, and yet what is stored is not what was asked for
+    REFUSED = "Refused"  # nothing would be written, although other documents are stored than planned
     CANNOT_TELL = "CannotTell"
 
 
 @dataclass(frozen=True, slots=True)
 class DocumentPlan:
-    """What becomes of one document; `change` is created, changed, unchanged, or untouched where nothing may be written."""
+    """The plan for one document.
+
+    `change` is `created`, `changed`, `unchanged`, or `untouched` where the operator may not write. `diff` has the lines of
+    a unified diff, and is empty for a document that would not be written.
+    """
 
     path: str
     change: str
@@ -54,11 +58,12 @@ class Note:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preview:
-    """The whole answer; what has a default is empty where nothing was read. Documents stand in the order of writing.
+    """The whole preview; members with a default stay empty when nothing was read.
 
-    `read` is what the cluster said, `public` what strangers see now, `caveats` what was not looked at. `more`: another
-    write follows in the same pass, for one that adds a key removes none (R6). `distribution` is the CloudFront
-    distribution whose copies would be invalidated after the writes, empty without one.
+    `documents` stand in the order of writing. `read` says what the cluster listed, `public` what anybody sees at the public
+    URL now, and `caveats` what the preview cannot know. `more` says that another write follows in the same pass, because a
+    write that adds a key removes none (R6). `distribution` is the CloudFront distribution whose copies would be
+    invalidated after the writes.
     """
 
     name: str
@@ -82,18 +87,21 @@ class Preview:
 
 
 def suspended_preview(basis: Basis) -> Preview:
-    """The answer for a suspended issuer: nothing was read, and nothing would be."""
+    """Make the preview of a suspended issuer, for which nothing is read."""
     return _head(basis, Result.NOTHING_TO_DO, f"It is suspended: {SUSPENDED}", ())
 
 
 def refused_preview(basis: Basis, refused: Refused) -> Preview:
-    """The answer where nothing could be read at all."""
+    """Make the preview of an issuer of which nothing could be read."""
     worst = most_important(refused.findings)
     return _head(basis, Result.CANNOT_TELL, _because(worst), refused.findings)
 
 
 def preview(basis: Basis, decided: Decided, now: datetime, *, mints: bool, crd: bool) -> Preview:
-    """The answer of a pass. `mints`: it had a ServiceAccount for tokens; `crd`: the cluster has the CRD."""
+    """Make the preview of a pass.
+
+    `mints` says that the pass had a ServiceAccount to mint tokens for, `crd` that the cluster has the CRD.
+    """
     result, sentence = _result(decided)
     decision = decided.decision
     place, plan, intent, seen = decision.stored.place, decision.plan, decision.intent, decision.seen
@@ -116,7 +124,7 @@ def preview(basis: Basis, decided: Decided, now: datetime, *, mints: bool, crd: 
 
 
 def _head(basis: Basis, result: Result, sentence: str, findings: tuple[Finding, ...]) -> Preview:
-    """What stands in every preview; the rest is empty."""
+    """Make a preview of the members that every preview has."""
     return Preview(
         name=basis.issuer.metadata.name,
         result=result,
@@ -169,7 +177,7 @@ def _distribution(basis: Basis) -> str:
 
 
 def _read(seen: Pass) -> str:
-    """What the cluster said, in a few words."""
+    """Say in a few words what the cluster listed and minted."""
     names = ", ".join(source.name for source in seen.sources)
     text = f"{counted(len(seen.listed), 'key')} listed by {names}"
     servers = len(seen.mints.endpoints or ())
@@ -177,7 +185,7 @@ def _read(seen: Pass) -> str:
 
 
 def _public(look: Look) -> str:
-    """What a stranger sees now, in a few words."""
+    """Say in a few words what anybody sees at the public URL now."""
     read = look.reads[0] if look.reads else None
     for answer in (read.discovery, read.jwks) if read else ():
         if isinstance(answer, FetchError):
@@ -192,5 +200,5 @@ def _public(look: Look) -> str:
 
 
 def _reported(decided: Decided, *, mints: bool) -> tuple[Finding, ...]:
-    """The findings; that there was no ServiceAccount to mint for is this command's doing, and said as a caveat."""
+    """Leave out the finding on tokens when this command had no ServiceAccount to mint for, which a caveat says."""
     return tuple(f for f in decided.findings if mints or f.reason is not Reason.TokenRequestFailed)

@@ -1,4 +1,4 @@
-"""A preview in text: what would be written as a diff, and what becomes of every key."""
+"""The preview as text: a diff of each document, and a table of the keys."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _AGAIN = "Another write follows in the same pass: one that adds a key removes no
 
 
 def print_preview(preview: Preview, console: Console, now: datetime) -> None:
-    """Write the preview."""
+    """Write a preview to a console."""
     print_sections(_sections(preview, now), console)
 
 
@@ -100,7 +100,7 @@ def _document(number: int, document: DocumentPlan) -> Group:
 
 
 def _line(line: str) -> Text:
-    """A line of a diff in the colours that people know."""
+    """Colour a line of a diff as git does."""
     if line.startswith(("--- ", "+++ ")):
         return plain(line, "bold")
     style = {"+": "green", "-": "red", "@": "cyan"}.get(line[:1], "")

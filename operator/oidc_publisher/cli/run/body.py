@@ -1,4 +1,4 @@
-"""What `run` does once its options are read: it starts the log and the operator, and turns its end into an exit code."""
+"""The body of `run`: it starts the log and the operator, and returns the exit code of the operator."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`oidc-publisher run`: its options, each also an environment variable."""
+"""`oidc-publisher run`: its options and its help."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _CONTEXT = {"auto_envvar_prefix": "OIDC_PUBLISHER", "show_default": True}
     "--health-address",
     metavar="HOST:PORT",
     callback=parsed(Address.parse),
-    help="Where /livez and /readyz are served. Without it :8080, and nowhere when that is taken.",
+    help="Where /livez and /readyz are served. Without it at :8080, or nowhere if that port is taken.",
 )
 @word_option("--log-format", default=LogFormat.AUTO, said="auto is text on a terminal, else JSON.")
 @word_option("--log-level", default=LogLevel.INFO, said="The least important lines that are printed.")
@@ -49,11 +49,11 @@ def command(**options: Any) -> NoReturn:
 
     Each option is also an environment variable: --log-format is OIDC_PUBLISHER_LOG_FORMAT.
 
-    It runs until SIGTERM or Ctrl-C, waits for the API server and for the CRD, and ends with 0.
+    It waits for the API server and for the CRD, runs until SIGTERM or Ctrl-C, and then exits with 0.
     """
-    # As PID 1 of a container a process ignores signals that it has no handler for, also while it still imports.
+    # The kernel ignores signals to PID 1 of a container that have no handler, and the imports below take a while.
     signal.signal(signal.SIGTERM, lambda *_: leave(0))
-    # structlog takes rich for its tracebacks wherever it is installed: 4 MiB and 50 ms that no line of the log is worth.
+    # structlog imports rich where it is installed, to colour tracebacks; that costs 4 MiB and 50 ms.
     sys.modules.setdefault("rich", None)  # type: ignore[arg-type] # None makes the import fail, as documented
     from oidc_publisher.cli.run.body import run  # noqa: PLC0415 - kopf, aiohttp and kubernetes cost half a second
 

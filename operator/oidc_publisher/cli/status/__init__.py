@@ -1,1 +1,1 @@
-"""`oidc-publisher status`: an issuer on one page."""
+"""`oidc-publisher status`: it shows an issuer on one page."""

@@ -1,4 +1,4 @@
-"""What `status` does once its options are read: it reads the issuer and its events, and writes the page."""
+"""The body of `status`: it reads the issuer and its events, and writes the page."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from oidc_publisher.errors import ClusterError
 
 
 def status(name: str, asking: Asking) -> ExitCode:
-    """Write the page of an issuer; YES when it is Ready and the proof is new.
+    """Write the page of an issuer; return YES when the issuer is Ready and its proof is new.
 
     Raises:
         NoAnswerError: the issuer could not be read.

@@ -1,4 +1,4 @@
-"""What `status` shows of an issuer, as one value: the same page for people and for programs. Pure."""
+"""The page of `status` as one value, the same for people and for programs. Pure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NEWEST_EVENTS = 10
 
 @dataclass(frozen=True, slots=True)
 class ConditionLine:
-    """A condition."""
+    """A condition of the status."""
 
     type: str
     status: str
@@ -47,7 +47,7 @@ class KeyLine:
 
 @dataclass(frozen=True, slots=True)
 class EventLine:
-    """Something that happened, and how often."""
+    """An event: what happened, and how often."""
 
     time: datetime
     type: str
@@ -58,7 +58,7 @@ class EventLine:
 
 @dataclass(frozen=True, slots=True)
 class KeyDeadline:
-    """When the clock alone changes something, and what."""
+    """A time at which the clock alone changes a key, and the change in words."""
 
     time: datetime
     key_id: str
@@ -67,9 +67,10 @@ class KeyDeadline:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """The page. `caveats` say why what follows may not be true any more; `proven`: Ready, and one may believe it.
+    """The whole page.
 
-    `events` is None when they could not be read, and `events_unread` says why.
+    `proven` says that the issuer is Ready and nothing speaks against it; `caveats` say why the page may not be true any
+    more. `events` is None when the events could not be read, and `events_unread` says why.
     """
 
     name: str
@@ -92,7 +93,7 @@ class Page:
 def page_of(
     issuer: OIDCIssuer, events: Iterable[Mapping[str, Any]] | None, now: datetime, *, events_unread: str = ""
 ) -> Page:
-    """The page of `issuer` at the instant `now`."""
+    """Make the page of `issuer` at the instant `now`."""
     status = issuer.status
     lines = tuple(
         ConditionLine(c.type, c.status, c.reason, c.message, c.last_transition_time) for c in status.conditions
@@ -156,7 +157,7 @@ def _key(key: StatusKey, issuer: OIDCIssuer) -> KeyLine:
 
 
 def _next_deadline(keys: Iterable[StatusKey], now: datetime) -> KeyDeadline | None:
-    """The earliest time still ahead at which a key becomes safe or may leave."""
+    """Find the earliest future time at which a key becomes safe or may leave, None without one."""
     ahead = [
         KeyDeadline(time, key.key_id, what)
         for key in keys
@@ -175,7 +176,7 @@ def _newest(events: Iterable[Mapping[str, Any]]) -> tuple[EventLine, ...]:
 
 
 def _event(event: Mapping[str, Any]) -> EventLine | None:
-    """A line of an event of events.k8s.io/v1; None for one without a time."""
+    """Make the line of an event of events.k8s.io/v1, None for an event without a time."""
     series = event.get("series") or {}
     stated = (
         series.get("lastObservedTime")

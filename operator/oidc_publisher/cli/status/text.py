@@ -1,4 +1,4 @@
-"""A page in text: for a terminal as wide as it is, and in plain aligned lines for a pipe."""
+"""The page as text: fitted to the width of a terminal, or in aligned lines of any length for a pipe."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from oidc_publisher.wording import counted
 
 
 def print_page(page: Page, console: Console, now: datetime) -> None:
-    """Write the page."""
+    """Write a page to a console."""
     print_sections(_sections(page, now), console)
 
 
@@ -77,12 +77,12 @@ def _store(page: Page, now: datetime) -> Text:
 
 
 def _status(line: ConditionLine) -> Text:
-    """Red is for what is broken: a key that waits is not."""
+    """Colour the status of a condition; a key that waits is not broken, and so not red."""
     return plain(line.status, "yellow") if line.reason == Reason.PrePublishing else coloured(line.status)
 
 
 def _message(line: ConditionLine, page: Page) -> Text:
-    """The condition's message, unless a finding below says the same."""
+    """Return the condition's message, or a reference to the findings when one of them says the same."""
     said = {joined(finding.message, finding.advice) for finding in page.findings}
     return Text("see findings", style="dim") if line.message in said else plain(line.message)
 
@@ -96,7 +96,7 @@ def _conditions(page: Page, now: datetime) -> Table:
 
 
 def _narrow_conditions(page: Page, now: datetime) -> Table:
-    """The message below its condition, where the line is too short for both."""
+    """Make the table for narrow terminals, which has each message below its reason."""
     table = table_of("TYPE", "STATUS", "REASON, MESSAGE")
     for line in page.conditions:
         said = plain(line.reason, "bold") + Text(" since ") + when(line.since_time, now)
@@ -116,7 +116,7 @@ def _keys(page: Page, now: datetime) -> Table:
 
 
 def _narrow_keys(page: Page, now: datetime) -> Table:
-    """One line for each time of a key."""
+    """Make the table for narrow terminals, which has a line for each time of a key."""
     table = table_of("KEY", "VER", "ALG", "STATE", "", "")
     short = shortened(key.key_id for key in page.keys)
     for key in page.keys:

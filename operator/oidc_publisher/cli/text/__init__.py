@@ -1,1 +1,1 @@
-"""What pages of text are made of: consoles, times, key IDs."""
+"""The form of results: consoles and tables, times, key IDs, JSON and YAML."""

@@ -1,4 +1,4 @@
-"""The pieces that pages of text are made of: consoles, tables, titles, and text of others made harmless."""
+"""The parts of a page of text: consoles, titles, tables, and foreign text made harmless."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from rich.text import Text
 from oidc_publisher.api import StatusFinding, format_time
 from oidc_publisher.cli.text.times import away, both
 
-#: Nothing is cut or wrapped where no person reads.
+#: The width of a pipe or a file, where no person reads: no line is cut or wrapped.
 _ENDLESS = 10_000
 INDENT = 2
-#: A message in a narrower column is hard to read.
+#: The narrowest column in which people can read a message well.
 _MESSAGE = 40
 _STYLES = {
     "True": "green",
@@ -37,9 +37,9 @@ _STYLES = {
 
 
 def console_for(stream: TextIO, *, no_color: bool = False) -> Console:
-    """A console that writes to `stream`, endlessly wide where that is no terminal."""
+    """Make a console that writes to `stream`; lines never wrap when the stream is no terminal."""
     if hasattr(stream, "reconfigure"):
-        stream.reconfigure(errors="replace")  # a message in another alphabet is no failure of a Latin-1 terminal
+        stream.reconfigure(errors="replace")  # a Latin-1 terminal must not fail at a message in another alphabet
     console = Console(file=stream, highlight=False, emoji=False, markup=False, no_color=no_color or None)
     if not console.is_terminal:
         console.width = _ENDLESS
@@ -47,7 +47,7 @@ def console_for(stream: TextIO, *, no_color: bool = False) -> Console:
 
 
 def print_sections(sections: Iterable[RenderableType], console: Console) -> None:
-    """Write the sections of a page with an empty line between them, and no blanks at the ends of lines."""
+    """Write the sections of a page with an empty line between them, and without blanks at the ends of lines."""
     with console.capture() as captured:
         for number, section in enumerate(sections):
             console.print(*([""] if number else []), section, sep="\n")
@@ -56,7 +56,10 @@ def print_sections(sections: Iterable[RenderableType], console: Console) -> None
 
 
 class Fitting:
-    """The wide form where it fits, its last column at least `_MESSAGE` wide or as wide as it is; else the narrow one."""
+    """A table that takes its wide form where that fits, and its narrow form otherwise.
+
+    The wide form fits when at least `_MESSAGE` columns are left for its last column, whose longest cell has `last`.
+    """
 
     def __init__(self, wide: Table, narrow: Table, *, last: int = 0) -> None:
         self.wide, self.narrow = wide, narrow
@@ -68,12 +71,12 @@ class Fitting:
 
 
 def titled(title: str, *parts: RenderableType) -> Group:
-    """A section: its title, and its parts indented."""
+    """Make a section of a title and its indented parts."""
     return Group(Text(title, style="bold"), *(Padding(part, (0, 0, 0, INDENT)) for part in parts))
 
 
 def table_of(*columns: str) -> Table:
-    """A table whose last column wraps; the others never do."""
+    """Make a table in which only the last column wraps."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=any(columns), header_style="dim")
     for column in columns[:-1]:
         table.add_column(column, no_wrap=True)
@@ -82,35 +85,35 @@ def table_of(*columns: str) -> Table:
 
 
 def plain(text: str, style: str = "") -> Text:
-    """Text of others: on one line, and without what could steer a terminal."""
-    # Appended, for a style of the whole text would colour what is added to it as well.
+    """Put foreign text on one line, with a blank for each character that could steer a terminal."""
+    # The text is appended, because a style of the whole Text would also colour what a caller adds to it.
     return Text().append("".join(c if c.isprintable() else " " for c in text), style or None)
 
 
 def caveat(text: str) -> Table:
-    """Something that makes the page less than it seems."""
+    """Make the paragraph of a caveat: a reason not to believe all of the page."""
     return marked("!", text, "bold yellow")
 
 
 def coloured(word: str) -> Text:
-    """A word of ours in its colour."""
+    """Give a word of the API its colour."""
     return plain(word, _STYLES.get(word, ""))
 
 
 def when(time: datetime | None, now: datetime) -> Text:
-    """A time and how far away it is; `-` for none."""
+    """Write a time and its distance from now, or `-` for None."""
     return Text("-", style="dim") if time is None else Text(format_time(time)).append(f" ({away(time, now)})", "dim")
 
 
 def marked(mark: str, text: str, style: str = "") -> Table:
-    """A paragraph with a mark before its first line, below which the others begin where the first one does."""
+    """Make a paragraph with a mark before its first line; all its lines begin in the same column."""
     table = Table.grid(padding=(0, 1, 0, 0))
     table.add_row(Text(mark, style=style or "bold"), plain(text, style))
     return table
 
 
 def finding_block(finding: StatusFinding, now: datetime) -> Group:
-    """A finding: what it is about, what is wrong, and what to do."""
+    """Show a finding: its subject, what is wrong, and what to do."""
     title = coloured(finding.severity) + Text(" ") + plain(finding.reason, "bold")
     if finding.subject and finding.subject not in finding.message:
         title.append(" ").append_text(plain(finding.subject))

@@ -1,4 +1,4 @@
-"""Key IDs short enough for a table and long enough to tell them apart. Pure."""
+"""Key IDs, shortened for a table and still different from each other. Pure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ _SHORTEST = 8
 
 
 def shortened(key_ids: Iterable[str]) -> dict[str, str]:
-    """Each key ID with its beginning that no other one has; all are equally long where they are long enough."""
+    """Map each key ID to its shortest beginning that tells all of them apart; all beginnings have the same length."""
     known = tuple(dict.fromkeys(key_ids))
     longest = max((len(key_id) for key_id in known), default=0)
     size = next((n for n in range(_SHORTEST, longest) if _all_differ(known, n)), longest)

@@ -1,4 +1,4 @@
-"""How a command answers: its result on stdout in the form that was asked for, its progress on stderr."""
+"""The two streams of a command: its result goes to stdout in the form of --output, its progress to stderr."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ from oidc_publisher.harmless import harmless
 
 
 def write_result(asking: Asking, result: object, as_text: Callable[[], object]) -> None:
-    """Write a result to stdout: `as_text` prints it for people, JSON and YAML hold it for programs; --quiet neither."""
+    """Write a result to stdout, unless --quiet.
+
+    `as_text` prints the result for people; for --output json and yaml, `result` is written as `to_json` makes it.
+    """
     if asking.quiet:
         return
     if asking.output is Output.TEXT:
@@ -36,7 +39,10 @@ def tell(asking: Asking, line: str) -> None:
 
 
 def to_json(value: Any) -> Any:
-    """Turn a result into JSON: names as the API writes them, times in RFC 3339, nothing that is not known."""
+    """Turn a result into JSON values.
+
+    Names of members are written as in the API (camelCase), times in RFC 3339. Members that are None or "" are left out.
+    """
     if is_dataclass(value) and not isinstance(value, type):
         members = {wire_name(field.name): to_json(getattr(value, field.name)) for field in fields(value)}
         return {name: member for name, member in members.items() if member is not None and member != ""}
@@ -50,10 +56,10 @@ def to_json(value: Any) -> Any:
 
 
 def written(value: object, output: Output) -> str:
-    """Return JSON or YAML whose members keep their order; what could steer a terminal is escaped in it."""
+    """Write JSON values as JSON or YAML in the given order, and escape every character that could steer a terminal."""
     dump = _as_json if output is Output.JSON else _as_yaml
     text = dump(value, ascii_only=False)
-    # Both escape control characters of ASCII, and neither those beyond: 8-bit escapes, and marks of direction.
+    # Both formats escape the control characters of ASCII only, not 8-bit escapes and not marks of direction.
     return text if text.replace("\n", "").isprintable() else dump(value, ascii_only=True)
 
 

@@ -1,4 +1,4 @@
-"""Times as people read them: the instant itself, and how far away it is. Pure."""
+"""Times as people read them: the instant, and the distance from now. Pure."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from datetime import datetime, timedelta
 from oidc_publisher.api import format_time
 
 _UNITS = (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1))
-#: Hours are counted up to here, as kubectl does: `24h` says more than `1d`.
+#: Shorter durations are counted in hours, as kubectl does: `24h` is more precise than `1d`.
 _DAYS_FROM_S = 2 * 86_400
 
 
 def length(duration: timedelta) -> str:
-    """About how long: the largest unit, and the next one where the largest says little (`3d4h`, `12d`, `47s`)."""
+    """Write a duration in its largest unit, with the next smaller unit below ten (`3d4h`, `12d`, `47s`)."""
     seconds = int(abs(duration).total_seconds())
     for place, (unit, size) in enumerate(_UNITS):
         count, rest = divmod(seconds, size)
@@ -25,7 +25,7 @@ def length(duration: timedelta) -> str:
 
 
 def away(time: datetime, now: datetime) -> str:
-    """How far `time` is from `now`: `3d4h ago`, `now` or `in 47s`."""
+    """Write the distance of `time` from `now`: `3d4h ago`, `now` or `in 47s`."""
     distance = time - now
     if abs(distance) < timedelta(seconds=1):
         return "now"
@@ -33,5 +33,5 @@ def away(time: datetime, now: datetime) -> str:
 
 
 def both(time: datetime, now: datetime) -> str:
-    """`2026-01-31T12:00:00Z (3d4h ago)`."""
+    """Write a time with its distance from now: `2026-01-31T12:00:00Z (3d4h ago)`."""
     return f"{format_time(time)} ({away(time, now)})"

@@ -1,1 +1,1 @@
-"""`oidc-publisher wait`: until an issuer is Ready, or a key is safe to sign with."""
+"""`oidc-publisher wait`: it waits until an issuer is Ready, or until a key is safe to sign with."""

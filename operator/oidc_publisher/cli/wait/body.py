@@ -1,4 +1,4 @@
-"""What `wait` does once its options are read: it waits for a verdict, and says it."""
+"""The body of `wait`: it waits for a verdict and writes it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ from oidc_publisher.harmless import harmless
 
 @dataclass(frozen=True, slots=True)
 class JSONResult:
-    """The verdict for programs; what follows `message` is of the key that was waited for, None where nobody knows it."""
+    """The verdict for programs.
+
+    The members after `message` are about the key that --safe-to-sign names; they are None for a key that nobody knows.
+    """
 
     name: str
     satisfied: bool

@@ -25,11 +25,11 @@ def command(name: str, condition: str | None, key_id: str | None, timeout: timed
 
     NAME is the object's name, or oidci/NAME.
 
-    --safe-to-sign believes no status that merely lies there: the operator is asked to look again, with the annotation
-    oidc-publisher.io/reconcile-requested-at (verb patch on oidcissuers), and only its answer counts. Run it before each
+    --safe-to-sign does not believe the status as it stands: it asks the operator to look again, with the annotation
+    oidc-publisher.io/reconcile-requested-at (verb patch on oidcissuers), and only the answer counts. Run it before each
     restart that makes an API server sign with the key. It ends at once when waiting is in vain: the key is unknown,
-    withdrawn, retiring, or safe only after the timeout. A key that an API server does not list is not safe: it would
-    refuse its tokens.
+    withdrawn, retiring, or safe only after the timeout. A key is not safe while one of the API servers does not list it,
+    because that API server would refuse its tokens.
 
     Exit codes: 0 yes; 1 no, not within the timeout; 2 nobody can tell: wrong usage, no access, no such object, suspended,
     or the operator does not answer.

@@ -1,4 +1,4 @@
-"""What a status says to somebody who waits: yes, no, not yet, or nothing at all. Pure."""
+"""The verdict that a status gives to somebody who waits: yes, no, not yet, or none. Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from oidc_publisher.cli.text.times import both
 from oidc_publisher.findings import ConditionType, Reason, joined
 from oidc_publisher.rotation import COARSE
 
-#: What it means that an issuer is suspended.
+#: What a suspended issuer means, the same words in `status`, `wait` and `plan`.
 SUSPENDED = "nothing is read, published, retired or proven until spec.suspend is false."
 #: A status is fresh while it is not older than this many intervals (R10).
 FRESH_INTERVALS = 3
@@ -20,7 +20,7 @@ _SHORTEST_FRESH, _LONGEST_FRESH = timedelta(seconds=15), timedelta(minutes=3)
 
 
 class VerdictKind(Enum):
-    """What there is to say."""
+    """The kinds of verdict."""
 
     YES = auto()
     NO = auto()  # and waiting does not help
@@ -32,8 +32,9 @@ class VerdictKind(Enum):
 class Verdict:
     """An answer and its sentence.
 
-    `not_before` is when a NOT_YET may become a YES, None when nobody can tell. `silent`: no pass stands behind it, so
-    that it is no answer at all when the time runs out. `key` is the one that was asked for.
+    `not_before` is the earliest time at which NOT_YET can become YES, None when nobody can tell. `silent` says that no
+    pass of the operator supports the verdict, so that it counts as no answer when the time is up. `key` is the key that
+    was asked about, None when the status does not have it.
     """
 
     answer: VerdictKind
@@ -45,9 +46,10 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A question to the operator: the value that was written into the annotation, and those that were there before.
+    """A question to the operator, which is a value in the annotation `reconcile-requested-at`.
 
-    `handled` is the value that the operator had answered last, `standing` the one that waited for an answer.
+    `handled` is the value that the operator had answered last when `value` was written, `standing` the value that
+    `value` replaced.
     """
 
     value: str
@@ -55,9 +57,10 @@ class Request:
     standing: str | None
 
     def answered_by(self, issuer: OIDCIssuer) -> bool:
-        """Whether a pass that began after the question has reported in this status.
+        """Tell whether this status is from a pass that began after the question.
 
-        The operator repeats the value it read when the pass began. If somebody else asked after us, theirs is repeated.
+        The operator copies the value that it read when the pass began. When somebody else asked after us, the operator
+        copies their value, which is as good an answer.
         """
         echo = issuer.status.last_handled_reconcile_at
         if echo is None or echo == self.value:
@@ -66,14 +69,15 @@ class Request:
 
 
 def fresh_for(issuer: OIDCIssuer) -> timedelta:
-    """How long a status counts as fresh, which is also how long the operator may take to answer."""
+    """Return how long a status counts as fresh, which is also the time that the operator has for an answer."""
     return min(max(issuer.spec.interval * FRESH_INTERVALS, _SHORTEST_FRESH), _LONGEST_FRESH)
 
 
 def proof_expires(issuer: OIDCIssuer) -> datetime | None:
-    """Until when the last proof may be believed without asking; None when there was none.
+    """Return the time until which the last proof counts without a question to the operator; None without a proof.
 
-    A healthy issuer's proof is noted at most once in a coarse period; after that and three intervals the operator is away.
+    The operator writes the time of a proof at most once in a coarse period. When a coarse period and three intervals
+    have passed without a new proof, no operator is running.
     """
     proven = issuer.status.last_proven_time
     if proven is None:
@@ -82,12 +86,12 @@ def proof_expires(issuer: OIDCIssuer) -> datetime | None:
 
 
 def condition(issuer: OIDCIssuer, kind: ConditionType) -> StatusCondition | None:
-    """The condition of this type, None without it."""
+    """Find the condition of a type, None when the status does not have it."""
     return next((c for c in issuer.status.conditions if c.type == kind), None)
 
 
 def judge_ready(issuer: OIDCIssuer, now: datetime) -> Verdict:
-    """Whether the issuer is Ready now, in its present generation."""
+    """Judge whether the issuer is Ready now, in its present generation."""
     name = issuer.metadata.name
     held_up = _held_up(issuer)
     if held_up is not None:
@@ -108,7 +112,7 @@ def judge_ready(issuer: OIDCIssuer, now: datetime) -> Verdict:
 
 
 def judge_key(issuer: OIDCIssuer, key_id: str, now: datetime) -> Verdict:
-    """Whether the cluster may sign with a key, by a status that is known to be fresh (R10)."""
+    """Judge whether the cluster may sign with a key; the caller knows that the status is fresh (R10)."""
     held_up = _held_up(issuer) or _no_plan(issuer)
     if held_up is not None:
         return held_up
@@ -153,7 +157,7 @@ def _judge_unused(key: StatusKey, now: datetime) -> Verdict:
 
 
 def _unlisted(key: StatusKey) -> str:
-    """R15: who would refuse its tokens, as a sentence to add."""
+    """Name the API servers that would refuse tokens of this key (R15), in a sentence to append."""
     if not key.unlisted_by:
         return ""
     lacking = ", ".join(key.unlisted_by)
@@ -170,7 +174,10 @@ def _held_up(issuer: OIDCIssuer) -> Verdict | None:
 
 
 def _no_plan(issuer: OIDCIssuer) -> Verdict | None:
-    """A pass that ended before its plan repeats the ledger of an earlier one, and leaves SafeToSign unknown."""
+    """Return the verdict on a status without a plan, None when the last pass has planned.
+
+    A pass that ends before its plan repeats the ledger of an earlier pass, and leaves SafeToSign unknown.
+    """
     planned = condition(issuer, ConditionType.SAFE_TO_SIGN)
     unknown = planned is None or (planned.status == "Unknown" and planned.reason != Reason.ClockUntrusted)
     if not unknown:
@@ -204,7 +211,7 @@ def _obstacle(issuer: OIDCIssuer, key: StatusKey) -> str:
 
 
 def _trouble(issuer: OIDCIssuer, kind: ConditionType) -> str:
-    """What a condition complains of, as a sentence to add."""
+    """Quote the reason and the message of a condition that is not True, in a sentence to append."""
     found = condition(issuer, kind)
     if found is None or found.status == "True":
         return ""

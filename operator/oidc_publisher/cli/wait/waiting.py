@@ -1,4 +1,4 @@
-"""Waiting for a verdict: the operator is asked, and its answers are judged until there is one or the time is up."""
+"""The loop of `wait`: it asks the operator, and judges the status until there is a verdict or the time is up."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from oidc_publisher.cluster import ClusterClient
 from oidc_publisher.errors import ClusterError
 
 _FAST_S, _SLOW_S = 0.5, 10.0
-#: An API server that is restarted is back within this time; one that never answered by then is the wrong one.
+#: A restarted API server answers within this time. An API server that never has by then is probably the wrong one.
 _FIRST_CONTACT_S = 30.0
 
 Judge = Callable[[OIDCIssuer, datetime], Verdict]
@@ -24,9 +24,9 @@ Judge = Callable[[OIDCIssuer, datetime], Verdict]
 
 @dataclass(slots=True)
 class Waiting:
-    """One wait. `tell` prints a line of progress.
+    """One wait; `tell` prints a line of progress.
 
-    `asks`: only what the operator answers counts, for a status that rests may be from before it died.
+    With `asks` only a status counts that answers our question: an older status may be from before the operator died.
     """
 
     client: ClusterClient
@@ -42,7 +42,7 @@ class Waiting:
     _patience_s: float = field(default=0.0, init=False)
 
     async def verdict(self) -> Verdict:
-        """YES or NO; NOT_YET when the time is up.
+        """Wait for YES or NO; return NOT_YET when the time is up.
 
         Raises:
             NoAnswerError: nobody can tell.
@@ -54,14 +54,14 @@ class Waiting:
             settled = await self._look(issuer, end_s) if issuer is not None else None
             if settled is not None:
                 return settled
-            # The patience is set by the first issuer that is read.
+            # `_patience_s` is 0 until the first reading has succeeded.
             left_s = (end_s if self._patience_s else min(end_s, contact_s)) - time.monotonic()
             if left_s <= 0:
                 return self._too_late()
             await asyncio.sleep(min(self._pause_s(), left_s))
 
     async def _look(self, issuer: OIDCIssuer, end_s: float) -> Verdict | None:
-        """What the status says, None when that is to be waited for."""
+        """Judge a status; None means: go on waiting."""
         now = datetime.now(UTC)
         verdict = self.judge(issuer, now)
         if verdict.answer is VerdictKind.NONE:
@@ -76,7 +76,7 @@ class Waiting:
         return verdict if verdict.not_before is not None and verdict.not_before > now + left else None
 
     async def _fresh(self, issuer: OIDCIssuer, verdict: Verdict) -> bool:
-        """Whether this status answers our question; asks where there is none, or where the answer is too old for this."""
+        """Tell whether this status answers our question; ask when there is no question yet, or when its answer is too old."""
         waited_s = time.monotonic() - self._asked_s
         if self._request is None:
             await self._ask(issuer)
@@ -85,7 +85,7 @@ class Waiting:
             if waited_s > self._patience_s:
                 raise NoAnswerError(_unanswered(self.name, timedelta(seconds=waited_s)))
             return False
-        # One answer may be waited upon for a while, but a final one is never older than its question.
+        # NOT_YET may rest on one answer for a while. A final verdict needs an answer that is younger than its question.
         changed = (
             verdict.answer is not VerdictKind.NOT_YET and self._last is not None and self._last[1] >= self._asked_s
         )
@@ -97,7 +97,7 @@ class Waiting:
     async def _ask(self, issuer: OIDCIssuer) -> None:
         if not self._asked_s:
             self.tell(f"Asking the operator to look at {self.name} now (it has {format_duration(fresh_for(issuer))}).")
-        # A time for people, and a random end: two who ask in one second ask different things.
+        # The time is for people. The random end keeps apart two people who ask in the same second.
         value = f"{format_time(datetime.now(UTC))}-{secrets.token_hex(4)}"
         try:
             _, self._request = await request_look(self.client, issuer, value)
@@ -107,14 +107,14 @@ class Waiting:
         self._asked_s = time.monotonic()
 
     async def _read(self) -> OIDCIssuer | None:
-        """The issuer as it is now; None while the API server is away, which may be the one that is being restarted."""
+        """Read the issuer; None while the API server does not answer, as during the restart that somebody waits for."""
         try:
             issuer = await issuer_named(self.client, self.name)
         except ClusterError as error:
             self._lost(error)
             return None
         if self._outage is not None:
-            # The operator may have lost its API server as well, and with it the question.
+            # The operator may have lost its API server as well, and the question with it.
             self._outage, self._request = None, None
         return issuer
 
@@ -129,7 +129,7 @@ class Waiting:
         self._last = (verdict, time.monotonic())
 
     def _pause_s(self) -> float:
-        """Seconds until the next reading: more while the answer is hours away."""
+        """Return the seconds until the next reading, which are more when the answer is hours away."""
         if self._last is None or self._last[0].not_before is None:
             return _FAST_S
         left = self._last[0].not_before - datetime.now(UTC)
