@@ -12,9 +12,10 @@ import click
 
 from oidc_publisher.api import GROUP, PLURAL, RECONCILE_REQUESTED_AT, VERSION, OIDCIssuer, read_issuer
 from oidc_publisher.cli.wait.verdict import Request
-from oidc_publisher.cluster import ClusterClient, CredentialsError, get_issuer, load_credentials
+from oidc_publisher.cluster import ClusterAPI, ClusterClient, CredentialsError, get_issuer, load_credentials
 from oidc_publisher.cluster.answer import object_in
 from oidc_publisher.cluster.failures import ObjectMissingError
+from oidc_publisher.cluster.issuers import Object
 from oidc_publisher.errors import AnswerError, ClusterError
 from oidc_publisher.harmless import harmless
 
@@ -28,6 +29,13 @@ class NoAnswerError(click.ClickException):
 
     def __init__(self, message: str) -> None:
         super().__init__(harmless(message))
+
+
+class NoCRDError(NoAnswerError):
+    """The error of a cluster in which the CustomResourceDefinition is not installed."""
+
+    def __init__(self) -> None:
+        super().__init__("This cluster has no OIDCIssuers: its CustomResourceDefinition is not installed.")
 
 
 @asynccontextmanager
@@ -54,13 +62,24 @@ async def issuer_named(client: ClusterClient, name: str) -> OIDCIssuer:
         NoAnswerError: there is no such OIDCIssuer, or the caller may not read it.
         ClusterError: the OIDCIssuer could not be read at the moment.
     """
-    try:
-        found = await get_issuer(client, name)
-    except AnswerError as error:
-        raise _refusal(error, f"You may not read OIDCIssuer {name} (verb get on {PLURAL}.{GROUP})") from error
+    found = await living_object(client, name)
     if found is None:
         raise NoAnswerError(f"There is no OIDCIssuer {name} in this cluster.")
     return read_issuer(found)
+
+
+async def living_object(client: ClusterAPI, name: str) -> Object | None:
+    """Read the object of the OIDCIssuer of this name, None when there is none.
+
+    Raises:
+        NoCRDError: the cluster has no OIDCIssuers at all.
+        NoAnswerError: the caller may not read the object.
+        ClusterError: the object could not be read at the moment.
+    """
+    try:
+        return await get_issuer(client, name)
+    except AnswerError as error:
+        raise _refusal(error, f"You may not read OIDCIssuer {name} (verb get on {PLURAL}.{GROUP})") from error
 
 
 async def request_look(client: ClusterClient, issuer: OIDCIssuer, value: str) -> tuple[OIDCIssuer, Request]:
@@ -119,5 +138,5 @@ def _refusal(error: AnswerError, may_not: str) -> ClusterError | NoAnswerError:
     if error.status == HTTPStatus.FORBIDDEN:
         return NoAnswerError(f"{may_not}.")
     if error.status == HTTPStatus.NOT_FOUND:
-        return NoAnswerError("This cluster has no OIDCIssuers: its CustomResourceDefinition is not installed.")
+        return NoCRDError()
     return error if error.retryable else NoAnswerError(sentence(error))

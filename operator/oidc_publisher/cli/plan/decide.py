@@ -6,11 +6,11 @@ from dataclasses import replace
 from http import HTTPStatus
 
 from oidc_publisher.api import OIDCIssuer, read_issuer
-from oidc_publisher.cli.connection import NoAnswerError, sentence
+from oidc_publisher.cli.connection import NoAnswerError, NoCRDError, living_object, sentence
 from oidc_publisher.cli.options import Reading
 from oidc_publisher.cli.plan.basis import Basis
 from oidc_publisher.cli.plan.decision import Decided, Refused
-from oidc_publisher.cluster import ClusterAPI, get_issuer
+from oidc_publisher.cluster import ClusterAPI
 from oidc_publisher.errors import AnswerError, ClusterError, InvalidObjectError, StoreError
 from oidc_publisher.findings import Finding, Reason
 from oidc_publisher.probe.token.limits import TokenLimits
@@ -34,14 +34,10 @@ async def living_issuer(client: ClusterAPI, name: str) -> tuple[OIDCIssuer | Non
         NoAnswerError: it could not be read.
     """
     try:
-        found = await get_issuer(client, name)
+        found = await living_object(client, name)
+    except NoCRDError:
+        return None, False
     except ClusterError as error:
-        status = error.status if isinstance(error, AnswerError) else None
-        if status == HTTPStatus.NOT_FOUND:
-            return None, False
-        if status == HTTPStatus.FORBIDDEN:
-            message = f"You may not read OIDCIssuer {name} (verb get on oidcissuers.oidc-publisher.io)."
-            raise NoAnswerError(message) from error
         raise NoAnswerError(sentence(error)) from error
     try:
         return (read_issuer(found) if found is not None else None), True
