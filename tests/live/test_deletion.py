@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -11,7 +10,6 @@ import pytest
 from tests.live.places import (
     DISCOVERY,
     JWKS,
-    emptied,
     event,
     events,
     exists,
@@ -26,24 +24,6 @@ from tests.support.stage import BUCKET, Stage, condition, reasons
 
 OURS = "oidc-publisher.io/documents"
 OTHERS = "example.com/keep"
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    """One API server, S3 and the operator."""
-    with Stage(tmp_path_factory.mktemp("stage"), servers=1) as stage:
-        stage.apply_crd()
-        stage.operator.start()
-        yield stage
-
-
-@pytest.fixture
-def stage(running: Stage) -> Iterator[Stage]:
-    """The stage, empty before and after."""
-    with emptied(running) as stage:
-        yield stage
-        if not stage.operator.process.running:
-            stage.operator.start()
 
 
 def test_the_finalizer_is_there_before_the_first_write_and_beside_others(stage: Stage) -> None:

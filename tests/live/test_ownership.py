@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
 from email.utils import parsedate_to_datetime
 from typing import Any
 
 import jwt
-import pytest
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from oidc_publisher.documents import discovery_document
@@ -17,7 +15,6 @@ from tests.live.places import (
     DISCOVERY,
     JWKS,
     SEVERAL_LOOKS_S,
-    emptied,
     event,
     events,
     key_of,
@@ -37,24 +34,6 @@ OTHERS_MARK = {
     "oidc-publisher-token-lifetime": "10",
     "oidc-publisher-stale-age": "2",
 }
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    """One API server, S3 and the operator."""
-    with Stage(tmp_path_factory.mktemp("stage"), servers=1) as stage:
-        stage.apply_crd()
-        stage.operator.start()
-        yield stage
-
-
-@pytest.fixture
-def stage(running: Stage) -> Iterator[Stage]:
-    """The stage, empty before and after."""
-    with emptied(running) as stage:
-        yield stage
-        if not stage.operator.process.running:
-            stage.operator.start()
 
 
 def test_of_two_issuers_at_one_place_exactly_one_publishes(stage: Stage) -> None:

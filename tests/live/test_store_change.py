@@ -19,15 +19,6 @@ NEW = "moved"
 NEW_JWKS = JWKS.replace(PREFIX, NEW, 1)
 
 
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    """One API server, S3 and the operator."""
-    with Stage(tmp_path_factory.mktemp("stage"), servers=1) as stage:
-        stage.apply_crd()
-        stage.operator.start()
-        yield stage
-
-
 @pytest.fixture
 def stage(running: Stage) -> Iterator[Stage]:
     """The stage with an issuer in place and its key safe."""

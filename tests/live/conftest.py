@@ -1,0 +1,28 @@
+"""The stage that several files of live tests share in kind; each file has one of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.live.places import emptied
+from tests.support.stage import Stage
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """One API server, S3 and the operator."""
+    with Stage(tmp_path_factory.mktemp("stage"), servers=1) as stage:
+        stage.apply_crd()
+        stage.operator.start()
+        yield stage
+
+
+@pytest.fixture
+def stage(running: Stage) -> Iterator[Stage]:
+    """The stage, empty before and after."""
+    with emptied(running) as stage:
+        yield stage
+        if not stage.operator.process.running:
+            stage.operator.start()
