@@ -87,7 +87,6 @@ def store_endpoint(text: str) -> str:
     Raises:
         ValueError: the text is no URL, or has a path.
     """
-    from oidc_publisher.stores.endpoints import Server  # noqa: PLC0415 - imports cryptography; --help needs none of it
     from oidc_publisher.stores.storeendpoints import Server  # noqa: PLC0415 - cryptography; --help needs none of it
 
     Server.parse(text)
