@@ -1,4 +1,4 @@
-"""Rotation: the ledger of keys and the rules R1 to R15 that carry it through time. Pure."""
+"""Apply the rotation rules R1 to R15 (docs/explanation/rotation.md) to the ledger of keys. Pure: no I/O, no clock."""
 
 from oidc_publisher.rotation.advance import Advance, advance, begin_write
 from oidc_publisher.rotation.clock import COARSE, coarse, whole_second

@@ -1,4 +1,4 @@
-"""The heart: what the ledger says at one instant, by the rules R1 to R15."""
+"""Compute the next ledger, the set to publish and the findings of one pass by the rules R1 to R15. Pure."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Advance:
-    """What the ledger says at one instant.
+    """An Advance holds what the rules decide in one pass.
 
-    `publish` is the set to store, newest first; empty means: write nothing. `wake_at` is when the answer changes by the
-    clock alone. `more` says that the write this plan needs is followed by another (R6). `may_sign`: whether every
-    listed key is safe to sign with now, and `permission` the sentence that names these keys. `events` are worth telling
-    once.
+    `publish` is the set to store, newest first; where it is empty, nothing is written. `wake_at` is when the decision
+    changes by the clock alone, None when it does not. `events` are reported once, `findings` for as long as they hold.
+    `complete`: the pass was complete (R5). `may_sign`: every listed key is safe to sign with now; `permission` is the
+    sentence that names these keys. `more`: the write that this plan needs is followed by another one (R6).
     """
 
     ledger: Ledger
@@ -80,15 +80,16 @@ def advance(before: Ledger, seen: Pass) -> Advance:
 
 
 def begin_write(ledger: Ledger, *, jwks_digest: str, nonce: str) -> Ledger:
-    """R12: the ledger as it must be saved before the write of the bytes with `jwks_digest`.
+    """Return the ledger that must be saved before the write of the bytes with `jwks_digest` (R12).
 
-    Every write raises the serial and carries a nonce that no other write has; it is empty where nothing will be written.
+    Every write raises the serial and carries a nonce that no other write has. `nonce` is empty where nothing is
+    written.
     """
     nonces = (*ledger.nonces, nonce)[-MAX_NONCES:] if nonce else ledger.nonces
     return replace(ledger, serial=ledger.serial + 1, jwks_digest=jwks_digest, nonces=nonces)
 
 
-#: Observed times; the forecasts safe_to_sign_time and retire_time lie ahead by nature and are computed anew.
+#: The observed times. The forecasts safe_to_sign_time and retire_time lie in the future and are computed in each pass.
 _OBSERVED = tuple(
     field.name
     for field in fields(LedgerKey)
@@ -97,7 +98,7 @@ _OBSERVED = tuple(
 
 
 def _mend_times(ledger: Ledger, seen: Pass) -> Ledger:
-    """R13: a time later than now + clockSkew was written by a clock that was ahead, and becomes now."""
+    """Replace every observed time later than now + clockSkew by now: a clock that was ahead wrote that time (R13)."""
     if not seen.trusted:
         return ledger
     limit = seen.now + seen.policy.clock_skew
@@ -113,7 +114,7 @@ def _mend_times(ledger: Ledger, seen: Pass) -> Ledger:
     return replace(
         ledger,
         keys=tuple(mend(entry) for entry in ledger.keys),
-        # Ends lie ahead by nature: what was served by now expires at its age from now on.
+        # Ends lie in the future. A copy that was served until now expires when its age, counted from now, is over.
         cache_ages=tuple(replace(c, until_time=min(c.until_time, latest_end(c.age, limit))) for c in ledger.cache_ages),
         endpoints=tuple(replace(e, gone_since_time=past(e.gone_since_time)) for e in ledger.endpoints),
         last_complete_pass_time=past(ledger.last_complete_pass_time),
@@ -124,7 +125,7 @@ def _mend_times(ledger: Ledger, seen: Pass) -> Ledger:
 
 
 def _next_deadline(ledger: Ledger, seen: Pass) -> datetime | None:
-    """The earliest safeToSignTime of a key that waits for it, or retireTime of one that retires, still ahead."""
+    """Return the earliest future safeToSignTime of a key that is not safe yet, or retireTime of a Retiring key."""
     times = [
         time
         for entry in ledger.keys

@@ -1,4 +1,4 @@
-"""How long a set without a key may still be cached: the ages of the sets that were served recently (R3)."""
+"""Compute how long a set without a key may still be cached, from the cache ages of recently served sets (R3)."""
 
 from __future__ import annotations
 
@@ -11,51 +11,55 @@ from oidc_publisher.rotation.ledger import CacheAge, Ledger, replace
 if TYPE_CHECKING:
     from oidc_publisher.rotation.readings import Pass
 
-#: With only a Last-Modified some verifiers invent a cache age of up to 24 h (kube-apiserver's as a relying party).
+#: Where only Last-Modified is stated, some verifiers assume a cache age of up to 24 h (kube-apiserver as a relying
+#: party).
 UNSTATED_AGE = timedelta(hours=24)
 
-#: An age above this one counts only as long as the wire states it (R3): an honest year, seen once, would else stop every
-#: rotation for a year.
+#: A cache age above this one counts only while the public endpoint states it (R3). Otherwise a `max-age` of one year,
+#: seen once, would stop every rotation for a year.
 LONGEST_REMEMBERED = UNSTATED_AGE
 
-#: Until when copies may live that were served under a clock that is not trusted: R13 sets it right in the next pass that is.
+#: The end of copies that were served while the clock was not trusted. R13 corrects it in the next pass with a trusted
+#: clock.
 UNKNOWN_END = datetime(9999, 1, 1, tzinfo=UTC)
 
 
 def measured_ages(seen: Pass) -> tuple[timedelta, ...]:
-    """The cache ages in force in this pass: the spec's, and what the wire stated."""
+    """Return the cache ages in force in this pass: that of the spec and that stated by the public endpoint."""
     if seen.wire is None or not seen.wire.reads:
         return (seen.policy.cache_max_age,)
     return (seen.policy.cache_max_age, UNSTATED_AGE if seen.wire.max_age is None else seen.wire.max_age)
 
 
 def _ages_in_force(ledger: Ledger, seen: Pass) -> tuple[timedelta, ...]:
-    """The ages under which sets are served now: those measured, and all that are known while the wire cannot be read.
+    """Return the cache ages under which sets are served now; while no set was fetched, all known ages are among them.
 
-    An operator that was away does not know until when an age was in force; only the wire can tell that it no longer is.
+    An operator that did not run does not know until when an age was in force. Only a fetch from the public endpoint
+    shows that an age is no longer in force.
     """
     unread = seen.wire is None or not seen.wire.reads
     return (*measured_ages(seen), *(c.age for c in ledger.cache_ages if unread))
 
 
 def stale_age_now(ledger: Ledger, seen: Pass) -> timedelta:
-    """The longest age under which a copy that was served until now may still be cached."""
+    """Return the longest age under which a copy that was served until now may still be cached."""
     return max([*_ages_in_force(ledger, seen), *(c.age for c in ledger.cache_ages if not _expired(c, seen))])
 
 
 def believable_age(seen: Pass) -> timedelta | None:
-    """The cache age of the stored owner mark, None where it says none or one that is damaged (R9).
+    """Return the cache age of the stored owner mark, None where the mark holds none or a damaged one (R9).
 
-    It is at most 24 h, or what the wire states now: whoever can write the mark could else stop every rotation for ever.
+    The accepted age is at most 24 h, or the age that the public endpoint states now. Otherwise anybody who can write
+    the mark could stop every rotation for ever.
     """
     age = seen.stored.stale_age
     return None if age is None or age > _limit(seen) else age
 
 
 def forget_ages(ledger: Ledger, seen: Pass) -> Ledger:
-    """R3: forget what a person asks to have forgotten, and ages above 24 h that this wire no longer states.
+    """Forget the ages that forgetCacheAgesBefore names, and those above 24 h that nothing states any more (R3).
 
-    Only a wire that could be read tells which ages are in force; until then everything is remembered.
+    Only a successful fetch shows which ages are in force. A pass without one forgets nothing.
     """
     if seen.wire is None or not seen.wire.reads:
         return ledger
@@ -81,20 +85,20 @@ def _bounded(known: CacheAge, limit: timedelta, seen: Pass) -> CacheAge:
 
 
 def _expired(known: CacheAge, seen: Pass) -> bool:
-    """Whether the last copy of that age has expired, which only a trusted clock can tell (R13)."""
+    """Return whether the last copy of that age has expired. Only a trusted clock can decide this (R13)."""
     return seen.trusted and known.until_time <= seen.now
 
 
 def latest_end(age: timedelta, time: datetime) -> datetime:
-    """Until when a copy lives that was served in the coarse period of `time`.
+    """Return when a copy that was served in the coarse period of `time` expires.
 
-    Counted from the end of that period, so that it is written once in it and errs late.
+    The age is counted from the end of that period, so that the result changes once a period and errs late.
     """
     return coarse_slot(time) + COARSE + age
 
 
 def remember_cache_ages(ledger: Ledger, seen: Pass) -> Ledger:
-    """Note the ages under which sets are served now, until the last copy has expired."""
+    """Note each age under which sets are served now, until the last copy served under that age has expired."""
     if not seen.trusted:
         return replace(ledger, cache_ages=(CacheAge(stale_age_now(ledger, seen), UNKNOWN_END),))
     until = {age: latest_end(age, seen.now) for age in _ages_in_force(ledger, seen)}

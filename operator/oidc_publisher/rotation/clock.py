@@ -1,4 +1,7 @@
-"""Time as the rules use it: whole seconds rounded up, coarse times for people, and whether the clock is to be trusted."""
+"""Round times as the rules need them, and decide whether the clock is trusted (R13).
+
+Base times are whole seconds, rounded up. Times that only people read are coarse: they change once in five minutes.
+"""
 
 from __future__ import annotations
 
@@ -9,38 +12,42 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from oidc_publisher.rotation.readings import ClockReading
 
-#: Coarse times change at most once in this period, all of them in the same pass: one PATCH of a resting issuer.
+#: Coarse times change at most once in this period, all of them in the same pass. An issuer at rest costs one PATCH a
+#: period.
 COARSE = timedelta(minutes=5)
 
-#: Date headers have whole seconds, so an offset is off by up to one, on both sides of a request (R13).
+#: Date headers have whole seconds, so an offset is wrong by up to one second on either side of a request (R13).
 DATE_RESOLUTION = timedelta(seconds=2)
 
 
 def whole_second(time: datetime) -> datetime:
-    """`time` rounded up to a whole second: every base time errs late."""
+    """Round `time` up to a whole second, so that every base time errs late."""
     return time if time.microsecond == 0 else time.replace(microsecond=0) + timedelta(seconds=1)
 
 
 def stamp(time: datetime) -> str:
-    """A time as messages write it."""
+    """Format a UTC time for a message, as RFC 3339 in whole seconds."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def coarse_slot(time: datetime) -> datetime:
-    """The beginning of the coarse period that `time` lies in; all issuers and fields share the same periods."""
+    """Return the beginning of the coarse period that holds `time`. All issuers and fields share the same periods."""
     seconds = int(time.timestamp())
     return datetime.fromtimestamp(seconds - seconds % int(COARSE.total_seconds()), UTC)
 
 
 def coarse(previous: datetime | None, now: datetime) -> datetime:
-    """`previous` while it lies in the present coarse period, else `now`."""
+    """Return `previous` while it lies in the present coarse period, else `now` rounded up to a whole second."""
     if previous is not None and coarse_slot(previous) == coarse_slot(now):
         return previous
     return whole_second(now)
 
 
 def clock_offset(clock: ClockReading) -> timedelta | None:
-    """How far the others are ahead of us: the median of API server, store and wire; None when nobody stated a Date."""
+    """Return how far the other clocks are ahead of the operator's, None when no answer stated a Date (R13).
+
+    It is the median of three values: that of the API servers, of the store and of the public endpoint.
+    """
     parties = [
         median(offset.total_seconds() for offset in party)
         for party in (clock.api_server, clock.store, clock.wire)
@@ -50,6 +57,6 @@ def clock_offset(clock: ClockReading) -> timedelta | None:
 
 
 def clock_trusted(clock: ClockReading, clock_skew: timedelta) -> bool:
-    """Whether our clock agrees with the others (R13)."""
+    """Return whether the operator's clock agrees with the others within clock_skew and the resolution of Date (R13)."""
     offset = clock_offset(clock)
     return offset is not None and abs(offset) <= clock_skew + DATE_RESOLUTION

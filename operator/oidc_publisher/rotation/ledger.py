@@ -1,4 +1,4 @@
-"""The ledger: what is remembered of every key from the moment it enters until it has left."""
+"""Define the ledger, which holds every key and its times from the pass in which the key enters until it has left."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ T = TypeVar("T")
 
 
 def replace(value: T, /, **changes: Any) -> T:
-    """A dataclass with these changes; the same object where nothing changes.
+    """Return a copy of a dataclass with these changes, or the same object where nothing changes.
 
-    In most passes nothing does, for any key, and a copy costs ten times the comparison: ten rules copied each of 512 keys.
+    In most passes no key changes, and a copy costs ten times the comparison: ten rules would copy each of 512 keys.
     """
     if all(getattr(value, name) == change for name, change in changes.items()):
         return value
@@ -25,7 +25,7 @@ def replace(value: T, /, **changes: Any) -> T:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a key is listed: a source by its name, which is unique in the spec, and the entry where it has any."""
+    """An Origin names the source that lists a key, by its name in the spec, and the entry if the source has entries."""
 
     source: str
     entry: str | None = None
@@ -33,17 +33,19 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class LedgerKey:
-    """One key and its times (aware UTC, whole seconds, rounded up).
+    """A LedgerKey holds one key and its times (aware UTC, whole seconds, rounded up).
 
-    The fields up to `leaving` decide; `last_listed_time` and `last_signed_time` are for people, and coarse, so that a
-    resting issuer costs few writes of its status.
+    The rules decide by the fields up to `leaving`. `last_listed_time` and `last_signed_time` are for people, and
+    coarse, so that an issuer at rest costs few writes of its status.
 
-    `founding`: it was listed in the first pass of an issuer that mints no tokens, over an empty place (R3).
-    `baseline`: it signed already in the first complete pass (R10). `signed_before_safe`: decided once (R10).
-    `material_changed`: its ID stood for another key before, until this one is known to every cache (R8).
-    `known_to_caches`: it has waited in full (R3), so that it is safe whenever no API server lacks it (R15).
-    `unlisted_by`: the API servers (HOST:PORT) that were read and do not list it; none where there is only one.
-    `rebuilt_time`: the stored object's last-modified time, from which a rebuilt key is served once the wire shows it (R9).
+    `founding`: the key was listed in the first pass over an empty location, of an issuer that mints no tokens (R3).
+    `baseline`: the key signed already in the first complete pass (R10).
+    `signed_before_safe`: the first signature was seen before the key was safe; decided once (R10).
+    `material_changed`: the key ID stood for another key before; set until every cache knows this key (R8).
+    `known_to_caches`: the key has waited in full (R3), so that it is safe whenever no API server lacks it (R15).
+    `unlisted_by`: the API servers (HOST:PORT) that were read and do not list the key; empty where there is only one.
+    `rebuilt_time`: the last-modified time of the stored object. A rebuilt key counts as served since then, once the
+    public endpoint shows the key (R9).
     """
 
     key: PublicKey
@@ -79,7 +81,7 @@ class LedgerKey:
 
 @dataclass(frozen=True, slots=True)
 class CacheAge:
-    """A cache age under which sets were served; copies of them may live until `until_time`."""
+    """A CacheAge holds a cache age under which sets were served, and the time until which copies of them may exist."""
 
     age: timedelta
     until_time: datetime
@@ -87,7 +89,10 @@ class CacheAge:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """An API server (HOST:PORT) and the kid of its latest token; `gone_since_time` once it left the EndpointSlice."""
+    """An Endpoint holds an API server (HOST:PORT) and the kid of its latest minted token.
+
+    `gone_since_time` is set once the API server has left the EndpointSlice.
+    """
 
     address: str
     key_id: str
@@ -96,14 +101,16 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """Everything that is remembered between passes.
+    """The Ledger holds everything that the rules remember between passes.
 
-    `serial` is the number of the latest write, raised before it is tried (R12); `jwks_digest` is the digest of the
-    bytes that this serial stands for. `next_version` is the next number for a key that no entry names a version for.
-    `adopted_time` is when another owner's documents were taken over: keys that were not in them are new to the world.
-    `nonces` are those of our writes, newest last, the latest of them saved before it is tried. `unknown_writer_time` is when
-    a mark with a nonce that nobody remembered rebuilt the ledger, `second_writer_time` since when a second writer under our
-    mark keeps us from writing (R9). `cache_ages_forgotten_time`: cache ages seen before it were forgotten, as a person asked.
+    `serial`: the number of the latest write, raised before the write is tried (R12).
+    `jwks_digest`: the digest of the bytes that were written, or are to be written, under `serial`.
+    `next_version`: the next number for a key whose version no entry names.
+    `adopted_time`: when another owner's documents were taken over. No relying party knows a key that was not in them.
+    `nonces`: the nonces of this ledger's writes, newest last; the latest one is saved before its write is tried.
+    `unknown_writer_time`: when a mark with a nonce that the ledger did not know rebuilt the ledger (R9).
+    `second_writer_time`: since when a second writer under the same owner mark prevents every write (R9).
+    `cache_ages_forgotten_time`: cache ages seen before this time were forgotten, as `forgetCacheAgesBefore` asked (R3).
     """
 
     keys: tuple[LedgerKey, ...] = ()
@@ -120,12 +127,12 @@ class Ledger:
     cache_ages_forgotten_time: datetime | None = None
 
     def get(self, key_id: str) -> LedgerKey | None:
-        """The entry of `key_id`, None when the ledger has none."""
+        """Return the entry of `key_id`, None when the ledger has none."""
         return next((k for k in self.keys if k.key_id == key_id), None)
 
 
 class State(StrEnum):
-    """What a person calls the phase that a key is in; the first that matches wins."""
+    """A State names the phase of a key, for people. No rule decides by it; the first state that matches wins."""
 
     LEAVING = "Leaving"
     RETIRING = "Retiring"
@@ -137,7 +144,7 @@ class State(StrEnum):
 
 
 def state(entry: LedgerKey, signing: frozenset[str]) -> State:
-    """The state of `entry` while the keys of `signing` are those of the present API servers' latest tokens."""
+    """Return the state of `entry`; `signing` are the kids of the latest tokens of the present API servers."""
     matches = (
         (State.LEAVING, entry.leaving),
         (State.RETIRING, entry.unused_since_time is not None),

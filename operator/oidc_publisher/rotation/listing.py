@@ -1,4 +1,4 @@
-"""R1, R4, R8 and R15: how keys enter, who lists them and who does not, and which material a key ID stands for."""
+"""Enter keys, note which sources and API servers list them, and settle each key ID's material (R1, R4, R8, R15)."""
 
 from __future__ import annotations
 
@@ -17,21 +17,22 @@ if TYPE_CHECKING:
     from oidc_publisher.keys import PublicKey
     from oidc_publisher.rotation.readings import Listing, Pass, SourceReading
 
-#: Beyond this many entries only a key that signs enters: the ledger must fit into one object of the Kubernetes API (256 keys: 412 kB).
+#: Above this many entries only a key that signs enters: the ledger must fit into one object (256 keys take 412 kB).
 MAX_ENTRIES = 512
-#: And beyond this many bytes, which 512 RSA-2048 keys just take: with RSA-16384 or long key IDs it would be 3 MiB. etcd takes
-#: 1.5 MiB in one request (--max-request-bytes); the rest is for findings, conditions, the spec and annotations.
+#: The same limit in bytes, about the size of 512 RSA-2048 keys. 512 RSA-16384 keys, or long key IDs, would take 3 MiB,
+#: and etcd accepts 1.5 MiB in one request (--max-request-bytes); the rest is for findings, conditions, the spec and
+#: annotations.
 MAX_LEDGER_BYTES = 1_000_000
-#: What an entry takes beside its key and its ID: every time and mark, and the names of its members in managedFields.
+#: The size of an entry without its key and its ID: every time and flag, and the names of its members in managedFields.
 _ENTRY_BYTES = 1_400
-#: In more entries of one source than this a key is noted without their names.
+#: A key that more than this many entries of one source list is noted without the entries' names.
 MAX_ORIGINS_OF_A_SOURCE = 8
 
 _HIGHEST: int = 10**MAX_VERSION_DIGITS - 1
 
 
 def settle_materials(ledger: Ledger, seen: Pass) -> Ledger:
-    """R8: of several materials under one key ID, the one under which a fresh token verifies wins, else the first."""
+    """Choose one material per key ID (R8): the one under which a fresh token verifies, else the first that was seen."""
     verified = {m.key_id: m.material for m in seen.mints.minted if m.material is not None}
     listed = {(key.key_id, key.spki): key for key in seen.listed}
 
@@ -39,11 +40,11 @@ def settle_materials(ledger: Ledger, seen: Pass) -> Ledger:
         winner = listed.get((entry.key_id, verified.get(entry.key_id, entry.key.spki)))
         if winner is None or winner.spki == entry.key.spki:
             return entry
-        # Another material is another key: nothing that was observed of the former one is true of it.
+        # Another material is another key: no observation of the former key holds for the new one.
         return replace(
             entry,
             key=winner,
-            # Copies of a set with the former material lack this one, whatever age they were served under.
+            # Copies of a set with the former material lack the new one, whatever age these copies were served under.
             stale_age=max(entry.stale_age, stale_age_now(ledger, seen)),
             material_changed=True,
             founding=False,
@@ -63,7 +64,7 @@ def settle_materials(ledger: Ledger, seen: Pass) -> Ledger:
 
 
 def list_keys(ledger: Ledger, seen: Pass) -> Ledger:
-    """R1 and R4: new keys enter, listed keys get their origins, complete sources delist what they no longer name."""
+    """Enter new keys (R1), note the origins of listed keys, and delist what complete sources no longer name (R4)."""
     fresh = _fresh_origins(seen)
     entered = _enter(ledger, seen)
     keys = tuple(_relist(entry, fresh.get(entry.key, {}), seen) for entry in entered.keys)
@@ -84,13 +85,13 @@ def _fresh_origins(seen: Pass) -> dict[PublicKey, dict[Origin, None]]:
 
 
 def _enter(ledger: Ledger, seen: Pass) -> Ledger:
-    """R1: a key enters as soon as any source lists it, with the next number of the ledger until an entry names one."""
+    """Enter each key that any source lists (R1), with the ledger's next number until an entry names a version."""
     known = {entry.key_id for entry in ledger.keys}
     verified = {(m.key_id, m.material) for m in seen.mints.minted if m.material is not None}
     chosen: dict[str, PublicKey] = {}
     for _, listing in _listings(seen):
         key = listing.key
-        # R8 among newcomers: the material that signs enters, else the first.
+        # R8 for new keys: the material that signs enters, else the first.
         if key.key_id not in known and (key.key_id not in chosen or (key.key_id, key.spki) in verified):
             chosen[key.key_id] = key
     entries = list(ledger.keys)
@@ -98,7 +99,7 @@ def _enter(ledger: Ledger, seen: Pass) -> Ledger:
     signing = {m.key_id for m in seen.mints.minted}
     size_bytes = sum(_size_bytes(entry.key) for entry in entries)
     for key in chosen.values():
-        # R7, R11: who signs does not wait for room, and its API servers are few.
+        # R7, R11: a key that signs does not wait for room. There are few such keys, at most one for each API server.
         if len(entries) >= MAX_ENTRIES and key.key_id not in signing:
             continue
         if size_bytes + _size_bytes(key) > MAX_LEDGER_BYTES and key.key_id not in signing:
@@ -118,14 +119,17 @@ def _enter(ledger: Ledger, seen: Pass) -> Ledger:
 
 
 def _size_bytes(key: PublicKey) -> int:
-    """About what the entry of a key takes in the object: its PEM, its ID there and in managedFields, and the rest."""
-    # Go writes these three as \u003c and the like.
+    """Estimate the bytes of a key's entry in the object: the PEM, the ID (in status and managedFields), and the rest."""
+    # Go's JSON encoder writes these three characters as \u003c, \u003e and \u0026.
     key_id_bytes = len(json.dumps(key.key_id)) + 5 * sum(map(key.key_id.count, "<>&"))
     return len(key.spki) * 4 // 3 + 2 * key_id_bytes + _ENTRY_BYTES
 
 
 def next_version(ledger: Ledger) -> int:
-    """The next number for a key without a named version: above every number in use, so that the newest sorts first."""
+    """Return the next number for a key without a named version.
+
+    The number is above every number in use, so that the newest key sorts first.
+    """
     above = max([ledger.next_version, *(entry.version + 1 for entry in ledger.keys)])
     return min(above, _HIGHEST)
 
@@ -134,9 +138,10 @@ def _relist(entry: LedgerKey, fresh: dict[Origin, None], seen: Pass) -> LedgerKe
     origins = dict(fresh)
     for source in seen.sources:
         for origin in (o for o in entry.origins if o.source == source.name):
-            # R4: an incomplete source delists nothing, an unreadable entry keeps what was last read from it. A source is
-            # known by its name: where its entry in the spec was edited, it may still hold the key until it, or that
-            # entry, was read as it is now; a complete reading then delists whatever it does not name.
+            # R4: an incomplete source delists nothing, and an unreadable entry keeps the keys last read from it. A
+            # source is identified by its name. A source whose spec was edited may still hold the key until the source,
+            # or the origin's entry, was read under the new spec; a complete reading then delists each key that it does
+            # not name.
             if not source.complete or _may_be_in_what_is_unreadable(origin, source):
                 origins.setdefault(origin, None)
     ordered = bounded_origins(origins, MAX_ORIGINS_OF_A_SOURCE)
@@ -145,9 +150,10 @@ def _relist(entry: LedgerKey, fresh: dict[Origin, None], seen: Pass) -> LedgerKe
 
 
 def bounded_origins(origins: Iterable[Origin], most: int) -> tuple[Origin, ...]:
-    """The origins in order; those of a source with more than `most` of them as one without an entry, which stands for all.
+    """Return the origins in order, where one origin without an entry replaces those of a source with more than `most`.
 
-    Sources are few, entries are not: each costs up to 350 bytes in every key that it lists.
+    A spec has few sources, but a source may have many entries, and each costs up to 350 bytes in every key that it
+    lists.
     """
     by_source: dict[str, list[Origin]] = defaultdict(list)
     for origin in sorted(origins, key=lambda o: (o.source, o.entry or "")):
@@ -162,7 +168,10 @@ def _may_be_in_what_is_unreadable(origin: Origin, source: SourceReading) -> bool
 
 
 def unreadable_entries_of(entry: LedgerKey, seen: Pass) -> tuple[tuple[str, str], ...]:
-    """R4: the (source, entry) that cannot be read and may hold the key: it was last read from there, or rebuilt and not seen since."""
+    """Return each unreadable (source, entry) that may hold the key (R4).
+
+    The key was last read from that entry, or was rebuilt (R9) and not seen since.
+    """
     return tuple(
         (source.name, name)
         for source in seen.sources
@@ -174,7 +183,7 @@ def unreadable_entries_of(entry: LedgerKey, seen: Pass) -> tuple[tuple[str, str]
 
 
 def _name_versions(ledger: Ledger, seen: Pass) -> Ledger:
-    """A version named by an entry beats an assigned one; the first source of the spec that names one decides."""
+    """Replace assigned versions by named ones. Where several sources name one, the first source of the spec decides."""
     named: dict[PublicKey, int] = {}
     for _, listing in _listings(seen):
         if listing.version is not None:
@@ -187,9 +196,10 @@ def _name_versions(ledger: Ledger, seen: Pass) -> Ledger:
 
 
 def note_unlisted(ledger: Ledger, seen: Pass) -> Ledger:
-    """R15: note which API servers were read and do not list each key; what cannot be read stays as it was known.
+    """Note for each key which API servers were read and do not list the key (R15).
 
-    With a single API server a key may be listed and sign in one restart, so there it lacks nobody.
+    An API server that cannot be read keeps its last known state. With a single API server `unlisted_by` stays empty:
+    there a key may become listed and sign in one restart.
     """
     if not seen.has_api_servers:
         return replace(ledger, keys=tuple(replace(entry, unlisted_by=()) for entry in ledger.keys))
@@ -211,10 +221,10 @@ def note_unlisted(ledger: Ledger, seen: Pass) -> Ledger:
 
 
 def _counting(ledger: Ledger, seen: Pass) -> tuple[str, ...]:
-    """The API servers whose word R15 needs: the present ones; none while they are not known.
+    """Return the API servers whose listings R15 needs: the present ones; none while the endpoints are not known.
 
-    A restart takes an API server out of the EndpointSlice for a moment. For one clockSkew it counts as one that cannot be
-    read: it comes back, perhaps without the key.
+    A restart removes an API server from the EndpointSlice for a moment. For one clockSkew such an API server counts as
+    one that cannot be read, because it may come back without the key.
     """
     lately_gone = {
         endpoint.address
@@ -226,7 +236,7 @@ def _counting(ledger: Ledger, seen: Pass) -> tuple[str, ...]:
 
 
 def listed_everywhere(entry: LedgerKey, ledger: Ledger, seen: Pass) -> bool:
-    """R15: whether the key may become safe in this pass: every API server was read, and none lacks the key."""
+    """Return whether R15 lets the key become safe in this pass: every API server was read, and none lacks the key."""
     if not seen.has_api_servers:
         return True
     read = {address for address, server in seen.servers.items() if server.whole or entry.key in server.keys}

@@ -1,4 +1,4 @@
-"""What the plan has to say: the findings, the events and the permission to sign of one pass."""
+"""Derive the findings and the permission to sign from the ledger and the readings of one pass."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ if TYPE_CHECKING:
     from oidc_publisher.rotation.readings import Pass
 
 
-#: Some gateways take 10 keys; AWS takes 100 of a type (R11).
+#: Some gateways accept at most 10 keys; AWS accepts 100 of a type (R11).
 MANY_KEYS = 10
 
-#: Clouds keep key sets for an undocumented time; two hours is the planning floor.
+#: Clouds cache key sets for an undocumented time; two hours is the shortest period to plan with.
 SHORTEST_PRE_PUBLISH = timedelta(hours=2)
 
-#: A key that should have left this long ago is overdue.
+#: A key is overdue when its retireTime is longer ago than this.
 OVERDUE = timedelta(minutes=5)
 
 
 def report(ledger: Ledger, publication: Publication, seen: Pass) -> tuple[Finding, ...]:
-    """Every finding that follows from the ledger and the readings."""
+    """Return every finding that follows from the ledger and the readings."""
     found = [*_about_materials(ledger, seen), *_about_versions(ledger), *_about_endpoints(ledger)]
     found.extend((*_about_signers(ledger), *_about_set(publication), *_about_room(ledger, seen)))
     for entry in ledger.keys:
@@ -103,7 +103,7 @@ def _about_set(publication: Publication) -> Iterator[Finding]:
 
 
 def _about_room(ledger: Ledger, seen: Pass) -> Iterator[Finding]:
-    """Name keys that a source lists and the full ledger did not take up: no state and no other finding speaks of them."""
+    """Report keys that a source lists and the full ledger did not take up. No state and no other finding names them."""
     left_out = {key.key_id for key in seen.listed} - {entry.key_id for entry in ledger.keys}
     if left_out:
         message = f"{len(left_out)} listed keys are not taken up: the ledger holds {len(ledger.keys)} keys, and no more fit into the object"
@@ -166,7 +166,7 @@ def _overdue(entry: LedgerKey, seen: Pass) -> bool:
 
 
 def _aged(entry: LedgerKey, seen: Pass) -> str:
-    """The cache age that the key waits for and where it was seen, where that is above spec.cacheMaxAge (R3)."""
+    """Return the cache age that the key waits for and where that age was seen, if it is above spec.cacheMaxAge (R3)."""
     if entry.stale_age <= seen.policy.cache_max_age:
         return ""
     age, wire = format_duration(entry.stale_age), seen.wire
@@ -181,10 +181,11 @@ def _aged(entry: LedgerKey, seen: Pass) -> str:
 
 
 def _unconfirmed(entry: LedgerKey, seen: Pass) -> str:
-    """Why the key, which was seen nowhere, may still be where this pass could not look; empty when it could look there."""
+    """Return why a key that was seen nowhere may still be in use, empty when this pass read all that may hold it."""
     if entry.key in seen.listed:
         return ""
-    # A source that answered nothing at all says so by itself; only where it named others is this key's absence a hint.
+    # A source that answered nothing at all has a finding of its own. Only a source that named other keys makes the
+    # absence of this one worth a finding.
     answered = {source.name for source in seen.sources if source.listings}
     hinted = not entry.origins or any(origin.source in answered for origin in entry.origins)
     if not seen.complete and hinted:
@@ -215,7 +216,7 @@ def _about_policy(ledger: Ledger, seen: Pass) -> Iterator[Finding]:
 
 
 def _about_algorithms(ledger: Ledger) -> Iterator[Finding]:
-    # Where nobody can be seen signing, the first keys count as those that parties have met.
+    # Where no signature was seen, the first keys count as those that relying parties have verified with.
     oldest = min((entry.first_seen_time for entry in ledger.keys), default=None)
     met = {e.key.algorithm for e in ledger.keys if e.first_signed_time is not None} or {
         e.key.algorithm for e in ledger.keys if e.first_seen_time == oldest
@@ -226,15 +227,16 @@ def _about_algorithms(ledger: Ledger) -> Iterator[Finding]:
             yield Finding.of(Reason.KeyTypeChange, message, subject=entry.key_id)
 
 
-#: More key IDs than this are counted, not named: `status.keys` has them all.
+#: Of more key IDs than this the rest is counted, not named: `status.keys` names all of them.
 _NAMED = 16
 
 
 @dataclass(frozen=True, slots=True)
 class Permission:
-    """Whether every listed key may sign, None when nothing is listed; and the sentence that names the key IDs.
+    """A Permission states whether every listed key may sign (None where no key is listed), and names the key IDs.
 
-    The sentence changes with the keys and with `lastCompletePassTime`, which is coarse: a resting issuer costs no PATCH.
+    The sentence changes only with the keys and with `lastCompletePassTime`, which is coarse, so that an issuer at rest
+    costs no PATCH.
     """
 
     granted: bool | None
@@ -242,7 +244,10 @@ class Permission:
 
 
 def permission(ledger: Ledger) -> Permission:
-    """The permission as of this ledger. It cannot speak of a key that no pass has seen, and says when all was last read."""
+    """Return the permission to sign that follows from this ledger (R10).
+
+    The permission does not cover a key that no pass has seen, so its sentence states when everything was last read.
+    """
     listed = [entry for entry in ledger.keys if entry.origins]
     if not listed:
         return Permission(None)
@@ -257,7 +262,7 @@ def permission(ledger: Ledger) -> Permission:
 
 
 def may_sign(entry: LedgerKey) -> bool:
-    """Whether the cluster may sign with the key: it is safe, and no API server lacks it (R15)."""
+    """Return whether the cluster may sign with the key: the key is safe, and no API server lacks it (R15)."""
     return entry.safe_since_time is not None and not entry.unlisted_by
 
 

@@ -1,4 +1,4 @@
-"""R6, R11, R14 and invariant D: which keys the published set holds."""
+"""Decide which keys the published set holds (R6, R11, R14 and invariant D: the set is never empty)."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ if TYPE_CHECKING:
     from oidc_publisher.rotation.ledger import Ledger, LedgerKey
     from oidc_publisher.rotation.readings import Pass
 
-#: AWS takes 100 RSA and 100 EC keys (R11).
+#: AWS accepts 100 RSA and 100 EC keys (R11).
 MAX_KEYS_OF_A_TYPE = 100
 
-#: Nimbus and Spring read no more of a key set (R11), the 14 bytes around its keys included.
+#: Nimbus and Spring read no more of a key set (R11). The limit includes the 14 bytes around the keys.
 MAX_SET_BYTES = 51_200
 _FRAME_BYTES = 14
 
 
 @dataclass(frozen=True, slots=True)
 class Publication:
-    """The set to publish, newest first; the keys that wait for room; and whether another write follows this one."""
+    """A Publication holds the set to publish, newest first, the kids that wait, and whether another write follows."""
 
     keys: tuple[PublicKey, ...]
     pending: frozenset[str]
@@ -36,7 +36,7 @@ class Publication:
 
 
 def plan_publication(ledger: Ledger, seen: Pass) -> Publication:
-    """The published set: the ledger without the keys that wait, leave or are withdrawn (R1)."""
+    """Return the published set: the ledger without the keys that wait, leave or are withdrawn (R1)."""
     if not ledger.keys:
         return Publication((), frozenset(), more=False)
     signing = signing_key_ids(ledger)
@@ -48,7 +48,7 @@ def plan_publication(ledger: Ledger, seen: Pass) -> Publication:
 
 
 def order(entries: Iterable[LedgerKey]) -> tuple[LedgerKey, ...]:
-    """Entries newest first: by version, then first seen, then kid."""
+    """Sort entries newest first: by version, then first seen, then kid. Nothing else sorts keys."""
     return newest_first(entries, by=lambda e: (e.version, e.first_seen_time, e.key_id))
 
 
@@ -57,17 +57,20 @@ def _withdrawn(entry: LedgerKey, seen: Pass) -> bool:
 
 
 def _last_resort(ledger: Ledger, seen: Pass) -> LedgerKey:
-    """Invariant D: where every key would be left out, the last to sign stays; a withdrawn one only when it is alone."""
+    """Return the key that stays where every key would be left out (invariant D).
+
+    The key that signed last stays; a withdrawn key stays only when no other one is left.
+    """
     return max(ledger.keys, key=lambda entry: (not _withdrawn(entry, seen), *last_signed(entry)))
 
 
 def _admit(candidates: list[LedgerKey], signing: frozenset[str]) -> list[LedgerKey]:
-    """R11: at most 100 keys of one type and 51,200 bytes; who signs comes first, who is newly listed waits for room."""
+    """Admit at most 100 keys of one type and 51,200 bytes (R11): signing keys first, newly listed keys last."""
     return _fitting((), sorted(candidates, key=lambda e: _claim(e, signing)))
 
 
 def _fitting(present: Sequence[LedgerKey], others: Iterable[LedgerKey]) -> list[LedgerKey]:
-    """Those of `others`, in their order, for which there is room beside `present`."""
+    """Return those of `others`, in their order, for which there is room beside `present`."""
     counts, size = Counter(e.key.key_type for e in present), _FRAME_BYTES
     size += sum(published_size_bytes(e.key) for e in present)
     fitting: list[LedgerKey] = []
@@ -81,16 +84,17 @@ def _fitting(present: Sequence[LedgerKey], others: Iterable[LedgerKey]) -> list[
 
 
 def _claim(entry: LedgerKey, signing: frozenset[str]) -> tuple[int, float, float, str]:
-    """How strong an entry's claim to a place is, the strongest lowest.
+    """Return the sort key of an entry's claim to a place in the set; the strongest claim is the lowest.
 
-    A key that signs displaces first one not yet safe, then the Retiring one with the earliest retireTime (R11).
+    A key that signs displaces first one that is not yet safe, then the Retiring one with the earliest retireTime (R11).
     """
     retires = -entry.retire_time.timestamp() if entry.retire_time else 0.0
     published = entry.published_time.timestamp() if entry.published_time else float("inf")
     if entry.key_id in signing:
         return (0, 0.0, published, entry.key_id)
     if entry.published_time is None:
-        # It displaces nobody: least of all a key of an old ledger that nothing lists any more (R9).
+        # An unpublished key displaces no other. The weakest claim is that of a key of an old ledger that nothing lists
+        # (R9).
         return (5 if entry.retire_time else 4, entry.first_seen_time.timestamp(), 0.0, entry.key_id)
     if entry.retire_time is None and entry.known_to_caches:
         return (1, 0.0, published, entry.key_id)
@@ -100,7 +104,7 @@ def _claim(entry: LedgerKey, signing: frozenset[str]) -> tuple[int, float, float
 
 
 def _one_way(ledger: Ledger, admitted: list[LedgerKey], seen: Pass) -> tuple[list[LedgerKey], bool]:
-    """R6: a write that adds a key removes none. Returns the entries of this write, and whether another one follows."""
+    """Return the entries of this write and whether another write follows: a write that adds a key removes none (R6)."""
     if seen.stored.state is not StoreState.PRESENT:
         return admitted, False
     stored, kept_ids = seen.stored_keys, {e.key_id for e in admitted}
@@ -109,8 +113,8 @@ def _one_way(ledger: Ledger, admitted: list[LedgerKey], seen: Pass) -> tuple[lis
     if not added or not departing:
         return admitted, False
     kept = [e for e in admitted if e.key in stored]
-    # Beside those that are still to leave: 101 keys of a type, or a set that is too large, would break all of it. Where
-    # there is no room for any newcomer, leaving goes first.
+    # New keys need room beside those that are still to leave: with 101 keys of a type, or a set that is too large,
+    # relying parties refuse the whole set. Where there is no room for any new key, removal goes first.
     entering = _fitting([*kept, *departing], added)
     if entering:
         return [*kept, *entering, *departing], True

@@ -1,4 +1,4 @@
-"""What one pass has read: the values that `advance` decides by. A pass uses only what was read in it."""
+"""Define what one pass has read, the values by which `advance` decides. A pass uses only what was read in it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from oidc_publisher.rotation.clock import clock_trusted, whole_second
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """A key as a source names it; `entry` is None where the source has no entries, `version` where none is named."""
+    """A Listing holds a key as a source lists it.
+
+    `entry` is None where the source has no entries, `version` is None where the entry's name holds no version.
+    """
 
     key: PublicKey
     entry: str | None = None
@@ -22,9 +25,9 @@ class Listing:
 
 @dataclass(frozen=True, slots=True)
 class ServerListing:
-    """What one API server (HOST:PORT) lists.
+    """A ServerListing holds the keys that one API server (HOST:PORT) lists.
 
-    `whole`: all of its key set could be read, so that it does not list what is not in `keys`.
+    `whole`: the whole key set could be read, so that the API server lists no key that is not in `keys`.
     """
 
     address: str
@@ -34,13 +37,13 @@ class ServerListing:
 
 @dataclass(frozen=True, slots=True)
 class SourceReading:
-    """What one key source said in this pass.
+    """A SourceReading holds what one pass read from one key source.
 
-    `name` is unique in the spec. `complete`: it was read, named a usable key and, for apiServer, every endpoint answered
-    with a valid certificate. `unreadable` are the entries that could not be read. An incomplete reading lists what it
-    could see and delists nothing.
-    `missing` names what kept it from being complete (an endpoint, the object), for RetirementBlocked.
-    `from_api_server`: its listings are what API servers themselves accept; `servers` says which of them lists what, for
+    `name` is unique in the spec. `complete`: the source was read, named a usable key and, for apiServer, every endpoint
+    answered with a valid certificate. An incomplete reading lists the keys that were read and delists nothing (R4).
+    `unreadable` are the entries that could not be read.
+    `missing` names what prevented a complete reading (an endpoint, the object), for RetirementBlocked.
+    `from_api_server`: the listings are the keys that the API servers themselves accept; `servers` holds the keys of
     each API server of the EndpointSlice or of `addresses` (R15).
     """
 
@@ -55,10 +58,10 @@ class SourceReading:
 
 @dataclass(frozen=True, slots=True)
 class Mint:
-    """The key of a fresh token of one API server endpoint (HOST:PORT).
+    """A Mint names the key that signed a fresh token of one API server endpoint (HOST:PORT).
 
-    `material` is the SubjectPublicKeyInfo under which the token verified among the materials known for its kid, None
-    when none of them did.
+    `material` is the SubjectPublicKeyInfo under which the token verified, among the materials known for its kid; None
+    when the token verified under none of them.
     """
 
     endpoint: str
@@ -68,10 +71,10 @@ class Mint:
 
 @dataclass(frozen=True, slots=True)
 class Mints:
-    """Fresh tokens of this pass.
+    """Mints holds the fresh tokens of one pass.
 
-    `endpoints` are all present API server endpoints (of the EndpointSlice or of `addresses`); None when they are not
-    known in this pass. An issuer without an apiServer source has the empty tuple: it mints none.
+    `endpoints` are all present API server endpoints (of the EndpointSlice or of `addresses`), None when this pass could
+    not learn them. An issuer without an apiServer source mints no tokens and has the empty tuple.
     """
 
     endpoints: tuple[str, ...] | None = ()
@@ -79,9 +82,10 @@ class Mints:
 
 
 class StoreState(Enum):
-    """What is known of the stored JWKS.
+    """A StoreState names what a pass knows of the stored JWKS.
 
-    FOREIGN: another owner's, and we have never written there. LOST: we have, and another owner has written since (R9).
+    FOREIGN: another owner's documents stand at a location that this issuer has never written. LOST: this issuer has
+    written there, and another owner has written since (R9).
     """
 
     UNREADABLE = auto()
@@ -92,7 +96,7 @@ class StoreState(Enum):
 
 
 class TakeOver(Enum):
-    """What becomes of the keys of another owner's set that is taken over: they stay until they expire, or go at once."""
+    """A TakeOver decides about another owner's keys: MERGE keeps them until they retire, REPLACE keeps none."""
 
     MERGE = auto()
     REPLACE = auto()
@@ -100,14 +104,16 @@ class TakeOver(Enum):
 
 @dataclass(frozen=True, slots=True)
 class StoredReading:
-    """The stored JWKS object as read in this pass (or as just written under compare-and-swap).
+    """A StoredReading holds the stored JWKS object as read in this pass, or as just written under compare-and-swap.
 
-    `keys` are its usable keys in stored order. `ours` says that it bears our owner mark; `serial`, `token_lifetime`
-    and `stale_age` come from the mark, and from that of the discovery document where `half_ours` says that only that one
-    bears ours while this one has none. `digest` is `sha256:<hex>` of its bytes. `take_over` is set while the set is
-    another owner's and ours is about to be written in its place. `nonces` are those of the documents that bear our mark, the
-    key set's last; `unknown_writer` says that nobody remembers one of them, and `second_writer` (with LOST) that it is that
-    of a second writer under our mark.
+    `keys`: the usable keys in stored order. `digest`: `sha256:<hex>` of the stored bytes.
+    `ours`: the object bears this issuer's owner mark. `half_ours`: only the discovery document bears it, while the key
+    set has no mark. `serial`, `token_lifetime` and `stale_age` come from the mark of the key set, or from that of the
+    discovery document where `half_ours` is set.
+    `take_over`: set while another owner's set is about to be replaced by this issuer's.
+    `nonces`: those of the documents that bear this issuer's mark, that of the key set last.
+    `unknown_writer`: neither the ledger nor this process remembers one of the nonces. `second_writer` (with LOST): that
+    nonce is the one of a second writer under the same mark (R9).
     """
 
     state: StoreState
@@ -126,22 +132,23 @@ class StoredReading:
 
     @property
     def counts(self) -> bool:
-        """Whether the rules may decide by it: it was read, and it is not another owner's affair."""
+        """Whether the rules may decide by this reading: the location was read and is not another owner's."""
         return self.state in (StoreState.ABSENT, StoreState.PRESENT)
 
     @property
     def anothers(self) -> bool:
-        """Whether the place is another owner's: no key of ours is served there, whatever stands there (R2)."""
+        """Whether the location is another owner's. No key counts as served there, whatever the object holds (R2)."""
         return self.state in (StoreState.FOREIGN, StoreState.LOST)
 
 
 @dataclass(frozen=True, slots=True)
 class WireReading:
-    """What anonymous reads of the public URL showed.
+    """A WireReading holds the result of the anonymous reads of one probe of the public endpoint.
 
-    `reads` holds the parsed key set of each read, `absent` is True when the URL answered 404. `max_age` is the longest
-    cache age stated on the wire (at the URL `stated_at`), None when a read stated none. `whole`: every read gave both documents; a set from a
-    probe that was not whole can show that a key is absent, never that it is served. A failed probe is no WireReading.
+    `reads` holds the parsed key set of each read. `absent` is True when the public endpoint answered 404. `max_age` is
+    the longest cache age that the answers stated (at the URL `stated_at`), None when a read stated none. `whole`: every
+    read gave both documents. A set of a probe that was not whole can show that a key is absent, but not that it is
+    served. A failed probe gives no WireReading.
     """
 
     reads: tuple[frozenset[PublicKey], ...] = ()
@@ -153,7 +160,7 @@ class WireReading:
 
 @dataclass(frozen=True, slots=True)
 class ClockReading:
-    """Offsets of other clocks from ours (their Date minus our time on receipt), by who was asked."""
+    """A ClockReading holds the offsets of other clocks, by party: their Date minus the operator's time on receipt."""
 
     api_server: tuple[timedelta, ...] = ()
     store: tuple[timedelta, ...] = ()
@@ -162,9 +169,10 @@ class ClockReading:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """The settings of spec.rotation and spec.cacheMaxAge that the rules use.
+    """A Policy holds the settings of spec.rotation and spec.cacheMaxAge that the rules use.
 
-    `forget_cache_ages_before`: a person says that no copy lives that was served under an age seen before that time.
+    `forget_cache_ages_before`: a person states that no copy exists any more that was served under a cache age seen
+    before that time (R3).
     """
 
     pre_publish_period: timedelta
@@ -177,7 +185,7 @@ class Policy:
 
 @dataclass(frozen=True)
 class Pass:
-    """Everything that was read in one pass; the rules decide by this and the ledger alone."""
+    """A Pass holds everything that was read in one pass. The rules decide by the Pass and the ledger alone."""
 
     sources: tuple[SourceReading, ...]
     mints: Mints
@@ -189,7 +197,7 @@ class Pass:
 
     @cached_property
     def now(self) -> datetime:
-        """The instant that is written down, in whole seconds rounded up."""
+        """The instant as it is recorded, in whole seconds rounded up."""
         return whole_second(self.instant)
 
     @cached_property
@@ -199,7 +207,7 @@ class Pass:
 
     @cached_property
     def missing(self) -> tuple[str, ...]:
-        """What keeps the pass from being complete, as an admin would name it; empty when it is complete."""
+        """The names, for an admin, of what prevents the pass from being complete; empty when the pass is complete."""
         minted = {m.endpoint for m in self.mints.minted}
         found: list[str] = []
         for source in self.sources:
@@ -217,7 +225,7 @@ class Pass:
 
     @cached_property
     def complete(self) -> bool:
-        """Whether everything was read, so that what was not seen is not there."""
+        """Whether everything was read, so that a key that was not seen is not there."""
         return not self.missing
 
     @cached_property
@@ -249,7 +257,7 @@ class Pass:
 
     @cached_property
     def servers(self) -> dict[str, ServerListing]:
-        """What each API server lists, by its HOST:PORT; of what several sources read of it, all that they saw."""
+        """The keys that each API server lists, by its HOST:PORT: the union of what all sources read from it."""
         found: dict[str, ServerListing] = {}
         for server in (server for source in self.sources for server in source.servers):
             known = found.get(server.address, server)
@@ -258,11 +266,11 @@ class Pass:
         return found
 
     def on_wire(self, key: PublicKey) -> bool:
-        """Whether every read of the public URL showed the key."""
+        """Return whether every read of a whole probe showed the key (R2)."""
         wire = self.wire
         return wire is not None and wire.whole and bool(wire.reads) and all(key in read for read in wire.reads)
 
     def off_wire(self, key: PublicKey) -> bool:
-        """Whether a parsed set without the key was seen: on the wire (one of several reads is enough) or in the store."""
+        """Return whether any read of the public endpoint, or the store, gave a parsed set without the key (R2)."""
         wire = self.wire is not None and any(key not in read for read in self.wire.reads)
         return wire or (self.stored.state is StoreState.PRESENT and key not in self.stored_keys)

@@ -1,4 +1,4 @@
-"""R5: a key leaves by the clock, in a complete pass, never by accident."""
+"""Retire keys that no source lists and no API server signs with (R5), and delete the entries of those gone (R12)."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 
 def retire(ledger: Ledger, seen: Pass) -> Ledger:
-    """Start, clear and end the retirement of every key."""
+    """Start, clear and end the retirement of every key (R5). Retirement starts and ends in complete passes only."""
     signing = signing_key_ids(ledger)
     keys = tuple(_retire(entry, entry.key_id in signing, seen) for entry in ledger.keys)
     return replace(ledger, keys=_never_all_leave(keys))
 
 
 def _retire(entry: LedgerKey, signs: bool, seen: Pass) -> LedgerKey:  # noqa: FBT001 - private, beside its only caller
-    # The longest lifetime in force since it entered: raised while it retires, it stays longer.
+    # The longest lifetime in force since the key entered: a Retiring key stays longer when the lifetime is raised.
     entry = replace(entry, token_lifetime=max(entry.token_lifetime, seen.policy.max_token_lifetime))
     if signs or entry.key in seen.listed:
         return replace(entry, unused_since_time=None, retire_time=None, leaving=False)
@@ -35,7 +35,7 @@ def _retire(entry: LedgerKey, signs: bool, seen: Pass) -> LedgerKey:  # noqa: FB
 
 
 def _never_all_leave(keys: tuple[LedgerKey, ...]) -> tuple[LedgerKey, ...]:
-    """R6: the set never becomes empty; of several due, the last to sign stays."""
+    """Keep the key that signed last where all are due, because the set never becomes empty (R6)."""
     if not keys or not all(entry.leaving for entry in keys):
         return keys
     last = max(keys, key=last_signed)
@@ -43,13 +43,13 @@ def _never_all_leave(keys: tuple[LedgerKey, ...]) -> tuple[LedgerKey, ...]:
 
 
 def last_signed(entry: LedgerKey) -> tuple[float, int]:
-    """Sorts keys by their last signature, then by version: a measure for one choice, not an order of keys."""
+    """Return the last signature and the version of a key. This measure serves one choice and is no order of keys."""
     signed = entry.last_signed_time
     return (signed.timestamp() if signed else float("-inf"), entry.version)
 
 
 def drop_gone(ledger: Ledger, seen: Pass) -> tuple[Ledger, tuple[LedgerKey, ...]]:
-    """R12: an entry that leaves is deleted once the stored document was read without it; returns the deleted ones."""
+    """Delete each leaving entry once the stored document was read without its key (R12); return the deleted ones."""
     if not seen.stored.counts:
         return ledger, ()
     gone = tuple(entry for entry in ledger.keys if entry.leaving and entry.key not in seen.stored_keys)

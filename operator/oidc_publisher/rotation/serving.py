@@ -1,4 +1,4 @@
-"""R2, R3 and R15: what is on the wire since when, and when a key is safe to sign with."""
+"""Note since when the public endpoint serves each key (R2), and when a key is safe to sign with (R3, R15)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def note_publication(ledger: Ledger, seen: Pass) -> Ledger:
-    """Note what the stored set holds, and forget what was served where somebody else rewrote it (R2)."""
+    """Note which keys the stored set holds, and clear servedSinceTime where another writer rewrote the object (R2)."""
     if seen.stored.anothers:
         return replace(ledger, keys=tuple(_not_served(entry) for entry in ledger.keys))
     if seen.stored.state is not StoreState.PRESENT:
@@ -27,17 +27,21 @@ def note_publication(ledger: Ledger, seen: Pass) -> Ledger:
         if entry.key in seen.stored_keys:
             entry = replace(entry, published_time=entry.published_time or seen.now)
         elif as_written:
-            # We left it out ourselves (R11, R14): it waits as if it had never been there.
+            # This issuer's own write left the key out (R11, R14): the key waits as if it had never been published.
             entry = replace(entry, published_time=None)
         return _not_served(entry) if rewritten else entry
 
-    # Noted once: where the other's set is the one that is planned, nothing will be written over it.
+    # The rewrite is noted in one pass only: where the other writer's set equals the planned one, no write follows that
+    # would set the digest.
     noted = seen.stored.digest if rewritten and seen.stored.ours else ledger.jwks_digest
     return replace(ledger, keys=tuple(note(entry) for entry in ledger.keys), jwks_digest=noted)
 
 
 def _rewritten(ledger: Ledger, seen: Pass) -> bool:
-    """Whether the stored object is not what we wrote under its serial. A lower serial is a write of ours still to come."""
+    """Return whether the stored object differs from what this issuer wrote under its serial.
+
+    A stored serial below the ledger's belongs to a write that is saved in the ledger and still to come (R12).
+    """
     stored = seen.stored
     if not ledger.jwks_digest or stored.take_over is not None:
         return False
@@ -45,17 +49,17 @@ def _rewritten(ledger: Ledger, seen: Pass) -> bool:
 
 
 def note_wire(ledger: Ledger, seen: Pass) -> Ledger:
-    """R2: a key is served since every read showed it; one parsed set without it starts the clock anew."""
+    """Note each key as served once every read showed it (R2). One parsed set without the key restarts the wait."""
 
     def note(entry: LedgerKey) -> LedgerKey:
         if seen.off_wire(entry.key):
             entry = _not_served(entry)
         waits = entry.served_since_time is not None and not entry.known_to_caches
         if not waits or entry.unused_since_time is not None:
-            # R3: until it is served, sets without it are being cached under every age that is in force. A key that
-            # has waited already carries the longest age to the owner mark (R9), whence a lost ledger learns it.
+            # R3: until the key is served, caches store sets without it under every age that is in force. A key that has
+            # waited already keeps the longest age, which the owner mark stores (R9) and a lost ledger is rebuilt from.
             entry = replace(entry, stale_age=max(entry.stale_age, *measured_ages(seen)))
-        # What another owner serves may hold our keys as well, for as long as he likes.
+        # Another owner's set may hold the same keys, and that owner may remove them at any time.
         ours = entry.published_time is not None and not seen.stored.anothers
         served = seen.trusted and ours and seen.on_wire(entry.key)
         if served and entry.served_since_time is None:
@@ -66,8 +70,8 @@ def note_wire(ledger: Ledger, seen: Pass) -> Ledger:
 
 
 def _not_served(entry: LedgerKey) -> LedgerKey:
-    # A set without the key may be cached from now on, whatever was true of the first document of this issuer, or of who
-    # signed before we came: the baseline is exempt from its first wait, not from this one.
+    # A set without the key may be cached from now on. The exemptions of `founding` (R3) and `baseline` (R10) cover the
+    # first wait of a key, not this one.
     return replace(
         entry,
         served_since_time=None,
@@ -81,13 +85,13 @@ def _not_served(entry: LedgerKey) -> LedgerKey:
 
 
 def note_founding(ledger: Ledger, seen: Pass) -> Ledger:
-    """R3: of an issuer that mints no tokens, the keys of the very first pass over an empty place are exempt from the wait.
+    """Exempt the keys of the first pass over an empty location from the wait, if the issuer mints no tokens (R3).
 
-    No object and a 404 are no proof of a first document: the issuer may have been deleted and made again, and caches hold
-    what it was. Where tokens are minted the baseline (R10) says who may go on; no other key is exempt.
+    No object and a 404 do not prove that this is the first document: the issuer may have been deleted and made again,
+    while caches hold its former set. Where tokens are minted only the baseline (R10) is exempt.
     """
     if any(source.from_api_server for source in seen.sources):
-        # An earlier version exempted every key; what it called safe stays so, what still waits does so in full.
+        # An earlier version exempted every key. Keys that it made safe stay safe; keys that still wait do so in full.
         kept = (replace(e, founding=e.founding and e.known_to_caches) for e in ledger.keys)
         return replace(ledger, keys=tuple(kept))
     absent = seen.stored.state is StoreState.ABSENT and seen.wire is not None and seen.wire.absent
@@ -97,10 +101,10 @@ def note_founding(ledger: Ledger, seen: Pass) -> Ledger:
 
 
 def promote(ledger: Ledger, seen: Pass) -> Ledger:
-    """R3: forecast when each key is known to every cache, and note it in a pass that sees it on the wire at or after that time.
+    """Forecast when every cache knows each key, and note it in a pass from then on that sees the key served (R3).
 
-    R15: it is safe to sign with from the first such pass in which no API server lacks it. An API server that does takes
-    the permission away and no more: the wait is over.
+    A key is safe to sign with from the first such pass in which no API server lacks it (R15). An API server that lacks
+    the key clears safeSinceTime, and no wait starts anew.
     """
 
     def judge(entry: LedgerKey) -> LedgerKey:
@@ -122,16 +126,20 @@ def promote(ledger: Ledger, seen: Pass) -> Ledger:
 def _wait(entry: LedgerKey, seen: Pass, *, shown: bool) -> LedgerKey:
     forecast = safe_to_sign_time(entry, seen.policy)
     entry = replace(entry, safe_to_sign_time=forecast)
-    # For these the forecast is servedSinceTime itself, which is rounded up and may lie a moment ahead.
+    # For exempt keys the forecast is servedSinceTime itself, which is rounded up and may lie up to a second ahead.
     at_once = entry.founding or entry.baseline
     if not shown or forecast is None or not (at_once or seen.instant >= forecast):
         return entry
-    # An early signature is history now, and so is a former material; a later absence from the wire is neither again.
+    # Every cache knows the key now, so an early signature and a former material no longer matter. A later absence from
+    # the public endpoint sets neither again.
     return replace(entry, known_to_caches=True, signed_before_safe=False, material_changed=False)
 
 
 def safe_to_sign_time(entry: LedgerKey, policy: Policy) -> datetime | None:
-    """When a served key is known to every cache (R3); at once for a founding key and for the baseline (R10)."""
+    """Return when every cache knows a served key (R3), None for a key that is not served.
+
+    For a founding key and for the baseline (R10) that is servedSinceTime itself.
+    """
     if entry.served_since_time is None:
         return None
     if entry.founding or entry.baseline:

@@ -1,4 +1,4 @@
-"""R7 and R10: who signs with what, and whether it was early."""
+"""Note which API server signs with which key (R7), and whether a key signed before it was safe (R10)."""
 
 from __future__ import annotations
 
@@ -11,12 +11,15 @@ from oidc_publisher.rotation.ledger import Endpoint, Ledger, LedgerKey, replace
 if TYPE_CHECKING:
     from oidc_publisher.rotation.readings import Pass
 
-#: API servers that left are remembered for people only; they are not where it would be more than this many with them.
+#: API servers that left are remembered for people only. They are dropped beyond this many API servers in all.
 MAX_ENDPOINTS = 64
 
 
 def remember_endpoints(ledger: Ledger, seen: Pass) -> Ledger:
-    """The latest token of every API server: fresh where it minted, else as known; those that left are marked as gone."""
+    """Note the key of the latest token of every API server, and mark those that left the EndpointSlice as gone.
+
+    An API server that minted no token in this pass keeps the key of its latest known one.
+    """
     present = seen.mints.endpoints
     known = {endpoint.address: endpoint for endpoint in ledger.endpoints}
     latest = {address: mint.key_id for address, mint in seen.minted.items()}
@@ -32,7 +35,7 @@ def remember_endpoints(ledger: Ledger, seen: Pass) -> Ledger:
         if endpoint.address in present:
             continue
         gone = replace(endpoint, gone_since_time=endpoint.gone_since_time or seen.now)
-        # Its tokens have died by then, so nobody will ask for it again.
+        # Its tokens have expired by then, so no person needs the entry any more.
         if seen.now < (gone.gone_since_time or seen.now) + _longest_lifetime(ledger, seen) + seen.policy.clock_skew:
             endpoints.append(gone)
     ordered = sorted(endpoints, key=lambda e: (e.gone_since_time is not None, e.address))
@@ -44,12 +47,12 @@ def _longest_lifetime(ledger: Ledger, seen: Pass) -> timedelta:
 
 
 def signing_key_ids(ledger: Ledger) -> frozenset[str]:
-    """R7: the kids of the latest tokens of the API servers that are present."""
+    """Return the kids of the latest tokens of the present API servers (R7)."""
     return frozenset(e.key_id for e in ledger.endpoints if e.gone_since_time is None)
 
 
 def note_signatures(ledger: Ledger, seen: Pass) -> Ledger:
-    """R10: note first signatures; the keys that sign in the first complete pass are the baseline."""
+    """Note first signatures (R10). The keys that sign in the first complete pass are the baseline."""
     minted = {m.key_id for m in seen.mints.minted}
     first_complete = seen.complete and ledger.last_complete_pass_time is None
 
@@ -60,7 +63,8 @@ def note_signatures(ledger: Ledger, seen: Pass) -> Ledger:
             entry,
             first_signed_time=first,
             last_signed_time=coarse(entry.last_signed_time, seen.now) if signed else entry.last_signed_time,
-            # One that signed only earlier is none: those who took it up meanwhile have waited for nobody.
+            # A key that signed only before that pass is no baseline: a cluster that begins to sign with it again has to
+            # wait.
             baseline=entry.baseline or (first_complete and signed and not _new_to_the_world(entry, ledger)),
         )
 
@@ -69,16 +73,17 @@ def note_signatures(ledger: Ledger, seen: Pass) -> Ledger:
 
 
 def _new_to_the_world(entry: LedgerKey, ledger: Ledger) -> bool:
-    """Whether the key signs although the documents that were taken over did not have it: their readers must refuse it."""
+    """Return whether the documents that were taken over lacked the key, so that their readers refuse its tokens."""
     adopted = ledger.adopted_time
     return adopted is not None and (entry.published_time is None or entry.published_time >= adopted)
 
 
 def judge_signatures(ledger: Ledger, before: Ledger) -> Ledger:
-    """R10: a key whose first signature is seen before it is safe signed early; decided once, in the pass that saw it.
+    """Set signed_before_safe for each key whose first signature is seen before the key is safe (R10).
 
-    Until the first complete pass nobody knows who signed before we came, so nothing is called early. In that pass it is
-    decided for all who signed so far: those who no longer do were no baseline. Another material is another key (R8).
+    This is decided once, in the pass that sees the signature. Before the first complete pass it is unknown which keys
+    signed before this issuer was published, so nothing is decided. The first complete pass decides it for all keys that
+    signed so far: those that no longer sign are no baseline. Another material is another key (R8).
     """
     if ledger.last_complete_pass_time is None:
         return ledger
