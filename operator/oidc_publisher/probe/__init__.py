@@ -1,4 +1,4 @@
-"""Reads an issuer as a relying party does, and judges what it sees: the documents, the keys, a fresh token."""
+"""Fetch an issuer's documents as a relying party does, and judge the documents, the keys and a minted token."""
 
 from oidc_publisher.probe.judge import Expected, Judgement, judge
 from oidc_publisher.probe.look import Look, Read, Target, look

@@ -1,4 +1,4 @@
-"""What one answer says by itself: its status, its headers, its body. Pure."""
+"""Judge one answer alone: its status, its headers and its body. Pure."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from oidc_publisher.probe.storeerrors import advice_for, advice_for_refusal, cod
 from oidc_publisher.probe.text import host_of, shown, without_query
 from oidc_publisher.probe.wire.port import BODY_LIMIT_BYTES, Fetched, Validity
 
-#: Warned of before it ends: 14 days, or a third of its life for certificates that live shorter.
+#: A certificate's end is reported 14 days ahead, or a third of the certificate's lifetime where that is shorter.
 EXPIRY_WARNING = timedelta(days=14)
 
-# Spring refuses discovery as anything else; openidconnect-rs the key set (relying-parties.md, measured).
+# Spring refuses a discovery document with any other type, openidconnect-rs a key set (relying-parties.md, measured).
 DISCOVERY_TYPES = frozenset({"application/json"})
 JWKS_TYPES = frozenset({"application/json", "application/jwk-set+json"})
 
-# Repeated reads of one issuer give equal bytes nearly always, within a look and from one to the next.
+# Repeated reads of one issuer give equal bytes nearly always, within one probe and from one probe to the next.
 parsed_discovery = Remembered(read_discovery)
 parsed_jwks = read_jwks_document
 
@@ -33,7 +33,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class JudgedAnswer(Generic[T]):
-    """One answer and what it holds; `document` is None where it is no such document."""
+    """One answer holds what was fetched and the parsed document, None where the body is no such document."""
 
     fetched: Fetched
     document: T | None
@@ -44,7 +44,7 @@ def judge_answer(
 ) -> tuple[JudgedAnswer[T] | None, tuple[Finding, ...]]:
     """The answer with its document, None where there was none, and the findings about it.
 
-    `max_age` is the published cache age; None accepts every age, but not none at all.
+    `max_age` is the published cache age. None accepts every stated age, but not an answer that states none.
     """
     if answer is None:
         return None, ()
@@ -66,7 +66,7 @@ def judge_answer(
 
 
 def expiring(certificate: Validity | None, url: str, now: datetime) -> Iterator[Finding]:
-    """Warn of a certificate that ends soon."""
+    """Report a certificate that expires soon."""
     if certificate is None:
         return
     life = certificate.not_after - certificate.not_before

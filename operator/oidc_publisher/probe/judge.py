@@ -1,4 +1,4 @@
-"""Judges a look at an issuer: the findings, and what was seen. Pure."""
+"""Judge one probe of an issuer: its findings, and the WireReading that the rotation decides by. Pure."""
 
 from __future__ import annotations
 
@@ -27,22 +27,24 @@ from oidc_publisher.probe.text import host_of, shown, spoken
 from oidc_publisher.probe.wire.port import BODY_LIMIT_BYTES, Fetched
 from oidc_publisher.relyingparties import ServedIssuer, broken_library_rules, broken_rules
 
-#: What a certificate authority that only some have been told of looks like to the others.
+#: The failures of a client that does not trust the issuer's own certificate authority.
 _UNTRUSTED = frozenset({Reason.CertificateUntrusted, Reason.CertificateChainIncomplete})
 
-#: STS gives up after 5 s; a host that takes more than this has no reserve (relying-parties.md).
+#: STS gives up after 5 s. A host that takes longer than this has no reserve (relying-parties.md).
 SLOW = timedelta(seconds=2)
 
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What the issuer should look like.
+    """The expectation holds what the issuer should serve.
 
-    `keys` are the published keys and `cache_max_age` the published age; None of either compares nothing, for an issuer
-    whose plan is not known (`oidc-publisher verify URL`). `algorithms` must be advertised, beside those of the served keys. `former_key_ids` are those of
-    keys that were published before: a served set with one of them is a stale copy, not a stranger's. `propagating` is
-    whether the last write is younger than the longest cache age: an older copy is then served by right, and what shows
-    it is a warning.
+    `keys`: the published keys. `cache_max_age`: the published cache age. Where one of them is None it is not compared,
+    for an issuer whose plan is not known (`oidc-publisher verify URL`).
+    `algorithms`: the algorithms that must be advertised, beside those of the served keys.
+    `former_key_ids`: the kids of keys that were published before. A served set with one of them is a stale copy, not
+    the set of another issuer.
+    `propagating`: the last write is younger than the longest cache age. Caches may then serve an older copy, so
+    findings about an older copy are warnings.
     """
 
     issuer_url: str
@@ -57,11 +59,11 @@ class Expected:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What is wrong, root cause first, and what was seen.
+    """The judgement holds the findings of one probe, root cause first, and what the probe read.
 
-    `achieved` is the sentence of a good look, empty
-    otherwise. `issuer_url` and `jwks_uri` stand as found in the served document, None where none was read. `jwks` are the
-    bytes of the first key set that was read: what tokens are verified against.
+    `wire` is None when the probe shows nothing about the served keys. `achieved` is the sentence of a successful probe,
+    empty otherwise. `issuer_url` and `jwks_uri` are those of the served discovery document, None where none was read.
+    `jwks` are the bytes of the first key set that was read; minted tokens are verified against them.
     """
 
     findings: tuple[Finding, ...]
@@ -72,7 +74,7 @@ class Judgement:
 
 
 def judge(look: Look, expected: Expected) -> Judgement:
-    """Apply every rule that all relying parties have, and those of the parties asked for."""
+    """Apply the rules that all relying parties share, and those of the relying parties in `expected`."""
     found: list[Finding] = []
     discoveries, key_sets = _answers(look, expected, found)
     found.extend(_of_the_host(look, expected))
@@ -112,7 +114,7 @@ def _of_the_host(look: Look, expected: Expected) -> Iterator[Finding]:
     for answer in fetched:
         yield from expiring(answer.certificate, expected.issuer_url, look.at)
     whole = [read for read in look.reads if read.whole]
-    if whole and min(map(_elapsed, whole)) > SLOW:  # as with failures: what a second try does not confirm is not said
+    if whole and min(map(_elapsed, whole)) > SLOW:  # a finding needs two slow reads, as with failures
         message = f"{host_of(expected.issuer_url)} takes longer than {spoken(SLOW)} for both documents"
         yield Finding.of(Reason.TooSlow, message, subject=expected.issuer_url, severity=Severity.WARNING)
 
@@ -122,7 +124,7 @@ def _elapsed(read: Read) -> timedelta:
 
 
 def _algorithms(key_sets: list[JudgedAnswer[KeySet]], expected: Expected) -> frozenset[str]:
-    """What must be advertised: the published algorithms, and those of all keys that are served."""
+    """Return the algorithms that must be advertised: the published ones, and those of all served keys."""
     return expected.algorithms.union(key.algorithm for a in key_sets if a.document for key in a.document.keys)
 
 
@@ -139,7 +141,7 @@ def _of_discovery(
         if discovery.jwks_uri != expected.jwks_uri:
             message = f"{url} names the jwks_uri {shown(discovery.jwks_uri)}, not {shown(expected.jwks_uri)}"
             yield Finding.of(Reason.JWKSURIInvalid, message, subject=url)
-        # OpenID Connect Discovery requires the list; verifiers that find none take RS256 only (go-oidc).
+        # OpenID Connect Discovery requires the list. Verifiers that find none accept RS256 only (go-oidc).
         missing = sorted(algorithms - set(discovery.algorithms or ("RS256",)))
         if missing:
             message = f"{url} does not advertise {', '.join(missing)}"
@@ -182,11 +184,11 @@ def _of_parties(
                 hint=rule.hint or None,
                 severity=severity,
             )
-        return  # repeated reads that differ are reported as such
+        return  # where repeated reads differ, AnswersDisagree reports that
 
 
 def _of_the_stranger(look: Look) -> Iterator[Finding]:
-    """What keeps a stranger out and is no matter of trust: a visit that failed like any other."""
+    """Report the failure of a client that trusts public certificate authorities alone, unless trust is the cause."""
     if look.stranger is not None and look.stranger.reason not in _UNTRUSTED:
         yield look.stranger.finding()
 

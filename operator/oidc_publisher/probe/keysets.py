@@ -1,4 +1,4 @@
-"""Served key sets against the published one, and against each other. Pure."""
+"""Compare the served key sets with the published one and with each other. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from oidc_publisher.keys.strictjson import quoted
 from oidc_publisher.probe.answers import JudgedAnswer
 from oidc_publisher.wording import listed
 
-_NAMED = 5  # of many keys or defects, the first ones: a message is read by people
+_NAMED = 5  # a message names only the first of many keys or defects, because people read it
 
 
 def judge_key_sets(
@@ -21,9 +21,9 @@ def judge_key_sets(
     former_key_ids: frozenset[str],
     severity: Severity,
 ) -> Iterator[Finding]:
-    """The findings about the served sets; `severity` is that of a copy that is merely old.
+    """Return the findings about the served sets; `severity` is that of a copy that is only older.
 
-    Reads that disagree are one finding, and the sets themselves are judged only if none of them is the published one.
+    Reads that differ give one finding. The sets themselves are judged only if none of them is the published one.
     """
     if not answers:
         return
@@ -36,7 +36,8 @@ def judge_key_sets(
         apart = frozenset().union(*sets) - frozenset.intersection(*sets) if sets else frozenset()
         detail = f": {_key_ids(apart)} in some of them only" if apart else ""
         message = f"Repeated reads of {url} give different key sets{detail}"
-        # Old copies disagree by right while a write spreads; a stranger's key does not.
+        # While a write propagates, old copies differ from new ones as expected. A key that was never published is an
+        # error.
         known = published is not None and apart <= _known(apart, published, former_key_ids)
         yield Finding.of(
             Reason.AnswersDisagree, message, subject=url, severity=severity if known else Severity.CRITICAL
@@ -44,12 +45,12 @@ def judge_key_sets(
     if published is None or frozenset(published) in sets:
         return
     for served in dict.fromkeys(sets):
-        if served:  # an empty one is a defect already
+        if served:  # an empty set is reported as a defect already
             yield _difference(url, served, frozenset(published), former_key_ids, severity)
 
 
 def disagreement(meanings: Sequence[object]) -> bool:
-    """Whether repeated reads said different things."""
+    """Return whether repeated reads gave different results."""
     return len(set(meanings)) > 1
 
 
@@ -85,7 +86,10 @@ def _difference(
 def _known(
     keys: frozenset[PublicKey], published: tuple[PublicKey, ...], former_key_ids: frozenset[str]
 ) -> frozenset[PublicKey]:
-    """Those of `keys` that are ours now or were before; one under a published kid with other material never was."""
+    """Return those of `keys` that are, or were, published.
+
+    A key with a published kid and other material was never published.
+    """
     ours = frozenset(published)
     taken = {key.key_id for key in published}
     return frozenset(k for k in keys if k in ours or (k.key_id in former_key_ids and k.key_id not in taken))

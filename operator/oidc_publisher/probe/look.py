@@ -1,4 +1,4 @@
-"""Looks at an issuer: reads both documents as relying parties do, several times, and decides nothing."""
+"""Probe an issuer: fetch both documents several times, as relying parties do. This module decides nothing."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from oidc_publisher.timing.clock import Clock, SystemClock
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What to read, as it follows from the spec, and the time for both documents together.
+    """The target holds the URLs to fetch, as the spec gives them, and the time for both documents together.
 
-    The key set is read where it is expected, whatever the discovery document says: what stands elsewhere is somebody
-    else's, and a stranger's document must not choose where the operator connects to.
+    The key set is fetched from the expected URL, whatever jwks_uri the discovery document names. A document that
+    somebody else wrote must not choose the host that the operator connects to.
     """
 
     issuer_url: str
@@ -27,36 +27,36 @@ class Target:
 
     @property
     def discovery_url(self) -> str:
-        """Where relying parties begin."""
+        """The URL of the discovery document, which relying parties fetch first."""
         return discovery_url(self.issuer_url)
 
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """Both documents as one visit got them; None for one that was not asked for, since the visit had failed before."""
+    """One read holds both documents as one visit fetched them; None for one not asked for after an earlier failure."""
 
     discovery: Fetched | FetchError | None
     jwks: Fetched | FetchError | None
 
     @property
     def whole(self) -> bool:
-        """Whether both documents came."""
+        """Whether both documents were fetched with status 200."""
         return all(isinstance(a, Fetched) and a.status == HTTPStatus.OK for a in (self.discovery, self.jwks))
 
     @property
     def futile(self) -> bool:
-        """Whether another visit would fail in the same way, and perhaps take as long."""
+        """Whether another visit would fail in the same way, perhaps only after the same time."""
         failures = [a for a in (self.discovery, self.jwks) if isinstance(a, FetchError)]
-        # The visits after the first are not bound to TLS 1.2: what they see still counts for the wire reading.
+        # Later visits are not limited to TLS 1.2, so their results still count for the WireReading.
         return any(failure.reason is not Reason.TLSVersionUnsupported for failure in failures)
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """Everything that was read, and when; aware UTC.
+    """The result of one probe holds every read and the time of the probe (aware UTC).
 
-    `stranger` is why somebody who trusts the public certificate authorities alone cannot read what was read; None where
-    he can, or where that was not asked.
+    `stranger` is why a client that trusts public certificate authorities alone cannot read the documents; None where
+    such a client can, or where that was not tried.
     """
 
     reads: tuple[Read, ...]
@@ -67,14 +67,14 @@ class Look:
 async def look(
     target: Target, wire: Wire, *, stranger: Wire | None = None, clock: Clock | None = None, reads: int = 2
 ) -> Look:
-    """Read both documents `reads` times, each time over a new connection, so that edges which differ show.
+    """Fetch both documents `reads` times, each time over a new connection, so that differing CDN edges are seen.
 
-    The first visit that fails, in whatever way, is repeated at once, and only the second try counts; one such repetition
-    for each look. A host that does not answer is not asked again after that, so a look takes at most twice the timeout
-    there. Two reads cost about as much CPU as two bare requests over new TLS connections.
+    The first visit that fails, in whatever way, is repeated at once, and only the second try counts; a probe repeats
+    one visit at most. A host that does not answer is not asked again after that, so that a probe takes at most twice
+    the timeout there. Two reads cost about as much CPU as two bare requests over new TLS connections.
 
-    `stranger` is a wire without the issuer's own certificate authority. Where it is given, what was read whole is read
-    once more over it.
+    `stranger` is a wire without the issuer's own certificate authority. Where it is given and a read was whole, the
+    discovery document is fetched once more over it for each read.
     """
     done: list[Read] = []
     repeated = False
@@ -91,7 +91,7 @@ async def look(
 
 
 async def _refused(target: Target, stranger: Wire, visits: int) -> FetchError | None:
-    """The first failure of the stranger that a second try confirms; None where every visit gets an answer."""
+    """Return the first failure over the stranger's wire that a second try confirms, None where every visit succeeds."""
     for number in range(visits):
         if await _failure(target, stranger, number) and (confirmed := await _failure(target, stranger, number)):
             return confirmed
@@ -108,7 +108,11 @@ async def _failure(target: Target, stranger: Wire, number: int) -> FetchError | 
 
 
 async def _read(target: Target, wire: Wire, number: int) -> Read:
-    """One visit: discovery first, as relying parties do; later visits begin with the key set, which must be seen twice."""
+    """Fetch both documents in one visit.
+
+    The first visit begins with the discovery document, as relying parties do. Later visits begin with the key set,
+    because a second read of the key set is required.
+    """
     urls = [target.discovery_url, target.jwks_uri]
     answers: dict[str, Fetched | FetchError] = {}
     try:

@@ -1,19 +1,20 @@
-"""The HTTP proxy that the operator's environment names, which the probe does not use."""
+"""Find the HTTP proxy that the operator's environment names. The probe does not use it, but names it in findings."""
 
 from __future__ import annotations
 
 import os
 from urllib.request import proxy_bypass
 
-#: As curl, requests and botocore read them for https URLs, in this order.
+#: The variables that curl, requests and botocore read for https URLs, in this order.
 _VARIABLES = ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
 
 
 def proxy_variable(host: str) -> str | None:
-    """The variable that names a proxy for https to `host` (or host:port); None without one, and where NO_PROXY excludes the host.
+    """Return the variable that names a proxy for https to `host` (or host:port).
 
-    Where there is one, the operator's own network hardly has a way to the host, and often no name for it: what fails
-    below HTTP is then no fault of the issuer.
+    It is None without a proxy, and where NO_PROXY excludes the host. Where a proxy is named, the operator's network
+    usually has no route to the host and often does not resolve its name, so that failures below HTTP are no defect of
+    the issuer.
     """
     named = next((name for name in _VARIABLES if os.environ.get(name)), None)
     return named if named and not proxy_bypass(host) else None

@@ -1,7 +1,8 @@
-"""Which addresses the public can reach, by IANA's registries.
+"""Decide by IANA's registries which addresses the public can reach.
 
-Not by `is_global` of ipaddress, which follows the registries of the day its Python was released: releases differ, and
-none knows 192.0.0.192 and fec0::/10 for what they are. Sources, as of 2026-11: iana.org/assignments/iana-ipv4-special-registry, iana-ipv6-special-registry and ipv6-address-space.
+This module does not use `is_global` of ipaddress, which follows the registries as of the release of its Python:
+releases differ, and none classifies 192.0.0.192 and fec0::/10 correctly. Sources, as of 2026-11:
+iana.org/assignments/iana-ipv4-special-registry, iana-ipv6-special-registry and ipv6-address-space.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import Mapping
 _IPv4 = ipaddress.IPv4Network
 _IPv6 = ipaddress.IPv6Network
 
-#: "Globally Reachable" of the registry; the longest prefix decides, and what is in none of them is public.
+#: The column "Globally Reachable" of the registry. The longest prefix decides; an address in none of them is public.
 _SPECIAL_IPV4: Mapping[_IPv4, bool] = {
     _IPv4("0.0.0.0/8"): False,  # this network
     _IPv4("10.0.0.0/8"): False,  # private use
@@ -25,7 +26,7 @@ _SPECIAL_IPV4: Mapping[_IPv4, bool] = {
     _IPv4("192.0.0.9/32"): True,  # Port Control Protocol anycast
     _IPv4("192.0.0.10/32"): True,  # TURN anycast
     _IPv4("192.0.2.0/24"): False,  # documentation
-    _IPv4("192.88.99.0/24"): False,  # 6to4 relays: deprecated (RFC 7526), and no host of anybody's
+    _IPv4("192.88.99.0/24"): False,  # 6to4 relays: deprecated (RFC 7526), never a host
     _IPv4("192.168.0.0/16"): False,  # private use
     _IPv4("198.18.0.0/15"): False,  # benchmarking
     _IPv4("198.51.100.0/24"): False,  # documentation
@@ -34,8 +35,9 @@ _SPECIAL_IPV4: Mapping[_IPv4, bool] = {
     _IPv4("240.0.0.0/4"): False,  # reserved, and broadcast
 }
 
-#: IANA has given out unicast addresses of this block only. Outside are IPv4-compatible (::/96) and IPv4-translated
-#: addresses (::ffff:0:0:0/96), local NAT64 (64:ff9b:1::/48), unique local, link-local and site-local ones (fec0::/10).
+#: IANA has allocated global unicast addresses from this block only. Outside of it are IPv4-compatible (::/96) and
+#: IPv4-translated addresses (::ffff:0:0:0/96), local NAT64 (64:ff9b:1::/48), unique local, link-local and site-local
+#: ones (fec0::/10).
 _GLOBAL_UNICAST = _IPv6("2000::/3")
 _SPECIAL_IPV6: Mapping[_IPv6, bool] = {
     _IPv6("2001::/23"): False,  # IETF protocol assignments, with Teredo and ORCHID
@@ -50,17 +52,17 @@ _SPECIAL_IPV6: Mapping[_IPv6, bool] = {
     _IPv6("3fff::/20"): False,  # documentation
 }
 
-#: IPv6 addresses that are an IPv4 address in other clothes, and how many bits stand behind it: it decides.
+#: The IPv6 blocks that embed an IPv4 address, and how many bits follow it. The embedded address decides.
 _IPV4_INSIDE: Mapping[_IPv6, int] = {
-    _IPv6("::ffff:0:0/96"): 0,  # IPv4-mapped: the kernel speaks IPv4
-    _IPv6("64:ff9b::/96"): 0,  # RFC 6052: DNS64 writes it for a host that has IPv4 only
+    _IPv6("::ffff:0:0/96"): 0,  # IPv4-mapped: the kernel sends IPv4
+    _IPv6("64:ff9b::/96"): 0,  # RFC 6052: DNS64 returns it for a host that has IPv4 only
     _IPv6("2002::/16"): 80,  # 6to4
 }
 
 
 @functools.lru_cache(maxsize=4096)
 def is_public(address: str) -> bool:
-    """Whether relying parties anywhere can reach this address.
+    """Return whether relying parties anywhere can reach this address.
 
     Private, shared, loopback, link-local (with the clouds' metadata services), documentation, reserved and multicast
     addresses are not public, and neither are IPv6 forms of them. Each visit of a pass asks twice about the same one.

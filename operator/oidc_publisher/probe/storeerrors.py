@@ -1,15 +1,15 @@
-"""What a store's own error page says to a stranger, and what its owner does about it. Pure.
+"""Derive the error code and the advice from the error page that a store sends to anonymous readers. Pure.
 
-The code is repeated in the finding, the advice follows from it. Where one answer has several causes that nobody
-outside can tell apart, the advice names them all: a guess would send people to the wrong page of the console.
+The finding repeats the code, and the advice follows from the code. Where one answer has several causes that cannot be
+told apart from outside, the advice names all of them: a guess would send people to the wrong page of the console.
 """
 
 from __future__ import annotations
 
 import re
 
-#: <Code> of the XML API of S3 and Cloud Storage, the same in a page of S3's website endpoints, "reason" of Cloud
-#: Storage's JSON API.
+#: The error code: <Code> in the XML API of S3 and Cloud Storage, "Code:" in a page of S3's website endpoints, "reason"
+#: in Cloud Storage's JSON API.
 _CODE = re.compile(rb'(?:<Code>|<li>Code: |"reason"\s*:\s*")([A-Za-z0-9.]{1,64})[<"]')
 _ENDPOINT = re.compile(rb"<Endpoint>([A-Za-z0-9.-]{1,255})</Endpoint>")
 _HTML = re.compile(rb"\s*(?:<!doctype html|<html\b)", re.IGNORECASE)
@@ -24,7 +24,7 @@ _ADVICE = (
         ),
     ),
     (
-        # Cloud Storage says the same whether the grant is missing, overruled or for an object that is not there.
+        # Cloud Storage gives the same answer for a missing grant, an overruled grant and a missing object.
         re.compile(rb"does not have storage\.objects\.get access"),
         (
             "Check both: that allUsers has roles/storage.objectViewer on the bucket, and that public access prevention is"
@@ -33,7 +33,8 @@ _ADVICE = (
         ),
     ),
     (
-        # S3 wants a signature for what is encrypted with a KMS key, so strangers cannot read it.
+        # S3 requires a signed request for an object that is encrypted with a KMS key, so anonymous readers cannot read
+        # it.
         re.compile(rb"<Code>(?:KMS\.|InvalidArgument</Code>.*\bKMS\b)", re.DOTALL),
         "Objects that are encrypted with a KMS key cannot be public: let the bucket encrypt with SSE-S3 (AES256).",
     ),
@@ -49,7 +50,7 @@ _ADVICE = (
         ),
     ),
     (
-        # CloudFront's own answer: no bucket was asked.
+        # CloudFront answers this itself, without a request to the bucket.
         re.compile(rb"Missing Key-Pair-Id"),
         "The distribution wants signed URLs: open the behaviour of both paths (Restrict viewer access: No).",
     ),
@@ -58,7 +59,7 @@ _ADVICE = (
         "Allow public access in the storage account's settings, or serve its static website.",
     ),
     (
-        # Only S3 sends a HostId. It says AccessDenied to strangers for four causes, one of them no object at all.
+        # Only S3 sends a HostId. It answers AccessDenied to anonymous readers for four causes; one is a missing object.
         re.compile(rb"<Code>AccessDenied</Code>.*<HostId>", re.DOTALL),
         (
             "Allow public read of the two objects: check the bucket policy, Block Public Access of the bucket and of the"
@@ -67,7 +68,7 @@ _ADVICE = (
         ),
     ),
 )
-#: Stores answer readers of their API in XML or JSON; a page is for people, and its writer stands before the store.
+#: Stores answer API requests in XML or JSON. An HTML page is for people and comes from something in front of the store.
 _WALL_ADVICE = (
     "A page for people answers, and no store: a firewall, a bot protection, a login or a web server in front. Let anonymous"
     " GET of both paths through it, without a challenge, from everywhere and for every User-Agent."
@@ -80,24 +81,24 @@ _CLOUDFRONT_ADVICE = (
 
 
 def code_of(body: bytes) -> str:
-    """The error's code as the store's own catalogue has it, empty where the page names none."""
+    """Return the error code of the store's own catalogue, empty where the page names none."""
     found = _CODE.search(body)
     return found[1].decode() if found else ""
 
 
 def endpoint_of(body: bytes) -> str:
-    """Where S3 says that the bucket is served, empty where the page names no endpoint."""
+    """Return the endpoint at which S3 serves the bucket, empty where the page names no endpoint."""
     found = _ENDPOINT.search(body)
     return found[1].decode() if found else ""
 
 
 def advice_for(body: bytes) -> str | None:
-    """What the store's owner does about this error page, None where the status alone says as much."""
+    """Return the advice for the store's owner, None where the page adds nothing to the status."""
     return next((advice for pattern, advice in _ADVICE if pattern.search(body)), None)
 
 
 def advice_for_refusal(body: bytes) -> str | None:
-    """The same where anonymous readers are refused (401, 403), which whoever stands before the store does too."""
+    """Return the advice for a refusal of anonymous readers (401, 403), by the store or by something in front of it."""
     if not _HTML.match(body) or code_of(body):
         return advice_for(body)
     return _CLOUDFRONT_ADVICE if b"Generated by cloudfront" in body else _WALL_ADVICE

@@ -1,4 +1,4 @@
-"""How foreign text and durations stand in messages."""
+"""Format foreign text, durations and URLs for messages."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ _LONGEST = 300
 
 
 def shown(text: str) -> str:
-    """Foreign text for a message: quoted, printable ASCII, and whole unless it is longer than any issuer URL."""
+    """Quote foreign text as printable ASCII for a message, and cut text that is longer than any issuer URL."""
     return quoted_to(_LONGEST, text)
 
 
 def spoken(duration: timedelta) -> str:
-    """A duration as the API writes it (`1h30m`, `5s`, `1.5s`), with days for the long ones."""
+    """Format a duration as the API writes it (`1h30m`, `5s`, `1.5s`), with whole days from two days on."""
     seconds = duration.total_seconds()
     if seconds >= 2 * 86400 and seconds % 86400 == 0:
         return f"{int(seconds // 86400)} days"
@@ -31,7 +31,7 @@ def spoken(duration: timedelta) -> str:
 
 
 def host_of(url: str) -> str:
-    """The host of a URL, with its port where that is not 443."""
+    """Return the host of a URL, with its port where that is not 443."""
     try:
         parts = urlsplit(url)
         host, port = parts.hostname or url, parts.port
@@ -42,5 +42,5 @@ def host_of(url: str) -> str:
 
 
 def without_query(url: str) -> str:
-    """A URL up to its query, which may hold a signature that differs each time."""
+    """Return a URL without its query and fragment; a query may hold a signature that differs each time."""
     return url.partition("?")[0].partition("#")[0]

@@ -1,4 +1,4 @@
-"""What the rotation may conclude from a look (R2). Pure."""
+"""Reduce one probe to the facts that the rotation decides by (R2, R13). Pure."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from oidc_publisher.rotation import WireReading
 
 
 def wire_reading(look: Look, *, issuer_url: str, jwks_uri: str) -> WireReading | None:
-    """Every key set that was parsed, or that nothing is there; None where a look says neither.
+    """Return every parsed key set, or `absent` where every answer was 404; None where the probe shows neither.
 
-    A read counts as showing its keys (R2) only with a discovery document that is this issuer's and leads to them, for
-    without one no verifier gets that far; as absence of a key every parsed set counts.
+    A read shows its keys (R2) only with a discovery document that names this issuer and this key set, because without
+    one no verifier fetches the key set. Every parsed set shows that a key is absent.
     """
     answers = [answer for read in look.reads for answer in (read.discovery, read.jwks) if answer is not None]
     if answers and all(isinstance(answer, Fetched) and answer.status == HTTPStatus.NOT_FOUND for answer in answers):
@@ -32,12 +32,12 @@ def wire_reading(look: Look, *, issuer_url: str, jwks_uri: str) -> WireReading |
 
 
 def key_sets(look: Look) -> tuple[frozenset[PublicKey], ...]:
-    """Every key set that was parsed, in the order of the reads."""
+    """Return every parsed key set in the order of the reads."""
     return tuple(keys for read in look.reads if (keys := _keys(read.jwks)) is not None)
 
 
 def date_offsets(look: Look) -> tuple[timedelta, ...]:
-    """The host's clock minus ours, from every answer that stated one (R13)."""
+    """Return the host's clock minus the operator's, from every answer that stated a Date (R13)."""
     answers = (answer for read in look.reads for answer in (read.discovery, read.jwks))
     return tuple(a.date_offset for a in answers if isinstance(a, Fetched) and a.date_offset is not None)
 
@@ -58,17 +58,17 @@ def _leads(answer: object, issuer_url: str, jwks_uri: str) -> bool:
         document = parsed_discovery(answer.body)
     except DocumentInvalidError:
         return False
-    # Verifiers compare the issuer byte for byte, and fetch keys only where the document sends them.
+    # Verifiers compare the issuer byte for byte, and fetch keys only from the jwks_uri of the document.
     return (document.issuer, document.jwks_uri) == (issuer_url, jwks_uri)
 
 
 def _stated_at(look: Look) -> str:
-    """The URL of the key set."""
+    """Return the URL of the key set, empty where it was not fetched."""
     return next((read.jwks.url for read in look.reads if isinstance(read.jwks, Fetched)), "")
 
 
 def _longest_age(look: Look) -> timedelta | None:
-    """The longest cache age that the wire stated for the key set, None when a read stated none."""
+    """Return the longest cache age that the answers stated for the key set, None when a read stated none."""
     ages = [
         cachecontrol.longest_age(read.jwks.cache_control)
         for read in look.reads

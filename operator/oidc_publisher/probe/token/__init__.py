@@ -1,1 +1,1 @@
-"""Fresh tokens: minted, judged, and what API servers grant beyond the policy."""
+"""Mint tokens through every API server, judge them, and find what API servers grant beyond the policy."""

@@ -1,4 +1,8 @@
-"""What a freshly minted token shows. Pure; joserfc is the independent verifier, always told which algorithms to take."""
+"""Judge a freshly minted token. Pure.
+
+joserfc verifies the signatures, as an implementation independent of the publisher's; each call names the accepted
+algorithms.
+"""
 
 from __future__ import annotations
 
@@ -21,13 +25,13 @@ from oidc_publisher.keys.strictjson import parse_object, quoted
 from oidc_publisher.probe.text import shown, spoken
 from oidc_publisher.probe.wire.port import BODY_LIMIT_BYTES
 
-#: What kube-apiserver signs with. joserfc refuses ES384 and ES512 unless told, and would take HS256.
+#: The algorithms that kube-apiserver signs with. By default joserfc refuses ES384 and ES512, and accepts HS256.
 ALGORITHMS = frozenset({"RS256", "ES256", "ES384", "ES512"})
 
 
 @dataclass(frozen=True, slots=True)
 class TokenFacts:
-    """What a token says of itself, believed by nobody yet; times are aware UTC, None where it states none."""
+    """The facts hold the unverified header and claims of a token; times are aware UTC, None where it states none."""
 
     key_id: str | None
     algorithm: str
@@ -38,7 +42,10 @@ class TokenFacts:
 
 
 def read_token(token: str) -> TokenFacts:
-    """Read a token's header and claims without verifying it; raises ClusterError(TokenRequestFailed) if it is no JWT."""
+    """Read a token's header and claims without verifying the signature.
+
+    Raises ClusterError(TokenRequestFailed) if the token is no JWT.
+    """
     try:
         header, claims, _ = (_decoded(part) for part in token.split("."))
         return _facts(parse_object(header), parse_object(claims))
@@ -47,7 +54,7 @@ def read_token(token: str) -> TokenFacts:
 
 
 def verifies(token: str, key: PublicKey) -> bool:
-    """Whether the token was signed by this key (R8 asks for each material that is known under the token's kid)."""
+    """Return whether this key signed the token (R8 tries each material that is known under the token's kid)."""
     return _verified(token, dict(to_jwk(key)), {key.algorithm}, check_key_id=False)
 
 
@@ -61,10 +68,10 @@ def judge_token(
     now: datetime,
     clock_skew: timedelta,
 ) -> tuple[Finding, ...]:
-    """The findings about a token that one API server has just minted; the subject of each is the endpoint.
+    """Return the findings about a token that one API server has just minted; the subject of each is the endpoint.
 
-    `fetched_jwks` are the bytes as served, for a proof against anything else proves nothing; None (nothing was fetched,
-    which is a finding of its own) leaves the signature out.
+    `fetched_jwks` are the bytes as served, because only they prove what relying parties get. With None (nothing was
+    fetched, which has a finding of its own) the signature is not checked.
     """
     try:
         facts = read_token(token)
@@ -80,14 +87,14 @@ def judge_token(
 
 
 def judge_lifetime(token: str, *, endpoint: str, max_token_lifetime: timedelta) -> Finding | None:
-    """The finding about a token that was asked to live longer than the policy allows, None when it does not.
+    """Return a finding when a token lives longer than the policy allows, None when it does not.
 
-    A cluster that grants it lets tokens outlive their key, whoever asks.
+    The token was requested with a longer lifetime. A cluster that grants it lets any token outlive the token's key.
     """
     try:
         facts = read_token(token)
     except ClusterError:
-        return None  # the tokens of the proof come from the same place, and are judged for it
+        return None  # the tokens of the proof come from the same API server, and judge_token reports this defect
     if facts.expires_at is None or facts.issued_at is None or facts.expires_at - facts.issued_at <= max_token_lifetime:
         return None
     granted, policy = spoken(facts.expires_at - facts.issued_at), spoken(max_token_lifetime)
@@ -96,15 +103,15 @@ def judge_lifetime(token: str, *, endpoint: str, max_token_lifetime: timedelta) 
 
 
 def judge_own_audience(endpoint: str, audience: str) -> Finding:
-    """The finding about an API server that accepts tokens for an audience of relying parties as its own."""
+    """Return the finding about an API server that accepts an audience of relying parties as its own."""
     message = f"{endpoint} accepts tokens for {shown(audience)} as tokens for itself: it is among its --api-audiences"
     return Finding.of(Reason.AudienceShared, message, subject=endpoint)
 
 
 def judge_review(endpoint: str, *, authenticated: bool, error: str = "") -> Finding | None:
-    """The finding about a TokenReview of the API server's own token, None when it accepts it.
+    """Return a finding when an API server's TokenReview rejects the API server's own token, None when it accepts it.
 
-    `error` is the review's status.error; it names no request, so that the message is stable.
+    `error` is the review's status.error. It names no request, so that the message is stable.
     """
     if authenticated:
         return None
@@ -114,7 +121,7 @@ def judge_review(endpoint: str, *, authenticated: bool, error: str = "") -> Find
 
 
 def judge_peer_review(peer: str, endpoint: str, key_id: str, *, authenticated: bool, error: str = "") -> Finding | None:
-    """The finding about an API server's TokenReview of a token that another one has minted, None when it accepts it (R15)."""
+    """Return a finding when the TokenReview of `peer` rejects a token that `endpoint` has minted, else None (R15)."""
     if authenticated:
         return None
     said = f" ({shown(error)})" if error else ""
@@ -170,7 +177,7 @@ def _times(facts: TokenFacts, now: datetime, clock_skew: timedelta) -> _Found:
 
 
 def _served(jwks: bytes, key_id: str | None) -> dict[str, Any] | None:
-    """The JWK of that kid as it was served: the first one, which most verifiers take."""
+    """Return the first served JWK with that kid, which is the one that most verifiers use."""
     try:
         members = key_members(jwks, max_bytes=BODY_LIMIT_BYTES)
     except DocumentInvalidError:
@@ -179,13 +186,14 @@ def _served(jwks: bytes, key_id: str | None) -> dict[str, Any] | None:
 
 
 def _verified(token: str, member: dict[str, Any], algorithms: set[str], *, check_key_id: bool) -> bool:
-    if member.get("kty") not in ("RSA", "EC"):  # "oct" would make a secret of what everybody can read
+    if member.get("kty") not in ("RSA", "EC"):  # "oct" would use a published value as a secret key
         return False
     try:
-        # One key, since a single bad one poisons a set; as a set, since only that respects kid, use and alg.
+        # The set holds one key, because one bad key makes a set fail. It is a set, because only a set checks kid, use
+        # and alg.
         keys = KeySet([JWKRegistry.import_key(member)])
         jws.deserialize_compact(token, keys if check_key_id else keys.keys[0], algorithms=list(algorithms))
-    except (JoseError, ValueError, KeyError, TypeError):  # bad members raise what the base64 and curve code raises
+    except (JoseError, ValueError, KeyError, TypeError):  # for bad members the base64 and curve code raises these
         return False
     return True
 

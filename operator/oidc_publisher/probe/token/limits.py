@@ -1,9 +1,9 @@
-"""Whether API servers grant what rotation does not count on.
+"""Find what API servers grant beyond the limits that rotation counts on.
 
-Two things an API server's flags allow, and no token of the proof shows: tokens that live longer than
-`rotation.maxTokenLifetime`, which outlive their key, and audiences of relying parties that are its own as well, for which
-the token of every pod is good. Flags change with a restart, so it is asked rarely: every hour, and every minute where
-something is wrong, for somebody may be mending it.
+An API server's flags can allow two things that no token of the proof shows. Tokens may live longer than
+`rotation.maxTokenLifetime`, and so outlive their key. An audience of relying parties may be among the API server's own
+audiences, and the token of every pod is then valid for it. Flags change only with a restart, so each API server is
+asked once an hour, and once a minute while it has a finding, because somebody may be correcting it.
 """
 
 from __future__ import annotations
@@ -22,27 +22,27 @@ from oidc_publisher.probe.token.mint import TOKEN_LIFETIME, FreshToken
 
 LOOK_GOOD_S: Final = 3600.0
 LOOK_BAD_S: Final = 60.0
-#: Whom nobody trusts: the token is good for nothing, whoever should get hold of it.
+#: An audience that no relying party accepts, so that a leaked token is worthless.
 NOBODY: Final = "nobody.oidc-publisher.io"
-#: A little more than the policy shows as much as a hundred years would, and leaves no such token in the world.
+#: One minute beyond the policy proves as much as a hundred years, and creates no token of a hundred years.
 _BEYOND: Final = timedelta(minutes=1)
-#: TokenRequest takes no more.
+#: The longest lifetime that TokenRequest accepts.
 _LONGEST: Final = timedelta(seconds=2**32)
 
 
 @dataclass(frozen=True, slots=True)
 class _Look:
-    """What one API server granted, and when it is to be asked again (monotonic seconds)."""
+    """One check holds the findings about one API server, and when to ask it again (monotonic seconds)."""
 
     findings: tuple[Finding, ...]
     again_at: float
 
 
 class TokenLimits:
-    """What each API server was last seen to grant beyond the policy; remembered for as long as the spec stays.
+    """TokenLimits remembers what each API server last granted beyond the policy, for as long as the spec is unchanged.
 
-    `account` is the (namespace, name) of the ServiceAccount to mint for. With None no token is minted, and of what API
-    servers grant only the audiences of the proof's own tokens are looked at.
+    `account` is the (namespace, name) of the ServiceAccount to mint for. With None no token is minted, and only the
+    audiences of the proof's own tokens are checked.
     """
 
     def __init__(self, account: tuple[str, str] | None, max_token_lifetime: timedelta) -> None:
@@ -52,9 +52,9 @@ class TokenLimits:
         self._looks: dict[str, _Look] = {}
 
     async def look(self, client: ClusterAPI, tokens: Sequence[FreshToken], now_s: float) -> tuple[Finding, ...]:
-        """The findings about every API server that has minted one of `tokens`, asking those whose time has come.
+        """Return the findings about every API server that minted one of `tokens`, after asking those that are due.
 
-        One that cannot be asked keeps what was last seen of it, and is asked again by the next pass.
+        An API server that cannot be asked keeps its last findings, and the next pass asks it again.
         """
         present: dict[str, list[FreshToken]] = {}
         for token in tokens:
@@ -77,7 +77,7 @@ class TokenLimits:
                 self._lifetime(client, endpoint), *(_own_audience(client, token) for token in tokens)
             )
         except PublisherError:
-            return None  # the proof asks the same of it, and says what is wrong
+            return None  # the proof sends the same requests to this API server, and reports the failure
         return tuple(finding for finding in found if finding is not None)
 
     async def _lifetime(self, client: ClusterAPI, endpoint: str) -> Finding | None:
@@ -92,11 +92,11 @@ class TokenLimits:
         except AnswerError as error:
             if error.retryable:
                 raise
-            return None  # refused, by an admission policy perhaps: such a token is not granted
+            return None  # refused, for example by an admission policy: such a token is not granted
         return judge_lifetime(token, endpoint=endpoint, max_token_lifetime=self._policy)
 
 
 async def _own_audience(client: ClusterAPI, fresh: FreshToken) -> Finding | None:
-    # A review that names no audience asks for the API server's own ones.
+    # A TokenReview without audiences checks the token against the API server's own audiences.
     review = await review_token(client, fresh.endpoint, fresh.token, ())
     return judge_own_audience(fresh.endpoint, fresh.audience) if review.authenticated else None

@@ -1,4 +1,4 @@
-"""Fresh tokens of every API server, with which the issuer is proven."""
+"""Mint fresh tokens through every API server. The proof of the issuer verifies them."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from oidc_publisher.cluster import ClusterAPI, mint_token
 from oidc_publisher.errors import PublisherError
 from oidc_publisher.findings import Finding, Reason
 
-#: The shortest life that the API grants.
+#: The shortest lifetime that TokenRequest grants.
 TOKEN_LIFETIME = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)
 class FreshToken:
-    """A token that one API server has just minted for one audience."""
+    """A fresh token is one that one API server (HOST:PORT) has just minted for one audience."""
 
     endpoint: str
     audience: str
@@ -27,9 +27,9 @@ class FreshToken:
 async def mint_all(
     client: ClusterAPI, account: tuple[str, str] | None, audiences: Sequence[str], endpoints: Sequence[str]
 ) -> tuple[tuple[FreshToken, ...], tuple[Finding, ...]]:
-    """One token of ServiceAccount (namespace, name) for each audience through each API server, and what failed.
+    """Mint one token for each audience through each API server; return the tokens and the findings about failures.
 
-    Never one token for several audiences.
+    `account` is the ServiceAccount (namespace, name). No token has several audiences.
     """
     if not endpoints:
         return (), ()

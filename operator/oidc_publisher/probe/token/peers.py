@@ -1,7 +1,7 @@
-"""R15: whether the other API servers accept what one of them signs.
+"""Check that every API server accepts the tokens that the other API servers sign (R15).
 
-Each API server reviews its own tokens in the proof. A key that it signs with and that another one does not know is seen by
-that other one alone: every pod whose requests reach it is refused.
+In the proof each API server reviews its own tokens only. A key that one API server signs with and another one does not
+know shows only in a review by that other one, which refuses every pod with such a token.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from oidc_publisher.probe import judge_peer_review, read_token
 from oidc_publisher.probe.token.mint import FreshToken
 
 _AT_ONCE = 8
-#: Sixteen API servers that all sign with keys of their own; a spec that names more costs no more.
+#: Enough for sixteen API servers that each sign with another key. A spec that names more API servers costs no more.
 MAX_REVIEWS = 16 * 15
 
 
 async def review_by_peers(
     client: ClusterAPI, tokens: Sequence[FreshToken], endpoints: Iterable[str]
 ) -> tuple[Finding, ...]:
-    """Let every present API server review one token of each key that another one signs with, and it does not."""
+    """Let every present API server review one token of each key that only other API servers sign with."""
     gate = asyncio.Semaphore(_AT_ONCE)
     minting = {token.endpoint for token in tokens}
 
@@ -32,7 +32,7 @@ async def review_by_peers(
             async with gate:
                 answer = await review_token(client, peer, fresh.token, (fresh.audience,))
         except PublisherError as error:
-            # Why one mints nothing is known already.
+            # An API server that mints no token has a finding about that already.
             return error.finding(subject=peer) if peer in minting else None
         return judge_peer_review(peer, fresh.endpoint, key_id, authenticated=answer.authenticated, error=answer.error)
 
@@ -42,7 +42,7 @@ async def review_by_peers(
 
 
 def _wanted(tokens: Sequence[FreshToken], endpoints: Sequence[str]) -> Iterator[tuple[str, FreshToken, str]]:
-    """The reviews to ask for: none in a cluster that signs with one key, for its own tokens each has reviewed itself."""
+    """Return the reviews to ask for: none where all sign with one key, since each has reviewed its own tokens."""
     of_key: dict[str, FreshToken] = {}
     signing: set[tuple[str, str]] = set()
     for fresh in sorted(tokens, key=lambda token: (token.endpoint, token.audience)):
@@ -60,4 +60,4 @@ def _key_id(fresh: FreshToken) -> str | None:
     try:
         return read_token(fresh.token).key_id
     except ClusterError:
-        return None  # the proof says so
+        return None  # the proof reports it

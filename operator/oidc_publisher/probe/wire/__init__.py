@@ -1,1 +1,1 @@
-"""The way to the public URL: the port, HTTPS, and an in-memory stand-in."""
+"""Connect to the public endpoint: the port, its HTTPS implementation and its in-memory implementation."""

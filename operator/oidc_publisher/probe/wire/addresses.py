@@ -1,4 +1,4 @@
-"""Which of a host's addresses a visit takes, and that it is one the probe may look at."""
+"""Choose the address of a host for each visit, and refuse private addresses."""
 
 from __future__ import annotations
 
@@ -14,15 +14,16 @@ from aiohttp.connector import AddrInfoType
 from oidc_publisher.probe.publicaddresses import is_public
 from oidc_publisher.threads import Threads
 
-#: A resolver whose zone is silent keeps a thread for half a minute: four for each name, and none of anybody else's.
+#: Resolving a name of a zone that does not answer blocks a thread for half a minute. Each name has at most four
+#: threads, and uses none of another name's.
 _NAME_THREADS = Threads("names", 4)
 _NAME_TIMEOUT_S = 30.0
 
-# What the kernel answers at once, from its own tables, without having sent anything.
+# The errors that the kernel returns at once, from its own tables, without having sent a packet.
 LOCAL_ERRNOS = frozenset(
     {
         errno.ENETUNREACH,  # no route
-        errno.EADDRNOTAVAIL,  # no address of our own in that family
+        errno.EADDRNOTAVAIL,  # no local address of that family
         errno.EAFNOSUPPORT,
         errno.ENETDOWN,
         errno.EPERM,  # a local firewall rule or a network policy
@@ -36,26 +37,29 @@ LOCAL_ERRNOS = frozenset(
 
 
 class PrivateAddressError(OSError):
-    """The host is at an address that the public cannot reach."""
+    """The host resolves to an address that the public cannot reach."""
 
 
 @dataclass(slots=True)
 class Gate(AbstractResolver):
-    """Resolves a host to the one address that a visit takes, and lets no socket to a private one pass.
+    """A Gate resolves a host to one address for a visit, and opens no socket to a private address.
 
-    One address, because aiohttp would try the next one when a connection or a handshake fails, and so hide an address
-    that does not work. Visit number N takes the Nth of those that this machine has a route to.
+    There is one address only, because aiohttp would try the next one when a connection or a handshake fails, and so
+    hide an address that does not work. Visit number N uses the Nth of the addresses that this machine has a route to.
     """
 
     number: int
     allow_private: bool
-    resolved: bool = False  # tells what a visit that ran out of time was waiting for
-    private: str = ""  # the first private address that was let pass
+    resolved: bool = False  # whether a visit that timed out was past the name resolution
+    private: str = ""  # the first private address that was allowed
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
-        """The visit's address of a host. Raises socket.gaierror, PrivateAddressError, or OSError without any route."""
+        """Return the visit's address of a host.
+
+        Raises socket.gaierror, PrivateAddressError, or OSError without a route.
+        """
         infos = await _resolved(host, port, family)
         self.resolved = True
         addresses = list(dict.fromkeys((info[0], str(info[4][0])) for info in infos))
@@ -66,13 +70,13 @@ class Gate(AbstractResolver):
         return [ResolveResult(hostname=host, host=chosen, port=port, family=chosen_family, proto=0, flags=flags)]
 
     def open_socket(self, info: AddrInfoType) -> socket.socket:
-        """Open the socket for an address: the last place where a rebound name or an IP literal can be stopped."""
+        """Open the socket for an address, the last step at which a rebound name or an IP literal can be refused."""
         self.resolved = True
         self._check(str(info[4][0]))
         return socket.socket(info[0], info[1], info[2])
 
     async def close(self) -> None:
-        """Nothing is held."""
+        """Release nothing: a gate holds no resources."""
 
     def _check(self, address: str) -> None:
         if is_public(address):
@@ -104,16 +108,16 @@ async def _resolved(host: str, port: int, family: int = socket.AF_UNSPEC) -> Seq
 
 
 def _require_route(family: int, address: str, port: int) -> None:
-    """Raise OSError unless the kernel has a route; connecting a UDP socket asks it and sends nothing."""
+    """Raise OSError unless the kernel has a route. Connecting a UDP socket looks the route up and sends nothing."""
     with socket.socket(family, socket.SOCK_DGRAM) as question:
         question.connect((address, port))
 
 
 async def resolver_answers(host: str) -> bool:
-    """Whether the resolver answers anything at all, asked for the top-level domain of `host`.
+    """Return whether the resolver answers a query for the top-level domain of `host`.
 
-    A working resolver knows every top-level domain or knows that there is none; both are answers. One that has no way
-    out answers EAI_AGAIN for that too. So a zone whose own name servers are broken is told from a broken resolver.
+    A working resolver answers for every top-level domain, whether it exists or not. A resolver without a connection
+    answers EAI_AGAIN for that too. This distinguishes a zone whose own name servers are broken from a broken resolver.
     """
     domain = host.rstrip(".").rpartition(".")[2]
     try:

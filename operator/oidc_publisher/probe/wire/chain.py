@@ -1,4 +1,4 @@
-"""What is wrong with a certificate chain that leads to no trusted root."""
+"""Find out why a certificate chain leads to no trusted root."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ _DER = 2  # _ssl.ENCODING_DER, for the Certificate objects of Python 3.11 and 3.
 
 
 def sent_chain(connection: ssl.SSLObject) -> tuple[bytes, ...]:
-    """The certificates in DER as the host sent them, its own first; empty where this Python cannot tell."""
-    # Public since Python 3.13; before, the same method of the object behind it (bpo-18233).
+    """Return the certificates in DER as the host sent them, its own first; empty where this Python has no method."""
+    # The method is public since Python 3.13; before, the inner object has it (bpo-18233).
     inner: Any = connection if hasattr(connection, "get_unverified_chain") else getattr(connection, "_sslobj", None)
     read = getattr(inner, "get_unverified_chain", None)
     if read is None:
@@ -26,11 +26,11 @@ def sent_chain(connection: ssl.SSLObject) -> tuple[bytes, ...]:
 
 
 def judge_chain(url: str, chain: tuple[bytes, ...]) -> FetchError:
-    """The error for a chain that was refused because an issuer's certificate was not found.
+    """Return the error for a chain that was refused because an issuer's certificate was not found.
 
-    A host that sends nothing above its own certificate has left the intermediate out if the certificate says where to
-    get its issuer's (AIA caIssuers), as those of every public CA do: Baseline Requirements, 7.1.2.7.7. Without that
-    nobody can tell a missing intermediate from an unknown CA, and both are said.
+    A host that sends only its own certificate has omitted the intermediate if that certificate names the URL of its
+    issuer's certificate (AIA caIssuers), as those of every public CA do: Baseline Requirements, 7.1.2.7.7. Without AIA
+    a missing intermediate cannot be told from an unknown CA, and the message names both.
     """
     host = host_of(url)
     try:
@@ -49,7 +49,7 @@ def judge_chain(url: str, chain: tuple[bytes, ...]) -> FetchError:
 
 
 def _top(certificates: list[x509.Certificate]) -> x509.Certificate:
-    """The last certificate that can be reached from the host's own by the names of issuers."""
+    """Return the last certificate that the names of issuers lead to from the host's own."""
     top, rest = certificates[0], certificates[1:]
     while top.issuer != top.subject:
         above = next((c for c in rest if c.subject == top.issuer), None)

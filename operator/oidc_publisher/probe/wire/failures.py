@@ -1,4 +1,4 @@
-"""What a failed request means: every exception of aiohttp as a FetchError with a reason of the catalogue.
+"""Translate every exception of aiohttp into a FetchError with a reason of the catalogue.
 
 ====================================  ===========================  ==================================================
 what happened                         what aiohttp raises          reason
@@ -6,10 +6,10 @@ what happened                         what aiohttp raises          reason
 no such name                          ClientConnectorDNSError      NameNotResolved
 the resolver does not answer          the same, EAI_AGAIN          ProbeUnavailable, or NameNotResolved where it
                                                                    answers for the top-level domain
-the same two where a proxy is to be   the same                     ProbeUnavailable
-asked for the host
+the same two where the environment    the same                     ProbeUnavailable
+names a proxy for the host
 a private address                     either connector error       PrivateAddress
-the kernel has no way out             ClientConnectorError         ProbeUnavailable (it has sent nothing)
+the kernel has no route               ClientConnectorError         ProbeUnavailable (nothing was sent)
 refused, unreachable, reset           ClientConnectorError         ConnectionFailed
 no connection in time                 TimeoutError                 ConnectionFailed; ProbeUnavailable while resolving
 no answer in time                     TimeoutError                 TooSlow
@@ -19,8 +19,8 @@ no common version or cipher           ClientConnectorSSLError      TLSVersionUns
 no TLS, no HTTP, a broken transfer    several                      ConnectionFailed
 ====================================  ===========================  ==================================================
 
-A network policy or firewall that drops the operator's packets cannot be told from a host that is down: it is
-ConnectionFailed, whose text says so, and names the proxy that the environment has for the host.
+A network policy or firewall that drops the operator's packets cannot be told from a host that is down. Both are
+ConnectionFailed, whose hint says so and names the proxy that the environment has for the host.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _VERIFY_NAMES: Mapping[int, tuple[Reason, str]] = {
     62: (Reason.CertificateNameMismatch, "is for another name"),
     64: (Reason.CertificateNameMismatch, "is for another name than this IP address"),
 }
-#: "unable to get (local) issuer certificate", "unable to verify the first certificate": the chain has to be looked at.
+#: "unable to get (local) issuer certificate", "unable to verify the first certificate": the sent chain shows the cause.
 CHAIN_CODES = frozenset({2, 20, 21})
 
 _NO_COMMON_TLS = ("PROTOCOL_VERSION", "UNSUPPORTED_PROTOCOL", "HANDSHAKE_FAILURE", "NO_SHARED_CIPHER")
@@ -62,7 +62,7 @@ _SILENT_RESOLVER = frozenset({socket.EAI_AGAIN, socket.EAI_FAIL, socket.EAI_SYST
 
 
 def is_silent_resolver(error: BaseException) -> bool:
-    """Whether the resolver gave no answer, so that it must be asked for something else to know whose fault it is."""
+    """Return whether the resolver gave no answer, so that another query must show whether the resolver is broken."""
     return (
         isinstance(error, aiohttp.ClientConnectorDNSError)
         and isinstance(error.os_error, socket.gaierror)
@@ -71,12 +71,12 @@ def is_silent_resolver(error: BaseException) -> bool:
 
 
 def is_chain_question(error: BaseException) -> bool:
-    """Whether only the certificates that the host sends can tell what is wrong with them."""
+    """Return whether only the certificates that the host sends can show the cause."""
     return isinstance(error, aiohttp.ClientConnectorCertificateError) and _verify_code(error) in CHAIN_CODES
 
 
 def too_late(url: str, deadline: Deadline, gate: Gate, *, connected: bool) -> FetchError:
-    """The error for a deadline that passed, by what was waited for."""
+    """Return the error for a deadline that passed, by the step that the visit was waiting for."""
     host = host_of(url)
     if connected:
         message = f"{url} was not read within {spoken(deadline.timeout)} (both documents together)"
@@ -87,12 +87,12 @@ def too_late(url: str, deadline: Deadline, gate: Gate, *, connected: bool) -> Fe
 
 
 def silent_resolver(url: str) -> FetchError:
-    """The error for a resolver that answers nothing."""
+    """Return the error for a resolver that gives no answer."""
     return _no_network(url, f"The operator's resolver gives no answer for {host_of(url)}")
 
 
 def _no_network(url: str, said: str) -> FetchError:
-    """The error for what the operator's own network lacks, with the proxy that it has instead."""
+    """Return the error for a defect of the operator's own network, with the proxy that the environment names."""
     proxy = proxy_variable(host_of(url))
     if proxy is None:
         return FetchError(Reason.ProbeUnavailable, said, retryable=True, subject=url)
@@ -101,21 +101,24 @@ def _no_network(url: str, said: str) -> FetchError:
 
 
 def no_name(url: str, message: str, *, hint: str = "") -> FetchError:
-    """The error for a name without an address: the issuer's, or the operator's where a proxy resolves names for it."""
+    """Return the error for a name without an address.
+
+    It is about the issuer, or about the operator's network where a proxy resolves names for the operator.
+    """
     if proxy_variable(host_of(url)):
         return _no_network(url, f"The operator's resolver has no address for {host_of(url)}")
     return FetchError(Reason.NameNotResolved, message, hint=hint, retryable=True, subject=url)
 
 
 def broken_zone(url: str) -> FetchError:
-    """The error for a name whose own name servers do not answer, though the resolver does."""
+    """Return the error for a name whose own name servers do not answer, though the resolver does."""
     message = f"The name servers of {host_of(url)} do not answer"
     hint = "Look at the delegation and the name servers of its zone (and DNSSEC)."
     return no_name(url, message, hint=hint)
 
 
 def failure_of(error: Exception, url: str) -> FetchError:
-    """The error for anything that aiohttp raised."""
+    """Return the error for any exception that aiohttp raised."""
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         return _certificate(error, url)
     if isinstance(error, aiohttp.ClientConnectorSSLError):
@@ -124,7 +127,7 @@ def failure_of(error: Exception, url: str) -> FetchError:
         return _connection(error, url)
     if isinstance(error, PrivateAddressError):
         return _private(error, url)
-    if isinstance(error, UnicodeError):  # a label of the host that no name server could be asked for
+    if isinstance(error, UnicodeError):  # a label of the host cannot be part of a DNS query
         return FetchError(Reason.NameNotResolved, f"{host_of(url)} is no host name", subject=url)
     return FetchError(Reason.ConnectionFailed, _transfer(error, url), retryable=True, subject=url)
 

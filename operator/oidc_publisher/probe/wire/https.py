@@ -1,4 +1,4 @@
-"""Reads a URL as a stranger: no credentials, no cookies, no proxy, no redirects, in time, and no more than a document."""
+"""Fetch a URL anonymously: no credentials, cookies, proxy or redirects, within a deadline, up to BODY_LIMIT_BYTES."""
 
 from __future__ import annotations
 
@@ -21,17 +21,18 @@ from oidc_publisher.probe.wire.port import BODY_LIMIT_BYTES, Deadline, Fetched, 
 from oidc_publisher.probe.wire.trust import Trust, roots_state
 from oidc_publisher.timing.httpdate import parsed_date
 
-#: "identity": what is judged is the stored bytes. A stranger's name: some firewalls refuse clients of known libraries.
+#: "identity", because the stored bytes are judged. A User-Agent of its own, because some firewalls refuse known
+#: libraries.
 _HEADERS = {"Accept-Encoding": "identity", "User-Agent": "oidc-publisher"}
-# A further question, put only after a failure, to tell two causes apart.
+# The time for a further request that tells two causes of a failure apart.
 _DIAGNOSIS_TIMEOUT = timedelta(seconds=3)
 
 
 class HTTPSWire:
-    """The way over the network, with the settings of one issuer's probe.
+    """HTTPSWire fetches over the network, with the settings of one issuer's probe.
 
-    `certificate_authority` is PEM, trusted beside the system's roots. Each visit has its own connection, so a look costs
-    as many handshakes as visits.
+    `certificate_authority` is PEM, trusted beside the system's roots. Each visit has its own connection, so that a
+    probe costs as many handshakes as visits.
     """
 
     def __init__(self, *, certificate_authority: str = "", allow_private_address: bool = False) -> None:
@@ -41,7 +42,7 @@ class HTTPSWire:
 
     @asynccontextmanager
     async def visit(self, number: int) -> AsyncIterator[Visit]:
-        """A visit whose connection is closed at its end (see Wire.visit)."""
+        """Yield a visit, and close its connection at the end (see Wire.visit)."""
         trust = self._trust
         if trust is None or trust.roots != roots_state():
             trust = self._trust = await asyncio.to_thread(Trust.of, self._certificate_authority)
@@ -56,10 +57,10 @@ class HTTPSWire:
 
 
 class _Connector(aiohttp.TCPConnector):
-    """Remembers the TLS object of its last connection: at the headers a response may have let go of it already.
+    """The connector keeps the TLS object of its last connection, because a response may release it with its headers.
 
-    `hang_up` ends what is left of its connections: asyncio says good-bye in TLS and waits 30 s for the answer of a host
-    that still sends, whenever a response was not read to its end.
+    `hang_up` aborts the connections that are still open. A regular close of a response that was not read to its end
+    sends TLS close_notify, and asyncio then waits 30 s for the answer of a host that still sends.
     """
 
     def __init__(self, gate: Gate, context: ssl.SSLContext) -> None:
@@ -87,16 +88,16 @@ class _Connector(aiohttp.TCPConnector):
         return connection
 
     def hang_up(self) -> None:
-        """Close every connection without a word."""
+        """Abort every connection without a TLS close_notify."""
         for transport in self._opened:
             _abort(transport)
 
 
 def _abort(transport: asyncio.Transport) -> None:
-    """Close a connection without a word; one that is closed already stays closed.
+    """Abort a connection without a TLS close_notify; a connection that is closed already stays closed.
 
-    In CPython 3.11.1 to 3.11.3 (Debian 12 has 3.11.2) a closed TLS transport has no protocol any more, and abort() asks
-    that None to abort: AttributeError (python/cpython#98539, mended by #104474 in 3.11.4).
+    In CPython 3.11.1 to 3.11.3 (Debian 12 has 3.11.2) a closed TLS transport has no protocol any more, and abort()
+    raises AttributeError on that None (python/cpython#98539, fixed by #104474 in 3.11.4).
     """
     with suppress(AttributeError):
         transport.abort()
@@ -122,7 +123,7 @@ class _HTTPSVisit:
         self._certificate: Validity | None = None
 
     async def get(self, url: str, deadline: Deadline) -> Fetched:
-        """Read one URL (see Visit.get)."""
+        """Fetch one URL (see Visit.get)."""
         try:
             async with asyncio.timeout_at(deadline.at):
                 return await self._get(_parsed(url))
@@ -160,7 +161,7 @@ class _HTTPSVisit:
         return self._certificate
 
     async def _diagnosis(self, error: Exception, url: str) -> FetchError:
-        """What a failure means, asking once more where that takes a further question."""
+        """Return the error for a failure, after a further request where only that shows the cause."""
         if failures.is_silent_resolver(error):
             with suppress(TimeoutError):
                 async with asyncio.timeout(_DIAGNOSIS_TIMEOUT.total_seconds()):
@@ -172,7 +173,7 @@ class _HTTPSVisit:
         return failures.failure_of(error, url)
 
     async def _chain(self, url: str) -> tuple[bytes, ...]:
-        """The certificates that the host sends, read over a connection that believes none of them."""
+        """Return the certificates that the host sends, read over a connection that verifies none of them."""
         gate = Gate(self._gate.number, allow_private=self._gate.allow_private)
         connector = _Connector(gate, self._trust.unverified)
         async with _session(connector) as session:
@@ -196,7 +197,7 @@ def _parsed(url: str) -> yarl.URL:
 
 
 async def _read(answer: aiohttp.ClientResponse) -> tuple[bytes, bool]:
-    """The body, and whether there was more of it than anybody should read."""
+    """Return the body, and whether it was longer than BODY_LIMIT_BYTES and was cut."""
     body = bytearray()
     async for chunk in answer.content.iter_any():  # content.read(n) returns the first chunk only
         body += chunk
@@ -207,6 +208,9 @@ async def _read(answer: aiohttp.ClientResponse) -> tuple[bytes, bool]:
 
 
 def _date_offset(date: str, age: str, received: datetime) -> timedelta | None:
-    """The host's clock minus ours. A cached answer's Date is when it was made or passed on, which no CDN says: None."""
+    """Return the host's clock minus the operator's, None for a cached answer or one without a Date.
+
+    The Date of a cached answer is when the answer was made or when it was passed on, and no CDN states which.
+    """
     stated = parsed_date(date) if age.strip() in ("", "0") else None
     return stated - received if stated else None

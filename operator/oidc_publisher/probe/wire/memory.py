@@ -1,4 +1,4 @@
-"""The wire in memory: it serves dry runs and tests through the same port as the real one."""
+"""Implement the wire in memory, for dry runs and tests, behind the same port as HTTPSWire."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from dataclasses import dataclass, field
 
 from oidc_publisher.probe.wire.port import Deadline, Fetched, Visit
 
-#: Answers a GET of a URL in the visit of that number, or raises FetchError.
+#: A function that answers a GET of a URL in the visit with that number, or raises FetchError.
 Handler = Callable[[str, int], Fetched]
 
 
 @dataclass(slots=True)
 class MemoryWire:
-    """A wire whose answers come from a function; `requests` remembers what was asked, as (visit, URL)."""
+    """MemoryWire answers from a function; `requests` records each request as (visit number, URL)."""
 
     handler: Handler
     requests: list[tuple[int, str]] = field(default_factory=list)
 
     @asynccontextmanager
     async def visit(self, number: int) -> AsyncIterator[Visit]:
-        """A visit that no network is needed for."""
+        """Yield a visit that needs no network."""
         yield _MemoryVisit(self, number)
 
 
@@ -30,12 +30,12 @@ class _MemoryVisit:
     wire: MemoryWire
     number: int
 
-    async def get(self, url: str, deadline: Deadline) -> Fetched:  # noqa: ARG002 - memory is in time
-        """Ask the function."""
+    async def get(self, url: str, deadline: Deadline) -> Fetched:  # noqa: ARG002 - memory answers at once
+        """Return the function's answer (see Visit.get)."""
         self.wire.requests.append((self.number, url))
         return self.wire.handler(url, self.number)
 
 
 def serving(documents: dict[str, Fetched]) -> Handler:
-    """The function of a host that has these answers by URL and says 404 to everything else."""
+    """Return the handler of a host that has these answers by URL, and answers 404 to every other URL."""
     return lambda url, _: documents.get(url, Fetched(url, 404))

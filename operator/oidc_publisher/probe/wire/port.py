@@ -1,4 +1,4 @@
-"""The port to the public URL: who reads it, and what comes back."""
+"""Define the port to the public endpoint: its protocols, and the values that a fetch returns."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol, Self
 
-#: Longer bodies are cut: nothing that relying parties read is longer (design.md, proving).
+#: Longer bodies are cut. No document that relying parties read is longer (design.md, proving).
 BODY_LIMIT_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Validity:
-    """From when until when the host's certificate is valid; aware UTC."""
+    """Validity holds the times from and until which the host's certificate is valid (aware UTC)."""
 
     not_before: datetime
     not_after: datetime
@@ -22,13 +22,15 @@ class Validity:
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """An answer to one anonymous GET, as it came.
+    """The answer to one anonymous GET holds what the host sent, unchanged.
 
-    Headers are empty strings where the host sent none; several of one name are joined by ", ". `oversized` says that
-    the body was longer than BODY_LIMIT_BYTES and was cut. `date_offset` is the host's clock (Date) minus ours on
-    receipt, None where it stated none or the answer came from a cache. `elapsed` counts from the request until the
-    end of the body, with name resolution and handshake for the first request of a connection. `private_address` is an
-    address of the host that the public cannot reach, empty where all of them are public.
+    Headers are empty strings where the host sent none; several of one name are joined by ", ".
+    `oversized`: the body was longer than BODY_LIMIT_BYTES and was cut.
+    `date_offset`: the host's clock (Date) minus the operator's on receipt, None where the host stated no Date or the
+    answer came from a cache.
+    `elapsed`: the time from the request until the end of the body; that of the first request of a connection includes
+    name resolution and handshake.
+    `private_address`: an address of the host that the public cannot reach, empty where all of them are public.
     """
 
     url: str
@@ -47,9 +49,9 @@ class Fetched:
 
 @dataclass(frozen=True, slots=True)
 class Deadline:
-    """The end of one visit: both documents must have been read by then.
+    """The deadline of one visit is the time by which both documents must have been read.
 
-    `at` is on the monotonic clock, which is the event loop's; `timeout` is what the admin asked for, for messages.
+    `at` is on the monotonic clock, which the event loop uses too. `timeout` is the setting of the spec, for messages.
     """
 
     at: float
@@ -57,26 +59,26 @@ class Deadline:
 
     @classmethod
     def after(cls, timeout: timedelta) -> Self:
-        """The deadline that lies `timeout` ahead."""
+        """Return the deadline that lies `timeout` ahead."""
         return cls(time.monotonic() + timeout.total_seconds(), timeout)
 
 
 class Visit(Protocol):
-    """One relying party's visit: its requests share a connection, where the host allows."""
+    """One visit fetches as one relying party does: its requests share a connection, where the host allows that."""
 
     async def get(self, url: str, deadline: Deadline) -> Fetched:
-        """Read one URL as a stranger. Raises FetchError when there is no whole answer; any status is an answer."""
+        """Fetch one URL anonymously; raises FetchError when no whole answer comes. Any status is an answer."""
         ...
 
 
 class Wire(Protocol):
-    """A way to the public URL."""
+    """A wire opens visits to the public endpoint."""
 
     def visit(self, number: int) -> AbstractAsyncContextManager[Visit]:
-        """A new visit over a connection of its own. Raises FetchError for settings that do not work.
+        """Open a visit over a connection of its own; raises FetchError for settings that do not work.
 
-        `number` counts the visits of one look from 0. Each goes to another address of the host, as far as there are
-        several. Visit 0 speaks no newer TLS than 1.2: so "TLS 1.2 must do" is proven in every look at no cost, and the
-        later visits prove that a current client gets through as well.
+        `number` counts the visits of one probe from 0. Each visit uses another address of the host, as far as there are
+        several. Visit 0 offers no newer TLS than 1.2, so that every probe proves at no cost that TLS 1.2 suffices; the
+        later visits prove that a current client can connect as well.
         """
         ...

@@ -1,4 +1,4 @@
-"""Whom the probe trusts: TLS contexts, made once for each set of roots, and anew when the system's roots were replaced."""
+"""Build the TLS contexts of the probe once for each set of roots, and again when the system's roots have changed."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from typing import Self
 from oidc_publisher.errors import FetchError
 from oidc_publisher.findings import Reason
 
-# Loading the system's roots costs 35 ms and most of a megabyte each time; one operator rarely sees several private CAs.
+# Loading the system's roots costs 35 ms and most of a megabyte each time. Few operators have several private CAs.
 _CACHED = 32
 _BUILDING = threading.Lock()
 
-#: A path with what tells one state of it from another: when it was written, how long it is, which file it is.
+#: Each path of the roots with its modification time (ns), its size in bytes and its inode.
 RootsState = tuple[tuple[str, int, int, int], ...]
 
 
 def roots_state() -> RootsState:
-    """The state of the system's roots: it differs after they were updated or the volume with them was mounted anew."""
+    """Return the state of the system's roots, which differs after an update or a new mount of their volume."""
     paths = ssl.get_default_verify_paths()  # honours SSL_CERT_FILE and SSL_CERT_DIR
     found = []
     for path in (paths.cafile, paths.capath):
@@ -36,10 +36,10 @@ def roots_state() -> RootsState:
 
 @dataclass(frozen=True, slots=True)
 class Trust:
-    """The contexts of one set of roots: `tls12` offers TLS 1.2 only, `current` whatever is current.
+    """Trust holds the TLS contexts of one set of roots: `tls12` offers TLS 1.2 only, `current` every current version.
 
-    `unverified` takes any certificate: it reads a chain that the others refused, and no document. `roots` is the state
-    of the system's roots that they were made from.
+    `unverified` accepts any certificate. It reads a chain that the other contexts refused, and never a document.
+    `roots` is the state of the system's roots that the contexts were made from.
     """
 
     roots: RootsState
@@ -49,18 +49,18 @@ class Trust:
 
     @classmethod
     def of(cls, certificate_authority: str = "") -> Self:
-        """The system's roots, and the PEM certificates beside them if there are any. Blocks for 100 ms the first time.
+        """Return contexts that trust the system's roots and the given PEM certificates, if there are any.
 
-        Raises FetchError(ProbeUnavailable) when the PEM cannot be read.
+        The first call blocks for 100 ms. Raises FetchError(ProbeUnavailable) when the PEM cannot be read.
         """
-        with _BUILDING:  # so that a hundred issuers that start together build it once
+        with _BUILDING:  # a hundred issuers that start together build the contexts once
             roots = roots_state()
             return cls(roots, *_contexts(certificate_authority, roots))
 
 
 @functools.lru_cache(maxsize=_CACHED)
 def _contexts(certificate_authority: str, roots: RootsState) -> tuple[ssl.SSLContext, ssl.SSLContext, ssl.SSLContext]:
-    del roots  # only tells one state of the system's roots from another
+    del roots  # only part of the cache's key: it distinguishes the states of the system's roots
     tls12, current = _verifying(certificate_authority), _verifying(certificate_authority)
     tls12.maximum_version = ssl.TLSVersion.TLSv1_2
     unverified = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -72,8 +72,8 @@ def _contexts(certificate_authority: str, roots: RootsState) -> tuple[ssl.SSLCon
 def _verifying(certificate_authority: str) -> ssl.SSLContext:
     context = ssl.create_default_context()
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    # Python 3.13 turned both on and off differently. Relying parties (Go, Java) are not so strict, and every Python
-    # must say the same of one issuer; an intermediate that the admin names is a root.
+    # Python 3.13 changed the defaults of both flags. Relying parties (Go, Java) are not so strict, and every Python
+    # must give the same result for one issuer; an intermediate certificate that the admin names is a root.
     context.verify_flags &= ~ssl.VerifyFlags.VERIFY_X509_STRICT
     context.verify_flags |= ssl.VerifyFlags.VERIFY_X509_PARTIAL_CHAIN
     if certificate_authority:
