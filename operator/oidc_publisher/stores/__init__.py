@@ -1,4 +1,4 @@
-"""Places for the two documents: one port, written by compare-and-swap, and an implementation per kind of place."""
+"""Store the two documents by compare-and-swap: one port, and one implementation for each kind of store."""
 
 from oidc_publisher.stores.port import Distribution, Document, Store, StoredDocument
 

@@ -1,4 +1,4 @@
-"""A store over a client whose calls block: each operation runs whole in a thread, and ends in time."""
+"""Run the operations of a blocking client in threads, each within a deadline."""
 
 from __future__ import annotations
 
@@ -19,14 +19,15 @@ T = TypeVar("T")
 
 #: The threads of all stores, by server. Two documents in each of the 16 passes that run at once need this many.
 _STORE_THREADS = Threads("store", 32)
-#: A thread ends by itself at its deadline; one that does not, for it waits for no socket, is given up a moment later.
+#: A thread ends by itself at its deadline. A thread that does not wait for a socket is abandoned this many seconds
+#: later.
 _GRACE_S = 1.0
 
 
 class BlockingStore(ABC):
-    """What the stores of the clouds have in common; each has its own client behind it.
+    """BlockingStore implements what the stores of the clouds have in common. Each subclass has its own client.
 
-    `offsets` are filled by whoever reads the Date headers.
+    `offsets` receives the clock offsets from the code that reads the Date headers.
     """
 
     def __init__(self, location: str, offsets: deque[timedelta], endpoint_url: str | None = None) -> None:
@@ -36,26 +37,26 @@ class BlockingStore(ABC):
 
     @property
     def location(self) -> str:
-        """The place as a URL."""
+        """The location as a URL."""
         return self._location
 
     @property
     def endpoint_url(self) -> str | None:
-        """The server that the place is on, None where there is but one."""
+        """The server of the location, None where there is only one."""
         return self._endpoint_url
 
     @property
     def clock_offsets(self) -> tuple[timedelta, ...]:
-        """Date headers less the time they were received, since the last look; reading clears them."""
+        """The Date headers minus the time of receipt, since the last read of this property, which clears them."""
         return tuple(self._offsets.popleft() for _ in range(len(self._offsets)))
 
     async def read(self, path: str) -> StoredDocument | None:
-        """The document at `path`, None when there is none."""
+        """Return the document at `path`, None when there is none."""
         check_path(path)
         return await self._in_thread(lambda: self._read(path))
 
     async def write(self, path: str, document: Document, *, expected: str | None) -> StoredDocument:
-        """Store `document` if the present version is `expected` (None: if there is none)."""
+        """Store `document` if the present version is `expected` (None: if there is no document)."""
         check_path(path)
         check_document(document)
         return await self._in_thread(lambda: self._write(path, document, expected))
@@ -66,9 +67,9 @@ class BlockingStore(ABC):
         await self._in_thread(lambda: self._delete(path, expected))
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
-        """Run blocking work in a thread; StoreError says so when it is late.
+        """Run blocking work in a thread; raises StoreError(StoreUnavailable) when the deadline has passed.
 
-        A write that is given up may still be done: it is a compare-and-swap, and the next pass reads what came of it.
+        An abandoned write may still take effect. It is a compare-and-swap, and the next pass reads its result.
         """
 
         def judged() -> T:
@@ -95,7 +96,7 @@ class BlockingStore(ABC):
 
 
 async def in_store_thread(work: Callable[[], T], *, server: str) -> T:
-    """The result of blocking work on `server`, in a thread, within OPERATION_S; raises TimeoutError when it is given up."""
+    """Run blocking work on `server` in a thread within OPERATION_S; raises TimeoutError when the work is abandoned."""
 
     def within_deadline() -> T:
         with deadline(OPERATION_S):

@@ -1,4 +1,4 @@
-"""What was asked of a store, for the errors about it."""
+"""Describe one call to a store, for the errors about the call."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from oidc_publisher.findings import Reason
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call. `permission` is IAM's word for it, `name` is the object's URL, such as `s3://bucket/key`."""
+    """A call names the IAM permission that it needs, and the URL of its object, such as `s3://bucket/key`."""
 
     permission: str
     name: str
@@ -20,11 +20,11 @@ class Call:
     def unavailable(
         self, what: str, kind: type[StoreError] = StoreError, *, hint: str = "", retryable: bool = True
     ) -> StoreError:
-        """The error of a store that cannot be used now, or of something that is no such store."""
+        """Return the error of a store that cannot be used now, or of a server that is no such store."""
         message = f"{self.permission} on {self.name}: {what}"
         return kind(Reason.StoreUnavailable, message, hint=hint, retryable=retryable, subject=self.name)
 
     def denied(self, what: str, hint: str) -> StoreError:
-        """The error of a call that was understood and refused; `what` follows the object's name."""
+        """Return the error of a call that the store understood and refused; `what` follows the object's name."""
         message = f"{self.permission} on {self.name}{what}"
         return StoreError(Reason.AccessDenied, message, hint=hint, subject=self.name)

@@ -1,4 +1,4 @@
-"""Looking below an error of a cloud's client for what the system said."""
+"""Find the system's error below an error of a cloud's client."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ E = TypeVar("E", bound=BaseException)
 
 
 def cause(error: BaseException, kind: type[E]) -> E | None:
-    """The first error of `kind` among the causes, which urllib3, requests and botocore each nest in their own way."""
+    """Return the first error of `kind` among the causes; urllib3, requests and botocore each nest them differently."""
     waiting: list[object] = [error]
     seen: set[int] = set()
     while waiting:

@@ -1,7 +1,7 @@
-"""What it means when a server gave no answer: said once, whatever library met it. Pure.
+"""Describe why a server gave no answer, the same way for every client library. Pure.
 
-botocore, requests and urllib3 each have classes of their own for the same few things. A store's module tells which of
-them it was; the sentence, and whether the request may have taken effect, follow here.
+botocore, requests and urllib3 each have classes of their own for the same few failures. The module of a store
+classifies the failure; this module gives the sentence, and whether the request may have taken effect.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from urllib.parse import urlsplit
 from oidc_publisher.stores.causes import cause
 from oidc_publisher.stores.deadlines import CONNECT_TIMEOUT_S, READ_TIMEOUT_S
 
-#: X509_V_ERR_* of OpenSSL (x509_vfy.h) of certificates whose chain is trusted all the same.
+#: The X509_V_ERR_* of OpenSSL (x509_vfy.h) for certificates whose chain is trusted but whose dates or names do not fit.
 _NOT_NOW, _OTHER_NAME = frozenset({9, 10}), frozenset({62, 64})
 
 
 class Break(Enum):
-    """Where it broke."""
+    """A Break names the step at which a request failed."""
 
     PROXY = auto()
     UNREACHABLE = auto()
@@ -31,7 +31,7 @@ class Break(Enum):
 
 
 class Mend(Enum):
-    """What somebody may have to look at; where that is set differs from store to store."""
+    """A Mend names what an admin may have to correct; the setting for it differs from store to store."""
 
     NOTHING = auto()
     NAME = auto()
@@ -42,9 +42,9 @@ class Mend(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """A connection that did not come about or did not last, in a sentence about the server.
+    """Broken describes a failed connection in a sentence about the server.
 
-    `answer_lost`: the request went out, so that it may have taken effect.
+    `answer_lost`: the request was sent, so that it may have taken effect.
     """
 
     what: str
@@ -53,7 +53,7 @@ class Broken:
 
 
 def broken(at: Break, url: str, error: BaseException) -> Broken:
-    """What `error`, which broke a request to `url`, says below what the library says."""
+    """Describe `error`, which ended a request to `url`, by its innermost cause."""
     origin = origin_of(url)
     match at:
         case Break.PROXY:
@@ -71,7 +71,7 @@ def broken(at: Break, url: str, error: BaseException) -> Broken:
 
 
 def origin_of(url: str) -> str:
-    """Scheme, host and port of a URL."""
+    """Return the scheme, host and port of a URL."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.hostname}{f':{parts.port}' if parts.port else ''}"
 
@@ -95,7 +95,7 @@ def _tls(origin: str, error: BaseException) -> Broken:
 
 
 def _mend_of(refused: ssl.SSLCertVerificationError) -> Mend:
-    """What is wrong with a certificate: only one that nobody trusts is mended by trusting another authority."""
+    """Return what to correct about a certificate; only an untrusted chain is corrected by another authority."""
     code = getattr(refused, "verify_code", 0)  # only the TLS stack sets it
     if code in _OTHER_NAME:
         return Mend.CERTIFICATE_NAME

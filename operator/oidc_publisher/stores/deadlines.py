@@ -1,8 +1,8 @@
-"""A deadline for everything that a thread does with sockets.
+"""Limit the time that a thread spends on all its sockets together.
 
-The timeouts of HTTP clients are those of single reads: a server that sends one byte now and then is never late, and
-keeps a thread for days. Sockets of these classes look at the deadline of their thread before each read and write. So the
-thread itself ends soon after the deadline, and sends nothing more: whoever waited for it has given it up by then.
+The timeouts of HTTP clients apply to single reads: a server that sends one byte now and then never exceeds them, and
+occupies a thread for days. Sockets of these classes check the deadline of their thread before each read and write. The
+thread therefore ends soon after the deadline and sends nothing more, because its caller no longer waits for it.
 """
 
 from __future__ import annotations
@@ -16,11 +16,12 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
-#: How long a cloud's store may take to connect, and between two bytes: two attempts fit into a pass, and into the end of a process.
+#: The time limits to connect to a cloud's store, and between two bytes. Two attempts fit into a pass, and into the
+#: shutdown of a process.
 CONNECT_TIMEOUT_S = 2
 READ_TIMEOUT_S = 5
-#: For everything that one operation on a store takes together: a silent server uses up two attempts of it, and one whose
-#: answer trickles, which no timeout of a single read ends, all of it.
+#: The time limit of one operation on a store as a whole. A server that does not answer uses two attempts of it. A
+#: server that sends its answer byte by byte, which no timeout of a single read ends, uses all of it.
 OPERATION_S = 15.0
 
 T = TypeVar("T")
@@ -30,7 +31,7 @@ _THREAD = threading.local()
 
 @contextlib.contextmanager
 def deadline(seconds: float) -> Iterator[None]:
-    """Give all calls that this thread makes within the block so much time together."""
+    """Limit all calls that this thread makes within the block to so many seconds together."""
     _THREAD.until = time.monotonic() + seconds
     try:
         yield
@@ -39,7 +40,7 @@ def deadline(seconds: float) -> Iterator[None]:
 
 
 def left_s() -> float:
-    """Seconds until the deadline of this thread, infinite when it has none."""
+    """Return the seconds until the deadline of this thread, infinite when the thread has none."""
     until: float = getattr(_THREAD, "until", math.inf)
     return until - time.monotonic()
 
@@ -64,7 +65,7 @@ def _in_time(sock: socket.socket, work: Callable[[], T]) -> T:
 
 
 class BoundedSocket(socket.socket):
-    """A socket that knows the deadline of its thread."""
+    """A BoundedSocket applies the deadline of its thread to each receive and send."""
 
     def recv_into(self, *arguments: Any, **options: Any) -> int:
         """Receive, within the deadline."""
@@ -76,7 +77,10 @@ class BoundedSocket(socket.socket):
 
 
 class BoundedTLSSocket(ssl.SSLSocket):
-    """A TLS connection that knows the deadline of its thread: `context.sslsocket_class`. The handshake is one read to it."""
+    """A BoundedTLSSocket applies the deadline of its thread to each read and send (`context.sslsocket_class`).
+
+    The handshake counts as one operation, with the socket's own timeout.
+    """
 
     def read(self, len: int = 1024, buffer: Any = None) -> Any:  # noqa: A002 - its parent's name for it
         """Receive, within the deadline."""
@@ -88,7 +92,7 @@ class BoundedTLSSocket(ssl.SSLSocket):
 
 
 def bounded(sock: socket.socket) -> socket.socket:
-    """The same connection as a socket that knows the deadline of its thread."""
+    """Return the same connection as a BoundedSocket."""
     timeout_s = sock.gettimeout()
     made = BoundedSocket(sock.family, sock.type, sock.proto, fileno=sock.detach())
     made.settimeout(timeout_s)

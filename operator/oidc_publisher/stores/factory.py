@@ -1,4 +1,4 @@
-"""The store that an OIDCIssuer asks for: the one place where a kind of store is chosen."""
+"""Open the store and the CDN that an OIDCIssuer names. No other module chooses a kind of store."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from oidc_publisher.stores.storeendpoints import ClosedStore, StoreEndpoints
 
 
 def open_store(spec: StoreSpec, endpoints: StoreEndpoints = StoreEndpoints()) -> Store:  # noqa: B008 - frozen
-    """The store of `spec.store`; nothing is connected or looked for before its first call.
+    """Return the store of `spec.store`. No connection is made and no credentials are searched before its first call.
 
-    One at a server that `endpoints` does not allow says so whatever is asked of it.
+    A store at a server that `endpoints` does not allow raises that error from each of its operations.
     """
     match spec.selected:
         case S3StoreSpec() as s3:
@@ -27,7 +27,7 @@ def open_store(spec: StoreSpec, endpoints: StoreEndpoints = StoreEndpoints()) ->
 
 
 def open_distribution(spec: StoreSpec) -> Distribution | None:
-    """The network before the store of `spec.store`, None when none is named."""
+    """Return the CDN in front of the store of `spec.store`, None when none is named."""
     s3 = spec.s3
     if s3 is None or s3.cloud_front is None:
         return None

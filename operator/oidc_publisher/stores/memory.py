@@ -1,4 +1,4 @@
-"""A store in memory, for dry runs and tests."""
+"""Implement a store in memory, for dry runs and tests."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from oidc_publisher.stores.storable import check_document, check_path
 
 
 class MemoryStore:
-    """Documents in a dict; versions are numbers that are never used twice.
+    """A MemoryStore holds documents in a dict; versions are numbers that are never used twice.
 
-    `documents` may be changed by a test that plays somebody else. No method awaits anything between looking and
-    changing, so that compare-and-swap holds among tasks of one loop.
+    A test that simulates another writer may change `documents`. No method awaits between comparing and changing, so
+    that compare-and-swap holds among the tasks of one event loop.
     """
 
     def __init__(self, location: str = "memory://") -> None:
@@ -25,19 +25,19 @@ class MemoryStore:
 
     @property
     def clock_offsets(self) -> tuple[timedelta, ...]:
-        """None: memory has no clock but ours."""
+        """Empty, because memory has no clock of its own."""
         return ()
 
     async def read(self, path: str) -> StoredDocument | None:
-        """The document at `path`, None when there is none."""
+        """Return the document at `path`, None when there is none."""
         return self.documents.get(check_path(path))
 
     async def write(self, path: str, document: Document, *, expected: str | None) -> StoredDocument:
-        """Store `document` if the present version is `expected` (None: if there is none)."""
+        """Store `document` if the present version is `expected` (None: if there is no document)."""
         check_document(document)
         present = self.documents.get(check_path(path))
         if present and present.version != expected and present.document == document:
-            return present  # as S3 does, which cannot tell its own lost answer from a twin's write
+            return present  # as the S3 store does, which cannot tell a lost answer from another writer's equal write
         self._compare(path, expected)
         stored = StoredDocument(document, str(next(self._versions)), datetime.now(UTC))
         self.documents[path] = stored
@@ -50,7 +50,7 @@ class MemoryStore:
             del self.documents[path]
 
     async def aclose(self) -> None:
-        """Nothing to let go of."""
+        """Release nothing: memory has no connections."""
 
     def _compare(self, path: str, expected: str | None) -> None:
         present = self.documents.get(path)

@@ -1,4 +1,4 @@
-"""The ports to a place that holds documents (read, and write by compare-and-swap) and to a network that copies it."""
+"""Define the ports to a store, which is read and is written by compare-and-swap, and to the CDN in front of it."""
 
 from __future__ import annotations
 
@@ -12,35 +12,35 @@ __all__ = ["Distribution", "Document", "Store", "StoredDocument"]
 
 
 class Store(Protocol):
-    """A place for documents under paths relative to its prefix.
+    """A store holds documents under paths relative to its prefix.
 
-    Every method raises `StoreError` with the catalogue's reason; nothing foreign comes out.
+    Every method raises `StoreError` with a reason of the catalogue, and no exception of a client library.
     """
 
     @property
     def location(self) -> str:
-        """Where it is, for people and for status.publication.location: `s3://bucket/prefix`."""
+        """The location of the store, for people and for status.publication.location: `s3://bucket/prefix`."""
         ...
 
     @property
     def endpoint_url(self) -> str | None:
-        """The server that `location` is on, None where the location alone says it all."""
+        """The server of `location`, None where the location alone identifies it."""
         ...
 
     @property
     def clock_offsets(self) -> tuple[timedelta, ...]:
-        """Offsets of the store's clock from ours, from the Date headers since the last look; reading clears them."""
+        """The store's clock minus the operator's, by each Date header since the last read, which clears them."""
         ...
 
     async def read(self, path: str) -> StoredDocument | None:
-        """The document at `path`, None when there is none."""
+        """Return the document at `path`, None when there is none."""
         ...
 
     async def write(self, path: str, document: Document, *, expected: str | None) -> StoredDocument:
-        """Store `document` if the present version is `expected` (None: if there is none).
+        """Store `document` if the present version is `expected` (None: if there is no document).
 
-        Raises `PreconditionError` when somebody else wrote in between. A write that succeeded but whose answer was
-        lost returns normally: the store re-reads before it believes a lost race.
+        Raises `PreconditionError` when another writer wrote in between. A write that succeeded but whose answer was
+        lost returns normally, because the store reads the document again before it reports a lost race.
         """
         ...
 
@@ -49,33 +49,33 @@ class Store(Protocol):
         ...
 
     async def aclose(self) -> None:
-        """Let go of connections."""
+        """Release the connections."""
         ...
 
 
 class Distribution(Protocol):
-    """A network before the store that keeps copies of the documents.
+    """A distribution is a CDN in front of the store that caches the documents.
 
     Every method raises `StoreError`: DistributionMismatch when the distribution cannot serve the store, else
-    InvalidationDenied, `retryable` when it may pass by itself.
+    InvalidationDenied, which is `retryable` where the failure may end without a change by an admin.
     """
 
     @property
     def name(self) -> str:
-        """Its ID, for people."""
+        """The ID of the distribution, for people."""
         ...
 
     async def invalidate(self, paths: Sequence[str], reference: str) -> str:
-        """Ask for the copies at `paths` (as viewers ask for them) to be dropped, and return the invalidation's ID.
+        """Invalidate the CDN cache at `paths`, as viewers request them, and return the ID of the invalidation.
 
-        The same paths under a reference that was used before are the same invalidation, not another one.
+        The same paths with a reference that was used before are the same invalidation, not another one.
         """
         ...
 
     async def completed(self, invalidation: str) -> bool:
-        """Whether every edge has dropped its copies."""
+        """Return whether the CDN cache of every edge has dropped the copies from before the invalidation."""
         ...
 
     async def check(self) -> None:
-        """Return if the distribution may serve the store."""
+        """Return if the distribution may serve the store; raises StoreError otherwise."""
         ...

@@ -1,4 +1,4 @@
-"""The errors that every store words alike."""
+"""Define the errors that are the same for every store."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from oidc_publisher.stores.storable import MAX_BODY_BYTES
 
 
 class AnswerLostError(StoreError):
-    """The request went out and no answer came: it may have taken effect."""
+    """The request was sent and no answer came, so that the request may have taken effect."""
 
 
 class RefusedCredentialsError(StoreError):
-    """There are no credentials, or none that are taken; `others_may_do` when the next call looks for others."""
+    """No credentials were found, or the server refuses them; `others_may_do` when the next call searches again."""
 
     others_may_do = False
 
 
 def lost_race(name: str) -> PreconditionError:
-    """The error of a writer that was not the first."""
+    """Return the error of a write that another writer preceded."""
     return PreconditionError(
         Reason.StoreUnavailable,
         f"{name} was changed by somebody else after it was read",
@@ -29,7 +29,7 @@ def lost_race(name: str) -> PreconditionError:
 
 
 def too_large(name: str) -> StoreError:
-    """The error of a reader that found more than any OIDC document has."""
+    """Return the error of a read that found more bytes than any OIDC document has."""
     return StoreError(
         Reason.DocumentsNotOurs,
         f"{name} has more than {MAX_BODY_BYTES} bytes, which no OIDC document has",

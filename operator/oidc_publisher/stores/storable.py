@@ -1,4 +1,4 @@
-"""What every store can keep: the same limits everywhere, so that a dry run in memory says what S3 would say."""
+"""Check that every store can keep a document. All stores have the same limits, so that a dry run gives S3's result."""
 
 from __future__ import annotations
 

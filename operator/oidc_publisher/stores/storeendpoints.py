@@ -1,9 +1,9 @@
-"""Which servers an OIDCIssuer may name as its store.
+"""Decide which servers an OIDCIssuer may name as its store.
 
-Whatever `endpointURL` names gets requests that are signed with the operator's credentials, session token included. So an
-address of the machine's own surroundings is never taken, plain http only when the operator was started with
-`--store-endpoint` for it, and once such a list is given nothing else but Amazon's own S3 is. What a name resolves to is
-looked at when a connection is made (s3transport).
+The server that `endpointURL` names receives requests that are signed with the operator's credentials, session token
+included. So a link-local address is never accepted, and plain http only for a server that the operator was started with
+(`--store-endpoint`). Where such a list is given, only its servers and Amazon's S3 are accepted. The addresses that a
+name resolves to are checked when a connection is made (stores/s3/transport.py).
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from oidc_publisher.stores.s3.hosts import is_amazon_s3
 
 _PORTS = {"http": 80, "https": 443}
 _LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-#: What botocore and the resolver take as a host: it would fail in ways of its own on anything else.
+#: The hosts that both botocore and the resolver accept. On any other text each fails with errors of its own.
 _HOST_AND_PORT = re.compile(rf"(({_LABEL}\.)*{_LABEL}\.?|\[[0-9A-Fa-f:.]+\])(:[0-9]{{1,5}})?")
 _MAX_HOST = 253
 
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """Who answers at a URL: `scheme` and `host` in lower case, an IPv6 address without brackets."""
+    """A Server identifies what answers at a URL: `scheme` and `host` in lower case, IPv6 addresses without brackets."""
 
     scheme: str
     host: str
@@ -38,10 +38,10 @@ class Server:
 
     @classmethod
     def of(cls, url: str) -> Self:
-        """The server of a URL, whatever its path.
+        """Return the server of a URL, whatever its path.
 
         Raises:
-            ValueError: it names none.
+            ValueError: the text is no http or https URL of a server.
         """
         parts = urlsplit(url)
         host = (parts.hostname or "").removesuffix(".")
@@ -51,10 +51,10 @@ class Server:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read a server of the allow list: a URL of scheme, host and port alone.
+        """Read a server of the allow list, a URL of scheme, host and port alone.
 
         Raises:
-            ValueError: it is none, or says more; the message says what is expected.
+            ValueError: the text is no such URL; the message says what is expected.
         """
         expected = "must be the URL of a server without a path, such as https://minio.example.com:9000"
         try:
@@ -73,17 +73,17 @@ class Server:
 
 @dataclass(frozen=True, slots=True)
 class StoreEndpoints:
-    """The servers that the operator's owner allows; none given: every one with https."""
+    """StoreEndpoints holds the servers that `--store-endpoint` allows. An empty list allows every https server."""
 
     allowed: frozenset[Server] = frozenset()
 
     @classmethod
     def listed(cls, urls: Iterable[str]) -> Self:
-        """The endpoints of an allow list; raises ValueError as `Server.parse` does."""
+        """Return the endpoints of an allow list; raises ValueError as `Server.parse` does."""
         return cls(frozenset(map(Server.parse, urls)))
 
     def refusal(self, url: str) -> StoreError | None:
-        """The error of an object whose endpointURL is `url`, None when requests may go there."""
+        """Return the error of an object whose endpointURL is `url`, None when requests may go there."""
         try:
             server = Server.of(url)
         except ValueError:
@@ -102,13 +102,13 @@ class StoreEndpoints:
 
 
 def link_local(url: str, address: str, subject: str = "") -> StoreError:
-    """The error of a server that is at an address of the machine's own surroundings."""
+    """Return the error of a server at a link-local address."""
     what = f"is at {address}, where no store is but the machine's own network and its cloud's metadata service"
     return _refused(url, what, "Correct spec.store.s3.endpointURL, or the DNS record of its host.", subject)
 
 
 class ClosedStore:
-    """A place at a server that may not be used: whatever is asked of it raises why."""
+    """A ClosedStore stands for a location at a server that may not be used: each of its operations raises why."""
 
     def __init__(self, location: str, endpoint_url: str, why: StoreError) -> None:
         self.location = location
@@ -117,25 +117,25 @@ class ClosedStore:
 
     @property
     def clock_offsets(self) -> tuple[timedelta, ...]:
-        """None: nobody is asked."""
+        """Empty, because no request is sent."""
         return ()
 
     async def read(self, path: str) -> StoredDocument | None:
-        """Raise why nobody is asked."""
+        """Raise the reason why the server is not used."""
         self._refuse(path)
 
     async def write(self, path: str, document: Document, *, expected: str | None) -> StoredDocument:
-        """Raise why nobody is asked."""
+        """Raise the reason why the server is not used."""
         del document, expected
         self._refuse(path)
 
     async def delete(self, path: str, *, expected: str) -> None:
-        """Raise why nobody is asked."""
+        """Raise the reason why the server is not used."""
         del expected
         self._refuse(path)
 
     async def aclose(self) -> None:
-        """Nothing to let go of."""
+        """Release nothing: no connection was made."""
 
     def _refuse(self, path: str) -> NoReturn:
         why = self._why
@@ -145,7 +145,7 @@ class ClosedStore:
 def _is_link_local(host: str) -> bool:
     try:
         return is_link_local(host)
-    except ValueError:  # a name
+    except ValueError:  # the host is a name
         return False
 
 

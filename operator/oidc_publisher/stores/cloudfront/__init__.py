@@ -1,1 +1,1 @@
-"""Amazon CloudFront before a bucket."""
+"""Invalidate and check an Amazon CloudFront distribution in front of a bucket."""

@@ -1,7 +1,8 @@
-"""A CloudFront distribution before an S3 bucket.
+"""Implement the port to a CloudFront distribution in front of an S3 bucket.
 
-CloudFront has one API endpoint in each partition, which boto3 finds from the bucket's region; AWS_ENDPOINT_URL_CLOUDFRONT
-names another, as for every AWS tool. Credentials are those of the store's clients. Calls block, so each runs in a thread.
+CloudFront has one API endpoint in each partition, which boto3 derives from the bucket's region;
+AWS_ENDPOINT_URL_CLOUDFRONT names another one, as for every AWS tool. The credentials are those of the store's clients.
+Calls block, so each one runs in a thread.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ __all__ = ["SHARED_CLOUDFRONT", "CloudFrontClients", "CloudFrontDistribution"]
 
 
 class CloudFrontClients:
-    """The clients of this process, one per region named. Every method blocks: call it in a thread."""
+    """CloudFrontClients holds the clients of this process, one per region. Its methods block: call them in a thread."""
 
     def __init__(self, stores: S3Clients) -> None:
         self._stores = stores
@@ -33,7 +34,7 @@ class CloudFrontClients:
         self._built: dict[str, tuple[AWSSession, CloudFrontClient]] = {}
 
     def get(self, region: str) -> CloudFrontClient:
-        """The client for the partition of `region`, built anew when the stores had to look for other credentials."""
+        """Return the client for the partition of `region`, a new one after the stores searched credentials again."""
         session = self._stores.session()
         with self._lock:
             known = self._built.get(region)
@@ -53,7 +54,7 @@ SHARED_CLOUDFRONT = CloudFrontClients(SHARED_CLIENTS)
 
 
 class CloudFrontDistribution:
-    """The distribution of an ID, which should serve a bucket."""
+    """A CloudFrontDistribution has an ID and should serve one bucket."""
 
     def __init__(
         self, distribution_id: str, bucket: str, endpoint: S3Endpoint, clients: CloudFrontClients = SHARED_CLOUDFRONT
@@ -64,11 +65,11 @@ class CloudFrontDistribution:
         self._clients = clients
 
     async def invalidate(self, paths: Sequence[str], reference: str) -> str:
-        """Ask for the copies at `paths` to be dropped, and return the invalidation's ID."""
+        """Invalidate the CDN cache at `paths`, and return the ID of the invalidation."""
         return await self._in_thread(lambda: self._invalidate(list(paths), reference), "CreateInvalidation")
 
     async def completed(self, invalidation: str) -> bool:
-        """Whether no edge has a copy from before the invalidation any more; one that is forgotten is long over."""
+        """Return whether the invalidation is completed. CloudFront forgets invalidations long after they complete."""
         return await self._in_thread(lambda: self._completed(invalidation), "GetInvalidation")
 
     async def check(self) -> None:
@@ -99,7 +100,7 @@ class CloudFrontDistribution:
                 answer = self._client.get_invalidation(DistributionId=self.name, Id=invalidation)
         except NoSuchInvalidationError:
             return True
-        # The documentation says Completed, some servers say COMPLETED.
+        # The documentation has Completed, some servers send COMPLETED.
         return answer["Invalidation"]["Status"].casefold() == "completed"
 
     def _check(self) -> None:

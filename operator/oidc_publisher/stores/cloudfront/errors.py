@@ -1,11 +1,11 @@
-"""botocore's errors about CloudFront in the catalogue's words.
+"""Translate botocore's errors about CloudFront into reasons of the catalogue.
 
-Nothing here stops an issuer: the documents are in the bucket, copies of them live for their max-age, and what strangers
-see is proven on the wire. So whatever keeps an invalidation from being made is a warning, InvalidationDenied, with its
-own sentence. An unreachable API is one too, and not StoreUnavailable: that would make Published, and after three
-intervals Ready, Unknown, although both are known. Only a distribution that cannot serve the bucket is critical.
+No error of CloudFront stops an issuer: the documents are in the bucket, caches keep copies of them for their max-age,
+and the probe proves what relying parties get. So every failure of an invalidation is a warning, InvalidationDenied,
+with a sentence of its own. So is an unreachable API: StoreUnavailable would set Published, and after three intervals
+Ready, to Unknown, although both are known. Only a distribution that cannot serve the bucket is critical.
 
-`retryable` says that it may pass by itself. Request ids go to the log.
+`retryable` means that the failure may end without a change by an admin. Request IDs are logged.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from oidc_publisher.stores.s3.policies import Denial
 
 _LOG = logging.getLogger("oidc_publisher.stores")
 _MAX_AGE = "until then copies live for their max-age"
-_ENDPOINT = "https://cloudfront.amazonaws.com"  # where an error does not name it
+_ENDPOINT = "https://cloudfront.amazonaws.com"  # for errors that do not name the endpoint
 _OURS = {"CreateInvalidation", "GetInvalidation", "GetDistribution"}
 _THROTTLED = {"Throttling", "ThrottlingException", "RequestLimitExceeded", "TooManyRequestsException"}
 _DENIED = {"AccessDenied", "AccessDeniedException"}
-#: What is lost without each permission.
+#: The consequence of each missing permission.
 _WITHOUT = {
     "CreateInvalidation": _MAX_AGE,
     "GetInvalidation": "until then changes that follow one another quickly are not gathered",
@@ -42,7 +42,7 @@ class NoSuchInvalidationError(StoreError):
 
 @contextlib.contextmanager
 def translated(distribution: str, operation: str) -> Iterator[None]:
-    """Turn everything that botocore raises within one call into StoreError."""
+    """Translate every exception that botocore raises within one call into StoreError."""
     from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - clouds are imported only when used
     from botocore.parsers import ResponseParserError  # noqa: PLC0415
 
@@ -58,7 +58,7 @@ def translated(distribution: str, operation: str) -> Iterator[None]:
 
 
 def no_such_distribution(distribution: str) -> StoreError:
-    """The error of an ID that the operator's account does not have."""
+    """Return the error of an ID that the operator's account does not have."""
     return mismatched(
         distribution,
         f"There is no distribution {distribution} in the operator's account",
@@ -67,7 +67,7 @@ def no_such_distribution(distribution: str) -> StoreError:
 
 
 def mismatched(distribution: str, sentence: str, hint: str) -> StoreError:
-    """The error of a distribution that cannot serve the bucket."""
+    """Return the error of a distribution that cannot serve the bucket."""
     return StoreError(Reason.DistributionMismatch, sentence, hint=hint, subject=distribution)
 
 

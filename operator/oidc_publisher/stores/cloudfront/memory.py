@@ -1,4 +1,4 @@
-"""A distribution in memory, for dry runs and tests."""
+"""Implement a distribution in memory, for dry runs and tests."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from oidc_publisher.errors import StoreError
 
 
 class MemoryDistribution:
-    """Remembers what was invalidated. A reference that is used again is the same invalidation, as at CloudFront.
+    """MemoryDistribution records invalidations. A reference used again is the same invalidation, as at CloudFront.
 
-    `refusals` are raised one after the other, each by the next call of the method named; an invalidation is completed
-    when its ID is in `done`.
+    `refusals` holds errors by method; each call of that method raises the next one. An invalidation is completed when
+    its ID is in `done`.
     """
 
     def __init__(self, name: str = "EMEMORY") -> None:
@@ -22,18 +22,18 @@ class MemoryDistribution:
         self.refusals: dict[str, list[StoreError]] = {}
 
     async def invalidate(self, paths: Sequence[str], reference: str) -> str:
-        """Note the paths under the reference, which is also the ID."""
+        """Record the paths under the reference, which is also the ID of the invalidation."""
         self._called("invalidate")
         self.invalidations.setdefault(reference, tuple(paths))
         return reference
 
     async def completed(self, invalidation: str) -> bool:
-        """Whether the ID is in `done`."""
+        """Return whether the ID is in `done`."""
         self._called("completed")
         return invalidation in self.done
 
     async def check(self) -> None:
-        """Serve every bucket, unless a refusal says otherwise."""
+        """Return, unless `refusals` holds an error for this method."""
         self._called("check")
 
     def _called(self, method: str) -> None:

@@ -1,4 +1,4 @@
-"""Whether one of a CloudFront distribution's origins is the store's bucket. Pure."""
+"""Decide whether one of the origins of a CloudFront distribution is the store's bucket. Pure."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from urllib.parse import urlsplit
 from oidc_publisher.stores.s3.endpoint import S3Endpoint
 from oidc_publisher.stores.s3.hosts import cdn_host_match, is_access_point_alias
 
-#: So many origins are named in a message; a distribution may have 25.
+#: A message names at most this many origins; a distribution may have 25.
 _SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True)
 class DistributionOrigin:
-    """Where a distribution fetches from: a host, and a path that it puts before the viewer's."""
+    """An origin is what a distribution fetches from: a host, and a path that precedes the viewer's path."""
 
     host: str
     path: str = ""
@@ -26,7 +26,7 @@ def origins_mismatch(
 ) -> str | None:
     """The sentence that says why no origin can serve the bucket, None when one does or may.
 
-    An origin that names the bucket in another region is none: S3 answers it with PermanentRedirect.
+    An origin that names the bucket in another region cannot serve it, because S3 answers PermanentRedirect.
     """
     if any(_may_serve(origin, bucket, endpoint) for origin in origins):
         return None

@@ -1,1 +1,1 @@
-"""Google Cloud Storage."""
+"""Store the documents in a bucket of Google Cloud Storage."""

@@ -1,14 +1,14 @@
-"""Errors of google-cloud-storage, google-auth and requests in the catalogue's words; nothing above sees one of them.
+"""Translate the errors of google-cloud-storage, google-auth and requests into StoreError with reasons of the catalogue.
 
 ::
 
     StoreError
-    ├── PreconditionError          412, and 404 to a conditional replacement: somebody was faster
-    ├── AnswerLostError            the request went out and no answer came: it may have taken effect
-    └── RefusedCredentialsError    none found, none that can be exchanged, or none that Cloud Storage takes
+    ├── PreconditionError          412, and 404 to a conditional replacement: another writer was first
+    ├── AnswerLostError            the request was sent and no answer came, so it may have taken effect
+    └── RefusedCredentialsError    none found, none that can be exchanged, or none that Cloud Storage accepts
 
-Messages are stable. What Cloud Storage says in its own words goes to the log `oidc_publisher.stores`. Those words have
-been taken from Google's reference (cloud.google.com/storage/docs/json_api/v1/status-codes), not from a bucket.
+Messages are stable. Cloud Storage's own text goes to the log `oidc_publisher.stores`. The patterns for that text come
+from Google's reference (cloud.google.com/storage/docs/json_api/v1/status-codes), not from answers of a bucket.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger("oidc_publisher.stores")
 
-#: Cloud Storage names what is missing: "... does not have storage.objects.get access to ...".
+#: Cloud Storage names the missing permission: "... does not have storage.objects.get access to ...".
 _PERMISSION = re.compile(r"\bstorage\.[a-zA-Z]+\.[a-zA-Z]+")
 _KMS = re.compile(r"\b(?:cloudkms|KMS)\b")
-#: Google refuses tokens that were issued more than a few minutes off its own clock.
+#: Google refuses tokens whose time of issue differs from Google's clock by more than a few minutes.
 _MAX_CLOCK_OFFSET = timedelta(minutes=5)
 _RATE_LIMITS = {"rateLimitExceeded", "userRateLimitExceeded"}
 
@@ -51,7 +51,7 @@ _HINTS = {
         " storage.objects.create."
     ),
 }
-#: Causes of a 403 that are no missing permission, by Cloud Storage's reason: what it is, and what to do.
+#: The causes of a 403 other than a missing permission, by Cloud Storage's reason: the cause, and the advice.
 _OTHER_CAUSES = {
     "accountDisabled": ("the billing of its project is disabled", "Enable the billing of the bucket's project."),
     "insufficientPermissions": (
@@ -63,7 +63,7 @@ _OTHER_CAUSES = {
         "Remove it: documents that cannot be replaced cannot follow the cluster's keys.",
     ),
 }
-#: Reasons that say no more than "denied", none at all among them.
+#: The reasons that mean no more than "denied". An absent reason is one of them.
 _SIMPLY_DENIED = {"", "forbidden", "required", "authError"}
 _LOOK_IT_UP = (
     "This is no missing permission: see cloud.google.com/storage/docs/json_api/v1/status-codes. Its own words are in the"
@@ -77,7 +77,7 @@ _PERIMETER = (
 
 @dataclass(frozen=True, slots=True)
 class _CloudSaid:
-    """An error that Cloud Storage answered; `reason` is the word of its own catalogue, or empty."""
+    """An error answer of Cloud Storage; `reason` is the word of Cloud Storage's own catalogue, or empty."""
 
     status: int
     reason: str
@@ -92,23 +92,23 @@ class _CloudSaid:
 
     @property
     def is_about_bucket(self) -> bool:
-        """Whether it is the bucket that is not found: "The specified bucket ...", not "No such object: ..."."""
+        """Whether the bucket is missing ("The specified bucket ..."), not the object ("No such object: ...")."""
         no_such = self.status == HTTPStatus.NOT_FOUND and "bucket does not exist" in self.message
         return no_such or (self.status == HTTPStatus.BAD_REQUEST and "bucket name" in self.message)
 
     @property
     def is_requester_pays(self) -> bool:
-        """Whether it asks who pays."""
+        """Whether the bucket lets the requester pay."""
         return self.reason == "UserProjectMissing" or "requester pays" in self.message
 
 
 @contextlib.contextmanager
 def translated(call: Call) -> Iterator[None]:
-    """Turn everything that Google's libraries raise within into StoreError."""
+    """Translate every exception that Google's libraries raise within the block into StoreError."""
     from google.api_core.exceptions import GoogleAPICallError  # noqa: PLC0415 - clouds are imported only when used
     from google.auth.exceptions import GoogleAuthError  # noqa: PLC0415
     from google.cloud.storage.exceptions import DataCorruption  # noqa: PLC0415
-    from urllib3.exceptions import HTTPError  # noqa: PLC0415 - of bodies that are read raw
+    from urllib3.exceptions import HTTPError  # noqa: PLC0415 - raised by bodies that are read raw
 
     try:
         yield
@@ -117,20 +117,20 @@ def translated(call: Call) -> Iterator[None]:
     except GoogleAuthError as error:
         _LOG.info("%s on %s: %r", call.permission, call.name, error)
         raise from_credentials(call, error) from error
-    # requests' errors are OSErrors.
+    # The errors of requests are OSErrors.
     except (OSError, ValueError, HTTPError, DataCorruption) as error:
         _LOG.info("%s on %s: %r", call.permission, call.name, error)
         raise from_client(call, error) from error
 
 
 def is_absent(error: GoogleAPICallError) -> bool:
-    """Whether Cloud Storage says that the object does not exist, and not that its bucket does not."""
+    """Return whether the error is about a missing object, and not about a missing bucket."""
     said = _said(error)
     return said.status == HTTPStatus.NOT_FOUND and not said.is_about_bucket
 
 
 def _from_answer(call: Call, said: _CloudSaid) -> StoreError:
-    """The meaning of an error that Cloud Storage answered."""
+    """Return the StoreError for an error answer of Cloud Storage."""
     # A precondition that did not hold is the store's part of a compare-and-swap, not a fault.
     level = logging.DEBUG if said.status == HTTPStatus.PRECONDITION_FAILED else logging.INFO
     _LOG.log(level, "%s on %s: %s %s %s", call.permission, call.name, said.status, said.reason, said.message)
@@ -141,7 +141,7 @@ def _from_answer(call: Call, said: _CloudSaid) -> StoreError:
     match said.status:
         case HTTPStatus.PRECONDITION_FAILED:
             error: StoreError = lost_race(call.name)
-        case HTTPStatus.NOT_FOUND:  # where nothing is there yet, only the bucket can be missing
+        case HTTPStatus.NOT_FOUND:  # for a call that expects no object, only the bucket can be missing
             error = lost_race(call.name) if call.conditional else _no_bucket(call)
         case HTTPStatus.UNAUTHORIZED:
             error = _refused(call, said)
@@ -167,7 +167,7 @@ def _requester_pays(call: Call) -> StoreError:
 
 
 def _refused(call: Call, said: _CloudSaid) -> StoreError:
-    """A 401 in spite of credentials that were made anew."""
+    """Return the error of a 401 in spite of refreshed credentials."""
     if said.date and abs(said.date - datetime.now(UTC)) > _MAX_CLOCK_OFFSET:
         return clock_off(call)
     return RefusedCredentialsError(
@@ -179,7 +179,7 @@ def _refused(call: Call, said: _CloudSaid) -> StoreError:
 
 
 def _denied(call: Call, said: _CloudSaid) -> StoreError:
-    """A 403: KMS, a cause that Cloud Storage names, or a permission."""
+    """Return the error of a 403: KMS, a cause that Cloud Storage names, or a missing permission."""
     if _KMS.search(said.message):
         hint = "Allow the service agent of Cloud Storage in the bucket's project to encrypt and decrypt with its key."
         return StoreError(Reason.KMSDenied, f"{call.name}: its KMS key cannot be used", hint=hint, subject=call.name)
@@ -198,7 +198,7 @@ def _denied(call: Call, said: _CloudSaid) -> StoreError:
 
 
 def _said(error: GoogleAPICallError) -> _CloudSaid:
-    """What the answer behind an error says; it may be anything, for whoever answers may be no Cloud Storage."""
+    """Read the answer behind an error. The answer may be anything, because the server may not be Cloud Storage."""
     answer: Any = error.response
     try:
         inner = answer.json()["error"]

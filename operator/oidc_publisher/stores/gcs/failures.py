@@ -1,4 +1,4 @@
-"""What it means when Cloud Storage gave no answer: a connection, a certificate, or the search for credentials."""
+"""Translate failures without an answer of Cloud Storage: a connection, a certificate, or the search for credentials."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from google.auth.exceptions import GoogleAuthError
 
 
-#: What Google's token endpoint says to an assertion that was issued in its past or future.
+#: The text of Google's token endpoint about an assertion that was issued too far in the past or future.
 _OFF_CLOCK = "reasonable timeframe"
-#: How google-auth begins to say that no source of credentials had any; the rest is about gcloud.
+#: The beginning of google-auth's message that no source has credentials. The rest is about gcloud.
 _NONE_FOUND = "Your default credentials were not found"
 _MAX_QUOTED = 300
 _MENDS = {
@@ -30,12 +30,12 @@ _MENDS = {
 
 
 def from_credentials(call: Call, error: GoogleAuthError) -> StoreError:
-    """The search for credentials, or their exchange for a token, ended in an error."""
+    """Return the error of a failed search for credentials, or of a failed exchange for a token."""
     from google.auth import exceptions as auth  # noqa: PLC0415 - clouds are imported only when used
 
     if _OFF_CLOCK in str(error):
         return clock_off(call)
-    # Where somebody answered, the answer is the second argument.
+    # Where a server answered, its answer is the second argument.
     silent = [e for e in (error, *error.args) if isinstance(e, auth.TransportError) and len(e.args) == 1]
     if silent or error.retryable:
         said = _quoted(silent[-1] if silent else error)
@@ -50,7 +50,7 @@ def from_credentials(call: Call, error: GoogleAuthError) -> StoreError:
 
 
 def from_client(call: Call, error: Exception) -> StoreError:
-    """The meaning of an error of requests, of urllib3, or of a file that could not be read."""
+    """Return the StoreError for an error of requests, of urllib3, or of a file that could not be read."""
     import requests  # noqa: PLC0415 - clouds are imported only when used
     from google.cloud.storage.exceptions import DataCorruption  # noqa: PLC0415
 
@@ -70,19 +70,19 @@ def from_client(call: Call, error: Exception) -> StoreError:
 
 
 def clock_off(call: Call) -> StoreError:
-    """The error of credentials that are of another time than Google's."""
+    """Return the error of credentials that Google refuses because of the operator's clock."""
     message = f"{call.name}: the operator's clock is off, so that Google does not take its credentials"
     return StoreError(Reason.ClockSkewed, message, retryable=True, subject=call.name)
 
 
 def _from_connection(call: Call, error: OSError) -> StoreError:
-    """The meaning of a connection that did not come about, or did not last."""
+    """Return the error of a connection that could not be made, or broke."""
     found = broken(_break_of(error), _url(error), error)
     return call.unavailable(found.what, AnswerLostError if found.answer_lost else StoreError, hint=_MENDS[found.mend])
 
 
 def _break_of(error: OSError) -> Break:
-    """Where a request broke, by requests' class of error and, where that says too little, by urllib3's below it."""
+    """Return where a request failed, by the error class of requests, or by urllib3's where that is too general."""
     from requests import exceptions  # noqa: PLC0415 - clouds are imported only when used
     from urllib3.exceptions import NewConnectionError  # noqa: PLC0415
 
@@ -108,7 +108,7 @@ def _is_answer(error: Exception) -> bool:
 
 
 def _quoted(error: BaseException) -> str:
-    """The first line of what a library says, without what it received: that differs from call to call."""
+    """Return the first line of a library's message, without the received answer, which differs from call to call."""
     while error.args and isinstance(error.args[0], BaseException):
         error = error.args[0]
     said = str(error.args[0] if error.args else error).partition("Response:")[0].strip()
@@ -116,5 +116,5 @@ def _quoted(error: BaseException) -> str:
 
 
 def _url(error: Exception) -> str:
-    """What was asked: requests' errors name the request, urllib3's do not."""
+    """Return the URL of the request: the errors of requests name it, those of urllib3 do not."""
     return str(getattr(getattr(error, "request", None), "url", None) or "https://storage.googleapis.com")

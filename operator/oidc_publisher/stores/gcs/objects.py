@@ -1,4 +1,4 @@
-"""Single calls on the objects of one bucket. Everything here blocks; `gcs.py` brings it into threads and decides."""
+"""Make single calls on the objects of one bucket. Calls block; stores/gcs/store.py runs them in threads and decides."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _OFFSETS_KEPT = 64
 
 @dataclass(frozen=True, slots=True)
 class GCSPlace:
-    """A folder in a bucket."""
+    """A GCSPlace names a folder in a bucket."""
 
     bucket: str
     prefix: str | None = None
@@ -41,7 +41,7 @@ class GCSPlace:
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """An object's state: `generation` is new with each content, `metageneration` counts its metadata's edits."""
+    """A Version identifies an object's state: new content changes `generation`, new metadata `metageneration`."""
 
     generation: int
     metageneration: int
@@ -51,14 +51,14 @@ class Version:
 
     @classmethod
     def parse(cls, text: str) -> Version:
-        """The version that `str` gave."""
+        """Return the version that `str` wrote."""
         generation, _, metageneration = text.partition(".")
         return cls(int(generation), int(metageneration))
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """An object without its bytes; `blank` is a document to put them into."""
+    """Found describes an object without its bytes; `blank` is the document without its body."""
 
     version: Version
     size_bytes: int
@@ -67,7 +67,7 @@ class Found:
     updated: datetime | None
 
     def with_body(self, body: bytes) -> StoredDocument:
-        """The stored document."""
+        """Return the stored document with these bytes."""
         document = dataclasses.replace(self.blank, body=body)
         return StoredDocument(document, str(self.version), self.updated, self.content_encoding)
 
@@ -77,10 +77,10 @@ def _utc_now() -> datetime:
 
 
 class GCSObjects:
-    """The objects below one place, through connections that are shared with other places.
+    """GCSObjects calls Cloud Storage about the objects below one location, over connections shared with others.
 
-    No call names an ACL, a predefined ACL or a project that pays: access is the bucket's own business (uniform
-    bucket-level access), and strangers could not pay either.
+    No call names an ACL, a predefined ACL or a project that pays. Access is configured on the bucket (uniform
+    bucket-level access), and anonymous readers could not pay either.
     """
 
     def __init__(self, place: GCSPlace, clients: GCSClients, now: Callable[[], datetime] = _utc_now) -> None:
@@ -91,15 +91,15 @@ class GCSObjects:
         self._open: tuple[SharedSession, Client] | None = None
 
     def let_go(self) -> None:
-        """Give the session back; the next call takes one again."""
+        """Release the session; the next call takes one again."""
         self._open = None
 
     def name(self, path: str) -> str:
-        """The object as a URL, for messages."""
+        """Return the object's URL, for messages."""
         return f"{self.place.location}/{path}"
 
     def look(self, path: str) -> Found | None:
-        """What is known of an object beside its bytes, None when there is none."""
+        """Return the metadata of an object without its bytes, None when there is no object."""
         from google.api_core.exceptions import NotFound  # noqa: PLC0415 - clouds are imported only when used
 
         with self._calling("storage.objects.get", path) as client:
@@ -113,14 +113,14 @@ class GCSObjects:
             return self._found(path, blob)
 
     def fetch(self, path: str, found: Found) -> bytes | None:
-        """The bytes of the generation that was found, None when it has been replaced or deleted since."""
+        """Return the bytes of the found generation, None when the object was replaced or deleted since."""
         from google.api_core.exceptions import NotFound  # noqa: PLC0415 - clouds are imported only when used
 
         if found.size_bytes > MAX_BODY_BYTES:
             raise too_large(self.name(path))
         with self._calling("storage.objects.get", path) as client:
             body = BytesIO()
-            # Raw: what is stored. Else the library unpacks what somebody stored with Content-Encoding gzip.
+            # Raw gives the stored bytes. Otherwise the library decompresses an object with Content-Encoding gzip.
             try:
                 self._blob(client, path, found.version.generation).download_to_file(body, raw_download=True, retry=None)
             except NotFound as error:
@@ -130,7 +130,7 @@ class GCSObjects:
             return body.getvalue()
 
     def put(self, path: str, document: Document, expected: Version | None) -> Found:
-        """Write an object over this version, or where there is none (None)."""
+        """Write an object over this version, or where there is no object (None)."""
         with self._calling("storage.objects.create", path, conditional=expected is not None) as client:
             blob = self._blob(client, path)
             blob.cache_control = document.cache_control
@@ -176,7 +176,7 @@ class GCSObjects:
         return bucket.blob(f"{prefix}/{path}" if prefix else path, generation=generation)
 
     def _found(self, path: str, blob: Blob) -> Found:
-        """What an answer of the JSON API says of an object."""
+        """Return the state of an object from an answer of the JSON API."""
         if blob.generation is None or blob.metageneration is None:
             raise StoreError(
                 Reason.StoreUnavailable,
@@ -190,6 +190,6 @@ class GCSObjects:
             size_bytes=blob.size or 0,
             blank=Document(b"", blob.content_type or "", blob.cache_control or "", metadata),
             content_encoding=blob.content_encoding or "",
-            # Of the last edit of the metadata, too: what readers are told changed then.
+            # The time of the last edit of the metadata counts too, because it changed the headers that readers get.
             updated=blob.updated.astimezone(UTC) if blob.updated else None,
         )

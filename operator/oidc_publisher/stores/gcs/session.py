@@ -1,8 +1,8 @@
-"""HTTP for clients of Cloud Storage: one session for the whole process, and what each client sends through it.
+"""Send the HTTP requests of Cloud Storage's clients through one session for the whole process.
 
-google-auth's and google-cloud-storage's own retries go on for minutes, with timeouts of a minute and more. Here every
-request for an object is made at most twice, with 2 s to connect and 5 s to answer, in the one place through which all
-of them pass. This module imports google-auth and requests: import it late.
+The retries of google-auth and google-cloud-storage take minutes, with timeouts of a minute and more. This module sends
+every request for an object at most twice, with 2 s to connect and 5 s to answer. It imports google-auth and requests,
+which take long to import: import it late.
 """
 
 from __future__ import annotations
@@ -33,20 +33,20 @@ if TYPE_CHECKING:
     from google.auth.credentials import Credentials
 
 _TIMEOUTS_S = (CONNECT_TIMEOUT_S, READ_TIMEOUT_S)
-#: Before the second attempt, as long as chance wills, so that the issuers of one operator do not come back together.
+#: The bounds of the random pause before the second attempt, so that the issuers of one operator do not retry together.
 _PAUSE_S = (0.1, 0.5)
-#: asyncio's threads on a machine of up to 28 cores: no thread waits for a connection.
+#: The number of asyncio's threads on a machine of up to 28 cores, so that no thread waits for a connection.
 _MAX_CONNECTIONS = 32
-#: Cloud Storage's own list (cloud.google.com/storage/docs/retry-strategy).
+#: The statuses that Cloud Storage itself lists as retryable (cloud.google.com/storage/docs/retry-strategy).
 _WORTH_ANOTHER_TRY = frozenset({408, 429, 500, 502, 503, 504})
-#: The narrowest scope that writes objects; what the identity may do is IAM's business.
+#: The narrowest scope that can write objects. IAM decides what the identity may do.
 _SCOPE = "https://www.googleapis.com/auth/devstorage.read_write"
 
 
 def new_session() -> AuthorizedSession:
-    """A session with the credentials that are found now; raises google-auth's errors when there are none.
+    """Return a session with newly searched credentials; raises google-auth's errors when none are found.
 
-    With STORAGE_EMULATOR_HOST there are none needed, as in Google's own clients.
+    With STORAGE_EMULATOR_HOST no credentials are needed, as in Google's own clients.
     """
     emulated = bool(os.environ.get("STORAGE_EMULATOR_HOST"))
     credentials = AnonymousCredentials() if emulated else _found_credentials()  # type: ignore[no-untyped-call]
@@ -57,7 +57,7 @@ def new_session() -> AuthorizedSession:
 
 
 class _HTTPConnection(HTTPConnection):
-    """A connection that knows the deadline of its thread."""
+    """A connection whose socket applies the deadline of its thread."""
 
     def _new_conn(self) -> socket.socket:
         return bounded(super()._new_conn())
@@ -68,10 +68,10 @@ class _HTTPPool(HTTPConnectionPool):
 
 
 class _BoundedAdapter(HTTPAdapter):
-    """Connections that know the deadline of their thread."""
+    """The adapter makes connections that apply the deadline of their thread."""
 
     def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
-        """Make the pools as the parent does, with another kind of sockets in them."""
+        """Make the pools as the parent does, with bounded sockets in them."""
         context = create_urllib3_context()
         context.sslsocket_class = BoundedTLSSocket
         super().init_poolmanager(*arguments, ssl_context=context, **options)
@@ -80,19 +80,20 @@ class _BoundedAdapter(HTTPAdapter):
 
 
 class GCSTransport:
-    """What a client sends its requests through: tries twice, follows no redirect, tells each answer's Date."""
+    """A Transport sends one client's requests: it tries twice, follows no redirect, and notes each answer's Date."""
 
-    is_mtls = False  # asked for by google-cloud-core
+    is_mtls = False  # google-cloud-core reads this attribute
 
     def __init__(self, http: AuthorizedSession, note_date: Callable[[datetime], None]) -> None:
         self._http = http
         self._note_date = note_date
 
     def request(self, method: str, url: str, **arguments: Any) -> requests.Response:
-        """The answer, whatever its status; raises errors of requests and google-auth.
+        """Return the answer, whatever its status; raises errors of requests and google-auth.
 
-        A second try is safe for every request made here: it reads, or it names the generation it replaces. Of a write
-        whose first answer was lost it says 412, which the store above does not take at its word.
+        A second try is safe for every request of this package, because each one reads, or names the generation that it
+        replaces. The second try of a write whose first answer was lost gets 412, and GCSStore then reads the object
+        again.
         """
         try:
             answer = self._request(method, url, arguments)
@@ -106,7 +107,7 @@ class GCSTransport:
         return self._request(method, url, arguments)
 
     def _request(self, method: str, url: str, arguments: dict[str, Any]) -> requests.Response:
-        if left_s() <= 0:  # after the deadline of the thread nothing is sent any more
+        if left_s() <= 0:  # nothing is sent after the deadline of the thread
             raise requests.ReadTimeout(request=requests.Request(method, url))
         sent = arguments | {"timeout": _TIMEOUTS_S, "allow_redirects": False}
         answer: requests.Response = self._http.request(method, url, **sent)  # type: ignore[no-untyped-call]
@@ -117,21 +118,21 @@ class GCSTransport:
 
 
 class _Search(Request):
-    """The requests of a search for credentials: short ones, and none about the project.
+    """The requests of a search for credentials have short timeouts, and none of them asks for the project.
 
-    For an identity of Workload Identity Federation the search asks Resource Manager for the name of its project, and
-    fails where the network lets nobody through to it. No call here needs a project.
+    For an identity of Workload Identity Federation the search asks Resource Manager for the name of the project, and
+    fails where the network does not let the operator connect to it. No call of this package needs a project.
     """
 
     def __call__(self, url: str, *arguments: Any, **named: Any) -> Any:
-        """Send a request as its parent does."""
+        """Send a request as the parent class does."""
         if (urlsplit(url).hostname or "").startswith("cloudresourcemanager."):
             return _NotFound()
         return super().__call__(url, *arguments, **({"timeout": _TIMEOUTS_S} | named))  # type: ignore[no-untyped-call]
 
 
 class _NotFound:
-    """An answer that nobody sent."""
+    """A 404 answer without a request."""
 
     status = HTTPStatus.NOT_FOUND
     headers: dict[str, str] = {}  # noqa: RUF012 - nobody writes to it

@@ -1,14 +1,16 @@
-"""Documents in a bucket of Google Cloud Storage.
+"""Implement the store in a bucket of Google Cloud Storage.
 
-A version is an object's generation and metageneration. Editing Content-Type, Cache-Control or custom metadata changes
-the latter alone, so a write names both (ifGenerationMatch, ifMetagenerationMatch) and loses to either kind of change.
+A version is an object's generation and metageneration. An edit of Content-Type, Cache-Control or custom metadata
+changes the metageneration only, so a write names both (ifGenerationMatch, ifMetagenerationMatch) and fails after either
+change.
 
-A read asks for the object's metadata, which has everything but the bytes; those are fetched when the generation is
-another than the one that was read or written last. At rest a look at a document is one request without a body.
+A read requests the object's metadata, which holds everything but the bytes. The bytes are fetched only when the
+generation differs from the one that was read or written last. At rest, reading a document is one request without a
+body.
 
-Deleting compares before it deletes, and then sends the same preconditions: Cloud Storage holds them, fake-gcs-server
-1.56.1, which the tests run against, ignores them on deletion. It also ignores ifMetagenerationMatch everywhere and
-counts no metageneration; tests/unit/stores plays the real behaviour.
+A deletion compares the version first, and then sends the same preconditions. Cloud Storage honours them;
+fake-gcs-server 1.56.1, which the tests run against, ignores them on deletion. It also ignores ifMetagenerationMatch
+everywhere and has no metageneration; tests/unit/stores simulates the real behaviour.
 
 Calls block, so each operation runs in a thread, which ends by itself at the operation's deadline.
 """
@@ -25,14 +27,15 @@ from oidc_publisher.stores.refusals import AnswerLostError, lost_race
 
 __all__ = ["GCSPlace", "GCSStore"]
 
-#: How often a document may be replaced between the two requests of one read.
+#: The number of attempts of one read, because a document may be replaced between the two requests of an attempt.
 _LOOKS = 3
 
 
 class GCSStore(BlockingStore):
-    """Documents below one prefix of one bucket.
+    """A GCSStore holds the documents below one prefix of one bucket.
 
-    Keep one for as long as its issuer lives: it remembers what it has read and asks only whether that has changed.
+    Keep one store for as long as its issuer exists: it remembers what it has read, and requests only whether that
+    changed.
     """
 
     def __init__(self, place: GCSPlace, clients: GCSClients = SHARED_CLIENTS) -> None:
@@ -41,7 +44,7 @@ class GCSStore(BlockingStore):
         self._bodies: dict[str, tuple[int, bytes]] = {}  # by path: generation and bytes
 
     async def aclose(self) -> None:
-        """Let go of the session, whose connections are closed when no other store uses it."""
+        """Release the session, whose connections are closed when no other store uses it."""
         self._bodies.clear()
         self._objects.let_go()
 
@@ -63,7 +66,7 @@ class GCSStore(BlockingStore):
         )
 
     def _body(self, path: str, found: Found) -> bytes | None:
-        """The bytes of a generation, which never change: fetched once."""
+        """Return the bytes of a generation. They never change, so they are fetched once."""
         known = self._bodies.get(path)
         if known and known[0] == found.version.generation:
             return known[1]
@@ -76,7 +79,7 @@ class GCSStore(BlockingStore):
         try:
             found = self._objects.put(path, document, Version.parse(expected) if expected is not None else None)
         except (PreconditionError, AnswerLostError):
-            # A second attempt is made when an answer was lost, and is then refused because of what the first wrote.
+            # After a lost answer a second attempt is made, which the server refuses because the first one has written.
             stored = self._read(path)
             if stored is None or stored.document != document or stored.content_encoding:
                 raise

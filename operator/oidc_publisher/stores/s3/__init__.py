@@ -1,1 +1,1 @@
-"""Amazon S3 and servers that speak S3."""
+"""Store the documents in a bucket of Amazon S3, or of another server with S3's API."""

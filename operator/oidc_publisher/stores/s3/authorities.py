@@ -1,4 +1,4 @@
-"""The certificate authorities that a store's client trusts: the machine's, and those of the OIDCIssuer beside them."""
+"""Load the certificate authorities that a store's client trusts: the machine's and those of the OIDCIssuer."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from oidc_publisher.errors import StoreError
 from oidc_publisher.findings import Reason
 
-# Where distributions keep all roots in one file, for Pythons whose OpenSSL was built to look elsewhere.
+# The files in which distributions keep all roots, for Pythons whose OpenSSL was built with other paths.
 _SYSTEM_BUNDLES = (
     "/etc/ssl/certs/ca-certificates.crt",  # Debian, Alpine, distroless
     "/etc/pki/tls/certs/ca-bundle.crt",  # Fedora, RHEL
@@ -18,7 +18,7 @@ _SYSTEM_BUNDLES = (
 
 
 def system_roots() -> str | None:
-    """The file of the machine's roots, None where there is no such file."""
+    """Return the file of the machine's roots, None where there is no such file."""
     named = ssl.get_default_verify_paths().cafile  # honours SSL_CERT_FILE
     return next((path for path in (named, *_SYSTEM_BUNDLES) if path and Path(path).is_file()), None)
 
@@ -26,7 +26,7 @@ def system_roots() -> str | None:
 def trust(context: ssl.SSLContext, roots: str, extra_pem: str | None) -> None:
     """Let `context` trust the certificates of the file `roots`, and those of `extra_pem`.
 
-    Raises StoreError when the file cannot be read or one of them holds no certificate.
+    Raises StoreError when the file cannot be read, or when the file or the PEM text holds no certificate.
     """
     try:
         context.load_verify_locations(cafile=roots)

@@ -1,4 +1,4 @@
-"""S3 clients, built late, in threads, and shared by every store that needs the same one.
+"""Build S3 clients late and in threads, and share each with every store that needs the same one.
 
 boto3 is imported when the first client is built; what that costs is in docs/reference/performance.md. Further clients
 cost about 10 ms.
@@ -27,17 +27,17 @@ if TYPE_CHECKING:
 
     from oidc_publisher.stores.s3.transport import S3Transport
 
-#: Issuers of one operator rarely need more than a few; the least recently used go first.
+#: The issuers of one operator rarely need more than a few clients. The least recently used ones are dropped first.
 _MAX_CLIENTS = 32
-#: asyncio's threads on a machine of up to 28 cores: no thread waits for a connection.
+#: The number of asyncio's threads on a machine of up to 28 cores, so that no thread waits for a connection.
 _MAX_CONNECTIONS = 32
-#: How old refused credentials must be before they are looked for again: a search may cost seconds.
+#: The age that refused credentials must have before a new search, because a search may take seconds.
 _MIN_CREDENTIAL_AGE_S = 30.0
 _REDIRECTS = {"PermanentRedirect", "IllegalLocationConstraintException"}
 
 
 class ConditionalWrites(Enum):
-    """What is known of a server's preconditions on writes."""
+    """ConditionalWrites states whether a server is known to honour preconditions on writes."""
 
     HONOURED = auto()
     UNPROVEN = auto()
@@ -46,7 +46,7 @@ class ConditionalWrites(Enum):
 
 @dataclass(slots=True, weakref_slot=True, eq=False)
 class SharedClient:
-    """A client and what was learnt about its server; its connections end when nobody holds it any more."""
+    """A SharedClient holds a client and what is known of its server; its connections close with its last reference."""
 
     client: S3Client
     conditional_writes: ConditionalWrites
@@ -56,14 +56,14 @@ class SharedClient:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AWSSession:
-    """Where clients come from: boto3's session, and botocore's beneath it, which alone tells the process's settings."""
+    """An AWSSession holds boto3's session, which builds clients, and botocore's below it, which has the settings."""
 
     boto: boto3.session.Session
     core: botocore.session.Session
 
 
 class S3Clients:
-    """The clients of this process, one per endpoint. Every method blocks: call it in a thread."""
+    """S3Clients holds the clients of this process, one per endpoint. Its methods block: call them in a thread."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -71,7 +71,7 @@ class S3Clients:
         self._shared: OrderedDict[S3Endpoint, SharedClient] = OrderedDict()
 
     def get(self, endpoint: S3Endpoint) -> SharedClient:
-        """The client for `endpoint`, built when there is none.
+        """Return the client for `endpoint`, built when there is none.
 
         Raises botocore's errors about credentials and configuration, and StoreError about certificate authorities.
         """
@@ -84,19 +84,19 @@ class S3Clients:
             return shared
 
     def session(self) -> AWSSession:
-        """The session whose credentials all clients share; another one after credentials were refused."""
+        """Return the session whose credentials all clients share, a new one after credentials were refused."""
         with self._lock:
             return self._loaded_session()
 
     def forget_refused(self, endpoint: S3Endpoint, refused: SharedClient) -> bool:
-        """Look for credentials anew with the next client, and tell whether that may find others.
+        """Let the next client search for credentials again, and return whether that search may find others.
 
-        A session never re-reads those it has found. What was learnt about the server goes too; it is learnt again at
-        the next write.
+        A session never repeats a search that found credentials. What is known of the servers is dropped too, and is
+        learnt again at the next write.
         """
         with self._lock:
             if self._shared.get(endpoint) is not refused:
-                return True  # another store's call has seen to it
+                return True  # another store's call has dropped the client already
             if time.monotonic() - refused.built_at < _MIN_CREDENTIAL_AGE_S:
                 return False
             self._session = None
@@ -138,7 +138,7 @@ SHARED_CLIENTS = S3Clients()
 
 
 class _RefuseRedirects:
-    """Ends a call to the wrong region, where botocore would silently follow to the right one at twice the calls."""
+    """The handler ends a call to the wrong region, where botocore would follow to the right one at twice the calls."""
 
     def __init__(self, region: str) -> None:
         self._region = region
@@ -151,7 +151,7 @@ class _RefuseRedirects:
 
 
 def wrong_region(parsed: Mapping[str, Any], region: str) -> str | None:
-    """The bucket's region when an error of S3 says it is not `region`; "" when it does not name it, else None."""
+    """Return the bucket's region where an error says that it is not `region`, "" if unnamed, else None."""
     error = parsed.get("Error", {})
     headers = parsed.get("ResponseMetadata", {}).get("HTTPHeaders", {})
     named: str = headers.get("x-amz-bucket-region") or error.get("Region") or ""
@@ -161,10 +161,10 @@ def wrong_region(parsed: Mapping[str, Any], region: str) -> str | None:
 
 
 def transport_to(url: str, session: AWSSession, certificate_authority: str | None = None) -> S3Transport:
-    """HTTP to `url`, with the machine's roots (or those the session names) and PEM certificates beside them."""
+    """Return the transport to `url`, which trusts the machine's roots (or the session's) and the PEM certificates."""
     from oidc_publisher.stores.s3.transport import S3Transport, tls_context  # noqa: PLC0415 - imports botocore
 
-    # AWS_CA_BUNDLE stands in place of the machine's roots, as with every AWS tool.
+    # AWS_CA_BUNDLE replaces the machine's roots, as for every AWS tool.
     context = tls_context(session.core.get_config_variable("ca_bundle"), certificate_authority)
     return S3Transport(context, url, (CONNECT_TIMEOUT_S, READ_TIMEOUT_S), _MAX_CONNECTIONS)
 
@@ -184,11 +184,11 @@ def _config(more: dict[str, Any]) -> Config:
     from botocore.config import Config  # noqa: PLC0415
 
     settings: dict[str, Any] = {
-        # Else PUT goes out as aws-chunked, and other servers than Amazon's hand that encoding on to readers.
+        # Otherwise PUT is sent as aws-chunked, and servers other than Amazon's pass that encoding on to readers.
         "request_checksum_calculation": "when_required",
         "response_checksum_validation": "when_required",
         "max_pool_connections": _MAX_CONNECTIONS,
-        # The place is what the object says: an AWS_ENDPOINT_URL of the process does not move it.
+        # The object alone names the location: an AWS_ENDPOINT_URL of the process does not change it.
         "ignore_configured_endpoint_urls": True,
     }
     return _timeouts().merge(Config(**settings, **more))

@@ -1,4 +1,4 @@
-"""A request that S3, or a server like it, understood and refused: whose fault it is, and what mends it."""
+"""Explain a request that S3, or a server with S3's API, understood and refused: the cause, and the correction."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from oidc_publisher.stores.s3.endpoint import S3Call
 from oidc_publisher.stores.s3.policies import Denial
 
 _STATUSES = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
-#: Codes that say no more than "denied"; botocore makes a code of the status where the answer is no XML of S3's.
+#: The codes that mean no more than "denied". Where the answer is no XML of S3, botocore makes a code of the status.
 _SIMPLY_DENIED = {"AccessDenied", "AccessForbidden", "Forbidden"}
 _OBJECT_LOCK = re.compile(r"object ?lock|\bWORM\b", re.IGNORECASE)
 _READ_PERMISSIONS = "s3:GetObject and s3:PutObject on both objects, and s3:ListBucket on the bucket"
@@ -26,12 +26,12 @@ _DEMANDS = (
     "It may demand encryption (spec.store.s3.serverSideEncryption), or an ACL, which the operator never sends: except its"
     " role from that statement."
 )
-#: What to do about a code of the store's own.
+#: The advice about a code that only this kind of store has.
 LOOK_IT_UP = "Look the code up in the manual of the store. Its own words are in the operator's log."
 
 
 def denied(call: S3Call, code: str, status: int, text: str) -> StoreError | None:
-    """The error of a refusal; None of an answer that is something else."""
+    """Return the error of a refusal, None for an answer that is no refusal."""
     if _OBJECT_LOCK.search(code) or _OBJECT_LOCK.search(text):
         return call.denied(f" is refused because of Object Lock ({code})", _UNLOCK)
     if code.startswith("KMS."):

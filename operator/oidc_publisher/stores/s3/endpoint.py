@@ -1,4 +1,4 @@
-"""Whom to talk to about S3, and what was asked there. Pure."""
+"""Identify an S3 server, and describe a call to it for errors. Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from oidc_publisher.stores.s3.hosts import is_amazon_s3, server_of
 
 @dataclass(frozen=True, slots=True)
 class S3Endpoint:
-    """Whom to talk to: what two stores must have in common to share a client.
+    """An S3Endpoint holds the settings that two stores must have in common to share a client.
 
     `addressing_style` is Auto, Path or Virtual; `certificate_authority` is PEM, trusted beside the machine's roots.
     """
@@ -23,23 +23,23 @@ class S3Endpoint:
 
     @property
     def is_amazon(self) -> bool:
-        """Whether Amazon's S3 answers there (PrivateLink endpoints included)."""
+        """Whether Amazon's S3 answers at this endpoint (PrivateLink endpoints included)."""
         return self.endpoint_url is None or is_amazon_s3(urlsplit(self.endpoint_url).hostname or "")
 
     @property
     def server(self) -> str:
-        """Whose buckets are meant: each of Amazon's endpoints leads to those of the region, where a bucket stays for good."""
+        """The server that holds the buckets: all of Amazon's endpoints of a region lead to the same lasting buckets."""
         return replace(self, endpoint_url=None).origin if self.is_amazon else self.origin
 
     @property
     def origin(self) -> str:
-        """The URL of the server, for messages as for people who look it up."""
+        """The URL of the server."""
         return self.endpoint_url or f"https://{server_of(self.region)}"
 
 
 @dataclass(frozen=True, slots=True)
 class S3Call(Call):
-    """One call, for the errors about it: they speak of the server and of the bucket's owner, too."""
+    """An S3Call describes one call, with the server and the bucket's expected owner, for the errors about the call."""
 
     endpoint: S3Endpoint = field(kw_only=True)
     expected_owner: str | None = field(default=None, kw_only=True)

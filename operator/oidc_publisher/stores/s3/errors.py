@@ -1,13 +1,14 @@
-"""botocore's errors in the catalogue's words; nothing above this module sees one of them.
+"""Translate botocore's errors into StoreError with reasons of the catalogue.
 
 ::
 
     StoreError
-    ├── PreconditionError          412, 409, and 404 to If-Match: somebody was faster, or our own first attempt was
-    ├── AnswerLostError            the request went out and no answer came: it may have taken effect
-    └── RefusedCredentialsError    none found, or none that the store or STS takes
+    ├── PreconditionError          412, 409, and 404 to If-Match: another writer was first, or this call's first attempt
+    ├── AnswerLostError            the request was sent and no answer came, so it may have taken effect
+    └── RefusedCredentialsError    none found, or none that the store or STS accepts
 
-Messages are stable. What differs from call to call (request ids, session names) goes to the log `oidc_publisher.stores`.
+Messages are stable. What differs from call to call (request IDs, session names) goes to the log
+`oidc_publisher.stores`.
 """
 
 from __future__ import annotations
@@ -53,9 +54,9 @@ _MENDS = {
 
 @contextlib.contextmanager
 def translated(call: S3Call) -> Iterator[None]:
-    """Turn everything that botocore raises within into StoreError.
+    """Translate every exception that botocore raises within the block into StoreError.
 
-    RuntimeError is its word for credentials that were fetched anew and have expired all the same.
+    botocore raises RuntimeError for refreshed credentials that have expired already.
     """
     from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - clouds are imported only when used
     from botocore.parsers import ResponseParserError  # noqa: PLC0415
@@ -70,10 +71,10 @@ def translated(call: S3Call) -> Iterator[None]:
 
 
 def _from_answer(call: S3Call, response: Mapping[str, Any], operation: str) -> StoreError:
-    """The meaning of an error that a server answered."""
+    """Return the StoreError for an error that a server answered."""
     error, metadata = response.get("Error", {}), response.get("ResponseMetadata", {})
     code, status = str(error.get("Code", "")), int(metadata.get("HTTPStatusCode", 0))
-    # A precondition that did not hold is the store's part of a compare-and-swap, not a fault.
+    # A failed precondition is a normal result of a compare-and-swap.
     _LOG.log(
         logging.DEBUG if status == HTTPStatus.PRECONDITION_FAILED else logging.INFO,
         "%s (%s) on %s: %s %s %s, request id %s, host id %s",
@@ -98,7 +99,7 @@ def _from_answer(call: S3Call, response: Mapping[str, Any], operation: str) -> S
 
 
 def _from_s3(call: S3Call, code: str, status: int) -> StoreError:
-    """The meaning of S3's codes."""
+    """Return the StoreError for a code of S3."""
     if code in _LOST_RACE or (code == "NoSuchKey" and call.conditional):
         return lost_race(call.name)
     if code in {"NoSuchBucket", "InvalidBucketName"}:
@@ -137,7 +138,7 @@ def _unusual(call: S3Call, code: str, status: int) -> StoreError:
 
 
 def _from_sts(call: S3Call, code: str, status: int, operation: str) -> StoreError:
-    """The exchange of the operator's identity for credentials failed."""
+    """Return the error of a failed exchange of the operator's identity for credentials."""
     if code in {"IDPCommunicationError", "Throttling"} or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return call.unavailable(f"STS answers {code} to {operation}")
     return RefusedCredentialsError(
@@ -150,7 +151,7 @@ def _from_sts(call: S3Call, code: str, status: int, operation: str) -> StoreErro
 
 
 def _from_client(call: S3Call, error: Exception) -> StoreError:
-    """The meaning of an error that botocore made without an answer."""
+    """Return the StoreError for an error that botocore raised without an answer."""
     from botocore import exceptions as boto  # noqa: PLC0415 - clouds are imported only when used
     from botocore.parsers import ResponseParserError  # noqa: PLC0415
 
@@ -164,7 +165,7 @@ def _from_client(call: S3Call, error: Exception) -> StoreError:
 
 
 def _from_transport(call: S3Call, error: Exception) -> StoreError:
-    """The meaning of a connection that did not come about, or did not last."""
+    """Return the error of a connection that could not be made, or broke."""
     from oidc_publisher.stores.s3.transport import LinkLocalError  # noqa: PLC0415 - imports botocore
 
     url = _asked(call, error)
@@ -176,7 +177,7 @@ def _from_transport(call: S3Call, error: Exception) -> StoreError:
 
 
 def break_of(error: Exception) -> Break:
-    """Where a request broke, by botocore's class of error."""
+    """Return where a request failed, by botocore's class of error."""
     from botocore import exceptions as boto  # noqa: PLC0415 - clouds are imported only when used
 
     match error:
@@ -195,7 +196,7 @@ def break_of(error: Exception) -> Break:
 
 
 def _credentials(call: S3Call, error: Exception) -> StoreError:
-    """The chain of credentials ended in an error; every other kind was told apart before."""
+    """Return the error of a failed search for credentials; the callers have handled every other kind of error."""
     from botocore import exceptions as boto  # noqa: PLC0415 - clouds are imported only when used
 
     passing = isinstance(error, boto.CredentialRetrievalError | boto.MetadataRetrievalError | RuntimeError)
@@ -211,7 +212,7 @@ def _credentials(call: S3Call, error: Exception) -> StoreError:
 
 
 def conditions_ignored(endpoint: S3Endpoint, name: str, what: str = "ignores preconditions") -> StoreError:
-    """The error of a server that cannot keep two writers apart."""
+    """Return the error of a server that does not prevent two writers from overwriting each other."""
     return StoreError(
         Reason.ConditionalWritesUnsupported,
         f"{endpoint.endpoint_url or 'The store'} {what} (If-None-Match, If-Match) on writes",
@@ -221,7 +222,7 @@ def conditions_ignored(endpoint: S3Endpoint, name: str, what: str = "ignores pre
 
 
 def owned_by_another(call: S3Call) -> StoreError:
-    """The error of a bucket that can be read, but not as the expected owner's."""
+    """Return the error of a bucket that can be read, but does not belong to the expected owner."""
     return StoreError(
         Reason.BucketOwnedByAnother,
         f"The bucket {call.bucket} does not belong to account {call.expected_owner}",
@@ -234,5 +235,5 @@ def _one_line(error: Exception) -> str:
 
 
 def _asked(call: S3Call, error: Exception) -> str:
-    """The URL of the server in question: the one that the error names (it may be STS), or the store's."""
+    """Return the URL of the server that the error names, which may be STS, or else the store's."""
     return str(getattr(error, "kwargs", {}).get("endpoint_url") or call.endpoint.origin)

@@ -1,4 +1,4 @@
-"""Single calls on the objects of one bucket. Everything here blocks; `s3.py` brings it into threads and decides."""
+"""Make single calls on the objects of one bucket. Calls block; stores/s3/store.py runs them in threads and decides."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ if TYPE_CHECKING:
     from types_boto3_s3.type_defs import GetObjectOutputTypeDef
 
 _OFFSETS_KEPT = 64
-#: Last-Modified has whole seconds: after this long every later write has a later one.
+#: Last-Modified has whole seconds. A write that is later by this much has a later Last-Modified.
 _SETTLED_AFTER = timedelta(seconds=2)
 
 
 @dataclass(frozen=True, slots=True)
 class S3Place:
-    """A folder in a bucket, and what must be said to write there.
+    """An S3Place names a folder in a bucket, and the parameters of requests there.
 
-    `expected_bucket_owner` is an account of 12 digits; `server_side_encryption` is AES256 or aws:kms, and `kms_key_id` the
-    key for the latter.
+    `expected_bucket_owner` is an account of 12 digits. `server_side_encryption` is AES256 or aws:kms, and `kms_key_id`
+    the key for aws:kms.
     """
 
     bucket: str
@@ -53,8 +53,8 @@ class S3Place:
 class FoundObject:
     """What a GET found.
 
-    `settled` says that any later write will have another ETag or another Last-Modified, so that a later 304 with the
-    same Last-Modified proves that nothing was written.
+    `settled`: any later write gives another ETag or another Last-Modified, so that a later 304 with the same
+    Last-Modified proves that nothing was written.
     """
 
     stored: StoredDocument
@@ -66,7 +66,7 @@ def _utc_now() -> datetime:
 
 
 class S3Objects:
-    """The objects below one place, through a client that is shared with other places."""
+    """S3Objects calls S3 about the objects below one location, with a client that is shared with other locations."""
 
     def __init__(
         self, place: S3Place, endpoint: S3Endpoint, clients: S3Clients, now: Callable[[], datetime] = _utc_now
@@ -80,24 +80,24 @@ class S3Objects:
 
     @property
     def conditional_writes(self) -> ConditionalWrites:
-        """What is known of the server, which all its clients in this process share."""
+        """What is known of the server's preconditions; all users of the client share it."""
         return self._shared.conditional_writes if self._shared else ConditionalWrites.UNPROVEN
 
     def learn(self, verdict: ConditionalWrites) -> None:
-        """Remember what was found out about the server."""
+        """Remember whether the server honours preconditions."""
         if self._shared:
             self._shared.conditional_writes = verdict
 
     def let_go(self) -> None:
-        """Give the client back; the next call takes one again."""
+        """Release the client; the next call takes one again."""
         self._shared = None
 
     def name(self, path: str) -> str:
-        """The object as a URL, for messages."""
+        """Return the object's URL, for messages."""
         return f"{self.place.location}/{path}"
 
     def call(self, permission: str, path: str, *, conditional: bool = False) -> S3Call:
-        """The description of a call for its errors."""
+        """Return the description of a call, for the errors about it."""
         owner = self.place.expected_bucket_owner
         return S3Call(
             permission,
@@ -109,7 +109,7 @@ class S3Objects:
         )
 
     def get(self, path: str, *, known: FoundObject | None = None, as_owner: bool = True) -> FoundObject | None:
-        """Fetch an object, None when there is none; `known` itself when it has not been written since."""
+        """Fetch an object, None when there is none; return `known` itself when nothing was written since."""
         with self._calling(self.call("s3:GetObject", path)) as shared:
             usable = known if known and shared.conditional_reads else None
             condition = {"IfNoneMatch": usable.stored.version} if usable else {}
@@ -126,18 +126,18 @@ class S3Objects:
                 modified = self._note_clock(error.response).get("last-modified")
                 if parsed_date(modified) == usable.stored.last_modified:
                     return usable
-                # An ETag of S3 is the digest of the bytes: other headers or metadata leave it as it is.
+                # S3's ETag is the digest of the bytes: a change of headers or metadata does not change it.
                 shared.conditional_reads = modified is not None
         return self.get(path, as_owner=as_owner)
 
     def put(self, path: str, document: Document, condition: Mapping[str, str]) -> StoredDocument:
-        """Write an object under a condition (`IfMatch` or `IfNoneMatch`); its bucket keeps the ACL to itself."""
+        """Write an object under a condition (`IfMatch` or `IfNoneMatch`). The request names no ACL."""
         with self._calling(self.call("s3:PutObject", path, conditional=True)) as shared:
             answer = shared.client.put_object(
                 **self._arguments(path, condition),
                 **self._encryption(),
                 Body=document.body,
-                # As a plain header: buckets with Object Lock take no write without a checksum. All servers know this one.
+                # Buckets with Object Lock accept no write without a checksum. All servers support this plain header.
                 ContentMD5=b64encode(md5(document.body, usedforsecurity=False).digest()).decode(),
                 ContentType=document.content_type,
                 CacheControl=document.cache_control,
@@ -209,7 +209,7 @@ class S3Objects:
         return etag
 
     def _note_clock(self, answer: Mapping[str, Any]) -> dict[str, str]:
-        """Note by how much the server's clock is ahead of ours, and return the answer's headers."""
+        """Note by how much the server's clock is ahead of the operator's, and return the answer's headers."""
         headers: dict[str, str] = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {})
         date = parsed_date(headers.get("date"))
         if date is not None:

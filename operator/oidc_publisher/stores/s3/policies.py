@@ -1,9 +1,9 @@
-"""What AWS says of a denial in its own words. Pure.
+"""Parse the text with which AWS explains a denial. Pure.
 
 Since 2021, and for S3 since 2024, the text of AccessDenied names the action and the kind of policy: "... is not
 authorized to perform: s3:PutObject on resource: ... with an explicit deny in a resource-based policy", or "because no
 identity-based policy allows the ... action" (IAM User Guide, troubleshoot_access-denied). A call from another account
-gets none of this.
+gets none of this text.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _EXPLICIT = re.compile(rf"explicit deny in an? {_KIND}")
 _MISSING = re.compile(rf"because no {_KIND} allows")
 
 _OWN = "identity-based policy"
-#: Where a person finds a policy of that kind.
+#: Where an admin finds a policy of each kind.
 _PLACES = {
     "resource-based policy": "the policy of the bucket",
     "service control policy": "the policies of the organization",
@@ -31,7 +31,7 @@ _PLACES = {
 
 @dataclass(frozen=True, slots=True)
 class Denial:
-    """`permission` is the action that is missing, or empty; `kind` the policy that denies or does not allow, or empty."""
+    """A Denial holds the missing action and the kind of policy that denies or does not allow it, empty if unknown."""
 
     permission: str = ""
     kind: str = ""
@@ -39,14 +39,14 @@ class Denial:
 
     @classmethod
     def read(cls, text: str) -> Denial:
-        """What the text of an AccessDenied says."""
+        """Parse the text of an AccessDenied."""
         permission, explicit, missing = _PERMISSION.search(text), _EXPLICIT.search(text), _MISSING.search(text)
         kind = explicit or missing
         return cls(permission[1] if permission else "", kind[1] if kind else "", explicit is not None)
 
     @property
     def sentence(self) -> str:
-        """What follows "... is denied"."""
+        """The part of the message that follows "... is denied"."""
         if self.explicit:
             article = "an" if self.kind[0] in "aeiou" else "a"
             return f" explicitly by {article} {self.kind}"
@@ -54,7 +54,7 @@ class Denial:
 
     @property
     def place(self) -> str:
-        """Where a policy of this kind is found."""
+        """Where an admin finds a policy of this kind."""
         return _PLACES.get(self.kind, f"the {self.kind}")
 
     @property

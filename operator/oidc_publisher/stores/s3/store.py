@@ -1,11 +1,11 @@
-"""Documents in an S3 bucket: Amazon's, or that of any server with conditional writes.
+"""Implement the store in a bucket of Amazon S3, or of any server with S3's API and conditional writes.
 
-A version is the object's ETag. On S3 that is a digest of the bytes alone, so a rival that changes nothing but headers
-or metadata between our read and our write goes unnoticed by If-Match; the next read shows what it left.
+A version is the object's ETag. On S3 that is a digest of the bytes alone, so If-Match does not detect another writer
+that changes only headers or metadata between the store's read and its write. The next read shows that change.
 
-Servers other than Amazon's are not trusted with preconditions: after the first write to one, two further writes of the
-same bytes must fail (If-None-Match: *, and If-Match with nobody's ETag). That is done once per process and server and
-costs nothing in the steady state. A server that lets one through is refused from then on.
+The preconditions of servers other than Amazon's are verified: after the first write to such a server, two further
+writes of the same bytes must fail (If-None-Match: *, and If-Match with an ETag that no object has). This is done once
+per process and server, and costs nothing at rest. A server that accepts one of these writes is refused from then on.
 
 Calls block, so each operation runs in a thread, which ends by itself at the operation's deadline.
 """
@@ -31,14 +31,15 @@ __all__ = ["S3Endpoint", "S3Place", "S3Store"]
 T = TypeVar("T")
 _LOG = logging.getLogger("oidc_publisher.stores")
 _NOBODYS_ETAG = '"00000000000000000000000000000000"'
-#: Conditions under which a write to an object that exists must fail.
+#: The conditions under which a write to an existing object must fail.
 _MUST_FAIL = ({"IfNoneMatch": "*"}, {"IfMatch": _NOBODYS_ETAG})
 
 
 class S3Store(BlockingStore):
-    """Documents below one prefix of one bucket.
+    """An S3Store holds the documents below one prefix of one bucket.
 
-    Keep one for as long as its issuer lives: it remembers what it has read and asks only whether that has changed.
+    Keep one store for as long as its issuer exists: it remembers what it has read, and requests only whether that
+    changed.
     """
 
     def __init__(self, place: S3Place, endpoint: S3Endpoint, clients: S3Clients = SHARED_CLIENTS) -> None:
@@ -47,14 +48,14 @@ class S3Store(BlockingStore):
         self._known: dict[str, FoundObject] = {}
 
     async def aclose(self) -> None:
-        """Let go of the client, whose connections are closed when no other store uses it."""
+        """Release the client, whose connections are closed when no other store uses it."""
         self._known.clear()
         self._objects.let_go()
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
-        """Run blocking work in a thread.
+        """Run blocking work in a thread, twice where credentials were replaced in between.
 
-        Credentials that were good until they were replaced under way are no fault: the work is done with the new ones.
+        Credentials that were replaced while the work ran are no error, because the second run uses the new ones.
         """
 
         def twice_if_refused() -> T:
@@ -86,7 +87,7 @@ class S3Store(BlockingStore):
         try:
             stored = self._objects.put(path, document, condition)
         except (PreconditionError, AnswerLostError):
-            # botocore tries again when an answer was lost, and is then refused because of what it wrote itself.
+            # After a lost answer botocore tries again, and the server refuses because the first attempt has written.
             found = self._objects.get(path)
             if found is None or found.stored.document != document or found.stored.content_encoding:
                 raise
@@ -104,12 +105,12 @@ class S3Store(BlockingStore):
             self._objects.delete(path, expected)
         except StoreError as error:
             if error.reason is Reason.ConditionalWritesUnsupported:
-                self._objects.delete(path, None)  # what was just read is all there is to compare with
+                self._objects.delete(path, None)  # this server compares nothing; the version was compared just above
             elif not isinstance(error, PreconditionError | AnswerLostError) or self._objects.get(path):
                 raise
 
     def _is_anothers(self, path: str, error: StoreError) -> bool:
-        """Whether a denied read is allowed once nobody asks whose bucket it is: S3 says the same 403 to both."""
+        """Return whether a denied read succeeds without the expected owner: S3 answers 403 for both causes."""
         asked = self._objects.place.expected_bucket_owner is not None
         if not asked or error.reason is not Reason.AccessDenied or isinstance(error, RefusedCredentialsError):
             return False

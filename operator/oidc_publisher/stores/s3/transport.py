@@ -1,13 +1,13 @@
-"""HTTP for S3 clients: botocore's own session with one TLS context for its whole life, and no way to link-local addresses.
+"""Send the HTTP requests of S3 clients: botocore's session with one TLS context, and no link-local addresses.
 
-botocore reads the file of roots anew for every connection, which takes 50 ms of CPU with the 150 roots of a machine;
-many S3 servers close the connection after each answer.
+botocore reads the file of roots again for every connection, which takes 50 ms of CPU with the 150 roots of a machine,
+and many S3 servers close the connection after each answer.
 
-Each new connection looks at what the host resolves to, and connects to just those addresses: a name that was harmless
-when an object named it may be moved later, and only the resolver knows what 0xa9fea9fe means. TLS still checks the name.
-Behind a proxy it is the proxy that resolves, and that has to refuse them.
+Each new connection checks the addresses that the host resolves to, and connects to exactly those. A name may resolve to
+another address later than when an object named it, and only the resolver interprets a host such as 0xa9fea9fe. TLS
+still verifies the name. Behind a proxy the proxy resolves the name, and has to refuse such addresses.
 
-This module imports botocore: import it late.
+This module imports botocore, which takes long to import: import it late.
 """
 
 from __future__ import annotations
@@ -37,23 +37,23 @@ from oidc_publisher.linklocal import is_link_local
 from oidc_publisher.stores.deadlines import BoundedTLSSocket, bounded, check_deadline, left_s
 from oidc_publisher.stores.s3.authorities import system_roots, trust
 
-# What botocore gives its own session: without it every call waits 40 ms for a delayed ACK.
+# The option that botocore sets for its own session. Without it every call waits 40 ms for a delayed ACK.
 _SOCKET_OPTIONS = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
 
 
 def tls_context(roots: str | None, extra_pem: str | None) -> ssl.SSLContext:
-    """A context that trusts the file `roots` (None: the machine's, else botocore's) and `extra_pem`.
+    """Return a context that trusts the file `roots` (None: the machine's, else botocore's) and `extra_pem`.
 
-    Clients that trust the same share it. A file that was replaced since is read again.
+    Clients with equal arguments share a context. A file that was replaced since is read again.
     """
-    path = roots or system_roots() or str(get_cert_path(True))  # noqa: FBT003 - botocore's word for its own
+    path = roots or system_roots() or str(get_cert_path(True))  # noqa: FBT003 - True asks for botocore's own file
     written_at = Path(path).stat().st_mtime_ns if Path(path).exists() else 0
     return _loaded_context(path, written_at, extra_pem)
 
 
 @functools.lru_cache(maxsize=8)
 def _loaded_context(path: str, written_at: int, extra_pem: str | None) -> ssl.SSLContext:
-    del written_at  # only tells one state of the file from another
+    del written_at  # only part of the cache's key: it distinguishes the states of the file
     context: ssl.SSLContext = create_urllib3_context()
     context.sslsocket_class = BoundedTLSSocket
     context.check_hostname = True
@@ -63,7 +63,7 @@ def _loaded_context(path: str, written_at: int, extra_pem: str | None) -> ssl.SS
 
 
 class LinkLocalError(OSError):
-    """A host is at an address of the machine's own surroundings; `address` says which."""
+    """The host resolves to the link-local address `address`."""
 
     def __init__(self, address: str) -> None:
         super().__init__(f"{address} is link-local")
@@ -71,14 +71,14 @@ class LinkLocalError(OSError):
 
 
 class _Checked:
-    """A connection of botocore's that goes to no link-local address."""
+    """The mixin keeps a connection of botocore from link-local addresses."""
 
     def _new_conn(self: Any) -> socket.socket:
         if self.proxy is not None:  # the operator's environment names it, and it resolves the host
             return cast("socket.socket", super()._new_conn())  # type: ignore[misc] # the mixin's sibling has it
-        # Errors are put into urllib3's words as its own method does: botocore tells them apart by their class.
+        # Errors become urllib3's classes, as in its own method, because botocore distinguishes them by class.
         try:
-            # Not `host`, which has lost a dot at the end: with it, a name is looked up as it is.
+            # `host` has lost a dot at its end, which `_dns_host` keeps: the dot makes the name absolute.
             return _connect(self._dns_host, self.port, self.timeout, self.socket_options)
         except socket.gaierror as error:
             raise NameResolutionError(self.host, self, error) from error
@@ -105,7 +105,7 @@ class _HTTPSPool(AWSHTTPSConnectionPool):
 
 
 def _connect(host: str, port: int, timeout_s: float, options: Any) -> socket.socket:
-    """Connect to the first address of a host that answers. Raises OSError, of which LinkLocalError is one."""
+    """Connect to the first address of a host that answers; raises OSError, of which LinkLocalError is a subclass."""
     infos = socket.getaddrinfo(host.strip("[]"), port, allowed_gai_family(), socket.SOCK_STREAM)
     addresses = list(dict.fromkeys(str(info[4][0]) for info in infos))
     for address in addresses:
@@ -122,7 +122,7 @@ def _connect(host: str, port: int, timeout_s: float, options: Any) -> socket.soc
 
 
 class S3Transport(URLLib3Session):
-    """Sends what a client has signed; a handler of botocore's event `before-send`, whose answer stands for its own."""
+    """A Transport sends a client's signed requests: botocore uses what its handler of `before-send` returns."""
 
     def __init__(self, context: ssl.SSLContext, url: str, timeouts_s: tuple[float, float], connections: int) -> None:
         self._context = context
@@ -132,20 +132,20 @@ class S3Transport(URLLib3Session):
             max_pool_connections=connections,
             socket_options=cast("Any", _SOCKET_OPTIONS),
         )
-        # Where botocore keeps its own two; managers of proxies take them from the first.
+        # botocore keeps its two pool classes in both attributes; managers of proxies take them from the first.
         self._pool_classes_by_scheme: dict[str, Any] = {"http": _HTTPPool, "https": _HTTPSPool}
         self._manager.pool_classes_by_scheme = self._pool_classes_by_scheme  # type: ignore[attr-defined]
 
     def serve(self, client: BaseClient, service: str) -> None:
-        """Send from now on what a client of this service sends."""
+        """Handle all requests of a client of this service from now on."""
         client.meta.events.register(
             f"before-send.{service}", cast("Any", self.answer)
-        )  # its answer is no matter to stubs
+        )  # the stubs allow no return value
 
     def answer(self, request: AWSPreparedRequest, **_: object) -> AWSResponse:
-        """The answer to a signed request; raises botocore's errors, as its own session does.
+        """Return the answer to a signed request; raises botocore's errors, as its own session does.
 
-        After the deadline of the thread nothing is sent any more, another attempt neither.
+        After the deadline of the thread nothing is sent, and no further attempt either.
         """
         if left_s() <= 0:
             raise ReadTimeoutError(endpoint_url=request.url)
@@ -156,5 +156,5 @@ class S3Transport(URLLib3Session):
 
     def _setup_ssl_cert(self, conn: Any, url: str, verify: object) -> None:
         del url, verify
-        conn.cert_reqs = "CERT_REQUIRED"  # urllib3 sets it anew on the context; without a file it loads no roots
+        conn.cert_reqs = "CERT_REQUIRED"  # urllib3 sets it on the context again; without a file it loads no roots
         conn.ca_certs = None
