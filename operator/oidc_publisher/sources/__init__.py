@@ -1,4 +1,4 @@
-"""Places that state the cluster's public keys, behind one port."""
+"""Read the cluster's public keys from key sources, behind one port."""
 
 from oidc_publisher.sources.apiserver import APIServerSource
 from oidc_publisher.sources.factory import open_sources

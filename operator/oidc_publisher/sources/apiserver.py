@@ -1,7 +1,7 @@
-"""The key sets of the cluster's API servers.
+"""Read the key set of every API server of the cluster.
 
-Each API server is configured by itself: during a rollout they list different keys, and the address of the Service shows
-only one of them. So every one is read, and the union counts.
+Each API server has its own configuration. During a rollout the API servers list different keys, and the address of the
+Service shows only one of them. So every API server is read, and the union of their keys counts.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _AT_ONCE = 8
 
 @dataclass(frozen=True, slots=True)
 class _ServerSaid:
-    """What one API server said. `whole`: the keys are all that it lists, apart from those that are left out."""
+    """The result of reading one API server. `whole`: `keys` are all keys that it lists, except those left out."""
 
     endpoint: str
     whole: bool = False
@@ -38,12 +38,12 @@ class _ServerSaid:
 
     @property
     def complete(self) -> bool:
-        """Whether it delists what it does not name (R4): it names a usable key."""
+        """Whether the reading delists keys that it does not name (R4), for which it must name a usable key."""
         return self.whole and bool(self.keys)
 
 
 class APIServerSource:
-    """Reads the key set of every ready API server, or of the ones at `addresses` (HOST:PORT)."""
+    """An APIServerSource reads the key set of every ready API server, or of those at `addresses` (HOST:PORT)."""
 
     def __init__(self, client: ClusterAPI, name: str, addresses: Sequence[str] | None = None) -> None:
         self._client = client
@@ -52,14 +52,15 @@ class APIServerSource:
 
     @property
     def watches(self) -> tuple[ObjectReference, ...]:
-        """Nothing: it is read at each pass."""
+        """Empty: each pass reads this source, so that nothing is watched."""
         return ()
 
     async def read(self) -> SourceResult:
-        """Read all of them at once; one that is down costs 2 s while it hides, and nothing when it refuses.
+        """Read all API servers concurrently.
 
-        Complete only if every endpoint answered with a valid certificate, a usable key and nothing unreadable. A key
-        of a type that relying parties refuse does not count against it: it is known and left out.
+        An API server that does not answer costs 2 s, one that refuses the connection costs nothing. The reading is
+        complete only if every endpoint answered with a valid certificate, a usable key and nothing unreadable. A key of
+        a type that relying parties refuse does not make a reading incomplete, because the key is known and left out.
         """
         if not self._client.vouches:
             return await self._without_authority()
@@ -77,7 +78,7 @@ class APIServerSource:
         return await api_server_endpoints(self._client, timeout_s=left_s)
 
     async def _without_authority(self) -> SourceResult:
-        """No CA says which machine is an API server: only the credentials' own server is asked, never `addresses`."""
+        """Read only the credentials' own server, never `addresses`, because no CA identifies other API servers."""
         if not self._addresses:
             return await self._without_endpoints(_no_authority())
         message = f"Key source {self._name} names addresses, and the operator's credentials name no CA for them"
@@ -88,9 +89,9 @@ class APIServerSource:
         return SourceResult(reading, (finding,), endpoints=None)
 
     async def _without_endpoints(self, *findings: Finding) -> SourceResult:
-        """Nobody knows how many API servers there are: what the credentials' own server lists, never complete.
+        """Read only the credentials' own server, because the API servers are not known; the reading is never complete.
 
-        Its keys enter all the same (R1); they are missed sooner than they are too many.
+        The listed keys enter all the same (R1): a missing key does more harm than a surplus one.
         """
         said = await self._ask(None, asyncio.Semaphore())
         return self._result([said], endpoints=None, missing=[ENDPOINT_SLICE], findings=findings)
@@ -108,7 +109,7 @@ class APIServerSource:
         return _ServerSaid(asked, known, read.keys, read.defects, findings)
 
     def _where_from(self, endpoint: str | None) -> str:
-        """What to do about an address at which nobody answers, by who names it."""
+        """Return the advice about an address that does not answer, by what names the address."""
         if endpoint is None:
             return ""
         if self._addresses:
@@ -141,14 +142,14 @@ class APIServerSource:
             listings=tuple(Listing(key) for key in keys),
             missing=tuple(missing),
             from_api_server=True,
-            # Of the one that answers for an unknown number of them nothing follows for any single one.
+            # An answer for an unknown number of API servers shows nothing about any single one.
             servers=tuple(ServerListing(one.endpoint, frozenset(one.keys), one.whole) for one in said if endpoints),
         )
         found = [*findings, *(f for one in said for f in one.findings), *self._defects(said)]
         return SourceResult(reading, tuple(dict.fromkeys(found)), endpoints)
 
     def _defects(self, said: Sequence[_ServerSaid]) -> Iterable[Finding]:
-        """One finding for each defect, however many API servers show it."""
+        """Return one finding for each defect, however many API servers show it."""
         where: dict[KeyDefect, list[str]] = {}
         for one in said:
             for defect in one.defects:
@@ -163,7 +164,7 @@ def _unread(said: Iterable[_ServerSaid]) -> list[str]:
 
 
 def _failure(error: ClusterError, asked: str, *, hint: str) -> Finding:
-    """Why an API server's key set could not be read; `hint` is for one that does not answer."""
+    """Return why an API server's key set could not be read; `hint` is the advice where it does not answer."""
     status = error.status if isinstance(error, AnswerError) else None
     if status == HTTPStatus.FORBIDDEN:
         return Finding.of(

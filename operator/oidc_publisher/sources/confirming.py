@@ -1,4 +1,4 @@
-"""A failed reading is tried once more before anybody is told of it."""
+"""Repeat a failed reading once before it is reported."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ T = TypeVar("T")
 
 
 async def confirmed(call: Callable[[float], Awaitable[T]]) -> T:
-    """Call, and call once more at once if that failed: a finding needs two failures.
+    """Call, and call once more if the first call failed, because a finding needs two failures.
 
-    Both share 5 s. What took as long as a connect timeout is not repeated: TCP itself has tried again meanwhile.
+    `call` gets the seconds that are left; both calls share 5 s. A call that took as long as a connect timeout is not
+    repeated, because TCP itself has retried meanwhile.
     """
     start_s = time.monotonic()
     try:

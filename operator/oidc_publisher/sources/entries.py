@@ -1,4 +1,4 @@
-"""Entries of a ConfigMap, a Secret or a folder as one reading: which count, their keys, their versions. Pure."""
+"""Read the matching entries of a ConfigMap, a Secret or a folder, with keys and versions, as one reading. Pure."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ from oidc_publisher.sources.port import SourceResult
 
 @dataclass(frozen=True, slots=True)
 class EntryContent:
-    """The content of one entry, which is never printed; `problem` is why it has none (a file that cannot be read)."""
+    """An entry holds its content, which is never printed, or in `problem` why it has none (an unreadable file)."""
 
     content: bytes = field(default=b"", repr=False)
     problem: str = ""
 
 
 class EntryPattern:
-    """spec.keySources[].*.entryPattern: RE2, as the API server admitted it, for the whole name of an entry.
+    """An EntryPattern matches whole names of entries by spec.keySources[].*.entryPattern, as it was admitted.
 
-    RE2 needs time linear in the name, whatever the pattern.
+    It uses RE2, whose time is linear in the length of the name, whatever the pattern.
     """
 
     def __init__(self, pattern: str) -> None:
         self._pattern = re2.compile(pattern)
 
     def match(self, name: str) -> tuple[bool, str | None]:
-        """Whether the entry counts, and the text of its group `version` where the pattern has one that took part."""
+        """Return whether the name matches, and the text of the group `version` where that group took part."""
         try:
             found = self._pattern.fullmatch(name)
-        except UnicodeEncodeError:  # a file's name may be no text at all; RE2 matches UTF-8
+        except UnicodeEncodeError:  # a file's name may be no valid text; RE2 matches UTF-8
             return False, None
         if found is None:
             return False, None
@@ -45,7 +45,7 @@ class EntryPattern:
 
 @dataclass(frozen=True, slots=True)
 class _Counted:
-    """An entry that counts: its name, the number in it, and what is wrong with that number."""
+    """A matching entry has a name, the version in the name, and the error where that version is no number."""
 
     name: str
     version: int | None = None
@@ -54,7 +54,7 @@ class _Counted:
 
 @dataclass(frozen=True, slots=True)
 class _EntrySaid:
-    """What one entry said. `unreadable`: it may hold keys that were not seen."""
+    """The result of reading one entry."""
 
     entry: _Counted
     listings: tuple[Listing, ...] = ()
@@ -62,7 +62,7 @@ class _EntrySaid:
 
     @property
     def unreadable(self) -> bool:
-        """Whether it may hold keys that were not seen; a key that is known and left out does not count."""
+        """Whether the entry may hold keys that were not read. A known key that is left out does not count."""
         return any(defect.reason is not Reason.KeyUnsupported for defect in self.defects)
 
 
@@ -75,11 +75,11 @@ def read_entries(
     *,
     empty_is_normal: bool,
 ) -> SourceResult:
-    """The reading of source `name` from those entries of `where` (`ConfigMap ns/name`) that the pattern matches.
+    """Return the reading of source `name` from the entries of `where` (`ConfigMap ns/name`) that match the pattern.
 
-    `content` is asked for these alone, one after the other: nothing of any other entry is looked at, and what one held
-    is let go before the next. `empty_is_normal`: OpenShift keeps zero-byte entries in ConfigMaps and Secrets; a
-    zero-byte file is half written.
+    `content` is called for matching entries only, one after the other. No other entry is read, and the content of one
+    entry is released before the next. `empty_is_normal`: OpenShift keeps zero-byte entries in ConfigMaps and Secrets,
+    whereas a zero-byte file is half written.
     """
     said = [_read(entry, content(entry.name), empty_is_normal=empty_is_normal) for entry in _counted(names, pattern)]
     listings = tuple(listing for one in said for listing in one.listings)
@@ -97,7 +97,7 @@ def read_entries(
 
 
 def _counted(names: Iterable[str], pattern: EntryPattern) -> list[_Counted]:
-    """The entries that count, the highest number first: of a key that has several, it is the one that holds."""
+    """Return the matching entries, the highest version first, because the first version of a key counts."""
     found = []
     for name in names:
         matched, text = pattern.match(name)
@@ -107,7 +107,7 @@ def _counted(names: Iterable[str], pattern: EntryPattern) -> list[_Counted]:
 
 
 def _numbered(name: str, text: str | None) -> _Counted:
-    """The number orders keys and decides nothing: where it is none, the keys still count."""
+    """Parse the version of an entry. Without a valid version the keys still count, because it only orders them."""
     try:
         return _Counted(name, None if text is None else parse_version(text))
     except KeyRefusedError as error:

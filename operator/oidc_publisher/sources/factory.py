@@ -1,4 +1,4 @@
-"""From spec.keySources to sources."""
+"""Open the sources that spec.keySources names."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from oidc_publisher.sources.port import Source
 def open_sources(
     key_sources: Iterable[KeySourceSpec], client: ClusterAPI, *, key_files_root: Path | None = None
 ) -> tuple[Source, ...]:
-    """One source for each entry, in the spec's order. Nothing is read yet; files are read below `key_files_root` only."""
+    """Open one source for each entry, in the spec's order; files are read below `key_files_root` only."""
     return tuple(_open(entry, client, key_files_root) for entry in key_sources)
 
 

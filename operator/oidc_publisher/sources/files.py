@@ -1,4 +1,4 @@
-"""Key sources that are files mounted into the operator."""
+"""Read key sources that are files mounted into the operator."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from oidc_publisher.sources.entries import EntryContent, EntryPattern, read_entr
 from oidc_publisher.sources.port import SourceResult
 from oidc_publisher.threads import Threads
 
-#: More than any folder of keys has: who mounted something else learns it without a long wait.
+#: No folder of keys has more files. A wrong mount is reported without a long wait.
 MAX_FILES = 5000
 
-#: Threads by folder, and how long all of one may take to be read.
+#: The threads, by folder, and the time limit for reading a whole folder.
 _FILE_THREADS = Threads("files", 2)
 _READ_TIMEOUT_S = 15.0
 
-#: A FIFO must not block, and what is a link now was none when it was resolved.
+#: A FIFO must not block, and a link that replaced the file after its path was resolved must not be followed.
 _OPEN_FLAGS = os.O_NONBLOCK | os.O_NOFOLLOW
 
 
 class FilesSource:
-    """Reads the files of one folder whose names match a pattern, by content at each pass.
+    """A FilesSource reads the content of the files of one folder whose names match a pattern, in each pass.
 
-    The folder and every file must lie below `root` when all links are followed: Kubernetes mounts volumes as links, and
-    whoever writes an OIDCIssuer must not choose any file of the operator's container, nor learn whether it exists.
-    Without a root nothing is read.
+    The folder and every file must lie below `root` when all links are followed. Kubernetes mounts volumes as links, and
+    the author of an OIDCIssuer must not choose a file of the operator's container, nor learn whether it exists. Without
+    a root no file is read.
     """
 
     def __init__(self, name: str, directory: str, pattern: EntryPattern, root: Path | None) -> None:
@@ -44,14 +44,14 @@ class FilesSource:
 
     @property
     def watches(self) -> tuple[ObjectReference, ...]:
-        """Nothing: it is read at each pass."""
+        """Empty: each pass reads this source, so that nothing is watched."""
         return ()
 
     async def read(self) -> SourceResult:
         """Read all matching files; a failure is an incomplete reading that names the folder."""
         try:
             return await _FILE_THREADS.run(self._read, key=str(self._directory), timeout_s=_READ_TIMEOUT_S)
-        except TimeoutError:  # a network file system whose server is away
+        except TimeoutError:  # a network file system whose server does not answer
             return self._failed(Reason.SourceNotFound, f"The {self._where} cannot be read: it does not answer in time")
 
     def _read(self) -> SourceResult:
@@ -95,12 +95,12 @@ class FilesSource:
 
 
 def _below(root: Path, path: Path) -> Path:
-    """The path with all links followed, which need not exist.
+    """Return the path with all links followed; the path need not exist.
 
     Raises:
-        PermissionError: it lies elsewhere.
+        PermissionError: the path does not lie below `root`.
     """
-    # Path.resolve raises RuntimeError where links go round in circles; here opening the path will say so.
+    # Path.resolve raises RuntimeError for links in a circle. os.path.realpath does not, and opening the path fails.
     real = Path(os.path.realpath(path))
     if not real.is_relative_to(os.path.realpath(root)):
         raise PermissionError(0, f"it does not lie below --key-files-root {root}")
@@ -108,7 +108,7 @@ def _below(root: Path, path: Path) -> Path:
 
 
 def _file_names(folder: Path) -> list[str]:
-    """The names in a folder that are no folders' (a mounted volume has `..data` and the one it leads to)."""
+    """Return the names in a folder except those of folders (a mounted volume has `..data` and its target)."""
     with os.scandir(folder) as found:
         names = []
         for number, entry in enumerate(found, start=1):
@@ -122,7 +122,7 @@ def _file_names(folder: Path) -> list[str]:
 def _is_folder(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_dir()
-    except OSError:  # a link that cannot be followed: reading it says why
+    except OSError:  # a link that cannot be followed: reading it gives the cause
         return False
 
 

@@ -1,4 +1,4 @@
-"""A key source that is told what to say, for dry runs and tests."""
+"""Implement a key source in memory, for dry runs and tests."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from oidc_publisher.sources.port import SourceResult
 
 
 class MemorySource:
-    """States what it was last told; a complete reading of its keys unless told otherwise."""
+    """A MemorySource gives the reading that was last set: a complete reading of its keys, or a failure."""
 
     def __init__(self, name: str, keys: Iterable[PublicKey | Listing] = ()) -> None:
         self.name = name
@@ -22,21 +22,21 @@ class MemorySource:
         self.state(*keys)
 
     def state(self, *keys: PublicKey | Listing) -> None:
-        """State exactly these keys from now on; no key at all is no complete reading (R4)."""
+        """List exactly these keys from now on. Without a key the reading is not complete (R4)."""
         listings = tuple(key if isinstance(key, Listing) else Listing(key) for key in keys)
         self._reading = SourceReading(self.name, complete=bool(listings), listings=listings)
         self._findings = ()
 
     def fail(self, *findings: Finding, missing: Iterable[str] = ()) -> None:
-        """State nothing from now on, for these reasons."""
+        """List no key from now on, with these findings."""
         self._reading = SourceReading(self.name, complete=False, missing=tuple(missing))
         self._findings = findings
 
     @property
     def watches(self) -> tuple[ObjectReference, ...]:
-        """Nothing: it is read at each pass."""
+        """Empty: each pass reads this source, so that nothing is watched."""
         return ()
 
     async def read(self) -> SourceResult:
-        """What it was told."""
+        """Return the reading that was last set."""
         return SourceResult(self._reading, self._findings, self.endpoints)

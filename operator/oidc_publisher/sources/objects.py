@@ -1,4 +1,4 @@
-"""Key sources that are objects of the cluster: the entries of a ConfigMap or a Secret."""
+"""Read key sources that are objects of the cluster: the entries of a ConfigMap or a Secret."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from oidc_publisher.sources.port import SourceResult
 
 
 class ObjectSource:
-    """Reads the entries of one ConfigMap or Secret whose names match a pattern.
+    """An ObjectSource reads the entries of one ConfigMap or Secret whose names match a pattern.
 
-    No other entry is decoded; a private key among those that match is a finding, and is not repeated.
+    No other entry is decoded. A private key in a matching entry is a finding, which does not repeat the key.
     """
 
     def __init__(self, client: ClusterAPI, name: str, reference: ObjectReference, pattern: EntryPattern) -> None:
@@ -30,18 +30,18 @@ class ObjectSource:
 
     @property
     def watches(self) -> tuple[ObjectReference, ...]:
-        """A change of the object is worth a pass at once."""
+        """The object itself: each change of it starts a pass at once."""
         return (self._reference,)
 
     async def read(self) -> SourceResult:
-        """Read the object, a second time if the first failed; a failure is an incomplete reading that names it."""
+        """Read the object, twice if the first read fails; a failure gives an incomplete reading that names the object."""
         try:
             found = await confirmed(lambda left_s: get_object(self._client, self._reference, timeout_s=left_s))
         except ClusterError as error:
             where = str(self._reference)
             reading = SourceReading(self._name, complete=False, missing=(where,))
             return SourceResult(reading, (error.finding(subject=where),))
-        # A full ConfigMap of damaged entries takes a second of computing.
+        # A full ConfigMap of damaged entries takes a second of CPU.
         return await asyncio.to_thread(self._result, found)
 
     def _result(self, found: Mapping[str, Any]) -> SourceResult:
@@ -61,7 +61,7 @@ class ObjectSource:
 
 
 def _encoded(text: str) -> bytes:
-    return text.encode(errors="surrogatepass")  # JSON can say what UTF-8 cannot; it is no key then
+    return text.encode(errors="surrogatepass")  # JSON can hold lone surrogates, which UTF-8 cannot; such text is no key
 
 
 def _decoded(text: str) -> EntryContent:

@@ -1,4 +1,4 @@
-"""The port to a place that states the cluster's public keys."""
+"""Define the port to a key source, which lists public keys of the cluster."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from oidc_publisher.rotation import SourceReading
 
 @dataclass(frozen=True, slots=True)
 class SourceResult:
-    """What a source said, and what was wrong with it.
+    """A SourceResult holds the reading of one source, and the findings about that source.
 
-    `endpoints` are the present API server endpoints (HOST:PORT) for an apiServer source; None when they could not be
-    learnt; the empty tuple for every other source.
+    `endpoints` are the present API server endpoints (HOST:PORT) of an apiServer source, None when they could not be
+    learnt. Every other source has the empty tuple.
     """
 
     reading: SourceReading
@@ -24,13 +24,13 @@ class SourceResult:
 
 
 class Source(Protocol):
-    """A place that states public keys."""
+    """A source lists public keys."""
 
     @property
     def watches(self) -> tuple[ObjectReference, ...]:
-        """The objects of the cluster whose change is worth a pass at once."""
+        """The objects of the cluster whose change starts a pass at once."""
         ...
 
     async def read(self) -> SourceResult:
-        """Read everything once. Never raises for what the world does: a failure is an incomplete reading with findings."""
+        """Read the whole source once. A failure outside of the operator gives an incomplete reading with findings."""
         ...
