@@ -1,4 +1,4 @@
-"""The API server: credentials from kubernetes.config, every request over aiohttp, foreign errors translated once."""
+"""Send requests to the API servers over aiohttp, with credentials from kubernetes.config, and translate errors."""
 
 from oidc_publisher.cluster.answer import Answer
 from oidc_publisher.cluster.client import ClusterClient

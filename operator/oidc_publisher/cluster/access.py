@@ -1,4 +1,4 @@
-"""What the operator may do, asked of the API server itself."""
+"""Ask the API server which rights the operator has."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _PATH = f"/apis/{_API_VERSION}/selfsubjectaccessreviews"
 
 @dataclass(frozen=True, slots=True)
 class Right:
-    """A verb on a resource of our group."""
+    """A Right is a verb on a resource of this project's API group."""
 
     verb: str
     resource: str = PLURAL
     subresource: str = ""
 
     def __str__(self) -> str:
-        """As RBAC and `kubectl auth can-i` write it."""
+        """Return the right as RBAC and `kubectl auth can-i` write it."""
         below = f"/{self.subresource}" if self.subresource else ""
         return f"{self.verb} on {self.resource}.{GROUP}{below}"
 
@@ -38,9 +38,10 @@ NEEDED = (Right("get"), Right("list"), Right("watch"), Right("patch", subresourc
 
 
 async def missing_rights(client: ClusterAPI, *, timeout_s: float = 3.0) -> tuple[Right, ...]:
-    """The rights of NEEDED that the operator does not have, each asked with a SelfSubjectAccessReview.
+    """Return the rights of NEEDED that the operator does not have, by one SelfSubjectAccessReview each.
 
-    Whoever is known to the API server may ask (ClusterRole system:basic-user). What cannot be asked is not missing.
+    Every authenticated user may create these reviews (ClusterRole system:basic-user). A right whose review fails does
+    not count as missing.
     """
     allowed = await asyncio.gather(*(_is_allowed(client, right, timeout_s) for right in NEEDED))
     return tuple(right for right, yes in zip(NEEDED, allowed, strict=True) if not yes)

@@ -1,4 +1,4 @@
-"""What an API server answered."""
+"""Read the answer of an API server."""
 
 from __future__ import annotations
 
@@ -11,25 +11,26 @@ from oidc_publisher.cluster.failures import unexpected_body
 
 
 def object_in(value: object, name: str) -> dict[str, Any]:
-    """The object that is the member `name` of `value`; an empty one where it is absent, null or no object.
+    """Return the object that is the member `name` of `value`, an empty one where it is absent, null or no object.
 
-    JSON of the API server, of proxies and of what others wrote may hold null wherever a member may be absent.
+    JSON of the API server, of proxies and of other writers may hold null wherever a member may be absent.
     """
     member = value.get(name) if isinstance(value, Mapping) else None
     return member if isinstance(member, dict) else {}
 
 
 def list_in(value: object, name: str) -> list[Any]:
-    """The list that is the member `name` of `value`; an empty one where it is absent, null or no list."""
+    """Return the list that is the member `name` of `value`, an empty one where it is absent, null or no list."""
     member = value.get(name) if isinstance(value, Mapping) else None
     return member if isinstance(member, list) else []
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A success (2xx) of an API server.
+    """An Answer holds a success (2xx) of an API server.
 
-    `asked` is the HOST:PORT that answered, `request` the method and path.
+    `asked` is the HOST:PORT that answered, `request` the method and path. `date_offset` is the answer's Date minus the
+    operator's time on receipt (R13), None without a Date. Header names are in lower case.
     """
 
     status: int
@@ -38,10 +39,10 @@ class Answer:
     request: str
 
     def object(self) -> dict[str, Any]:
-        """The body as a Kubernetes object.
+        """Return the body as a Kubernetes object.
 
         Raises:
-            AnswerError: it is no JSON object, or a `Status` in place of one; then nothing was read.
+            AnswerError: the body is no JSON object, or a `Status` in place of one.
         """
         try:
             parsed = json.loads(self.body)
@@ -54,10 +55,10 @@ class Answer:
         return parsed
 
     def stored_object(self, *needed: str) -> dict[str, Any]:
-        """The body as an object whose metadata has these members, each a text.
+        """Return the body as an object whose metadata has these members, each a text that is not empty.
 
         Raises:
-            AnswerError: it is none.
+            AnswerError: the body is no such object.
         """
         found = self.object()
         metadata = object_in(found, "metadata")
@@ -66,10 +67,10 @@ class Answer:
         return found
 
     def items(self) -> list[dict[str, Any]]:
-        """The items of the body, which is a Kubernetes list.
+        """Return the items of the body, which is a Kubernetes list.
 
-        Raises:
-            AnswerError: it has no items. API servers that are being restarted answer so: not read, never "empty".
+        Raises: AnswerError: the body has no items. API servers that are restarting answer so, which does not mean an
+        empty list.
         """
         items = self.object().get("items")
         if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):

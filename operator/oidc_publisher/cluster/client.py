@@ -1,4 +1,4 @@
-"""Requests to the API server, and to each single one of several."""
+"""Send requests to the API server that the credentials name, and to single API servers of the cluster."""
 
 from __future__ import annotations
 
@@ -32,16 +32,17 @@ from oidc_publisher.cluster.forbiddenaddresses import guarded_socket
 from oidc_publisher.errors import AnswerError, CertificateError
 from oidc_publisher.timing.httpdate import parsed_date
 
-#: The name in every API server's certificate: the one pods know it by.
+#: The name in every API server's certificate, which is the name that pods use.
 API_SERVER_NAME = "kubernetes.default.svc"
-#: Names that every machine has for itself say nothing of who it is: kubelets of k3s have them under the cluster's CA.
+#: The names that every machine has for itself do not identify it: the cluster's CA issues them to kubelets of k3s.
 _NAMES_OF_ALL = frozenset({"localhost", "127.0.0.1", "::1"})
 
 CONNECT_TIMEOUT_S = 2.0
 BODY_LIMIT = 16 * 2**20
-#: kube-apiserver closes an idle connection after 90 s; longer than the usual interval of a minute, so that it is kept.
+#: kube-apiserver closes an idle connection after 90 s. A connection is kept for longer than the usual interval of a
+#: minute.
 _KEEP_IDLE_S = 80.0
-#: Just after an API server's start custom resources answer 429 with Retry-After 1.
+#: Just after an API server's start, requests for custom resources are answered with 429 and Retry-After 1.
 _BUSY_RETRIES = 3
 _BUSY_PAUSE_S = 2.0
 _OFFSETS_KEPT_S = 600.0
@@ -49,13 +50,13 @@ _OFFSETS_KEPT_S = 600.0
 
 @dataclass(frozen=True, slots=True)
 class _Call:
-    """One request, which may be sent more than once."""
+    """A call describes one request, which may be sent more than once."""
 
     method: str
     url: URL
     asked: str
-    endpoint: bool  # a single API server, not the one that the credentials name
-    names: tuple[str | None, ...]  # to look for in the certificate, in turn; None: the host of the URL
+    endpoint: bool  # whether it goes to a single API server, not to the one that the credentials name
+    names: tuple[str | None, ...]  # the names to verify in the certificate, in turn; None: the host of the URL
     body: bytes | None
     content_type: str
     repeatable: bool
@@ -63,18 +64,19 @@ class _Call:
 
     @property
     def request(self) -> str:
-        """Method and path, for messages."""
+        """The method and path, for messages."""
         return f"{self.method} {self.url.path}"
 
 
 class ClusterClient:
-    """One pool of connections to the API servers of one cluster.
+    """A ClusterClient holds the connections to the API servers of one cluster.
 
-    Credentials, client certificates among them, go to the server that they name, and to a single endpoint only when the
-    CA that they name issued its certificate for `kubernetes.default.svc`, for the name of that server, or for one of
-    `api_server_names`, which whoever runs the program allows. An endpoint's own address is no such name: objects state it.
+    Credentials, client certificates included, are sent to the server that they name. They are sent to a single endpoint
+    only when the CA in the credentials issued its certificate for `kubernetes.default.svc`, for the name of that
+    server, or for one of `api_server_names`, which the program's options allow. An endpoint's own address is no such
+    name, because objects name it.
 
-    Every failure is a ClusterError. Make requests from one event loop only, and `close` at the end.
+    Every failure is a ClusterError. Make requests from one event loop only, and call `close` at the end.
     """
 
     def __init__(self, credentials: Credentials, *, api_server_names: Sequence[str] = ()) -> None:
@@ -82,12 +84,12 @@ class ClusterClient:
         self._allowed_names = tuple(api_server_names)
         self._session: aiohttp.ClientSession | None = None
         self._endpoints_session: aiohttp.ClientSession | None = None
-        self._known_as: dict[str, str | None] = {}  # the name that an endpoint's certificate had last
+        self._known_as: dict[str, str | None] = {}  # by endpoint, the name that its certificate had last
         self._offsets: dict[str, tuple[float, timedelta]] = {}
 
     @property
     def host_port(self) -> str:
-        """HOST:PORT of the credentials' own server."""
+        """The HOST:PORT of the credentials' own server."""
         return self.credentials.host_port
 
     @property
@@ -125,13 +127,14 @@ class ClusterClient:
         """Send one request and return its success (2xx).
 
         `path` is percent-encoded already. `endpoint` is the HOST:PORT of one API server; None asks the server of the
-        credentials. `repeatable` says that a request whose connection broke may be sent again although its method does
-        not say so (minting a token, for one). `timeout_s` is for everything together, connecting gets 2 s of it.
+        credentials. `repeatable`: the request may be sent again after its connection broke, although its method is not
+        idempotent (a TokenRequest, for example). `timeout_s` is the limit for the whole request; connecting gets 2 s of
+        it.
 
         Raises:
-            UnreachableError: nobody answered.
-            CertificateError: whoever answered is not the API server, or nobody can tell: nothing was sent.
-            AnswerError: a status that is not success; ConflictError for 409.
+            UnreachableError: no answer came.
+            CertificateError: the certificate does not prove that the server is an API server, so nothing was sent.
+            AnswerError: the status is not a success; ConflictError for 409.
             CredentialsError: there are no valid credentials at the moment.
         """
         call = _Call(
@@ -158,9 +161,9 @@ class ClusterClient:
     async def stream(
         self, path: str, *, params: Mapping[str, str] | None = None, accept: str, timeout_s: float
     ) -> AsyncGenerator[dict[str, Any], None]:
-        """The JSON objects of a watch, one for each line, until the server or `timeout_s` ends it.
+        """Yield the JSON objects of a watch, one for each line, until the server or `timeout_s` ends the watch.
 
-        A refusal for a reason that new credentials may mend is raised all the same: the next call has them.
+        A refusal that renewed credentials may prevent is raised too; the next call has the renewed ones.
 
         Raises:
             UnreachableError, CertificateError, AnswerError, CredentialsError: as `request`, and when the stream breaks.
@@ -199,9 +202,10 @@ class ClusterClient:
             raise request_failure(error, asked) from error
 
     def clock_offsets(self, since_s: float) -> dict[str, timedelta]:
-        """Date minus our time on receipt by HOST:PORT, of answers received since `since_s` on time.monotonic() (R13).
+        """Return Date minus the time on receipt, by HOST:PORT, of answers since `since_s` on time.monotonic() (R13).
 
-        Nothing is cleared: passes of several issuers share one client, and each sees what was received during it.
+        The call clears nothing, because the passes of several issuers share one client, and each needs all answers that
+        came during the pass.
         """
         return {asked: offset for asked, (at_s, offset) in self._offsets.items() if at_s >= since_s}
 
@@ -217,7 +221,7 @@ class ClusterClient:
         return tuple(sorted(dict.fromkeys(stated), key=lambda name: name != self._known_as.get(endpoint)))
 
     async def _patiently(self, call: _Call) -> Answer:
-        """Send, and send again while the API server says that it is too busy and for how long (429)."""
+        """Send a request, and repeat it while the API server answers 429 with Retry-After."""
         for left in reversed(range(_BUSY_RETRIES + 1)):
             status, headers, body = await self._by_name(call)
             pause_s = _retry_after_s(headers) if status == HTTPStatus.TOO_MANY_REQUESTS else None
@@ -230,7 +234,7 @@ class ClusterClient:
         return Answer(status, body, call.asked, call.request)
 
     async def _by_name(self, call: _Call) -> tuple[int, dict[str, str], bytes]:
-        """Send under the first name that the certificate has; which one an endpoint's has is remembered."""
+        """Send a request under the first name that the certificate has, and remember that name of an endpoint."""
         if not call.endpoint:
             return await self._unbroken(call, call.names[0])
         for name in call.names:
@@ -243,7 +247,7 @@ class ClusterClient:
         raise not_an_api_server(call.asked, [name for name in call.names if name])
 
     async def _unbroken(self, call: _Call, name: str | None) -> tuple[int, dict[str, str], bytes]:
-        """Send, once more if a kept connection had been closed meanwhile; aiohttp itself does so for GET."""
+        """Send a request, once more if a kept connection had been closed; aiohttp itself repeats GET."""
         try:
             return await self._send(call, name)
         except ConnectionLostError:
@@ -252,9 +256,9 @@ class ClusterClient:
         return await self._send(call, name)
 
     async def _send(self, call: _Call, name: str | None) -> tuple[int, dict[str, str], bytes]:
-        # As kubectl asks: with application/json alone the key set (application/jwk-set+json) is a 406.
+        # This is kubectl's Accept: with application/json alone the key set (application/jwk-set+json) gives 406.
         headers = {"Accept": "application/json, */*", **await self.credentials.headers()}
-        if call.endpoint and not self.credentials.vouches:  # here, for they may have been loaded anew in between
+        if call.endpoint and not self.credentials.vouches:  # checked here, because they may have been reloaded since
             raise no_authority(call.asked)
         if call.body is not None:
             headers["Content-Type"] = call.content_type
@@ -292,7 +296,7 @@ class ClusterClient:
 
 
 def _session(socket_factory: SocketFactoryType | None) -> aiohttp.ClientSession:
-    # No limit: each watch holds a connection, and 100 of them, the default, would leave none for requests.
+    # There is no limit, because each watch holds a connection: 100 watches would use up the default limit of 100.
     connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEP_IDLE_S, socket_factory=socket_factory)
     return aiohttp.ClientSession(
         connector=connector,
@@ -303,7 +307,7 @@ def _session(socket_factory: SocketFactoryType | None) -> aiohttp.ClientSession:
 
 
 async def _lines(response: aiohttp.ClientResponse) -> AsyncIterator[dict[str, Any]]:
-    """The objects of a stream of JSON lines; what is no object is passed over, as watches may grow new kinds of lines."""
+    """Yield the objects of a stream of JSON lines. Other lines are skipped, because watches may get new kinds of them."""
     rest = b""
     async for chunk in response.content.iter_any():
         *lines, rest = (rest + chunk).split(b"\n")
@@ -333,6 +337,6 @@ async def _body(response: aiohttp.ClientResponse, call: _Call) -> bytes:
 
 
 def _retry_after_s(headers: Mapping[str, str]) -> float | None:
-    """How long a 429 asks to wait, at most 2 s; None when it does not say."""
+    """Return how long a 429 asks to wait, at most 2 s, None when the answer does not state it."""
     stated = headers.get("retry-after", "")
     return min(float(stated), _BUSY_PAUSE_S) if stated.isascii() and stated.isdigit() else None

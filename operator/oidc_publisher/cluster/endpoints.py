@@ -1,4 +1,4 @@
-"""Which API servers the cluster has."""
+"""Find the API servers of the cluster."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _OF_SERVICE = {"labelSelector": "kubernetes.io/service-name=kubernetes"}
 
 
 async def api_server_endpoints(client: ClusterAPI, *, timeout_s: float = 5.0) -> tuple[str, ...]:
-    """Every ready endpoint of the Service default/kubernetes as HOST:PORT, sorted; IPv6 in brackets.
+    """Return every ready endpoint of the Service default/kubernetes as HOST:PORT, sorted, with IPv6 in brackets.
 
-    Endpoints of both families are all kept: an API server registers the one address that it advertises, so two
-    families mean different servers (a cluster half way through a change of family), never the same one twice. An empty
-    tuple is what the cluster said, not a failure; no cluster that works says so.
+    The endpoints of both IP families are kept. An API server registers the one address that it advertises, so two
+    families mean different servers (a cluster during a change of family), never the same server twice. An empty tuple
+    is the cluster's answer and not a failure, although no working cluster gives it.
 
     Raises:
-        ClusterError: they could not be read.
+        ClusterError: the endpoints could not be read.
     """
     try:
         answer = await client.request("GET", _PATH, params=_OF_SERVICE, timeout_s=timeout_s)
@@ -43,7 +43,7 @@ async def api_server_endpoints(client: ClusterAPI, *, timeout_s: float = 5.0) ->
 
 def _places(item: dict[str, Any]) -> Iterator[str]:
     for endpoint in list_in(item, "endpoints"):
-        # A condition that is not there means ready, says EndpointConditions of discovery/v1.
+        # An absent condition means ready (EndpointConditions of discovery/v1).
         if object_in(endpoint, "conditions").get("ready") is False:
             continue
         for address in list_in(endpoint, "addresses"):
@@ -52,7 +52,7 @@ def _places(item: dict[str, Any]) -> Iterator[str]:
 
 
 def _ports(item: dict[str, Any]) -> list[int]:
-    """The ports named https; kube-apiserver names its own so. All of them where another writer names none."""
+    """Return the ports named https, which is kube-apiserver's name, or all ports where another writer names none so."""
     found = [port for port in list_in(item, "ports") if isinstance(port, dict)]
     ports = [port for port in found if port.get("port") and (port.get("protocol") or "TCP") == "TCP"]
     named = [port for port in ports if port.get("name") == "https"]

@@ -1,4 +1,4 @@
-"""Events about an OIDCIssuer, as `kubectl describe` and `kubectl events` show them."""
+"""Record events about an OIDCIssuer, which `kubectl describe` and `kubectl events` show."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from oidc_publisher.cluster.port import ClusterAPI
 from oidc_publisher.errors import AnswerError
 
 _CONTROLLER = "oidc-publisher.io/operator"
-#: Events of cluster-scoped objects are kept in this namespace: where kubectl looks for them.
+#: The namespace of events about cluster-scoped objects, where kubectl looks for them.
 _NAMESPACE = "default"
-#: Limit of the API (k8s.io/api/events/v1), in bytes: a longer note is refused with its event.
+#: The limit of the API for a note (k8s.io/api/events/v1), in bytes. An event with a longer note is refused.
 _NOTE_LENGTH_BYTES = 1024
 
 
@@ -30,10 +30,10 @@ async def post_event(
     action: str,
     at: datetime,
 ) -> None:
-    """Record one event about `issuer` (its metadata); `action` says in one word what the operator was doing.
+    """Record one event about `issuer` (its metadata); `action` names in one word what the operator was doing.
 
     Raises:
-        ClusterError: it could not be recorded. Events are for people: nothing may depend on them.
+        ClusterError: the event could not be recorded. Events are for people, so nothing may depend on them.
     """
     body = {
         "apiVersion": "events.k8s.io/v1",
@@ -60,5 +60,5 @@ async def post_event(
 
 
 def cut_note(note: str) -> str:
-    """A note as long as the API takes it, cut between two characters."""
+    """Cut a note to the API's limit, between two characters."""
     return note.encode()[:_NOTE_LENGTH_BYTES].decode(errors="ignore")

@@ -1,7 +1,7 @@
-"""What can go wrong with a request, in the catalogue's words.
+"""Translate the failures of requests to API servers into ClusterError with reasons of the catalogue.
 
-Everything that aiohttp raises and every status that is not success is translated here, once. The sentences are stable:
-they hold no times, ports of ours or request ids, for each new text in a condition would be a PATCH.
+Every exception of aiohttp and every status that is not a success is translated in this module. The sentences are
+stable: they hold no times, local ports or request IDs, because each new text in a condition would cost a PATCH.
 
 ::
 
@@ -13,7 +13,7 @@ they hold no times, ports of ours or request ids, for each new text in a conditi
     │   └── NameMismatchError      a certificate of the right CA, for another name
     └── AnswerError
         ├── ObjectMissingError     404 of an object; the resource itself is served
-        └── ConflictError          409: somebody changed the object in between
+        └── ConflictError          409: another writer changed the object in between
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ from oidc_publisher.findings import Reason
 _NAME_MISMATCH = frozenset({62, 64})
 #: X509_V_ERR_CERT_NOT_YET_VALID and X509_V_ERR_CERT_HAS_EXPIRED.
 _NOT_NOW = frozenset({9, 10})
-#: In these cases the CA is the right one, and to compare it would be in vain.
+#: The advice for cases in which the CA is the right one, so that comparing it would not help.
 _HINT_NAME = (
     "The CA is the right one; the name is missing. Add it to the API server's certificate (kubeadm: certSANs), name one that"
     " the certificate has (tls-server-name in the kubeconfig), or look who listens there."
 )
 _HINT_VALIDITY = "Renew the API server's certificate (kubeadm certs renew), or mend the clock that is wrong."
 _MESSAGE_LENGTH = 300
-#: etcd's own refusal, which kube-apiserver hands on as a 500, and which no second try mends.
+#: The text of etcd's refusal, which kube-apiserver passes on as a 500. A second try does not help.
 _TOO_LARGE = "request is too large"
 _SMALLER = (
     "Make the object smaller: retire keys that no longer sign, drop annotations, or raise etcd's --max-request-bytes."
@@ -51,10 +51,10 @@ _SMALLER = (
 
 
 class CredentialsError(ClusterError):
-    """The operator has no credentials that it could present to the API server."""
+    """The operator has no usable credentials for the API server."""
 
     def __init__(self, message: str, *, hint: str) -> None:
-        # The catalogue's word for "could not be asked": a condition becomes Unknown, not False.
+        # This reason means that the API server could not be asked, so a condition becomes Unknown, not False.
         super().__init__(Reason.APIServerUnreachable, message, hint=hint)
 
 
@@ -67,16 +67,16 @@ class NameMismatchError(CertificateError):
 
 
 class ObjectMissingError(AnswerError):
-    """There is no object of that name (404), says an API server that knows the resource."""
+    """An API server that serves the resource answers that there is no object of that name (404)."""
 
 
 class ConflictError(AnswerError):
-    """Somebody changed the object after it was read (409): read it again, then decide again."""
+    """Another writer changed the object after it was read (409): read the object again, then decide again."""
 
 
 def request_failure(error: Exception, asked: str) -> ClusterError:
-    """Translate what aiohttp raised for a request to `asked` (HOST:PORT)."""
-    # A certificate error is a connector error too: first of all.
+    """Translate an exception of aiohttp for a request to `asked` (HOST:PORT)."""
+    # A certificate error is a connector error too, so it is tested first.
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         return _certificate_failure(error.certificate_error, asked)
     if isinstance(error, ssl.SSLCertVerificationError):
@@ -95,7 +95,7 @@ def request_failure(error: Exception, asked: str) -> ClusterError:
 
 
 def no_authority(endpoint: str) -> CertificateError:
-    """The refusal to show credentials to a single API server of which no CA says that it is one."""
+    """Return the error of an endpoint to which no credentials are sent, because no CA identifies API servers."""
     return CertificateError(
         Reason.APIServerCertificateInvalid,
         f"{endpoint} was not asked: the operator's credentials name no CA that could say whether it is an API server",
@@ -105,7 +105,7 @@ def no_authority(endpoint: str) -> CertificateError:
 
 
 def not_an_api_server(endpoint: str, names: Sequence[str]) -> NameMismatchError:
-    """The refusal to show credentials to a machine that the cluster's CA knows, but not as an API server."""
+    """Return the error of an endpoint that gets no credentials: its certificate has no name of an API server."""
     return NameMismatchError(
         Reason.APIServerCertificateInvalid,
         f"{endpoint} has a certificate of the cluster's CA, but for none of the names of an API server "
@@ -118,7 +118,7 @@ def not_an_api_server(endpoint: str, names: Sequence[str]) -> NameMismatchError:
 
 
 def answer_failure(status: int, body: bytes, *, request: str, asked: str) -> AnswerError:
-    """Translate a status that is not success; `request` is the method and the path."""
+    """Translate a status that is not a success; `request` is the method and the path."""
     kind = _kind_of(status, body)
     too_large = status >= HTTPStatus.INTERNAL_SERVER_ERROR and _TOO_LARGE in status_message(body)
     reason, hint = (Reason.InternalError, _SMALLER) if too_large else _reason_of(status)
@@ -135,7 +135,7 @@ def answer_failure(status: int, body: bytes, *, request: str, asked: str) -> Ans
 
 
 def unexpected_body(status: int, what: str, *, request: str, asked: str) -> AnswerError:
-    """A success whose body is not what was asked for: nothing was read, which is never "empty"."""
+    """Return the error of a success with an unexpected body, which does not mean that the result is empty."""
     return AnswerError(
         Reason.APIServerUnreachable,
         f"{asked} answered {request} with {what}",
@@ -147,14 +147,14 @@ def unexpected_body(status: int, what: str, *, request: str, asked: str) -> Answ
 
 
 def with_reason(error: AnswerError, reason: Reason, message: str, *, hint: str = "") -> AnswerError:
-    """The same answer under a reason that says more than its status does."""
+    """Return the same error with a more specific reason than its status gives."""
     return AnswerError(
         reason, message, status=error.status, hint=hint, retryable=error.retryable, subject=error.subject
     )
 
 
 def status_of(body: bytes) -> dict[str, Any]:
-    """The `Status` object in a body, or an empty one: proxies answer in HTML, kube-apiserver at times in plain text."""
+    """Return the `Status` object in a body, or an empty one: proxies send HTML, kube-apiserver sometimes plain text."""
     try:
         parsed = json.loads(body)
     except ValueError:
@@ -163,7 +163,7 @@ def status_of(body: bytes) -> dict[str, Any]:
 
 
 def status_message(body: bytes) -> str:
-    """What the API server says of its refusal, on one line."""
+    """Return the API server's message about its refusal, on one line."""
     said = status_of(body).get("message")
     return re.sub(r"\s+", " ", said).strip()[:_MESSAGE_LENGTH] if isinstance(said, str) else ""
 
@@ -171,7 +171,8 @@ def status_message(body: bytes) -> str:
 def _kind_of(status: int, body: bytes) -> type[AnswerError]:
     if status == HTTPStatus.CONFLICT:
         return ConflictError
-    # A bare 404 comes from a resource that is not served, or from a proxy; it says nothing of the object.
+    # A 404 without a Status comes from a proxy, or for a resource that is not served; it shows nothing about the
+    # object.
     named = status_of(body).get("reason") == "NotFound"
     return ObjectMissingError if status == HTTPStatus.NOT_FOUND and named else AnswerError
 
@@ -196,7 +197,7 @@ def _certificate_failure(error: Exception, asked: str) -> CertificateError:
     why = error.verify_message if isinstance(error, ssl.SSLCertVerificationError) else "not verified"
     kind = NameMismatchError if code in _NAME_MISMATCH else CertificateError
     if code in _NAME_MISMATCH:
-        # OpenSSL's message repeats the name asked for.
+        # OpenSSL's message is not repeated, because it holds the requested name.
         sentence, hint = f"{asked} has a certificate of the right CA, but for another name", _HINT_NAME
     else:
         sentence = f"{asked} has a certificate that the cluster's CA did not issue for it ({why})"
@@ -216,7 +217,7 @@ def _tls_alert(error: aiohttp.ClientConnectorSSLError) -> str:
 
 
 _LOST = (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError, aiohttp.ClientPayloadError)
-#: What to say of the others; the first that fits, for most of them derive from each other.
+#: The sentences for the other exceptions. The first match counts, because most of the classes derive from each other.
 _WHY: tuple[tuple[type[Exception], Callable[[Any], str]], ...] = (
     (aiohttp.ClientConnectorSSLError, lambda e: f"does not speak TLS as an API server does ({_tls_alert(e)})"),
     (TimeoutError, lambda _: "does not answer in time"),

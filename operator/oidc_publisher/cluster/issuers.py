@@ -1,4 +1,4 @@
-"""OIDCIssuer objects as the API server stores them, and the cluster's own identity."""
+"""Read and patch OIDCIssuer objects, and read the identity of the cluster."""
 
 from __future__ import annotations
 
@@ -16,17 +16,18 @@ from oidc_publisher.errors import AnswerError
 from oidc_publisher.findings import Reason
 
 _COLLECTION = f"/apis/{GROUP}/{VERSION}/{PLURAL}"
-#: A full ledger makes an object of 412 kB; 32 of them stay below the client's limit of 16 MiB.
+#: The objects of one page. A full ledger makes an object of 412 kB, so 32 objects stay below the client's limit of 16
+#: MiB.
 _PAGE = "32"
 
 Object = dict[str, Any]
 
 
 async def get_issuer(client: ClusterAPI, name: str) -> Object | None:
-    """The object, or None when there is none of that name.
+    """Return the object, None when there is none of that name.
 
     Raises:
-        ClusterError: it could not be read. A 404 that speaks of no object is one of them: the resource is not served.
+        ClusterError: the object could not be read. This includes a 404 about the resource, which is not served.
     """
     try:
         answer = await client.request("GET", _path(name))
@@ -36,10 +37,10 @@ async def get_issuer(client: ClusterAPI, name: str) -> Object | None:
 
 
 async def listed_issuer(client: ClusterAPI, name: str) -> Object | None:
-    """The object as a listing shows it, which takes another right than reading it by name; None when there is none.
+    """Return the object from a listing, which needs another right than `get`; None when there is no such object.
 
     Raises:
-        ClusterError: it could not be listed.
+        ClusterError: the object could not be listed.
     """
     answer = await client.request("GET", _COLLECTION, params={"fieldSelector": f"metadata.name={name}"})
     return next((item for item in answer.items() if object_in(item, "metadata").get("name") == name), None)
@@ -50,7 +51,7 @@ async def patch_status(client: ClusterAPI, name: str, status_patch: Mapping[str,
 
     Raises:
         ConflictError: the object was changed since (409); read it again and decide again.
-        ClusterError: it could not be written.
+        ClusterError: the status could not be written.
     """
     body = {"metadata": {"resourceVersion": resource_version}, "status": status_patch}
     answer = await client.request(
@@ -60,13 +61,14 @@ async def patch_status(client: ClusterAPI, name: str, status_patch: Mapping[str,
 
 
 async def patch_finalizers(client: ClusterAPI, name: str, finalizers: Sequence[str], resource_version: str) -> Object:
-    """Make these the finalizers of the object as it was at `resource_version`, and return the new object.
+    """Set the finalizers of the object as it was at `resource_version`, and return the new object.
 
-    The list is replaced as a whole: whoever changed it since is not overwritten, for the version is another then.
+    The list is replaced as a whole. A later change by another writer is not overwritten, because the version differs
+    then.
 
     Raises:
         ConflictError: the object was changed since (409); read it again and decide again.
-        ClusterError: it could not be written.
+        ClusterError: the finalizers could not be written.
     """
     body = {"metadata": {"resourceVersion": resource_version, "finalizers": list(finalizers)}}
     try:
@@ -84,10 +86,10 @@ async def patch_finalizers(client: ClusterAPI, name: str, finalizers: Sequence[s
 
 
 async def kube_system_uid(client: ClusterAPI) -> str:
-    """The UID of namespace kube-system, which stands for the cluster in owner marks.
+    """Return the UID of namespace kube-system, which identifies the cluster in owner marks.
 
     Raises:
-        ClusterError: it could not be read.
+        ClusterError: the namespace could not be read.
     """
     try:
         answer = await client.request("GET", "/api/v1/namespaces/kube-system")

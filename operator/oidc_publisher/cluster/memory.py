@@ -1,4 +1,4 @@
-"""A cluster in memory: its API servers answer the requests of a pass, for simulations and tests."""
+"""Implement a cluster in memory, whose API servers answer the requests of a pass, for simulations and tests."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ Review = Callable[[str, str, tuple[str, ...]], Mapping[str, Any] | None]
 
 @dataclass(slots=True)
 class MemoryCluster:
-    """The objects of one cluster, and its API servers as two functions.
+    """A MemoryCluster holds the objects of one cluster; two functions stand for its API servers.
 
-    A patch under an old resourceVersion is a conflict, as the real server has it. `before` is called with the method
-    and the path of each request and may raise what it likes: a fault, or the end of the process.
+    A patch under an old resourceVersion is a conflict, as on the real server. `before` is called with the method and
+    the path of each request, and may raise any exception: a fault, or the end of the process.
     """
 
     uid: str = "00000000-0000-4000-8000-000000000000"
@@ -49,16 +49,16 @@ class MemoryCluster:
 
     @property
     def vouches(self) -> bool:
-        """Every endpoint here is an API server."""
+        """True, because every endpoint of this cluster is an API server."""
         return True
 
     @property
     def host_port(self) -> str:
-        """The name of the server that nobody named."""
+        """The HOST:PORT of the server for requests that name no endpoint."""
         return "memory:6443"
 
     def apply(self, name: str, spec: Mapping[str, Any], *, uid: str = "") -> Object:
-        """Make or change an OIDCIssuer, as `kubectl apply` does; another spec is another generation."""
+        """Create or change an OIDCIssuer, as `kubectl apply` does; another spec gives another generation."""
         present = self.issuers.get(name)
         metadata = {"name": name, "uid": uid or f"uid-of-{name}", "generation": 1}
         changed = present is not None and present["spec"] != spec
@@ -68,7 +68,7 @@ class MemoryCluster:
         return self._keep(name, {"metadata": metadata, "spec": dict(spec), "status": status})
 
     def set_status(self, name: str, status: Mapping[str, Any]) -> Object:
-        """Somebody who is not the operator writes the status."""
+        """Write the status as another writer than the operator does."""
         return self._keep(name, {**self.issuers[name], "status": dict(status)})
 
     async def request(
@@ -80,10 +80,10 @@ class MemoryCluster:
         body: Mapping[str, Any] | None = None,
         content_type: str = "application/json",  # noqa: ARG002 - every body is JSON, every patch a merge patch
         params: Mapping[str, str] | None = None,  # noqa: ARG002 - nothing here is listed
-        timeout_s: float = 10.0,  # noqa: ARG002 - memory is in time
-        repeatable: bool = False,  # noqa: ARG002 - nothing is lost
+        timeout_s: float = 10.0,  # noqa: ARG002 - memory answers at once
+        repeatable: bool = False,  # noqa: ARG002 - no answer is lost
     ) -> Answer:
-        """Answer one request; ClusterError as the real client raises it."""
+        """Answer one request; raises ClusterError as the real client does."""
         self.before(method, path)
         asked = endpoint or self.host_port
         status, found = self._answer(method, path, asked, dict(body or {}))
@@ -101,13 +101,13 @@ class MemoryCluster:
         accept: str,
         timeout_s: float,
     ) -> AsyncGenerator[dict[str, Any], None]:
-        """End at once: nothing here is watched."""
+        """End at once, because this cluster has no watches."""
         del path, params, accept, timeout_s
         return
         yield {}
 
     def clock_offsets(self, since_s: float) -> Mapping[str, timedelta]:
-        """Return what `offsets` says now."""
+        """Return the result of `offsets`."""
         del since_s
         return self.offsets()
 
@@ -155,7 +155,7 @@ class MemoryCluster:
 
 
 def merged(value: Any, patch: Any) -> Any:
-    """Apply a JSON merge patch (RFC 7386) to a value, which stays as it is."""
+    """Apply a JSON merge patch (RFC 7386) to a copy of a value."""
     if not isinstance(patch, Mapping):
         return patch
     result = dict(value) if isinstance(value, Mapping) else {}

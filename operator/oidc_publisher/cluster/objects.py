@@ -1,4 +1,4 @@
-"""Single ConfigMaps and Secrets: read, and watched one by one, so that RBAC with resourceNames is enough."""
+"""Read and watch single ConfigMaps and Secrets, so that RBAC with resourceNames suffices."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from oidc_publisher.cluster.port import ClusterAPI
 from oidc_publisher.errors import AnswerError
 from oidc_publisher.findings import Reason
 
-#: The API server ends a watch after this time; the next one begins where it ended.
+#: The API server ends a watch after this time; the next watch continues where it ended.
 _WATCH_S = 300
 _METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 #: Values of the Helm chart that list what may be read.
@@ -24,7 +24,7 @@ _CHANGES = ("ADDED", "MODIFIED", "DELETED")
 
 @dataclass(frozen=True, slots=True)
 class ObjectReference:
-    """One ConfigMap or Secret."""
+    """An ObjectReference names one ConfigMap or Secret."""
 
     kind: Literal["ConfigMap", "Secret"]
     namespace: str
@@ -35,16 +35,16 @@ class ObjectReference:
 
     @property
     def collection(self) -> str:
-        """Path of the collection that the object is in."""
+        """The path of the collection that holds the object."""
         return f"/api/v1/namespaces/{self.namespace}/{self.kind.lower()}s"
 
 
 async def get_object(client: ClusterAPI, reference: ObjectReference, *, timeout_s: float = 5.0) -> dict[str, Any]:
-    """The object.
+    """Return the object.
 
     Raises:
         AnswerError: SourceNotFound, SourceForbidden.
-        ClusterError: it could not be read.
+        ClusterError: the object could not be read.
     """
     try:
         answer = await client.request("GET", f"{reference.collection}/{reference.name}", timeout_s=timeout_s)
@@ -63,10 +63,10 @@ async def get_object(client: ClusterAPI, reference: ObjectReference, *, timeout_
 
 
 async def watch_object(client: ClusterAPI, reference: ObjectReference) -> AsyncGenerator[str, None]:
-    """The resourceVersion of each change of the object, from now on; ends when the API server ends the watch.
+    """Yield the resourceVersion of each change of the object until the API server ends the watch.
 
-    What changed between two watches is not missed, a deletion excepted: each begins with what is there, which is
-    yielded first. Only metadata is sent: a Secret's content is read where it is used, and nowhere else.
+    Except for a deletion, no change between two watches is missed, because each watch yields the present object first.
+    Only metadata is requested: a Secret's content is read by its source alone.
 
     Raises:
         AnswerError: SourceForbidden.
@@ -77,7 +77,7 @@ async def watch_object(client: ClusterAPI, reference: ObjectReference) -> AsyncG
     async with aclosing(stream) as events:
         try:
             async for event in events:
-                if event.get("type") == "ERROR":  # 410 and its like: the next watch begins anew
+                if event.get("type") == "ERROR":  # 410 and similar: the next watch starts from the present object
                     return
                 version = _version(event)
                 if version is not None:
@@ -89,7 +89,7 @@ async def watch_object(client: ClusterAPI, reference: ObjectReference) -> AsyncG
 
 
 def _version(event: Mapping[str, Any]) -> str | None:
-    """The resourceVersion of a change; None for what is no change, and for lines of a kind to come."""
+    """Return the resourceVersion of a change, None for a line that is no change or of an unknown kind."""
     try:
         version = event["object"]["metadata"]["resourceVersion"]
     except (KeyError, TypeError):
@@ -98,7 +98,7 @@ def _version(event: Mapping[str, Any]) -> str | None:
 
 
 def _forbidden(error: AnswerError, reference: ObjectReference, verb: str) -> AnswerError:
-    """The refusal with the right that is missing."""
+    """Return the error of a refusal with the right that is missing."""
     return with_reason(
         error,
         Reason.SourceForbidden,

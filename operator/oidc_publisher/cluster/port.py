@@ -1,4 +1,4 @@
-"""The port to a cluster: requests to its API servers, and streams of changes."""
+"""Define the port to a cluster: requests to its API servers, and streams of changes."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from oidc_publisher.cluster.answer import Answer
 
 
 class ClusterAPI(Protocol):
-    """The API servers of one cluster; every failure is a ClusterError."""
+    """A ClusterAPI sends requests to the API servers of one cluster. Every failure is a ClusterError."""
 
     @property
     def host_port(self) -> str:
-        """HOST:PORT of the API server that is asked when no endpoint is named."""
+        """The HOST:PORT of the API server for requests that name no endpoint."""
         ...
 
     @property
     def vouches(self) -> bool:
-        """Whether an explicit CA says which single endpoints are API servers; without one none is asked."""
+        """Whether an explicit CA identifies API servers. Without it no request goes to a single endpoint."""
         ...
 
     async def request(
@@ -44,5 +44,5 @@ class ClusterAPI(Protocol):
         ...
 
     def clock_offsets(self, since_s: float) -> Mapping[str, timedelta]:
-        """Return the offset of each API server's clock from ours, by HOST:PORT, of answers since `since_s` (R13)."""
+        """Return each API server's clock minus the operator's, by HOST:PORT, of answers since `since_s` (R13)."""
         ...

@@ -1,4 +1,4 @@
-"""Tokens of the probe's ServiceAccount: minted by one API server, reviewed by one."""
+"""Mint and review tokens of the probe's ServiceAccount, each at one API server."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _API_VERSION = "authentication.k8s.io/v1"
 
 @dataclass(frozen=True, slots=True)
 class TokenReview:
-    """Whether an API server accepts a token, and why not in its own words."""
+    """A TokenReview holds whether an API server accepts a token, and the API server's error text if not."""
 
     authenticated: bool
     error: str = ""
@@ -36,7 +36,8 @@ async def mint_token(
 ) -> str:
     """Let one API server (None: that of the credentials) mint a token of ServiceAccount `namespace`/`name`.
 
-    600 s is the shortest life that the API allows. The server may grant another one: `exp` in the token says.
+    600 s is the shortest lifetime that the API allows. The server may grant another one, which `exp` in the token
+    shows.
 
     Raises:
         AnswerError: TokenRequestForbidden, or TokenRequestFailed.
@@ -67,7 +68,7 @@ async def review_token(
     """Ask one API server (None: that of the credentials) whether it accepts a token for any of the audiences.
 
     Raises:
-        AnswerError: TokenRequestForbidden when the operator may not create tokenreviews, else as the client says.
+        AnswerError: TokenRequestForbidden when the operator may not create tokenreviews, else the client's error.
         UnreachableError, CertificateError: the API server could not be asked.
     """
     body = {

@@ -34,7 +34,7 @@ class ObjectSource:
         return (self._reference,)
 
     async def read(self) -> SourceResult:
-        """Read the object, twice if the first read fails; a failure gives an incomplete reading that names the object."""
+        """Read the object, twice if the first read fails; a failure gives an incomplete reading that names it."""
         try:
             found = await confirmed(lambda left_s: get_object(self._client, self._reference, timeout_s=left_s))
         except ClusterError as error:

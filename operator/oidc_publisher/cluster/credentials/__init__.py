@@ -1,1 +1,1 @@
-"""Credentials for the API server, loaded by kubernetes.config and renewed."""
+"""Load credentials for the API server with kubernetes.config, and renew them."""

@@ -1,4 +1,4 @@
-"""The Authorization header of requests to the API server, fresh for each of them."""
+"""Provide the current Authorization header for each request to the API server."""
 
 from __future__ import annotations
 
@@ -15,20 +15,21 @@ from oidc_publisher.threads import Threads
 
 #: kubernetes.config runs a plugin again when its token expires within this time (EXPIRY_SKEW_PREVENTION_DELAY).
 _EARLY = timedelta(minutes=5)
-#: A plugin that fails, or whose tokens live shorter than `_EARLY`, is not run more often than this.
+#: The shortest time between two runs of a plugin that fails, or whose tokens live shorter than `_EARLY`.
 _PLUGIN_PAUSE_S = 10.0
-#: How long a request waits for a plugin, below its own deadline of 10 s; the run goes on, and the next request waits for it.
+#: How long a request waits for a plugin, which is below the request's deadline of 10 s. The run continues, and the next
+#: request waits for the same run.
 _PLUGIN_WAIT_S = 8.0
-#: How long a plugin may run. Its thread goes on even then; there are two for each plugin.
+#: How long a plugin may run. Its thread continues after that; each plugin has at most two threads.
 _PLUGIN_TIMEOUT_S = 60.0
-#: Threads of credential plugins, by name.
+#: The threads of credential plugins, by the name of the plugin.
 PLUGIN_THREADS = Threads("plugin", 2)
 
 FileState = tuple[int, int, int]
 
 
 def file_state(path: str | Path) -> FileState:
-    """What changes when a file is written or replaced.
+    """Return the modification time (ns), size (bytes) and inode, which change when a file is written or replaced.
 
     Raises:
         OSError: there is no such file.
@@ -38,30 +39,30 @@ def file_state(path: str | Path) -> FileState:
 
 
 class Authorization(Protocol):
-    """Who asks."""
+    """An Authorization authenticates requests to the API server."""
 
     async def header(self) -> str | None:
-        """The value of the Authorization header now; None to send none (a client certificate says who asks).
+        """Return the current value of the Authorization header, None to send none (with a client certificate).
 
         Raises:
-            CredentialsError: there is none at the moment.
+            CredentialsError: there is no valid token at the moment.
         """
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Fixed:
-    """A header that never changes: a static token, basic authentication, or none."""
+    """A Fixed authorization never changes its header: a static token, basic authentication, or none."""
 
     value: str | None = None
 
     async def header(self) -> str | None:
-        """The value it was made with."""
+        """Return the fixed value."""
         return self.value
 
 
 class TokenFile:
-    """A bearer token in a file that somebody renews (kubelet, an agent); read again whenever the file changed."""
+    """A TokenFile reads a bearer token from a file, again whenever its writer (kubelet, an agent) has changed it."""
 
     def __init__(self, path: str | Path) -> None:
         self._path = Path(path)
@@ -69,7 +70,7 @@ class TokenFile:
         self._header = ""
 
     async def header(self) -> str | None:
-        """The token that is in the file now: one stat(2) of a local file, and a read when it changed."""
+        """Return the header with the file's present token; costs one stat(2), and a read when the file has changed."""
         try:
             state = file_state(self._path)
             if state != self._state:
@@ -90,10 +91,10 @@ class TokenFile:
 
 
 class PluginToken:
-    """A token that a credential plugin gave, and gives again before it expires.
+    """A PluginToken gets its token from a credential plugin, again before the token expires.
 
-    `refresh` runs the plugin and returns the new header; it blocks, so it runs in a thread, once for all requests that
-    wait for it. A plugin that fails is forgiven until its last token has expired.
+    `refresh` runs the plugin and returns the new header. It blocks, so it runs in a thread, once for all requests that
+    wait for it. A failure of the plugin is no error until the last token has expired.
     """
 
     def __init__(self, header: str, *, plugin: str, expiry: Callable[[], datetime], refresh: Callable[[], str]) -> None:
@@ -106,7 +107,7 @@ class PluginToken:
         self._failure: CredentialsError | None = None
 
     async def header(self) -> str | None:
-        """The last token, or a new one when that expires soon."""
+        """Return the header with the last token, or with a new one when the last one expires soon."""
         left = self._expiry() - datetime.now(UTC)
         if left <= _EARLY and time.monotonic() >= self._not_before_s:
             await self._renew()
@@ -116,7 +117,7 @@ class PluginToken:
         return self._header
 
     async def _renew(self) -> None:
-        """Run the plugin, or wait for the run that another request has begun."""
+        """Run the plugin, or wait for the run that another request has started."""
         if self._running is None or self._running.done():
             self._running = asyncio.create_task(
                 PLUGIN_THREADS.run(self._refresh, key=self._plugin, timeout_s=_PLUGIN_TIMEOUT_S)
@@ -125,7 +126,7 @@ class PluginToken:
         try:
             await asyncio.wait_for(asyncio.shield(self._running), _PLUGIN_WAIT_S)
         except CredentialsError:
-            pass  # kept by _settle
+            pass  # _settle keeps it
         except TimeoutError:
             self._failure = CredentialsError(
                 f"The credential plugin {self._plugin} does not end", hint="Run it by hand, as the operator's user."

@@ -1,4 +1,4 @@
-"""How an API server is recognised: the TLS context of the operator's credentials."""
+"""Build the TLS context of the operator's credentials, which verifies API servers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import ssl
 def client_context(
     authority: str | None, certificate: str | None = None, key: str | None = None, *, verify: bool = True
 ) -> ssl.SSLContext:
-    """A context that trusts the CA in the file `authority` (None: the system's) and presents a client certificate.
+    """Return a context that trusts the CA in the file `authority` (None: the system's) and has a client certificate.
 
     Raises:
         OSError: a file is missing or is no PEM (ssl.SSLError is an OSError).
@@ -17,8 +17,8 @@ def client_context(
     if certificate:
         context.load_cert_chain(certificate, key)
     if authority:
-        # The cluster's CA is trusted because the credentials name it. As kubectl does, take one without key usages
-        # (Python 3.13 began to refuse those) and one that is itself issued by another.
+        # The cluster's CA is trusted because the credentials name it. As in kubectl, a CA without key usages is
+        # accepted (Python 3.13 refuses these by default), and so is an intermediate CA.
         context.verify_flags &= ~ssl.VERIFY_X509_STRICT
         context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     if not verify:

@@ -1,4 +1,4 @@
-"""The operator's credentials for the API server, renewed for as long as it runs."""
+"""Hold the operator's credentials for the API server, and renew them."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from oidc_publisher.cluster.credentials.kubeconfig import load_login
 from oidc_publisher.cluster.credentials.login import Login
 from oidc_publisher.cluster.failures import CredentialsError
 
-#: Credentials that are refused are loaded again, but not more often than this.
+#: The shortest time between two reloads of refused credentials.
 RELOAD_PAUSE_S = 30.0
-#: All requests that were refused wait for it.
+#: The time limit of a reload. All refused requests wait for the same reload.
 RELOAD_TIMEOUT_S = 8.0
 
 
@@ -25,16 +25,17 @@ def load_credentials(kubeconfig: str | None = None, context: str | None = None) 
     Blocks: it reads files and may run a credential plugin.
 
     Raises:
-        CredentialsError: there are none, or they cannot be used (a plugin that is not installed, for one).
+        CredentialsError: there are no credentials, or they cannot be used (for example, a plugin is not installed).
     """
     return Credentials(load_login(kubeconfig, context), reload=lambda: load_login(kubeconfig, context))
 
 
 class Credentials:
-    """Whom to ask, how to know that it is the API server, and who asks.
+    """Credentials hold the API server's URL, how to verify the server, and how to authenticate to it.
 
-    A token that expires is renewed by itself. What nobody can foresee (a plugin's token without a date, a client
-    certificate that ended, a CA that was replaced) is loaded again when the API server refuses it: `renew`.
+    A token is renewed before it expires. Credentials whose end is not known in advance (a plugin's token without a
+    date, a client certificate that expired, a CA that was replaced) are loaded again when the API server refuses them:
+    `renew`.
     """
 
     def __init__(self, login: Login, *, reload: Callable[[], Login] | None = None) -> None:
@@ -50,14 +51,14 @@ class Credentials:
 
     @property
     def host_port(self) -> str:
-        """HOST:PORT of the API server."""
+        """The HOST:PORT of the API server."""
         parts = urlsplit(self.server)
         host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
         return f"{host}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
 
     @property
     def tls(self) -> ssl.SSLContext:
-        """The TLS context: the cluster's CA, a client certificate, or no verification where the kubeconfig says so."""
+        """The TLS context with the cluster's CA and a client certificate; the kubeconfig may turn verification off."""
         return self._login.tls
 
     @property
@@ -72,7 +73,7 @@ class Credentials:
 
     @property
     def vouches(self) -> bool:
-        """Whether they name a CA, so that other machines than `server` can be known as API servers of the cluster."""
+        """Whether the credentials name a CA, so that other machines than `server` can be verified as API servers."""
         return self._login.vouches
 
     @property
@@ -81,7 +82,7 @@ class Credentials:
         return self._login.proxy
 
     async def headers(self) -> dict[str, str]:
-        """The Authorization header for the next request; empty where a client certificate says who asks.
+        """Return the Authorization header for the next request, nothing where a client certificate authenticates it.
 
         Raises:
             CredentialsError: there is no valid token at the moment.
@@ -90,15 +91,15 @@ class Credentials:
         return {} if value is None else {"Authorization": value}
 
     async def renew(self) -> bool:
-        """Load everything again because the API server refused it (401); False when that was done a moment ago.
+        """Load the credentials again after the API server refused them (401); False within RELOAD_PAUSE_S of a reload.
 
         Raises:
-            CredentialsError: there are none any more.
+            CredentialsError: there are no usable credentials any more.
         """
         before = self._login
         async with self._lock:
             if self._login is not before:
-                return True  # another request was refused too, and was first
+                return True  # another refused request has reloaded them already
             if self._reload is None or time.monotonic() - self._reloaded_s < RELOAD_PAUSE_S:
                 return False
             self._reloaded_s = time.monotonic()
@@ -112,5 +113,5 @@ class Credentials:
             return True
 
     async def renew_trust(self) -> bool:
-        """Load everything again if the CA's file has changed since; False when it has not."""
+        """Load the credentials again if the CA's file has changed since; False when it has not."""
         return self._login.authority_changed() and await self.renew()

@@ -1,8 +1,8 @@
-"""Credentials as `kubernetes.config` loads them: the well-kept loader, with its silences made loud.
+"""Load credentials with `kubernetes.config`, and raise errors where that library only logs.
 
-Some of its habits are mended here. It only logs when a credential plugin fails or a user entry is of no use, and goes
-on anonymously; it reads a `tokenFile` once; of several files it takes the last current context, where kubectl takes the first; and some
-of its messages repeat the whole user entry, token included.
+This module corrects four defects of the loader. It only logs that a credential plugin failed or that a user entry
+cannot be used, and continues anonymously. It reads a `tokenFile` once. Of several files it takes the last current
+context, where kubectl takes the first. Some of its messages repeat the whole user entry, token included.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def load_login(kubeconfig: str | None, context: str | None) -> Login:
     Blocks: it reads files and may run a credential plugin.
 
     Raises:
-        CredentialsError: there are none, or they cannot be used.
+        CredentialsError: there are no credentials, or they cannot be used.
     """
     named = kubeconfig or os.environ.get("KUBECONFIG") or ""
     if named:
@@ -72,7 +72,7 @@ def in_cluster_login(folder: str = SERVICE_ACCOUNT_FOLDER) -> Login:
             f"The pod's credentials in {folder} cannot be used: {_safe(error)}",
             hint="Let the pod mount its ServiceAccount token (automountServiceAccountToken).",
         ) from None
-    # Our own reading of the token file sees a renewed token at once; the library keeps the old one for a minute.
+    # TokenFile uses a renewed token at once; the library keeps the old one for a minute.
     return login_from(configuration, TokenFile(token))
 
 
@@ -95,10 +95,10 @@ def kubeconfig_login(paths: str, context: str | None) -> Login:
 
 
 def _library() -> Any:
-    """The kubernetes package, whose loaders have no types.
+    """Import the kubernetes package, whose loaders have no types.
 
-    Imported when it is first needed: it costs 145 ms and 28 MiB, whichever part of it one asks for, and commands that
-    ask no cluster need none of it.
+    It is imported when it is first needed: the import of any part costs 145 ms and 28 MiB, and commands that send no
+    request to a cluster do not need it.
     """
     import kubernetes  # noqa: PLC0415
 
@@ -106,7 +106,7 @@ def _library() -> Any:
 
 
 def _open(kube_config: Any, paths: str, context: str | None) -> tuple[Any, Any]:
-    """The merged kubeconfig, and a loader of one of its contexts."""
+    """Return the merged kubeconfig, and a loader of one of its contexts."""
     merger = kube_config.KubeConfigMerger(paths)
     if merger.config is None:
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
@@ -120,13 +120,13 @@ def _open(kube_config: Any, paths: str, context: str | None) -> tuple[Any, Any]:
 
 
 def _current_context(merger: Any) -> str | None:
-    """The current context of the first file that has one, as for kubectl; the library takes the last: another cluster."""
+    """Return the current context of the first file that has one, as kubectl does. The library takes the last one."""
     stated = (merger.config_files[path].get("current-context") for path in merger.paths)
     return next((name for name in stated if name), None)
 
 
 def _user_of(merged: Any, context: Any) -> dict[str, Any]:
-    """The user entry of the context, with its name and its file's folder; empty where the context has no user."""
+    """Return the context's user entry with its name and its file's folder, nothing where the context has no user."""
     name = context["context"].get("user")
     if not name:
         return {}
@@ -138,7 +138,7 @@ def _user_of(merged: Any, context: Any) -> dict[str, Any]:
 
 
 def _refuse_anonymity(configuration: Any, user: dict[str, Any], heard: list[str], paths: str) -> None:
-    """Refuse what the library lets pass: a user entry that was meant to say who asks, and says nothing."""
+    """Refuse a user entry that names credentials but gave none, which the library accepts as anonymous."""
     if configuration.api_key or configuration.cert_file or not any(user.get(m) for m in _CREDENTIAL_MEMBERS):
         return
     why = heard[-1] if heard else "its kind of credentials is not supported"
@@ -167,11 +167,11 @@ def _authorization(configuration: Any, loader: Any, user: dict[str, Any]) -> Aut
 
 
 def _refreshed(configuration: Any, plugin: str) -> str:
-    """Let the library run the plugin again, as it does when the token expires within five minutes. Blocks."""
+    """Let the library run the plugin again, which it does when the token expires within five minutes. Blocks."""
     with _listening() as heard:
         header: str | None = configuration.get_api_key_with_prefix("BearerToken")
     if heard or not header:
-        # Without what the plugin wrote to stderr, which is another text each time.
+        # The plugin's stderr is left out, because its text differs from run to run.
         why = heard[-1].partition(". ")[0] if heard else "it gave no token"
         raise CredentialsError(
             f"The credential plugin {plugin} fails: {why}", hint=f"Run {plugin} by hand, as the operator's user."
@@ -180,14 +180,14 @@ def _refreshed(configuration: Any, plugin: str) -> str:
 
 
 def _proxy_of(merged: Any, context: Any) -> str | None:
-    """`proxy-url` of the cluster entry. HTTPS_PROXY is not asked: in a pod it stands there for the clouds."""
+    """Return `proxy-url` of the cluster entry. HTTPS_PROXY is ignored, because in a pod it is meant for the clouds."""
     cluster = merged["clusters"].get_with_name(context["context"]["cluster"])["cluster"]
     proxy = cluster.safe_get("proxy-url")
     return str(proxy) if proxy else None
 
 
 class _Heard(logging.Handler):
-    """Collects what this thread logs as an error."""
+    """The handler collects the errors that this thread logs."""
 
     def __init__(self) -> None:
         super().__init__(logging.ERROR)
@@ -201,9 +201,10 @@ class _Heard(logging.Handler):
 
 @contextlib.contextmanager
 def _listening() -> Iterator[list[str]]:
-    """Collect the errors that the library logs on the root logger where it should raise them.
+    """Collect the errors that the library logs on the root logger instead of raising them.
 
-    While a handler is there, its logging.error() also does not configure logging for the whole process.
+    While the root logger has a handler, the library's logging.error() also does not configure logging for the whole
+    process.
     """
     heard = _Heard()
     root = logging.getLogger()
@@ -215,7 +216,7 @@ def _listening() -> Iterator[list[str]]:
 
 
 def _safe(error: object) -> str:
-    """An error's text without entries of the kubeconfig, which the library repeats with tokens and keys in them."""
+    """Return an error's text without entries of the kubeconfig, which the library repeats with tokens and keys."""
     if isinstance(error, KeyError):
         return f"there is no {error}"
     text = str(error) if isinstance(error, OSError) else re.sub(r"\{.*", "...", str(error), flags=re.DOTALL)

@@ -1,4 +1,4 @@
-"""One loading of credentials: whom to ask, how to know that it is the API server, and who asks."""
+"""Hold one loading of credentials: the API server's URL, how to verify it, and how to authenticate to it."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _HINT = "Try `kubectl get --raw /readyz` with the same kubeconfig and context."
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """What requests to one cluster need.
+    """A Login holds what requests to one cluster need.
 
-    `server` is the API server's URL without a slash at the end. `authority` is the file that the CA was read from and
-    its state then, so that a CA that changed since is noticed; None when the system's CAs are trusted.
+    `server` is the API server's URL without a slash at the end. `authority` is the file of the CA and the state of that
+    file when it was read, so that a later change is noticed; None when the system's CAs are trusted.
     """
 
     server: str
@@ -36,19 +36,20 @@ class Login:
 
     @property
     def own_name(self) -> str:
-        """The name by which the API server of `server` is known."""
+        """The name in the certificate of the API server of `server`."""
         return self.tls_server_name or urlsplit(self.server).hostname or ""
 
     @property
     def vouches(self) -> bool:
-        """Whether a CA that the credentials name says which machine is an API server.
+        """Whether a CA that the credentials name identifies API servers.
 
-        The system's CAs vouch for every host of the world, and without verification nobody vouches for anybody.
+        The system's CAs issue certificates for any public host, and without verification no certificate proves
+        anything.
         """
         return self.authority is not None and self.tls.verify_mode is ssl.CERT_REQUIRED and self.tls.check_hostname
 
     def authority_changed(self) -> bool:
-        """Whether the CA's file is another one than when it was read; it may have been renewed."""
+        """Return whether the CA's file has changed since it was read, as it does when the CA is renewed."""
         if self.authority is None:
             return False
         path, state = self.authority
@@ -59,10 +60,10 @@ class Login:
 
 
 def login_from(configuration: Any, authorization: Authorization, *, proxy: str | None = None) -> Login:
-    """A login from a `kubernetes.client.Configuration` that its loaders have filled.
+    """Return a login from a `kubernetes.client.Configuration` that the library's loaders have filled.
 
     Raises:
-        CredentialsError: a file it names cannot be used, or a URL is none.
+        CredentialsError: a file that it names cannot be used, or a URL is no http or https URL.
     """
     path = configuration.ssl_ca_cert or None
     try:
@@ -84,6 +85,6 @@ def login_from(configuration: Any, authorization: Authorization, *, proxy: str |
 
 
 def _require_http(url: str, what: str) -> None:
-    # The URL itself is not repeated: that of a proxy may hold a password.
+    # The message does not repeat the URL, because that of a proxy may hold a password.
     if urlsplit(url).scheme not in {"http", "https"} or not urlsplit(url).hostname:
         raise CredentialsError(f"{what} in the operator's credentials is no http or https URL", hint=_HINT)
