@@ -307,7 +307,7 @@ def _session(socket_factory: SocketFactoryType | None) -> aiohttp.ClientSession:
 
 
 async def _lines(response: aiohttp.ClientResponse) -> AsyncIterator[dict[str, Any]]:
-    """Yield the objects of a stream of JSON lines. Other lines are skipped, because watches may get new kinds of them."""
+    """Yield the objects of a stream of JSON lines, and skip other lines, because watches may get new kinds of lines."""
     rest = b""
     async for chunk in response.content.iter_any():
         *lines, rest = (rest + chunk).split(b"\n")

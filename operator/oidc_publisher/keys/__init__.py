@@ -1,4 +1,4 @@
-"""Public keys: their IDs, versions, order and readings from PEM and JWK. Pure."""
+"""Read public keys from PEM and JWK, and define their IDs, versions and order. Pure."""
 
 from oidc_publisher.keys.clusterjwks import read_cluster_jwks
 from oidc_publisher.keys.entryreading import EntryReading, KeyDefect

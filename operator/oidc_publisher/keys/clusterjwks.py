@@ -1,4 +1,4 @@
-"""The key set of an API server (/openid/v1/jwks)."""
+"""Read the key set of an API server (/openid/v1/jwks)."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from oidc_publisher.keys.jwk import key_members, member_name, read_jwk
 from oidc_publisher.keys.publickey import PublicKey
 from oidc_publisher.keys.remembering import Remembered
 
-#: An API server does not obey the limits of relying parties: it lists every key of its key files.
+#: The limits of relying parties do not apply to API servers, which list every key of their key files.
 MAX_CLUSTER_JWKS_BYTES = 1024 * 1024
 
 
 def _read(data: bytes) -> EntryReading:
     """Read a key set as `read_cluster_jwks` does.
 
-    A member that cannot be published is a defect and left out; the set is never mirrored verbatim (development versions
-    list ML-DSA keys, on which go-jose drops the whole set). Duplicates are merged; two materials under one kid are both
-    listed, for the ledger decides between them by a fresh token (R8). Encodings that only strict verifiers refuse are
-    read, for the published set is encoded anew.
+    A member that cannot be published is a defect and left out. The set is never mirrored verbatim: development versions
+    list ML-DSA keys, on which go-jose drops the whole set. Duplicates are merged. Two materials under one kid are both
+    listed, because the ledger decides between them by a fresh token (R8). Encodings that only strict verifiers refuse
+    are accepted, because the published set is encoded anew.
     """
     try:
         members = key_members(data, max_bytes=MAX_CLUSTER_JWKS_BYTES)
@@ -39,5 +39,5 @@ _READ = Remembered(_read)
 
 
 def read_cluster_jwks(data: bytes) -> EntryReading:
-    """The keys that an API server names, with its own kids, in its order; each pass reads the same bytes, most often."""
+    """Return the keys that an API server lists, with its own kids, in its order; equal bytes are parsed once."""
     return _READ(data)

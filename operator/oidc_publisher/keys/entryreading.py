@@ -1,4 +1,4 @@
-"""What a piece of a key source says: its keys, and what is wrong with it."""
+"""Define the result of reading one entry or one key set: its keys and its defects."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from oidc_publisher.keys.publickey import PublicKey
 
 @dataclass(frozen=True, slots=True)
 class KeyDefect:
-    """One thing that is wrong; `detail` reads on after a name and a colon, and holds nothing of an entry's content."""
+    """A KeyDefect is one error; `detail` continues after a name and a colon, and repeats no content of the entry."""
 
     reason: Reason
     detail: str
@@ -19,17 +19,17 @@ class KeyDefect:
 
 @dataclass(frozen=True, slots=True)
 class EntryReading:
-    """The keys of one entry or one key set in the order found, each once, and every defect."""
+    """An EntryReading holds the keys of one entry or one key set in the order found, each once, and every defect."""
 
     keys: tuple[PublicKey, ...] = ()
     defects: tuple[KeyDefect, ...] = ()
 
     @property
     def empty(self) -> bool:
-        """Nothing there and nothing wrong: a zero-byte entry, or a key set without keys."""
+        """Whether there is no key and no defect: a zero-byte entry, or a key set without keys."""
         return not self.keys and not self.defects
 
     @classmethod
     def refused(cls, reason: Reason, detail: str) -> Self:
-        """A reading of which nothing counts."""
+        """Return a reading with one defect and no keys."""
         return cls(defects=(KeyDefect(reason, detail),))

@@ -1,4 +1,4 @@
-"""JSON Web Keys (RFC 7517, RFC 7518 section 6) of the types that service-account tokens are signed with."""
+"""Read and write JSON Web Keys (RFC 7517, RFC 7518 section 6) of the types that sign service-account tokens."""
 
 from __future__ import annotations
 
@@ -20,34 +20,34 @@ from oidc_publisher.keys.strictjson import parse_object, quoted
 
 #: The members that every relying party accepts; GCP refuses an upload with others (relying-parties.md).
 MEMBERS = frozenset({"use", "kty", "kid", "alg", "n", "e", "crv", "x", "y"})
-#: RFC 7518, 6.2.2, 6.3.2 and 6.4.1; `priv` is that of ML-DSA (kty AKP).
+#: The private members of RFC 7518, 6.2.2, 6.3.2 and 6.4.1; `priv` is the one of ML-DSA (kty AKP).
 PRIVATE_MEMBERS = ("d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv")
 
 _CURVES: dict[str, ec.EllipticCurve] = {"P-256": ec.SECP256R1(), "P-384": ec.SECP384R1(), "P-521": ec.SECP521R1()}
 _CRV = {"ES256": "P-256", "ES384": "P-384", "ES512": "P-521"}
-#: What the SubjectPublicKeyInfo of an RSA key has at least beside modulus and exponent (RFC 8017, A.1.1; RFC 5280, 4.1).
+#: The least bytes of an RSA SubjectPublicKeyInfo beside modulus and exponent (RFC 8017, A.1.1; RFC 5280, 4.1).
 _RSA_FRAME_BYTES = 30
 _BASE64URL = re.compile(r"[A-Za-z0-9_-]*={0,2}")
 
 
 @dataclass(frozen=True, slots=True)
 class JWKReading:
-    """A JWK whose key is clear, and the flaws for which some verifier refuses it all the same."""
+    """A JWKReading holds the key of a JWK, and the flaws for which some verifiers refuse the JWK all the same."""
 
     key: PublicKey
     flaws: tuple[str, ...] = ()
 
 
 def to_jwk(key: PublicKey) -> dict[str, str]:
-    """The JWK of a key: use, kty, kid, alg, then n, e or crv, x, y, always in this order."""
+    """Return the JWK of a key with the members use, kty, kid, alg, then n, e or crv, x, y, always in this order."""
     return {"use": "sig", "kty": key.key_type, "kid": key.key_id, "alg": key.algorithm, **_numbers_of(key)}
 
 
 def published_size_bytes(key: PublicKey) -> int:
-    """An upper bound of the bytes that the key takes in a published key set, at most 16 above the truth; nothing is parsed.
+    """Return an upper bound of the bytes that the key takes in a published key set, at most 16 above the exact size.
 
-    The numbers of an RSA key are those of its SubjectPublicKeyInfo, which holds 30 bytes beside them; the coordinates of a
-    curve have its size. Five bytes for each base64 number and line stand for rounding and separators.
+    The key is not parsed. An RSA key's numbers have the size of its SubjectPublicKeyInfo without 30 bytes; the
+    coordinates of a point have the size of the curve. Five more bytes allow for rounding and separators.
     """
     members = {"use": "sig", "kty": key.key_type, "kid": key.key_id, "alg": key.algorithm}
     named = len(json.dumps(members, separators=(",", ":")))
@@ -58,10 +58,10 @@ def published_size_bytes(key: PublicKey) -> int:
 
 
 def read_jwk(member: object) -> JWKReading:
-    """The key that one member of a key set states, with the kid that it states.
+    """Read the key of one member of a key set, with the member's kid.
 
-    Raises KeyRefusedError, whose message reads on after the member's name: PrivateKeyInEntry, KeyUnsupported,
-    EntryUnreadable, or KeyMaterialChanged where the kid is the thumbprint of something else.
+    Raises KeyRefusedError, whose message continues after the member's name: PrivateKeyInEntry, KeyUnsupported,
+    EntryUnreadable, or KeyMaterialChanged where the kid is the thumbprint of another key.
     """
     if not isinstance(member, dict):
         raise KeyRefusedError(Reason.EntryUnreadable, "is not a JSON object")
@@ -86,7 +86,7 @@ def read_jwk(member: object) -> JWKReading:
 
 
 def key_members(data: bytes, *, max_bytes: int) -> list[Any]:
-    """The members of a key set's `keys`; raises DocumentInvalidError when the document is no key set."""
+    """Return the members of a key set's `keys`; raises DocumentInvalidError when the document is no key set."""
     members = parse_object(data, max_bytes=max_bytes).get("keys")
     if not isinstance(members, list):
         raise DocumentInvalidError(Reason.DocumentInvalid, 'has no member "keys" with a list')
@@ -94,7 +94,7 @@ def key_members(data: bytes, *, max_bytes: int) -> list[Any]:
 
 
 def member_name(number: int, member: object) -> str:
-    """A member of a key set as messages name it: by its place and, where it has one, its kid."""
+    """Return the name of a member for messages: its position and, where it has one, its kid."""
     kid = member.get("kid") if isinstance(member, dict) else None
     return f"key {number} (kid {quoted(kid)})" if isinstance(kid, str) else f"key {number}"
 
@@ -116,8 +116,8 @@ def _refuse_other_purpose(member: Mapping[str, Any], key: PublicKey) -> None:
 def _refuse_other_material(key: PublicKey) -> None:
     """Apply R8: a thumbprint kid must match its material.
 
-    A kid of a thumbprint's form is one: the API server's own (over the SubjectPublicKeyInfo), or RFC 7638's, which an
-    external signer may use. Every other kid is a name that an external signer chose, and says nothing.
+    A kid in the form of a thumbprint is one: the API server's own (over the SubjectPublicKeyInfo), or RFC 7638's, which
+    an external signer may use. Every other kid is a name that an external signer chose, which need not match.
     """
     if not looks_like_thumbprint(key.key_id) or is_thumbprint_of(key.key_id, key.spki):
         return

@@ -1,4 +1,4 @@
-"""Versions of keys are whole numbers of any sensible length, never texts; the one order of keys follows from them."""
+"""Parse and format the versions of keys, which are whole numbers, never texts."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from typing import TypeVar
 from oidc_publisher.errors import KeyRefusedError
 from oidc_publisher.findings import Reason
 
-#: Python converts this many digits under every setting of its limit (sys.int_info.str_digits_check_threshold); kOps's
-#: numbers have 28, and no name of a ConfigMap's or Secret's entry has more than 253 characters.
+#: Python converts this many digits under every setting of its limit (sys.int_info.str_digits_check_threshold). The
+#: numbers of kOps have 28 digits, and no entry of a ConfigMap or Secret has a name of more than 253 characters.
 MAX_VERSION_DIGITS = 640
 
 T = TypeVar("T")
 
 
 def parse_version(text: str) -> int:
-    """The number that `text` writes in ASCII digits; leading zeros count for nothing.
+    """Parse a number in ASCII digits; leading zeros are ignored.
 
-    Raises KeyRefusedError(EntryUnreadable) for anything else. This is the only place that reads a version.
+    Raises KeyRefusedError(EntryUnreadable) for any other text. No other function parses a version.
     """
     if not (text.isascii() and text.isdigit()):  # isdigit alone accepts other scripts' digits and superscripts
         raise KeyRefusedError(Reason.EntryUnreadable, "has a version that is not a decimal number")
@@ -29,7 +29,7 @@ def parse_version(text: str) -> int:
 
 
 def format_version(version: int) -> str:
-    """The decimal string by which the API and people see a version, which `parse_version` reads back."""
+    """Return the decimal string of a version for the API and for people, which `parse_version` reads back."""
     if not 0 <= version < 10**MAX_VERSION_DIGITS:
         raise KeyRefusedError(
             Reason.EntryUnreadable, f"has a version that is not 0 to {MAX_VERSION_DIGITS} digits long"

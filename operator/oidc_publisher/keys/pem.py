@@ -1,4 +1,4 @@
-"""Public keys in an entry of a ConfigMap, a Secret or a directory: PEM or DER, keys or certificates."""
+"""Read public keys from an entry of a ConfigMap, a Secret or a directory: PEM or DER, keys or certificates."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from oidc_publisher.keys.publickey import PublicKey
 from oidc_publisher.keys.shape import Shape, is_encoded_twice, names_private_key, shape_of
 from oidc_publisher.keys.stray import hides_private_key, is_private_in_base64, stray_key
 
-#: No ConfigMap or Secret can be larger, so only a file can, and then it is not a file of public keys.
+#: Only a file can be larger, because no ConfigMap or Secret can, and such a file is no file of public keys.
 MAX_ENTRY_BYTES = 1024 * 1024
 
 _PRIVATE = "holds a private key; nothing of it is used"
@@ -34,11 +34,11 @@ _UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
 def read_entry(data: bytes) -> EntryReading:
     """Read one entry: concatenated PEM blocks of any label, or one DER key or certificate.
 
-    What a block is decides its content, as in kube-apiserver: OpenShift writes SubjectPublicKeyInfo under the label
-    "RSA PUBLIC KEY". A true PKCS1 public key is refused, for kube-apiserver does not accept it as a verify key either.
-    An entry with a private key is refused as a whole, other blocks included: whoever wrote it mistook the file. Of any
-    other entry the good blocks count, and what looks like a key outside of them is a defect: the keys that were last read
-    from the entry stay (R4). A zero-byte entry is empty and no defect (OpenShift keeps some).
+    The content of a block decides its kind, as in kube-apiserver: OpenShift writes SubjectPublicKeyInfo under the label
+    "RSA PUBLIC KEY". A true PKCS1 public key is refused, because kube-apiserver does not accept it as a verify key
+    either. An entry with a private key is refused as a whole, other blocks included, because it is the wrong file. Of
+    any other entry the good blocks count, and text outside of them that looks like a key is a defect, so that the keys
+    that were last read from the entry stay (R4). A zero-byte entry is empty and no defect (OpenShift keeps some).
     """
     if len(data) > MAX_ENTRY_BYTES:
         return EntryReading.refused(Reason.EntryUnreadable, f"is larger than {MAX_ENTRY_BYTES // 1024} KiB")
@@ -66,7 +66,7 @@ def _read_pem(text: bytes) -> EntryReading:
 
 
 def _read_blocks(blocks: Sequence[bytes | str], *, name: str) -> EntryReading:
-    """Each block's DER (or what is wrong with it) as a key or a defect; a private key among them voids them all."""
+    """Read each block's DER (or its error) as a key or a defect. A private key among the blocks voids all of them."""
     keys: dict[PublicKey, None] = {}
     defects: list[KeyDefect] = []
     for number, der in enumerate(blocks, start=1):
@@ -110,7 +110,7 @@ def _read_certificate(der: bytes) -> PublicKey:
 
 @dataclass(slots=True)
 class _Parts:
-    """The DER of each PEM block in turn, or what is wrong with one, and the lines of the text that belong to none."""
+    """The parts of a text are each PEM block's DER (or its error), in order, and the lines outside of all blocks."""
 
     blocks: list[bytes | str] = field(default_factory=list)
     others: list[bytes] = field(default_factory=list)
@@ -122,9 +122,10 @@ class _Parts:
 
 
 def _split(text: bytes) -> _Parts:
-    """Take the PEM blocks out of a text.
+    """Split a text into its PEM blocks and the rest.
 
-    Text between blocks is a comment (RFC 7468, 5.2). One pass over the lines: a search per block would be quadratic.
+    Text between blocks is a comment (RFC 7468, 5.2). The lines are read once, because a search per block would take
+    quadratic time.
     """
     parts = _Parts()
     label: bytes | None = None
@@ -141,7 +142,7 @@ def _split(text: bytes) -> _Parts:
         elif label is not None and line.startswith(b"-----END "):
             parts.blocks.append(_decode(lines) if line[9:] == label else _NOT_WHOLE)
             label = None
-        elif label is None or b":" in line:  # with a colon: a header of RFC 1421, which base64 cannot be
+        elif label is None or b":" in line:  # a colon makes the line a header of RFC 1421, as base64 has none
             parts.others.append(raw)
         else:
             lines.append(line)

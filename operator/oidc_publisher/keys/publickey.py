@@ -1,4 +1,4 @@
-"""A public key as the cluster's tokens name it."""
+"""Define a public key with the key ID that the cluster's tokens name."""
 
 from __future__ import annotations
 
@@ -19,19 +19,20 @@ from oidc_publisher.errors import KeyRefusedError
 from oidc_publisher.findings import Reason
 from oidc_publisher.keys.shape import Shape, shape_of
 
-#: AWS and Entra refuse less (relying-parties.md); OpenSSL refuses to verify with more (OPENSSL_RSA_MAX_MODULUS_BITS).
+#: AWS and Entra refuse fewer bits (relying-parties.md). OpenSSL does not verify with more
+#: (OPENSSL_RSA_MAX_MODULUS_BITS).
 RSA_BITS = range(2048, 16384 + 1)
-#: crypto/rsa of Go, hence every Go party, refuses a larger public exponent.
+#: crypto/rsa of Go, and so every relying party in Go, refuses a larger public exponent.
 MAX_RSA_EXPONENT = 2**31 - 1
-#: KEP-740: kube-apiserver takes key IDs of 1 to 1024 bytes from an external signer.
+#: kube-apiserver accepts key IDs of 1 to 1024 bytes from an external signer (KEP-740).
 MAX_KEY_ID_BYTES = 1024
 
 #: The one JWS algorithm that kube-apiserver signs with, by the curve's name in cryptography.
 _EC_ALGORITHMS = {"secp256r1": "ES256", "secp384r1": "ES384", "secp521r1": "ES512"}
 _CURVE_NAMES = {"secp192r1": "P-192", "secp224r1": "P-224"}
 
-#: id-RSASSA-PSS (1.2.840.113549.1.1.10) in DER. `cryptography` reads such a key as plain RSA; crypto/x509 of Go, hence
-#: kube-apiserver, does not know it.
+#: id-RSASSA-PSS (1.2.840.113549.1.1.10) in DER. `cryptography` reads such a key as plain RSA; crypto/x509 of Go, and so
+#: kube-apiserver, does not support it.
 _RSA_PSS = bytes.fromhex("06092a864886f70d01010a")
 
 # 32 bytes in base64url without padding: the last of the 43 characters carries four bits.
@@ -41,11 +42,11 @@ _PEM = re.compile(r"-----BEGIN PUBLIC KEY-----\n([A-Za-z0-9+/=\n]+)-----END PUBL
 
 @dataclass(frozen=True, slots=True)
 class PublicKey:
-    """A public key that may be published.
+    """A PublicKey is one that may be published.
 
     `key_id` is the `kid` of tokens and JWKS, `algorithm` the JWS algorithm that follows from the key's type (RS256,
-    ES256, ES384 or ES512), `spki` the material as DER SubjectPublicKeyInfo. Keys are equal when all three are: the same
-    material under two key IDs is two keys, and whoever asks for the material alone compares `spki`.
+    ES256, ES384 or ES512), `spki` the material as DER SubjectPublicKeyInfo. Keys are equal when all three are equal:
+    the same material under two key IDs is two keys. Compare `spki` to compare the material alone.
     """
 
     key_id: str
@@ -54,17 +55,17 @@ class PublicKey:
 
     @classmethod
     def from_spki(cls, der: bytes, key_id: str | None = None) -> Self:
-        """The key in a DER SubjectPublicKeyInfo, which is brought to its one canonical form.
+        """Read the key in a DER SubjectPublicKeyInfo, and bring it to its one canonical form.
 
-        Without `key_id` it gets its thumbprint. Raises KeyRefusedError: EntryUnreadable for bytes that are no such key
-        (a point off its curve too), KeyUnsupported for a type or size that relying parties refuse.
+        Without `key_id` the key gets its thumbprint. Raises KeyRefusedError: EntryUnreadable for bytes that are no such
+        key (a point off its curve too), KeyUnsupported for a type or size that relying parties refuse.
         """
         key = _parsed(der)
         return cls(key.key_id if key_id is None else _checked(key_id), key.algorithm, key.spki)
 
     @classmethod
     def of(cls, material: PublicKeyTypes, key_id: str | None = None) -> Self:
-        """The key of a `cryptography` public key; raises as `from_spki` does."""
+        """Return the key of a `cryptography` public key; raises as `from_spki` does."""
         algorithm = _algorithm(material)
         spki = material.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
         if key_id is None:
@@ -73,9 +74,9 @@ class PublicKey:
 
     @classmethod
     def from_pem(cls, pem: str, key_id: str | None = None) -> Self:
-        """The key in one PEM block "PUBLIC KEY", as `to_pem` writes it (status.keys[].publicKey); raises as `from_spki` does.
+        """Read the key in one PEM block "PUBLIC KEY", as `to_pem` writes it (status.keys[].publicKey).
 
-        Files of others are read by `read_entry`, which knows the other forms.
+        Raises as `from_spki` does. `read_entry` reads the files of other writers, which have further forms.
         """
         block = _PEM.fullmatch(pem)
         if block is None:
@@ -87,26 +88,26 @@ class PublicKey:
         return cls.from_spki(der, key_id)
 
     def to_pem(self) -> str:
-        """The material as one PEM block "PUBLIC KEY" with a final newline."""
+        """Return the material as one PEM block "PUBLIC KEY" with a final newline."""
         text = base64.b64encode(self.spki).decode("ascii")
         lines = "\n".join(text[start : start + 64] for start in range(0, len(text), 64))
         return f"-----BEGIN PUBLIC KEY-----\n{lines}\n-----END PUBLIC KEY-----\n"
 
     @property
     def key_type(self) -> str:
-        """The `kty` of its JWK: RSA or EC."""
+        """The `kty` of the key's JWK: RSA or EC."""
         return "RSA" if self.algorithm == "RS256" else "EC"
 
     def material(self) -> rsa.RSAPublicKey | ec.EllipticCurvePublicKey:
-        """The key as `cryptography` knows it."""
+        """Return the key as an object of `cryptography`."""
         material = load_der_public_key(self.spki)
         if not isinstance(material, rsa.RSAPublicKey | ec.EllipticCurvePublicKey):
             raise KeyRefusedError(Reason.KeyUnsupported, f"is {_described(material)}")
         return material
 
 
-#: Every pass reads the same keys, from the status and from entries, and most have not changed since the last one. Those of
-#: 1,000 issuers fit, and 16 full ledgers. Only public keys ever come here.
+#: Every pass reads the same keys from the status and from entries, and most keys have not changed since the last pass.
+#: The cache holds the keys of 1,000 issuers, or of 16 full ledgers. Only public keys are ever passed to this function.
 @functools.lru_cache(maxsize=8192)
 def _parsed(der: bytes) -> PublicKey:
     if shape_of(der) is not Shape.SPKI:
@@ -123,27 +124,27 @@ def _parsed(der: bytes) -> PublicKey:
 
 
 def thumbprint(spki: bytes) -> str:
-    """The kid that kube-apiserver gives a key: base64url without padding of SHA-256 over its SubjectPublicKeyInfo.
+    """Return the kid that kube-apiserver gives a key: unpadded base64url of SHA-256 over the SubjectPublicKeyInfo.
 
-    Source: keyIDFromPublicKey in k8s.io/kubernetes/pkg/serviceaccount/jwt.go. It is not RFC 7638's thumbprint.
+    Source: keyIDFromPublicKey in k8s.io/kubernetes/pkg/serviceaccount/jwt.go. This is not the thumbprint of RFC 7638.
     """
     return base64.urlsafe_b64encode(hashlib.sha256(spki).digest()).rstrip(b"=").decode("ascii")
 
 
 def looks_like_thumbprint(key_id: str) -> bool:
-    """Whether a kid has the form of a SHA-256 thumbprint: 43 characters of base64url that decode to 32 bytes."""
+    """Return whether a kid has the form of a SHA-256 thumbprint: 43 characters of base64url that decode to 32 bytes."""
     return _THUMBPRINT.fullmatch(key_id) is not None
 
 
 def is_thumbprint_of(key_id: str, spki: bytes) -> bool:
-    """Whether `key_id` is the thumbprint that kube-apiserver gives this material."""
+    """Return whether `key_id` is the thumbprint that kube-apiserver gives this material."""
     return key_id == thumbprint(spki)
 
 
 def _checked(key_id: str) -> str:
     try:
         size = len(key_id.encode())
-    except UnicodeEncodeError:  # a lone surrogate, which no JSON of ours could carry
+    except UnicodeEncodeError:  # a lone surrogate, which the published JSON cannot hold
         size = 0
     if not 1 <= size <= MAX_KEY_ID_BYTES:
         raise KeyRefusedError(Reason.EntryUnreadable, f"has a kid that is not 1 to {MAX_KEY_ID_BYTES} bytes of text")
@@ -166,7 +167,7 @@ def refuse_unsound_rsa(modulus: int, exponent: int) -> None:
     if bits not in RSA_BITS:
         limit = f"at least {RSA_BITS[0]}" if bits < RSA_BITS[0] else f"at most {RSA_BITS[-1]}"
         raise KeyRefusedError(Reason.KeyUnsupported, f"is an RSA key of {bits} bits; {limit} are supported")
-    if not 3 <= exponent <= MAX_RSA_EXPONENT or exponent % 2 == 0:  # noqa: PLR2004 - 1 would make every signature true
+    if not 3 <= exponent <= MAX_RSA_EXPONENT or exponent % 2 == 0:  # noqa: PLR2004 - with 1 any signature verifies
         raise KeyRefusedError(Reason.KeyUnsupported, "is an RSA key with an exponent that is not odd and 3 to 2^31-1")
     if modulus % 2 == 0:
         raise KeyRefusedError(
@@ -177,5 +178,5 @@ def refuse_unsound_rsa(modulus: int, exponent: int) -> None:
 def _described(material: PublicKeyTypes) -> str:
     if isinstance(material, ec.EllipticCurvePublicKey):
         return f"an EC key on {_CURVE_NAMES.get(material.curve.name, material.curve.name)}"
-    # The class is named for the type: Ed25519PublicKey, MLDSA44PublicKey, DSAPublicKey.
+    # The class has the name of the type: Ed25519PublicKey, MLDSA44PublicKey, DSAPublicKey.
     return f"a key of type {type(material).__name__.removesuffix('PublicKey')}"

@@ -1,4 +1,4 @@
-"""Results of reading documents, remembered by their bytes: what has not changed since the last pass is not parsed anew."""
+"""Cache the results of reading documents by their bytes, so that unchanged documents are not parsed in every pass."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 
-#: Of the documents that are remembered, together: those of a thousand issuers, at a few kilobytes each.
+#: The limit for all cached documents together, enough for those of a thousand issuers at a few kilobytes each.
 REMEMBERED_BYTES = 8 * 2**20
 
 _NOTHING: Any = object()
 
 
 class Remembered(Generic[T]):
-    """A function of bytes that remembers its latest results, for up to `limit` bytes of what it was given.
+    """A Remembered function of bytes caches its latest results, for up to `limit` bytes of input.
 
-    Counted in bytes, for a document has a hundred of them or a million. What it raises is not remembered. Several threads
-    may use it, for each step below is one operation on the dict: at worst two of them read the same bytes.
+    The limit counts bytes, because a document may have a hundred bytes or a million. Exceptions are not cached. Call it
+    from one thread only.
     """
 
     def __init__(self, read: Callable[[bytes], T], limit: int = REMEMBERED_BYTES) -> None:
@@ -26,7 +26,7 @@ class Remembered(Generic[T]):
         self._known: dict[bytes, T] = {}
 
     def __call__(self, data: bytes) -> T:
-        """The result for these bytes."""
+        """Return the result for these bytes."""
         result: T = self._known.pop(data, _NOTHING)
         if result is _NOTHING:
             result = self._read(data)

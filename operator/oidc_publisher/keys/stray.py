@@ -1,7 +1,7 @@
-"""Keys that stand in an entry and are not read as such: in another form, or between damaged lines.
+"""Find keys in an entry that are not read as such: in another form, or between damaged lines.
 
-A key that nobody sees beside one that is read would retire in silence. So what is left of an entry after its PEM blocks
-were taken out is searched for whatever a key begins with, in the encodings in which people paste them.
+A key that is not read, beside one that is, would retire without a report. So the text of an entry outside of its PEM
+blocks is searched for the beginnings of keys, in the encodings in which people paste keys.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from oidc_publisher.keys.shape import Shape, shape_of
 
 _RSA_ARC = bytes.fromhex("2a864886f70d0101")  # 1.2.840.113549.1.1: RSA keys, and signatures with them
 _EC_KEY = bytes.fromhex("2a8648ce3d0201")  # 1.2.840.10045.2.1
-# The curves with the begin of the point after them; P-384 and P-521 have short identifiers.
+# The curves, with the beginning of the point that follows; P-384 and P-521 have short identifiers.
 _CURVES = tuple(map(bytes.fromhex, ("2a8648ce3d030107", "2b8104002203620004", "2b810400230381860004")))
 _OIDS = (_RSA_ARC, _EC_KEY, *_CURVES)
 
 # Unicode's dashes and minus signs; NFKC leaves most of them as they are.
 _DASHES = dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2014\u2015\u2212\u2043\u2500\u2501\u2e3a\u2e3b"), "-")
 _NOT_LETTERS = re.compile("[^A-Z0-9\n-]+")
-# Looked for in lines of capital letters, digits and dashes alone. One dash is a list's.
+# Searched in lines reduced to capital letters, digits and dashes. A single dash may mark an item of a list.
 _BOUNDARY = re.compile(
     "--(?:BEGIN|END[A-Z0-9]{0,40}(?:KEY|CERTIFICATE))|(?:BEGIN|END)[A-Z0-9]{0,40}(?:KEY|CERTIFICATE)[A-Z0-9]{0,8}--"
 )
@@ -42,11 +42,11 @@ _SMALLEST_MODULUS = 64  # bytes
 
 
 def _in_base64(mark: bytes) -> tuple[bytes, ...]:
-    """What base64 of a text that contains `mark` contains, for each of the three places where it can begin."""
+    """Return what base64 of a text with `mark` contains, for each of the three positions where `mark` can begin."""
     forms = []
     for before in range(3):
         encoded = base64.b64encode(bytes(before) + mark)
-        # The characters that hold bits of what stands before or after are another's.
+        # Characters that also hold bits of the text before or after `mark` are cut off.
         forms.append(encoded[-(-8 * before // 6) : 8 * (before + len(mark)) // 6])
     return tuple(forms)
 
@@ -61,13 +61,13 @@ _ENCODED_PRIVATE = _forms((b"PRIVATE KEY-----",))
 _ENCODED_JWK = _forms((b'"kty"',))
 _SSH = _forms((b"ssh-rsa", b"ecdsa-sha2-nistp"))
 _ENCODED_OIDS = _forms(_OIDS)
-_RAW_OIDS = tuple(oid.replace(b"\r", b"\n") for oid in _OIDS)  # as lines are joined again
+_RAW_OIDS = tuple(oid.replace(b"\r", b"\n") for oid in _OIDS)  # as in _Sight.raw
 _HEX_OIDS = tuple(oid.hex().encode() for oid in _OIDS)
 
 
 @dataclass(frozen=True, slots=True)
 class _Sight:
-    """A text as it is, and as the signs need it."""
+    """A text in the three forms that the signs are searched in."""
 
     raw: bytes
     plain: bytes
@@ -75,16 +75,16 @@ class _Sight:
 
     @classmethod
     def of(cls, text: bytes) -> Self:
-        """Without its zeros UTF-16 reads as ASCII."""
+        """Return the forms of a text, two of them without zero bytes, so that UTF-16 equals ASCII."""
         plain = text.replace(b"\0", b"")
         return cls(text.replace(b"\r", b"\n"), plain, _compact(plain))
 
     def has(self, *marks: bytes) -> bool:
-        """Whether one of these stands in it, whatever breaks it."""
+        """Return whether the text holds one of the marks, whatever characters interrupt the mark."""
         return any(mark in self.compact for mark in marks)
 
 
-#: The signs of a key, and what to say of each; it reads on after "it holds". The first that is there is told.
+#: The signs of a key, each with its text, which continues after "it holds". The first match is reported.
 _SIGNS: tuple[tuple[Callable[[_Sight], object], str], ...] = (
     (lambda s: s.has(*_SSH), "an OpenSSH public key, which ssh-keygen -e -m PKCS8 -f FILE converts to PEM"),
     (
@@ -109,16 +109,16 @@ _SIGNS: tuple[tuple[Callable[[_Sight], object], str], ...] = (
 
 
 def stray_key(text: bytes) -> str | None:
-    """What in `text` looks like a key, and what to do with it; None when nothing does. Linear in the text.
+    """Return what in `text` looks like a key and what to do about it, None when nothing does.
 
-    The answer reads on after "it holds", and repeats nothing of the text.
+    The result continues after "it holds", and repeats nothing of the text. The time is linear in the text.
     """
     sight = _Sight.of(text)
     return next((said for sign, said in _SIGNS if sign(sight)), None)
 
 
 def hides_private_key(text: bytes) -> bool:
-    """Whether `text` names a private key in a form that is none of PEM: odd dashes, other letters, encoded, no lines."""
+    """Return whether `text` names a private key in a form other than PEM: odd dashes or letters, encoded, no lines."""
     plain = text.replace(b"\0", b"")
     if _PRIVATE_BOUNDARY.search(_letters(plain)):
         return True
@@ -127,12 +127,12 @@ def hides_private_key(text: bytes) -> bool:
 
 
 def is_private_in_base64(text: bytes) -> bool:
-    """Whether `text` has base64 of a private key without its BEGIN line."""
+    """Return whether `text` has base64 of a private key without its BEGIN line."""
     return Shape.PRIVATE in _shapes(text.replace(b"\0", b""))
 
 
 def _shapes(text: bytes) -> set[Shape]:
-    """The outlines of what looks like base64 of DER."""
+    """Return the shapes of all text that looks like base64 of DER."""
     return {shape for match in _HEAD.finditer(text) for shape in _shape_of_head(match[0])}
 
 
@@ -142,7 +142,7 @@ def _shape_of_head(head: bytes) -> Iterator[Shape]:
     except binascii.Error:
         return
     shape = shape_of(der)
-    # A PKCS#1 public key begins with its modulus: a number of a few bytes is not one.
+    # A PKCS#1 public key begins with its modulus, and a number of a few bytes is no modulus.
     if shape is Shape.PKCS1_PUBLIC and int.from_bytes(der[2:4]) < _SMALLEST_MODULUS:
         return
     if shape is not Shape.OTHER:
@@ -150,12 +150,12 @@ def _shape_of_head(head: bytes) -> Iterator[Shape]:
 
 
 def _compact(text: bytes) -> bytes:
-    """The text without all that base64 does not need: breaks, quotes, marks of comments; URL-safe letters as others."""
+    """Return the text's base64 characters alone, without breaks, quotes and comment marks; URL-safe ones are replaced."""
     unbroken = _ESCAPED_BREAKS.sub(b"", text).translate(bytes.maketrans(b"-_", b"+/"))
     return _NOT_BASE64.sub(b"", unbroken)
 
 
 def _letters(text: bytes) -> str:
-    """The lines of the text in capital letters, digits and plain dashes alone, wide letters and other dashes too."""
+    """Return the text's lines in capital letters, digits and plain dashes, into which wide letters and dashes turn."""
     shown = unicodedata.normalize("NFKC", text.decode(errors="replace")).translate(_DASHES)
     return _NOT_LETTERS.sub("", shown.upper().replace("\r", "\n"))

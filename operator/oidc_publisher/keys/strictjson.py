@@ -1,6 +1,6 @@
-"""JSON as the strictest relying party reads it: what one of them would refuse is refused here.
+"""Parse JSON as the strictest relying party does, and refuse what any of them would refuse.
 
-It stands beside the keys, for key sets are read with it on both sides: the cluster's and the published ones.
+The module is part of this package because it reads key sets on both sides: the cluster's and the published ones.
 """
 
 from __future__ import annotations
@@ -13,22 +13,23 @@ from oidc_publisher.errors import DocumentInvalidError
 from oidc_publisher.findings import Reason
 from oidc_publisher.wording import quoted_to
 
-#: The probe's cap for one document (design.md, proving).
+#: The probe's limit for one document (design.md, proving).
 MAX_DOCUMENT_BYTES = 64 * 1024
-#: A key set is three levels deep; Go stops at 10,000, others at the end of their stack.
+#: A key set is three levels deep. Go refuses more than 10,000 levels, other parsers overflow their stack.
 MAX_DEPTH = 32
 
-# Possessive quantifiers: one pass over the text, whatever stands in it.
+# Possessive quantifiers make this one pass over the text, whatever it holds.
 _TOKENS = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[\[{]|[\]}]', re.DOTALL)
 _ERROR_CODE = re.compile(r"<Code>([A-Za-z0-9]{1,64})</Code>")
 
 
 def parse_object(data: bytes, *, max_bytes: int = MAX_DOCUMENT_BYTES) -> dict[str, Any]:
-    """The JSON object in `data`.
+    """Return the JSON object in `data`.
 
-    Raises DocumentInvalidError whose message reads on after the document's name: "is an HTML page", "has the member
-    "keys" twice". It refuses a BOM, other encodings than UTF-8, members that differ by nothing or by case only
-    (encoding/json of Go takes the last), NaN and Infinity, lone surrogates, deep nesting and more than `max_bytes`.
+    Raises DocumentInvalidError, whose message continues after the document's name: "is an HTML page", "has the member
+    "keys" twice". Refused are a BOM, other encodings than UTF-8, members with the same name or names that differ by
+    case only (encoding/json of Go takes the last), NaN and Infinity, lone surrogates, deep nesting and more than
+    `max_bytes`.
     """
     if len(data) > max_bytes:
         _refuse(f"is larger than {max_bytes // 1024} KiB")
@@ -58,7 +59,7 @@ def _text(data: bytes) -> str:
 
 
 def _markup(text: str) -> str:
-    """Name the page that stands in place of the document: most often a store's or a CDN's error page."""
+    """Name the page that was served in place of the document, usually the error page of a store or a CDN."""
     head = text.lstrip()[:512].lower()
     if head.startswith("<!doctype html") or "<html" in head:
         return "is an HTML page"
@@ -107,7 +108,7 @@ def _constant(name: str) -> NoReturn:
 
 
 def quoted(value: object) -> str:
-    """A foreign value as it may stand in a message: quoted, printable ASCII, at most 64 characters of it."""
+    """Quote a foreign value for a message as printable ASCII, cut after 64 characters."""
     text = value if isinstance(value, str) else json.dumps(value)
     return quoted_to(64, text)
 
