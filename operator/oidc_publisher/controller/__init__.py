@@ -1,1 +1,1 @@
-"""The operator: kopf hands in events, the queue decides when, the reconcile does the five steps."""
+"""Run the operator: kopf delivers events, the queue decides when, and reconcile runs the five steps of a pass."""

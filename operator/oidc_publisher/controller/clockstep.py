@@ -1,4 +1,4 @@
-"""Steps of the wall clock: no timer moves with them, and yet what a timer was set for comes sooner or later (R13)."""
+"""Detect steps of the wall clock, which timers do not follow although the times that they were set for do (R13)."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ log = structlog.stdlib.get_logger(__name__)
 
 LOOK_S = 1.0
 
-#: The ledger counts whole seconds, so a smaller step makes nothing late that anybody could see. What NTP corrects
-#: without a step stays far below: Linux slews both clocks alike, and the fastest slew there is (chrony's maxslewrate,
-#: 1/12 s in a second) would not reach it between two looks where only one of them were slewed.
+#: The ledger counts whole seconds, so a smaller step delays nothing by a visible amount. Corrections of NTP without a
+#: step stay far below: Linux slews both clocks alike, and even if it slewed only one of them, the fastest slew
+#: (chrony's maxslewrate, 1/12 s in a second) would not reach this limit between two checks.
 STEP_S = 1.0
 
 
 class ClockSteps:
-    """Compares the wall clock with the monotonic one, and calls `on_step` when one of them has jumped.
+    """ClockSteps compares the wall clock with the monotonic clock, and calls `on_step` when one of them has jumped.
 
-    A machine that was suspended is such a case too: its monotonic clock stood still, and every timer with it.
+    A suspended machine is such a case too: its monotonic clock stops, and every timer with it.
     """
 
     def __init__(self, on_step: Callable[[], None], clock: Clock | None = None) -> None:
@@ -31,13 +31,13 @@ class ClockSteps:
         self._offset_s = self._measured()
 
     async def run(self) -> None:
-        """Look once per second for ever."""
+        """Check the clocks once per second, without end."""
         while True:
             await asyncio.sleep(LOOK_S)
             self.look()
 
     def look(self) -> None:
-        """Say so and call `on_step` when the wall clock was stepped since the last look."""
+        """Log a step of the wall clock since the last check, and call `on_step`."""
         before, self._offset_s = self._offset_s, self._measured()
         moved_s = self._offset_s - before
         if abs(moved_s) < STEP_S:

@@ -1,4 +1,4 @@
-"""Watches of the single ConfigMaps and Secrets that issuers read: a change starts a pass at once."""
+"""Watch the single ConfigMaps and Secrets that issuers read, so that a change starts a pass at once."""
 
 from __future__ import annotations
 
@@ -17,11 +17,12 @@ from oidc_publisher.timing.backoff import Backoff
 
 log = structlog.stdlib.get_logger(__name__)
 
-#: Between two watches that fail. A watch saves time, it decides nothing: every interval reads the object anyway.
+#: The pause between two watches that fail. A watch only saves time, because the pass of every interval reads the
+#: object.
 _RETRIES = Backoff(base_s=0.5, cap_s=30.0)
-#: A watch that lived this long did not fail.
+#: A watch that lasted this long did not fail.
 _STEADY_S = 30.0
-#: An API server that has just started refuses for a moment, until it has read its RBAC rules.
+#: A refusal is logged when it repeats: an API server that has just started refuses until it has read its RBAC rules.
 _REFUSALS_TOLD = 2
 
 Wake = Callable[[str, str], None]
@@ -29,14 +30,17 @@ Wake = Callable[[str, str], None]
 
 @dataclass(slots=True)
 class _Watched:
-    """An object with the version that was told last, and how often in a row it was refused."""
+    """A watched object, with the version that last started a pass, and the number of refusals in a row."""
 
     reference: ObjectReference
     version: str | None = None
     refusals: int = 0
 
     def report(self, error: ClusterError) -> None:
-        """Say it once where the object may be read but not watched, for no finding does; else the next pass speaks."""
+        """Warn once when `watch` is forbidden but `get` is not, because no finding covers that.
+
+        All other errors appear as findings in the next pass.
+        """
         refused = isinstance(error, AnswerError) and error.status == HTTPStatus.FORBIDDEN
         self.refusals = self.refusals + 1 if refused else 0
         if self.refusals == _REFUSALS_TOLD:
@@ -46,7 +50,10 @@ class _Watched:
 
 
 class ObjectWatches:
-    """One watch for each object, however many issuers read it; `wake(issuer, reason)` is called when it changes."""
+    """ObjectWatches keeps one watch for each object, whatever the number of issuers that read the object.
+
+    `wake(issuer, reason)` is called for each of these issuers when the object changes.
+    """
 
     def __init__(self, client: ClusterAPI, wake: Wake) -> None:
         self._client = client
@@ -88,18 +95,19 @@ class ObjectWatches:
         while True:
             began = loop.time()
             await self._watch_once(watched)
-            # One that lived begins again at once. One that ends as soon as it begins fails, whatever it has yielded.
+            # A watch that lasted is repeated at once. A watch that ended soon counts as failed, whatever it has
+            # yielded.
             short = 0 if loop.time() - began >= _STEADY_S else short + 1
             if short:
                 await asyncio.sleep(_RETRIES.delay(short, random.random))
 
     async def _watch_once(self, watched: _Watched) -> None:
-        """One watch to its end; whatever ends it is no reason to watch no more."""
+        """Run one watch to its end. No exception ends the watching itself."""
         try:
             async with aclosing(watch_object(self._client, watched.reference)) as versions:
                 async for version in versions:
                     watched.refusals = 0
-                    # The first one is told too: the pass that began the watch may have read an older object.
+                    # The first version starts a pass too: the pass that began the watch may have read an older object.
                     if version != watched.version:
                         watched.version = version
                         self._tell(watched.reference)

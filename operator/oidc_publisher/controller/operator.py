@@ -1,4 +1,4 @@
-"""The operator as a whole: what starts, what runs side by side, and how it ends."""
+"""Start the parts of the operator, run them concurrently, and stop them."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ if TYPE_CHECKING:
 
 log = structlog.stdlib.get_logger(__name__)
 
-#: Reconciles in progress get this long after SIGTERM. Cutting one is safe, the stores compare and swap.
+#: Passes in progress get this long after SIGTERM. To cancel one is safe, because the stores compare and swap.
 GRACE_S = 1.2
 
 #: Closing connections gets this long.
 _CLOSE_S = 0.25
 
-#: Threads of asyncio's own: for the names of API servers, and for work that computes and always ends. What may hang, the
-#: calls on stores, names of strangers' hosts, credential plugins, folders, has threads of its own (threads.py).
+#: The threads of asyncio's executor: for the names of API servers, and for computations, which always end. Work that
+#: may block has threads of its own (threads.py): calls of stores, names of foreign hosts, credential plugins, folders.
 _LOOP_THREADS = 16
 
 
@@ -59,7 +59,7 @@ async def run(settings: RunSettings) -> int:
 
     Raises:
         CredentialsError: there are no credentials for an API server.
-        ListenError: the health address that was asked for cannot be listened on.
+        ListenError: the operator cannot listen on the health address that an option names.
     """
     credentials = load_credentials(settings.kubeconfig, settings.context)
     asyncio.get_running_loop().set_default_executor(_ImpatientExecutor(_LOOP_THREADS))
@@ -69,7 +69,7 @@ async def run(settings: RunSettings) -> int:
 
 
 class Operator:
-    """The parts, wired."""
+    """The Operator holds and connects the parts of the operator."""
 
     def __init__(
         self, settings: RunSettings, credentials: Credentials, client: ClusterClient, reconciler: Reconciler
@@ -90,7 +90,7 @@ class Operator:
         self._health = HealthServer(settings.health_address or DEFAULT_HEALTH_ADDRESS, self._checks())
 
     async def run(self) -> int:
-        """Run until told to stop, or until a part ends that never should (1)."""
+        """Run until a signal stops the operator, and return 0; return 1 when a part ends that never should."""
         self._take_signals()
         await self._serve_health()
         log.info(
@@ -116,7 +116,7 @@ class Operator:
         return 1 if broken else 0
 
     async def _reconcile(self, name: str) -> Outcome | Gone:
-        """One pass, and from then on watches of the objects that it read."""
+        """Run one pass, and watch from then on the objects that the pass has read."""
         outcome = await self._reconciler.reconcile(name)
         self._freeze_imports()
         if isinstance(outcome, Gone):
@@ -164,7 +164,7 @@ class Operator:
         return f"no reconcile has begun or ended for {still_s:.0f} s" if still_s > LONGEST_STANDSTILL_S else None
 
     async def _check_api_server(self) -> str | None:
-        """Ask what the operator needs to ask, and whether it may; that it has no CRD yet is an answer of an API server."""
+        """Return why the API server cannot be used, or which rights are missing; a missing CRD is no failure."""
         try:
             await objects_are_served(self._client)
         except ClusterError as error:
@@ -181,17 +181,17 @@ class Operator:
             loop.add_signal_handler(number, self._on_signal, number)
 
     def _on_signal(self, number: signal.Signals) -> None:
-        if self._stop.is_set():  # the second one: somebody is in a hurry
+        if self._stop.is_set():  # a second signal ends the process at once
             leave(128 + number)
         log.info("Stopping.", signal=number.name)
         self._stop.set()
 
 
 class _ImpatientExecutor(ThreadPoolExecutor):
-    """Threads that nobody waits for at the end: one inside boto3 would delay the exit until its timeout."""
+    """The executor does not wait for its threads at the end: one in boto3 would delay the exit until its timeout."""
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: FBT001, FBT002 - its signature
-        """Let running threads be, drop what waits."""
+        """Drop waiting work, and do not wait for running threads."""
         del wait, cancel_futures
         super().shutdown(wait=False, cancel_futures=True)
 

@@ -1,7 +1,7 @@
-"""The work queue: which object is looked at when.
+"""Decide when the pass of each object runs.
 
-A key whose last run took long, as with a server that is silent, may have half of the places and no more: whatever hangs,
-the others go on.
+Keys whose last run was slow, for example because a server does not answer, share at most half of the places, so that
+the passes of other keys continue.
 
 A key is in one of four states::
 
@@ -10,7 +10,7 @@ A key is in one of four states::
                                 ▲           │ added meanwhile     │ add, deadline
                                 └───────────┴─────────────────────┘
 
-The queue belongs to one event loop and has no locks: its methods are called from that loop only.
+The queue belongs to one event loop and has no locks. Call its methods from that loop only.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ from oidc_publisher.timing.clock import Clock, SystemClock
 
 log = structlog.stdlib.get_logger(__name__)
 
-#: The first retry of a failed run comes fast (a restarted API server, a lost race), the last ones cost nothing.
+#: The first retry of a failed run comes soon (for a restarted API server or a lost race), the later ones cost little.
 RETRY = Backoff(base_s=0.5, cap_s=120.0)
 
-#: A run that takes longer waits for somebody: a resting pass takes a tenth of a second, and STS itself gives up after 5 s.
+#: A run that takes longer waits for a server: a pass at rest takes 0.1 s, and STS itself gives up after 5 s.
 SLOW_S = 5.0
 
-#: Cancelled runs get this long to close their connections before they are left behind.
+#: Cancelled runs get this long to close their connections before they are abandoned.
 CANCEL_S = 0.3
 
 
@@ -51,20 +51,20 @@ class _Entry:
     again: bool = False  # added while it ran
     due: float | None = None  # monotonic
     failures: int = 0
-    slow: bool = False  # its last run was
+    slow: bool = False  # its last run was slow
     reasons: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
 class _Run:
-    """A run that goes on: when it began (monotonic), and whether it has one of the places of slow keys."""
+    """A run in progress, with its start (monotonic seconds), and whether it has one of the places of slow keys."""
 
     began: float
     slow: bool
 
 
 class WorkQueue:
-    """Runs `process` once per key at a time, and at most `max_concurrent` of them together."""
+    """A WorkQueue runs `process` once per key at a time, and for at most `max_concurrent` keys at once."""
 
     def __init__(
         self,
@@ -90,13 +90,13 @@ class WorkQueue:
         self._started = self._stopping = False
 
     def start(self) -> None:
-        """Begin to run what waits; before, keys are only collected."""
+        """Start to run waiting keys. Before this call, keys are only collected."""
         self._started = True
         self._arm()
         self._dispatch()
 
     def add(self, key: str, reason: str) -> None:
-        """Run the key as soon as there is room; while it runs, once more afterwards; while it waits, once."""
+        """Run the key as soon as a place is free, once more after a run in progress; a waiting key runs once."""
         entry = self._entries.setdefault(key, _Entry())
         if reason not in entry.reasons:
             entry.reasons.append(reason)
@@ -107,7 +107,7 @@ class WorkQueue:
             self._dispatch()
 
     def wake_at(self, key: str, at: float) -> None:
-        """Run the key at a monotonic time at the latest; an earlier deadline stays, and the next run clears it."""
+        """Run the key at a monotonic time at the latest. An earlier deadline stays; the next run clears it."""
         entry = self._entries.setdefault(key, _Entry())
         if entry.waiting or (entry.due is not None and entry.due <= at):
             return
@@ -119,7 +119,7 @@ class WorkQueue:
             self._arm()
 
     async def stop(self, grace_s: float) -> bool:
-        """Start nothing new, let running keys end within `grace_s`, cancel the rest; tell if that was none."""
+        """Start no run, let running keys end within `grace_s` seconds, cancel the rest; return whether all ended."""
         self._stopping = True
         if self._timer is not None:
             self._timer.cancel()
@@ -135,11 +135,11 @@ class WorkQueue:
 
     @property
     def keys(self) -> frozenset[str]:
-        """Every key the queue knows."""
+        """All keys of the queue."""
         return frozenset(self._entries)
 
     def standstill_s(self) -> float:
-        """Seconds for which every place was taken and no run ended, so that no key could begin; 0 while a place is free."""
+        """Return for how many seconds all places have been taken without a run starting; 0 while a place is free."""
         if len(self._tasks) < self._max_concurrent:
             return 0.0
         return self._clock.monotonic() - max(run.began for run in self._tasks.values())
@@ -163,7 +163,7 @@ class WorkQueue:
             task.add_done_callback(self._ended)
 
     def _whose_turn(self) -> deque[str]:
-        """The line that the next key is taken from: slow ones while they have places left, for they must not starve either."""
+        """Return the queue of the next key: that of slow keys while they have free places, so that they run too."""
         slow = sum(run.slow for run in self._tasks.values())
         return self._waiting_slow if self._waiting_slow and slow < self._max_slow else self._waiting
 

@@ -1,4 +1,4 @@
-"""Rights that the operator lacks, told on the readiness page."""
+"""Report rights that the operator lacks on the readiness page."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from collections.abc import Callable
 from oidc_publisher.cluster import ClusterAPI
 from oidc_publisher.cluster.access import missing_rights
 
-#: Rights that are there are asked for again after this time; one that is missing each time somebody wants to know.
+#: Granted rights are checked again after this time, a missing right at each request of the page.
 _KEPT_S = 60.0
 
 
 class RightsCheck:
-    """A check for the readiness page."""
+    """A RightsCheck is one of the checks of the readiness page."""
 
     def __init__(self, client: ClusterAPI, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._client = client
@@ -21,7 +21,7 @@ class RightsCheck:
         self._good_until_s = float("-inf")
 
     async def check(self) -> str | None:
-        """Name the rights that are missing, None when there are none."""
+        """Return a sentence that names the missing rights, None when no right is missing."""
         if self._monotonic() < self._good_until_s:
             return None
         missing = await missing_rights(self._client)

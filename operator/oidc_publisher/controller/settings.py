@@ -1,4 +1,4 @@
-"""What the operator is told when it starts."""
+"""Define the settings that the operator is started with."""
 
 from __future__ import annotations
 
@@ -11,19 +11,22 @@ from oidc_publisher.telemetry.levels import LogFormat, LogLevel
 
 MAX_CONCURRENT = 16
 
-#: Where the health pages are when nobody says otherwise, and the address is free.
+#: The address of the health pages when no option names one and this address is free.
 DEFAULT_HEALTH_ADDRESS = Address(None, 8080)
 
 
 @dataclass(frozen=True, slots=True)
 class RunSettings:
-    """The options of `oidc-publisher run`.
+    """RunSettings holds the options of `oidc-publisher run`.
 
-    `probe_service_account` is (namespace, name) of the ServiceAccount whose tokens prove an issuer; None is good until
-    an issuer has an apiServer source. `key_files_root` is the folder below which key sources may read files; None: nowhere.
-    `store_endpoints` are the servers that objects may name as their store (URLs as stores.endpoints.Server.parse takes them);
-    none: every one with https. `api_server_names` are names in certificates under which single API servers get the
-    credentials, beside the usual ones. `health_address` None means DEFAULT_HEALTH_ADDRESS if that can be had.
+    `probe_service_account`: the (namespace, name) of the ServiceAccount whose minted tokens prove an issuer. None
+    suffices until an issuer has an apiServer source.
+    `key_files_root`: the folder below which key sources may read files; with None they may read no files.
+    `store_endpoints`: the servers that objects may name as their store, as URLs for stores.endpoints.Server.parse; an
+    empty tuple allows every https server.
+    `api_server_names`: names in certificates, beside the usual ones, under which single API servers get the
+    credentials.
+    `health_address`: None means DEFAULT_HEALTH_ADDRESS if that address is free.
     """
 
     shard: Shard = WHOLE

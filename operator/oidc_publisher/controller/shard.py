@@ -1,4 +1,4 @@
-"""Which objects belong to this replica."""
+"""Decide which objects belong to this replica."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Self
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """Part `index` of `count`, counted from 1 as in `--shard 2/8`."""
+    """A Shard is part `index` of `count`, counted from 1 as in `--shard 2/8`."""
 
     index: int = 1
     count: int = 1
@@ -19,7 +19,7 @@ class Shard:
         """Read "2/8".
 
         Raises:
-            ValueError: it is not two whole numbers with 1 <= the first <= the second.
+            ValueError: the text is not two whole numbers with 1 <= the first <= the second.
         """
         first, slash, second = text.partition("/")
         if not (slash and first.isascii() and first.isdigit() and second.isascii() and second.isdigit()):
@@ -30,7 +30,7 @@ class Shard:
         return shard
 
     def holds(self, uid: str) -> bool:
-        """Tell whether the object with this UID is ours: each is in exactly one of the `count` parts."""
+        """Return whether the object with this UID is in this part; each object is in exactly one of the parts."""
         number = int.from_bytes(hashlib.sha256(uid.encode()).digest(), "big")
         return number % self.count == self.index - 1
 
@@ -38,5 +38,5 @@ class Shard:
         return f"{self.index}/{self.count}"
 
 
-#: One replica looks after everything.
+#: The only part, for one replica that handles all objects.
 WHOLE = Shard()

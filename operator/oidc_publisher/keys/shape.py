@@ -66,7 +66,7 @@ def _decoded(text: bytes) -> bytes:
 
 
 def _children(der: bytes) -> list[tuple[int, int]]:
-    """Return the tag and length of each child of the outermost SEQUENCE, at most ten, up to one that does not fit."""
+    """Return the tag and length of each child of the outermost SEQUENCE, at most ten; one that does not fit ends it."""
     outer = _header(der, 0)
     if outer is None or der[0] != _SEQUENCE:
         return []

@@ -150,7 +150,7 @@ def _shape_of_head(head: bytes) -> Iterator[Shape]:
 
 
 def _compact(text: bytes) -> bytes:
-    """Return the text's base64 characters alone, without breaks, quotes and comment marks; URL-safe ones are replaced."""
+    """Return the text's base64 characters, without breaks, quotes and comment marks; URL-safe ones are replaced."""
     unbroken = _ESCAPED_BREAKS.sub(b"", text).translate(bytes.maketrans(b"-_", b"+/"))
     return _NOT_BASE64.sub(b"", unbroken)
 

@@ -1,1 +1,1 @@
-"""kopf enters here alone: events of OIDCIssuers come in, and nothing else."""
+"""Receive events of OIDCIssuers from kopf. No other package imports kopf, and nothing else of kopf is used."""

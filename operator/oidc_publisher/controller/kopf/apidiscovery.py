@@ -1,7 +1,7 @@
-"""Waiting until the API server serves OIDCIssuers.
+"""Wait until the API server serves OIDCIssuers.
 
-kopf reads discovery once. What is not there then it never sees: the CRD, if it is applied later, or one whose entry in
-discovery lags behind its objects. So kopf is started only when both are there.
+kopf reads discovery once. It never notices a CRD that is applied later, or one whose entry in discovery appears after
+its objects. So kopf is started only when both the objects and the entry in discovery are served.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ log = structlog.stdlib.get_logger(__name__)
 COLLECTION = f"/apis/{GROUP}/{VERSION}/{PLURAL}"
 _GROUP_VERSION = f"/apis/{GROUP}/{VERSION}"
 
-#: One small request per second costs nothing, and an API server that is back is seen within that time.
+#: One small request per second costs little, and an API server that returns is noticed within that time.
 POLL = Backoff(base_s=0.1, cap_s=1.0)
 _TIMEOUT_S = 3.0
 
 
 class ServingStage(Enum):
-    """How far the API server is with our resource."""
+    """A Served value states whether the API server serves the resource."""
 
     NO = auto()
-    OBJECTS_ONLY = auto()  # discovery lags behind, by some 0.1 s
+    OBJECTS_ONLY = auto()  # discovery follows about 0.1 s later
     YES = auto()
 
 
 async def wait_until_served(client: ClusterClient, contact: Contact) -> None:
-    """Return when OIDCIssuers can be read and are in discovery; say once what is missing and how to mend it."""
+    """Return when OIDCIssuers can be read and are in discovery; log once how to apply the CRD where it is missing."""
     told = False
     for pause_s in POLL:
         try:
@@ -72,7 +72,7 @@ async def serving_stage(client: ClusterClient) -> ServingStage:
 
 
 async def objects_are_served(client: ClusterClient) -> bool:
-    """Whether OIDCIssuers can be listed; False when the API server knows no such resource.
+    """Return whether OIDCIssuers can be listed, False when the API server does not serve the resource.
 
     Raises:
         ClusterError: the API server did not answer, or refused.
@@ -87,7 +87,7 @@ async def objects_are_served(client: ClusterClient) -> bool:
 
 
 async def _discovered(client: ClusterClient) -> bool:
-    """Whether discovery names our resource, in both of the places where kopf looks for it."""
+    """Return whether discovery names the resource in both documents that kopf reads."""
     try:
         groups = (await client.request("GET", "/apis", timeout_s=_TIMEOUT_S)).object()
         version = (await client.request("GET", _GROUP_VERSION, timeout_s=_TIMEOUT_S)).object()

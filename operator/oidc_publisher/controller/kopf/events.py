@@ -1,4 +1,4 @@
-"""From events of OIDCIssuers to keys of the work queue, and nothing else."""
+"""Translate events of OIDCIssuers into keys of the work queue."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from oidc_publisher.controller.shard import Shard
 from oidc_publisher.timing.backoff import Pacer
 from oidc_publisher.timing.clock import Clock, SystemClock
 
-#: A resting reconcile costs 20-30 ms of CPU: 1,000 listed objects are looked at within half of their minute, and stay
-#: spread over it afterwards.
+#: A pass at rest costs 20-30 ms of CPU: the passes of 1,000 listed objects take half of their interval of a minute, and
+#: stay spread over the interval afterwards.
 _SPACING_S = 0.03
 _LONGEST_S = 45.0
 _SETTLE_S = 0.05
 
-#: What of an object an operator must react to: a change of anything else (our own status, a label) is no work.
+#: The fields of an object whose change needs a pass. A change of another one (the status, a label) does not.
 _Mark = tuple[str, object, object, object]
 
 
 class IssuerEvents:
-    """Puts the names of objects of our shard into the queue.
+    """IssuerEvents puts the names of the objects of this replica's shard into the queue.
 
-    Changes are immediate. What comes for all objects at once is spread over time beyond the first few.
+    A change starts a pass at once. Passes of all objects at once are spread over time after the first few.
     """
 
     def __init__(self, queue: WorkQueue, shard: Shard, clock: Clock | None = None) -> None:
@@ -38,7 +38,7 @@ class IssuerEvents:
         self._marks: dict[str, _Mark] = {}
 
     def seen(self, kind: str | None, metadata: Mapping[str, Any]) -> None:
-        """Take an event in; `kind` is None for an object of a listing, else ADDED, MODIFIED or DELETED."""
+        """Process one event; `kind` is None for an object of a listing, else ADDED, MODIFIED or DELETED."""
         name, uid = str(metadata["name"]), str(metadata["uid"])
         if not self._shard.holds(uid):
             return
@@ -56,16 +56,17 @@ class IssuerEvents:
             self._queue.add(name, "created" if before is None else "changed")
 
     def look_at_all(self) -> None:
-        """Look at every object we know, one after the other.
+        """Plan a pass for every known object, one after the other.
 
-        The API server was away, or kopf lists anew: changes and deletions may have been missed, for which kopf makes
-        up no events, and a restarted API server may sign with another key.
+        This is needed after the API server was unreachable, and when kopf lists all objects again. Changes and
+        deletions may have been missed, for which kopf creates no events, and a restarted API server may sign with
+        another key.
         """
         now = self._clock.monotonic()
         known = self._queue.keys
         self._marks = {name: mark for name, mark in self._marks.items() if name in known}
         for name in sorted(known):
-            # A moment later, for the two occasions come together more often than not: the deadlines are one then.
+            # The two occasions usually come together. With this delay they share one deadline.
             self._queue.wake_at(name, now + _SETTLE_S + self._pacer.delay(name, now))
 
     def _look_at_new(self, name: str) -> None:
@@ -78,7 +79,7 @@ class IssuerEvents:
 
 
 def register(registry: kopf.OperatorRegistry, events: IssuerEvents) -> None:
-    """Let kopf hand every event of an OIDCIssuer to `events`; with `on.event` alone it never writes to an object."""
+    """Let kopf pass every event of an OIDCIssuer to `events`. With `on.event` alone kopf never writes to an object."""
 
     @kopf.on.event(GROUP, VERSION, PLURAL, registry=registry, id="issuer")
     async def issuer(type: str | None, meta: kopf.Meta, **_: object) -> None:  # noqa: A002 - kopf's name

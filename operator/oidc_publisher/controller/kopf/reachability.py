@@ -1,4 +1,4 @@
-"""Whether the API server answers us, said once per outage and cause."""
+"""Track the reachability of the API server, and log each cause of an outage once."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ log = structlog.stdlib.get_logger(__name__)
 
 
 class Contact:
-    """Remembers the last word of the API server; `on_return` is called when it answers again after it had not."""
+    """A Contact remembers whether the API server last answered, and calls `on_return` when it answers again."""
 
     def __init__(self, on_return: Callable[[], None], clock: Clock | None = None) -> None:
         self._on_return = on_return
@@ -26,7 +26,7 @@ class Contact:
         return self._lost_since is not None
 
     def failed(self, why: str) -> None:
-        """Note a request that failed or was refused; `why` is a sentence without an end."""
+        """Note a request that failed or was refused; `why` is a sentence without its final full stop."""
         if self._lost_since is None:
             self._lost_since = self._clock.monotonic()
         if why not in self._told:

@@ -1,4 +1,4 @@
-"""The HTTP sessions that kopf asks the API server with: our credentials, and our ear on the line."""
+"""Provide kopf's HTTP sessions, which use the operator's credentials and note the API server's reachability."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from oidc_publisher.controller.kopf.apidiscovery import COLLECTION
 from oidc_publisher.controller.kopf.reachability import Contact
 from oidc_publisher.timing.backoff import Backoff
 
-#: A new login after each 401, in no hurry: whoever mends credentials takes seconds.
+#: The pause before a new login after each 401, because a correction of the credentials takes seconds.
 _RELOGIN = Backoff(base_s=0.1, cap_s=1.0)
 
 
 class KopfSessions:
-    """Makes one session after another.
+    """KopfSessions makes a new session for each login of kopf.
 
-    kopf remembers credentials that got a 401 and never takes equal ones again, so each login returns a new session.
-    `asked` says whether kopf has asked for our objects since `begin`: it does so only if it found them in discovery.
-    `on_list` is called when it lists them all: at its start, and again whenever it lost track.
+    kopf remembers credentials that got a 401 and never uses equal ones again, so each login returns a new session.
+    `asked`: kopf has requested the objects since `begin`, which it does only if it found the resource in discovery.
+    `on_list` is called when kopf lists all objects: at its start, and again whenever its watch has lost events.
     """
 
     def __init__(self, credentials: Credentials, contact: Contact, on_list: Callable[[], None]) -> None:
@@ -37,20 +37,20 @@ class KopfSessions:
         self.asked = False
 
     def begin(self) -> None:
-        """Begin a new run of kopf."""
+        """Note the start of a new run of kopf."""
         self.asked = False
 
     def register(self, registry: kopf.OperatorRegistry) -> None:
-        """Make `login` what kopf logs in with."""
+        """Register `login` as kopf's login handler."""
 
         @kopf.on.login(registry=registry, id="login")
         async def login(**_: object) -> kopf.AiohttpSession:
             return await self.login()
 
     async def login(self) -> kopf.AiohttpSession:
-        """Return a new session; after a refusal renew the credentials and take a pause first. Never raises.
+        """Return a new session; after a refusal, pause and renew the credentials first.
 
-        (An error here would make kopf wait for a minute.)
+        This method never raises, because kopf would wait for a minute after an error.
         """
         if self._refusals:
             await asyncio.sleep(_RELOGIN.delay(self._refusals, random.random))
@@ -78,7 +78,7 @@ class KopfSessions:
     async def _through(
         self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
     ) -> aiohttp.ClientResponse:
-        """Add what each request needs, and note how it went."""
+        """Add credentials and the server name to a request, and note its result."""
         self.asked = self.asked or request.url.path == COLLECTION
         request.server_hostname = self._credentials.tls_server_name
         try:
@@ -86,7 +86,7 @@ class KopfSessions:
             response = await handler(request)
         except CredentialsError as error:
             self._contact.failed(error.message)
-            raise aiohttp.ClientConnectionError(error.message) from error  # which kopf tries again
+            raise aiohttp.ClientConnectionError(error.message) from error  # kopf retries this error
         except (aiohttp.ClientError, OSError) as error:
             self._contact.failed(request_failure(error, self._credentials.host_port).message)
             if isinstance(error, aiohttp.ClientConnectorCertificateError):
@@ -96,7 +96,7 @@ class KopfSessions:
         return response
 
     async def _trust_again(self) -> None:
-        """If the CA was replaced, close the session that knows the old one: kopf then logs in again."""
+        """Close the session if the CA was replaced, so that kopf logs in again with the new CA."""
         try:
             if await self._credentials.renew_trust():
                 await self.close()
@@ -105,7 +105,7 @@ class KopfSessions:
 
     def _note(self, response: aiohttp.ClientResponse) -> None:
         status = response.status
-        if status == HTTPStatus.TOO_MANY_REQUESTS:  # its storage is about to be there: neither a failure nor an answer
+        if status == HTTPStatus.TOO_MANY_REQUESTS:  # its storage is not ready yet: neither a failure nor an answer
             return
         if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN} or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             self._refusals += status == HTTPStatus.UNAUTHORIZED

@@ -1,7 +1,8 @@
-"""kopf as the source of events, and only that: it never writes, and it never ends.
+"""Run kopf as the source of events only, without writes by kopf, and restart it whenever it ends.
 
-By itself it ends on a refused list, on a deleted CRD and on an error in the watch, and never returns; it waits for the
-tasks of others when it stops, and it takes the signals. docs of each setting: kopf.OperatorSettings.
+By default kopf ends on a refused list, on a deleted CRD and on an error in the watch, without coming back. When it
+stops it waits for tasks that it did not start, and it installs signal handlers. Each setting is documented in
+kopf.OperatorSettings.
 """
 
 from __future__ import annotations
@@ -24,21 +25,23 @@ from oidc_publisher.timing.backoff import Backoff
 
 log = structlog.stdlib.get_logger(__name__)
 
-#: Between two requests of kopf that fail, without end. Above a second the first event after an outage comes too late.
+#: The pauses between failing requests of kopf, without end. With more than a second, the first event after an outage
+#: would come too late.
 _RETRIES = Backoff(base_s=0.1, cap_s=1.0)
 _RESTARTS = Backoff(base_s=0.1, cap_s=1.0)
 
-#: A kopf that has not asked for our objects after this time missed them in discovery, and will never ask.
+#: A run of kopf that has not requested the objects after this time missed them in discovery, and never will request
+#: them.
 _BEGINS_WITHIN_S = 5.0
 
-#: A run of kopf that lasted as long as this was a good one: the next restart is fast again.
+#: After a run of kopf that lasted at least this long, the next restart is fast again.
 _GOOD_RUN_S = 10.0
 
 
 class IssuerWatch:
-    """Hands every event of an OIDCIssuer to `events`, through outages, refusals and the absence of the CRD.
+    """An IssuerWatch passes every event of an OIDCIssuer to `events`, despite outages, refusals and a missing CRD.
 
-    `on_spawned` is called each time kopf has taken the handlers of SIGINT and SIGTERM.
+    `on_spawned` is called each time after kopf has installed its handlers of SIGINT and SIGTERM.
     """
 
     def __init__(
@@ -67,7 +70,7 @@ class IssuerWatch:
             await self._sessions.close()
 
     async def _watch_once(self) -> str:
-        """Run kopf until it ends, and return why it did."""
+        """Run kopf until it ends, and return why it ended."""
         self._sessions.begin()
         tasks = await kopf.spawn_tasks(
             registry=self._registry,
@@ -98,18 +101,18 @@ def _settings() -> kopf.OperatorSettings:
     settings = kopf.OperatorSettings()
     settings.posting.enabled = False
     settings.peering.standalone = True
-    settings.scanning.disabled = True  # the CRD is waited for here; kopf needs no rights on CRDs and namespaces
+    settings.scanning.disabled = True  # discovery.py waits for the CRD; kopf needs no rights on CRDs and namespaces
     settings.networking.connect_timeout = 3
     settings.networking.request_timeout = 10
     settings.networking.error_backoffs = _RETRIES
     settings.queueing.exit_timeout = 1
-    settings.process.ultimate_exiting_timeout = None  # else it schedules a SIGKILL of this process
-    settings.persistence.finalizer = "oidc-publisher.io/never"  # it takes off its own wherever it sees it
+    settings.process.ultimate_exiting_timeout = None  # otherwise kopf schedules a SIGKILL of this process
+    settings.persistence.finalizer = "oidc-publisher.io/never"  # kopf removes its own finalizer from every object
     return settings
 
 
 class _Everything(Collection[Any]):
-    """Contains every task: kopf would wait for those it did not start and cancel them."""
+    """The collection contains every task, because kopf would wait for tasks that it did not start and cancel them."""
 
     def __contains__(self, item: object) -> bool:
         return True
