@@ -1,4 +1,4 @@
-"""OIDCIssuer v1alpha1 as models: the single source of the CustomResourceDefinition. Pure."""
+"""Define OIDCIssuer v1alpha1 as models, which are the single source of the CustomResourceDefinition. Pure."""
 
 from oidc_publisher.api.common import format_time
 from oidc_publisher.api.crd import CRD_NAME, custom_resource_definition

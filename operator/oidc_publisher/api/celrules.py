@@ -1,7 +1,7 @@
-"""Rules that stand beside a field and hold twice: as CEL in the API server, as Python when an object is read.
+"""Define the rules of fields, each as CEL for the API server and as Python for reading an object.
 
-The CustomResourceDefinition is made from them, so that there is one place to change. `schema.py` decides on which
-level of the schema a rule lands, because a failing rule of a string repeats the whole string in the refusal.
+The CustomResourceDefinition is made from these rules, so that each rule has one place. `schema.py` decides on which
+level of the schema a rule is placed, because the refusal by a rule of a string repeats the whole string.
 """
 
 import re
@@ -21,11 +21,12 @@ BROKEN_RULE = "broken_rule"
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A rule about one value, called `self` in `cel`.
+    """A Rule is about one value, which is called `self` in `cel`.
 
-    `holds` is the same rule in Python; None where only the API server can decide (it has the old value).
-    `reason` is the API server's kind of refusal; `FieldValueForbidden` repeats no value. `field_path` names the member
-    that a rule about an object blames. `silent` is for a rule whose failure never repeats the value by itself.
+    `holds`: the same rule in Python, None where only the API server can decide, because it has the old value.
+    `reason`: the API server's kind of refusal; `FieldValueForbidden` repeats no value.
+    `field_path`: the member that a rule about an object reports.
+    `silent`: the failure of the rule never repeats the value.
     """
 
     cel: str
@@ -36,7 +37,7 @@ class Rule:
     silent: bool = False
 
     def check(self, value: Any) -> None:
-        """Raise pydantic's error with this rule's message unless `value` keeps it."""
+        """Raise pydantic's error with this rule's message unless `value` satisfies the rule."""
         if self.holds is not None and not self.holds(value):
             raise PydanticCustomError(
                 BROKEN_RULE, "{message}", {"message": self.message, "field_path": self.field_path or ""}
@@ -47,9 +48,9 @@ class Rule:
 
 
 def matches(pattern: str, message: str) -> Rule:
-    """The rule that a string looks like `pattern`, which must mean the same in RE2 and in Python.
+    """Return the rule that a string matches `pattern`, which must mean the same in RE2 and in Python.
 
-    It takes the place of the schema's own `pattern`, whose refusal repeats the whole string and has no message.
+    The rule replaces the schema's own `pattern`, whose refusal repeats the whole string and has no message.
     """
     compiled = re.compile(pattern, re.ASCII)
     # fullmatch, since Python's `$` also matches before a trailing newline and RE2's does not.
@@ -58,19 +59,19 @@ def matches(pattern: str, message: str) -> Rule:
 
 @dataclass(frozen=True, slots=True)
 class Between:
-    """Bounds of a duration, both included, as the API writes durations."""
+    """Between holds the inclusive bounds of a duration, as the API writes durations."""
 
     minimum: str
     maximum: str
 
     @property
     def message(self) -> str:
-        """What is said of a duration outside the bounds."""
+        """The message about a duration outside the bounds."""
         return f"must be between {self.minimum} and {self.maximum}"
 
     @property
     def rules(self) -> tuple[Rule, ...]:
-        """Both rules about the string; the second is silent about what the first refuses."""
+        """Both rules about the string. The second rule is true for strings that the first one refuses."""
         shape = f"self.matches('{durations.PATTERN}')"
         bounds = f"duration(self) >= duration('{self.minimum}') && duration(self) <= duration('{self.maximum}')"
         return Rule(shape, durations.MESSAGE), Rule(f"!{shape} || ({bounds})", self.message)
@@ -86,7 +87,7 @@ class Between:
 
 @dataclass(frozen=True, slots=True)
 class ListType:
-    """How the API server merges a list: as one value, as a set, or by `keys` of its entries."""
+    """A ListType states how the API server merges a list: as one value, as a set, or by `keys` of its entries."""
 
     kind: Literal["atomic", "set", "map"]
     keys: tuple[str, ...] = ()
@@ -102,7 +103,7 @@ class ListType:
 
 @dataclass(frozen=True, slots=True)
 class Keyword:
-    """A keyword that only the schema knows, such as the `format` of a number."""
+    """A Keyword is one that only the schema has, such as the `format` of a number."""
 
     name: str
     value: str | int

@@ -1,4 +1,4 @@
-"""What every model of the API shares: names on the wire, times, durations, flags and names of Kubernetes objects."""
+"""Define what the models of the API share: JSON names, times, durations, flags and names of Kubernetes objects."""
 
 import re
 from collections.abc import Mapping
@@ -15,13 +15,13 @@ _ACRONYMS = {"url": "URL", "uri": "URI", "id": "ID", "ids": "IDs"}
 
 
 def wire_name(attribute: str) -> str:
-    """The name on the wire of an attribute: `issuer_url` is `issuerURL`, `withdrawn_key_ids` is `withdrawnKeyIDs`."""
+    """Return an attribute's name in JSON: `issuer_url` is `issuerURL`, `withdrawn_key_ids` is `withdrawnKeyIDs`."""
     first, *rest = attribute.split("_")
     return first + "".join(_ACRONYMS.get(word, word.capitalize()) for word in rest)
 
 
 def plain_type(annotation: Any) -> Any:
-    """`annotation` without Annotated and without None."""
+    """Return `annotation` without Annotated and without None."""
     if get_origin(annotation) is Annotated:
         return plain_type(get_args(annotation)[0])
     if get_origin(annotation) in (Union, UnionType):
@@ -31,7 +31,7 @@ def plain_type(annotation: Any) -> Any:
 
 
 class APIModel(BaseModel):
-    """A frozen part of an OIDCIssuer; members that this version does not know are left out when it is read."""
+    """An APIModel is a frozen part of an OIDCIssuer. Reading one ignores members that this version does not know."""
 
     model_config = ConfigDict(
         frozen=True,
@@ -39,10 +39,10 @@ class APIModel(BaseModel):
         alias_generator=wire_name,
         validate_by_name=True,
         validate_by_alias=True,
-        defer_build=True,  # validators are built when first used: a start of the operator uses few
+        defer_build=True,  # validators are built at first use, because a start of the operator uses few
     )
 
-    #: Rules about the object as a whole.
+    #: The rules about the object as a whole.
     rules: ClassVar[tuple[Rule, ...]] = ()
 
     @model_validator(mode="before")
@@ -77,7 +77,7 @@ def _duration_of(value: Any, *, digits: int) -> timedelta:
 
 
 def round_up(time: datetime) -> datetime:
-    """`time` in UTC and whole seconds; a fraction is rounded up, because every base time errs late (rotation rules).
+    """Convert `time` to UTC and round it up to a whole second, because every base time errs late (rotation rules).
 
     Raises ValueError for a time without a zone and for one that the calendar cannot hold.
     """
@@ -90,7 +90,7 @@ def round_up(time: datetime) -> datetime:
 
 
 def format_time(time: datetime) -> str:
-    """`time` as the API writes it: RFC 3339 in UTC, whole seconds, with Z."""
+    """Format `time` as the API writes it: RFC 3339 in UTC, whole seconds, with Z."""
     return round_up(time).replace(tzinfo=None).isoformat() + "Z"
 
 
@@ -105,7 +105,7 @@ def _read_time(value: Any) -> datetime:
     return round_up(value)
 
 
-#: A duration of the spec, at most five digits to a unit; its field says between which bounds.
+#: A duration of the spec, with at most five digits per unit; each field has bounds of its own.
 Duration = Annotated[timedelta, BeforeValidator(_read_duration), PlainSerializer(format_duration, return_type=str)]
 #: A duration of the status, of any length.
 LongDuration = Annotated[
@@ -124,7 +124,7 @@ def _is_time(text: str) -> bool:
         return False
 
 
-#: A time of the spec. Rules and no `format`: a refusal for a wrong format repeats the whole value, however long.
+#: A time of the spec. It has rules and no `format`, because a refusal for a wrong format repeats the whole value.
 UTCTime = Annotated[
     str,
     Field(max_length=40),
@@ -147,7 +147,7 @@ Int64 = Annotated[int, Strict(), Keyword("format", "int64")]
 #: A port as a regular expression: 1 to 65535, no leading zero.
 PORT = "([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
 
-#: A name of one label: namespaces and our own names.
+#: A name of one label: of namespaces and of key sources.
 Label = Annotated[
     str,
     Field(min_length=1, max_length=63),
@@ -166,10 +166,10 @@ ObjectName = Annotated[
     ),
 ]
 
-#: Where a key could be pasted by mistake and nothing else would refuse it.
+#: The rule of fields that would otherwise accept a pasted private key.
 NO_PRIVATE_KEY = Rule("!self.contains('PRIVATE KEY')", "must hold no private key", lambda v: "PRIVATE KEY" not in v)
 
-#: PEM certificates beside the system's roots; the object that holds them says what they are for.
+#: PEM certificates to trust beside the system's roots; each field states for which connections.
 CertificateAuthority = Annotated[
     str,
     Field(min_length=1, max_length=32768),
@@ -182,11 +182,11 @@ CertificateAuthority = Annotated[
 
 
 def has_dot_segment(path: str) -> bool:
-    """Whether a segment of `path` is `.` or `..`."""
+    """Return whether a segment of `path` is `.` or `..`."""
     return not {".", ".."}.isdisjoint(path.split("/"))
 
 
-#: What a path below something else keeps; its field says how long it may be.
+#: The rules of a path below a prefix or a URL; each field has a maximum length of its own.
 NO_OUTER_SLASH = Rule(
     "!self.startsWith('/') && !self.endsWith('/')",
     "must not begin or end with a slash",

@@ -1,4 +1,4 @@
-"""The CustomResourceDefinition of OIDCIssuer, made from the models."""
+"""Make the CustomResourceDefinition of OIDCIssuer from the models."""
 
 from typing import Any
 
@@ -10,9 +10,9 @@ CRD_NAME = f"{v1alpha1.PLURAL}.{v1alpha1.GROUP}"
 
 _READY = '.status.conditions[?(@.type=="Ready")]'
 
-#: Columns of `kubectl get oidcissuers`: name, type, where it comes from, and whether `-o wide` is needed to see it.
-#: A path with [*] would print its first match only, and a date in the future `<invalid>`: hence keyCount and
-#: lastProvenTime.
+#: The columns of `kubectl get oidcissuers`: name, type, JSON path, and whether only `-o wide` shows the column. A path
+#: with [*] would print its first match only, and a date in the future prints `<invalid>`. So the columns are keyCount
+#: and lastProvenTime.
 _COLUMNS = (
     ("Ready", "string", f"{_READY}.status", False),
     ("Reason", "string", f"{_READY}.reason", False),
@@ -26,12 +26,12 @@ _COLUMNS = (
     ("Message", "string", f"{_READY}.message", True),
 )
 
-#: The API server knows these by itself and refuses to be told more about them.
+#: The API server defines these members itself and refuses more than their types.
 _OWN_OF_THE_SERVER = {"apiVersion": "string", "kind": "string", "metadata": "object"}
 
 
 def custom_resource_definition() -> dict[str, Any]:
-    """The CustomResourceDefinition as JSON, the same on every call."""
+    """Return the CustomResourceDefinition as JSON, the same on every call."""
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",

@@ -1,4 +1,4 @@
-"""spec.keySources: where the public keys of the cluster are read."""
+"""Define spec.keySources, which names where the public keys of the cluster are read."""
 
 import re
 from typing import Annotated
@@ -11,7 +11,7 @@ from oidc_publisher.api.common import NO_PRIVATE_KEY, PORT, APIModel, Label, Obj
 
 
 def _is_regular_expression(pattern: str) -> bool:
-    # The same syntax as the API server's, whose rule says the same in CEL. Go has no limit of memory, C++ has 8 MiB.
+    # RE2 has the syntax of the API server, whose rule in CEL is the same. Go has no memory limit, C++ has 8 MiB.
     options = re2.Options()
     options.log_errors = False
     try:
@@ -30,11 +30,11 @@ EntryPatternText = Annotated[
         "''.matches(self) || !''.matches(self)",
         "must be a regular expression (RE2 syntax), of at most 8 MiB once it is compiled",
         _is_regular_expression,
-        silent=True,  # it is true or fails to evaluate: no value is repeated beside the regex compiler's complaint
+        silent=True,  # the rule is true or fails to evaluate, and then only the regex compiler's message is shown
     ),
 ]
 
-#: What the operator refuses at the socket in any form and behind any name; here as people write it.
+#: Link-local addresses as people write them. At the socket the operator refuses them in any form and behind any name.
 _LINK_LOCAL = r"^(169\.254\.|\[[Ff][Ee][89ABab])"
 
 ServerAddress = Annotated[
@@ -53,16 +53,18 @@ ServerAddress = Annotated[
 
 
 class APIServerSourceSpec(APIModel):
-    """The key set that every API server of the cluster serves; it can be empty, as in `apiServer: {}`.
+    """The key set that every API server of the cluster serves; the member can be empty, as in `apiServer: {}`.
 
     The tokens that prove the issuer are minted through the same endpoints, so an issuer without this source is proven
     without a token.
     """
 
     addresses: Annotated[tuple[ServerAddress, ...], Field(min_length=1, max_length=16), ListType("set")] | None = None
-    """API servers to ask, each as HOST:PORT or [IPv6]:PORT. When absent: all ready endpoints in the EndpointSlices of
-    the Service default/kubernetes. Name them where a load balancer hides the single servers. The certificate of each has
-    to be the cluster CA's, for kubernetes.default.svc or a name that the operator was told to trust."""
+    """API servers to read, each as HOST:PORT or [IPv6]:PORT. When absent, these are all ready endpoints in the
+    EndpointSlices of the Service default/kubernetes. Name the API servers where a load balancer hides them. The
+    cluster's CA has to issue each one's certificate, for kubernetes.default.svc or a name that --api-server-name of the
+    operator
+    allows."""
 
 
 class ConfigMapSourceSpec(APIModel):
@@ -73,8 +75,9 @@ class ConfigMapSourceSpec(APIModel):
     name: ObjectName
     """Name of the ConfigMap. The operator needs a Role that lets it get and watch this one object."""
     entry_pattern: EntryPatternText = ".*"
-    """RE2 expression for the entries to read; it has to match an entry's whole name. The group (?P<version>[0-9]+), if
-    there is one, captures the version of the key, as in `service-account-(?P<version>[0-9]+)\\.pub`."""
+    """RE2 expression for the entries to read, which has to match an entry's whole name. The group
+    (?P<version>[0-9]+), if there is one, captures the version of the key, as in
+    `service-account-(?P<version>[0-9]+)\\.pub`."""
 
 
 class SecretSourceSpec(APIModel):
@@ -104,14 +107,14 @@ class FilesSourceSpec(APIModel):
             lambda v: v.startswith("/") and not has_dot_segment(v),
         ),
     ]
-    """Absolute path of the folder; it has to lie below the folder given to the operator as --key-files-root."""
+    """Absolute path of the folder, which has to lie below the folder that --key-files-root of the operator names."""
     entry_pattern: EntryPatternText = r".*\.pub"
     """RE2 expression for the files to read; it has to match a file's whole name. The group (?P<version>[0-9]+), if
     there is one, captures the version of the key."""
 
 
 class KeySourceSpec(APIModel):
-    """A place that names public keys of the cluster: a name and exactly one of the other members."""
+    """A source of public keys of the cluster: a name and exactly one of the other members."""
 
     rules = (
         Rule(
@@ -123,14 +126,15 @@ class KeySourceSpec(APIModel):
     )
 
     name: Label = "default"
-    """What this source is called in the status, in metrics and in messages."""
+    """Name of this source in the status, in metrics and in messages."""
     api_server: APIServerSourceSpec | None = None
-    """Ask every API server of the cluster; `apiServer: {}` is enough. Tokens are minted through the same endpoints to
-    prove the issuer."""
+    """Read the key set of every API server of the cluster; `apiServer: {}` suffices. Tokens are minted through the same
+    endpoints to prove the issuer."""
     config_map: ConfigMapSourceSpec | None = None
-    """Read the entries of a ConfigMap. Whoever may write to it can forge every identity of this issuer."""
+    """Read the entries of a ConfigMap. Anybody who may write to the ConfigMap can forge every identity of this
+    issuer."""
     secret: SecretSourceSpec | None = None
-    """Read the entries of a Secret. Whoever may write to it can forge every identity of this issuer."""
+    """Read the entries of a Secret. Anybody who may write to the Secret can forge every identity of this issuer."""
     files: FilesSourceSpec | None = None
     """Read files that are mounted into the operator, such as /etc/kubernetes/pki of a control plane node."""
 
@@ -143,7 +147,7 @@ class KeySourceSpec(APIModel):
         raise AssertionError("a rule of this model says that one is set")
 
 
-#: What is read when nothing is said.
+#: The key sources of a spec that names none.
 DEFAULT_KEY_SOURCES = (KeySourceSpec(name="default", api_server=APIServerSourceSpec()),)
 
 KeySources = Annotated[

@@ -1,4 +1,4 @@
-"""Objects from the API server or a file, read: the spec strictly, the status with patience."""
+"""Read objects from the API server or a file: the spec strictly, the status without its malformed parts."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple, TypeVar, get_args, get_origin
@@ -11,24 +11,24 @@ from oidc_publisher.api.specerrors import invalid_object, no_object
 from oidc_publisher.api.status import OIDCIssuerStatus, StatusPublication
 from oidc_publisher.api.v1alpha1 import OIDCIssuer
 
-#: Where the members of status stand that the rotation remembers by.
+#: The members of status that hold the ledger of the rotation.
 _LEDGER = ("keys", "ledger", "publication")
 
 _Model = TypeVar("_Model", bound=APIModel)
 
 
 class StatusReading(NamedTuple):
-    """A status, and the paths below `status` of what had to be left out of it (`keys[2].retireTime`)."""
+    """A StatusReading holds a status, and the paths below `status` of the dropped parts (`keys[2].retireTime`)."""
 
     status: OIDCIssuerStatus
     dropped: tuple[str, ...]
 
 
 def read_issuer(obj: Mapping[str, Any]) -> OIDCIssuer:
-    """The OIDCIssuer in `obj`, with the API's defaults where a member is absent.
+    """Read the OIDCIssuer in `obj`, with the API's defaults where a member is absent.
 
-    Raises `InvalidObjectError` (SpecUnsupported) that names every field at fault and repeats no value. Members that
-    this version does not know are ignored. The status is read as `read_status` does, which see for what was dropped.
+    Raises `InvalidObjectError` (SpecUnsupported), which names every faulty field and repeats no value. Members that
+    this version does not know are ignored. The status is read as by `read_status`, which also returns what was dropped.
     """
     if not isinstance(obj, Mapping):
         raise no_object()
@@ -42,12 +42,12 @@ def read_issuer(obj: Mapping[str, Any]) -> OIDCIssuer:
 
 
 def read_status(obj: Mapping[str, Any]) -> StatusReading:
-    """The status in `obj`, without what cannot be understood: never raises, whoever wrote it.
+    """Read the status in `obj` without its malformed parts. The function never raises.
 
-    As little as possible is dropped. An optional member that is malformed is dropped alone, an entry of a list when a
-    member that it cannot be without is malformed (a key without keyID); the others stay. The serial of the publication
-    vouches for the ledger as a whole: where a part of that is dropped, it is dropped with it, and the rotation rebuilds
-    the ledger from the store (R9).
+    As little as possible is dropped. A malformed optional member is dropped alone. An entry of a list is dropped when a
+    required member of the entry is malformed (a key without keyID); the other entries stay. The serial of the
+    publication stands for the ledger as a whole: where a part of the ledger is dropped, the serial is dropped too, and
+    the rotation rebuilds the ledger from the store (R9).
     """
     raw = obj.get("status") if isinstance(obj, Mapping) else None
     if raw is None:
@@ -96,7 +96,7 @@ def _removed(field: FieldInfo, raw: Any, path: str, dropped: list[str]) -> None:
 
 
 def _mended(field: FieldInfo, raw: Any, path: str, dropped: list[str]) -> Any:
-    """The good part of a faulty member, None when there is none."""
+    """Return the valid part of a faulty member, None when there is none."""
     kind = plain_type(field.annotation)
     if get_origin(kind) is tuple and isinstance(raw, list):
         items = [_mended_item(get_args(kind)[0], item, f"{path}[{i}]", dropped) for i, item in enumerate(raw)]

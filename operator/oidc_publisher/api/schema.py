@@ -1,12 +1,12 @@
-"""The structural schema (OpenAPI v3) of the models, as a CustomResourceDefinition carries it.
+"""Make the structural schema (OpenAPI v3) of a CustomResourceDefinition from the models.
 
-Rules stand beside the field they are about. Where they land in the schema is decided here, by one consideration:
-people paste private keys into wrong fields, and a refusal ends up in terminals, CI logs and audit logs.
+The models define rules beside their fields. This module decides where a rule is placed in the schema, for one reason:
+people paste private keys into wrong fields, and a refusal is shown in terminals, CI logs and audit logs.
 
 - The API server repeats the whole string when a `pattern` or a rule of that string fails, but nothing of an object or
   a list whose rule fails. So no string of the spec has a `pattern`, and a rule of a string that may be longer than a
-  line of a PEM file moves to the object or list around it, with a `fieldPath`.
-- A string that exceeds `maxLength` is not repeated, and none of the rules is looked at any more.
+  line of a PEM file moves to the object or list around the string, with a `fieldPath`.
+- The API server does not repeat a string that exceeds `maxLength`, and evaluates none of its rules then.
 """
 
 import ast
@@ -30,7 +30,7 @@ from oidc_publisher.api import durations
 from oidc_publisher.api.celrules import Between, Keyword, ListType, Rule
 from oidc_publisher.api.common import APIModel, plain_type
 
-#: Shorter than a line of a PEM file (64 characters): repeating such a value helps, and gives no key away.
+#: Shorter than a line of a PEM file (64 characters): repeating such a value helps, and reveals no key.
 ECHO_LIMIT = 63
 
 _SCALARS = {
@@ -43,7 +43,7 @@ _SCALARS = {
 
 
 def object_schema(model: type[APIModel], *, opaque: Mapping[str, str] = MappingProxyType({})) -> dict[str, Any]:
-    """The schema of `model`; `opaque` are the types of members of which nothing else is said."""
+    """Return the schema of `model`; `opaque` holds the types of members that get no other schema."""
     schema: dict[str, Any] = {"type": "object", "description": _one_line(model.__doc__ or ""), "properties": {}}
     required: list[str] = []
     rules = list(model.rules)
@@ -63,7 +63,7 @@ def object_schema(model: type[APIModel], *, opaque: Mapping[str, str] = MappingP
 
 
 def _attribute_docstrings(model: type[APIModel]) -> dict[str, str]:
-    """The string below each attribute. pydantic would read them at each import, and only this module needs them."""
+    """Return the string below each attribute. pydantic would read these at each import; only this module needs them."""
     body = ast.parse(dedent(getsource(model))).body[0]
     members = body.body if isinstance(body, ast.ClassDef) else []
     found: dict[str, str] = {}
@@ -136,7 +136,7 @@ def _keywords(mark: Any, kind: str) -> dict[str, Any]:
 
 
 def _metadata(annotation: Any) -> list[Any]:
-    """The marks of Annotated at every level of `annotation`, the innermost first."""
+    """Return the marks of Annotated at every level of `annotation`, the innermost first."""
     if get_origin(annotation) is Annotated:
         inner, *marks = get_args(annotation)
         return _metadata(inner) + [part for mark in marks for part in _parts(mark)]
@@ -160,13 +160,13 @@ def _rules(metadata: Iterable[Any]) -> list[Rule]:
 
 
 def _moves(rule: Rule, kind: Any, schema: dict[str, Any]) -> bool:
-    """Whether `rule` has to stand outside the value it is about, lest a refusal repeats the value."""
+    """Return whether `rule` has to be placed outside of its value, because its refusal would repeat the value."""
     repeats = kind is str and not rule.silent and rule.reason != "FieldValueForbidden"
     return repeats and int(schema["maxLength"]) > ECHO_LIMIT
 
 
 def _moved_rules(annotation: Any, outer: Iterable[Any] = ()) -> list[Rule]:
-    """The rules of a value that have to stand outside it."""
+    """Return the rules of a value that have to be placed outside of the value."""
     kind, metadata = plain_type(annotation), [*_metadata(annotation), *outer]
     if kind is not str or not _rules(metadata):
         return []
@@ -186,12 +186,12 @@ def _about_items(rule: Rule) -> Rule:
 
 
 def _renamed(cel: str, name: str) -> str:
-    """The rule with its `self` called `name`."""
+    """Return the rule with `name` in place of `self`."""
     return re.sub(r"\bself\b", name, cel)
 
 
 def _validations(rules: Iterable[Rule]) -> dict[str, Any]:
-    """The rules as the API server takes them."""
+    """Return the rules in the form of the schema."""
     validations = []
     for rule in rules:
         entry = {"rule": rule.cel, "message": rule.message, "reason": rule.reason, "fieldPath": rule.field_path}
@@ -200,7 +200,7 @@ def _validations(rules: Iterable[Rule]) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """A default as JSON: of a model the members that were given, for the API server fills in the others."""
+    """Return a default as JSON; of a model only the given members, because the API server adds the others."""
     match value:
         case BaseModel():
             return value.model_dump(mode="json", by_alias=True, exclude_unset=True)

@@ -1,4 +1,4 @@
-"""spec: what to publish, where, and whose rules it must satisfy."""
+"""Define spec: what to publish, where, and for which relying parties."""
 
 import re
 from datetime import timedelta
@@ -28,7 +28,7 @@ _ISSUER_URL = rf"^https://({_HOST_LABEL})(\.{_HOST_LABEL})*(:{PORT})?(/[A-Za-z0-
 
 
 class RelyingParty(StrEnum):
-    """Somebody who verifies tokens of the issuer, with rules of their own."""
+    """A RelyingParty verifies tokens of the issuer, and has rules of its own."""
 
     AWS = "AWS"
     GCP = "GCP"
@@ -38,7 +38,7 @@ class RelyingParty(StrEnum):
 
 
 class Adoption(StrEnum):
-    """What becomes of documents of another writer when an issuer first comes to a place."""
+    """An Adoption decides about another writer's documents at a location that the issuer has not written to yet."""
 
     REFUSE = "Refuse"
     MERGE = "Merge"
@@ -46,7 +46,7 @@ class Adoption(StrEnum):
 
 
 class DeletionPolicy(StrEnum):
-    """What becomes of the documents when the OIDCIssuer is deleted."""
+    """A DeletionPolicy decides about the documents when the OIDCIssuer is deleted."""
 
     RETAIN = "Retain"
     DELETE = "Delete"
@@ -56,27 +56,29 @@ class RotationSpec(APIModel):
     """The times between which a key is safe to sign with, and after which it may leave."""
 
     pre_publish_period: Annotated[Duration, Between("0s", "8784h")] = timedelta(hours=24)
-    """How long a new key must have been visible to the public before it counts as safe to sign with. Relying parties
-    fetch keys when they please, so it should exceed the longest that any of them keeps a copy."""
+    """How long the public URL must have shown a new key before the key counts as safe to sign with. Relying parties
+    decide themselves when they fetch keys, so this should exceed the longest time for which any of them keeps a
+    copy."""
     max_token_lifetime: Annotated[Duration, Between("1s", "8784h")] = timedelta(hours=24)
-    """The longest-lived token that anybody should still accept. A key that is no longer used stays published for this
-    long, and keys that are published already keep the longest value they have seen."""
+    """The longest lifetime of tokens that relying parties should accept. A key that is no longer used stays published
+    for this long. A known key keeps the longest value that was set since a source first listed it."""
     clock_skew: Annotated[Duration, Between("0s", "1h")] = timedelta(minutes=5)
-    """How far the clocks of the cluster, the store and relying parties may differ; added to every wait."""
+    """How far the clocks of the cluster, the store and relying parties may differ. It is added to every wait."""
     forget_cache_ages_before: UTCTime | None = None
-    """A time: cache ages that were seen before it are forgotten, once, when it has come. For a long max-age that was served
-    by mistake and is still waited for. Make sure that no cache keeps such a copy: purge the CDN first."""
+    """A time. When it has come, cache ages that were seen before it are forgotten, once. Use this after a long max-age
+    was served by mistake and keys still wait for it. Make sure that no cache keeps such a copy: purge the CDN first."""
     withdrawn_key_ids: Annotated[
         tuple[Annotated[str, Field(min_length=1, max_length=1024), NO_PRIVATE_KEY], ...],
         Field(max_length=16),
         ListType("set"),
     ] = ()
-    """Key IDs (`kid`) to remove at once, even while the cluster still uses them: for a key that was stolen. Tokens
-    signed with it fail from then on. The last key that is left is never removed."""
+    """Key IDs (`kid`) of keys to remove at once, even while the cluster still uses them, for example stolen keys.
+    Relying parties refuse tokens that are signed with these keys from then on. The last key of the set is never
+    removed."""
 
 
 class ProbeSpec(APIModel):
-    """How it is proven, in every interval, that relying parties can use the issuer."""
+    """How the operator proves in every interval that relying parties can use the issuer."""
 
     timeout: Annotated[Duration, Between("1s", "30s")] = timedelta(seconds=5)
     """How long fetching both documents may take together. AWS STS gives up after 5 seconds."""
@@ -85,25 +87,26 @@ class ProbeSpec(APIModel):
         Field(min_length=1, max_length=8),
         ListType("set"),
     ] = ("sts.amazonaws.com",)
-    """Audiences of the tokens that are minted as proof: one token for each audience at each API server, never one
+    """Audiences of the tokens that are minted as proof. Each API server mints one token for each audience, never one
     token for two audiences."""
     relying_parties: Annotated[
         tuple[Annotated[RelyingParty, Keyword("maxLength", 16)], ...],
         Field(min_length=1, max_length=8),
         ListType("set"),
     ] = (RelyingParty.AWS,)
-    """Who has to be able to use the issuer. The rules of each party named here are checked; one that is broken makes
-    the issuer not Ready."""
+    """Relying parties that have to be able to use the issuer. The rules of each one are checked, and a broken rule
+    makes the issuer not Ready."""
     allow_private_address: Flag = False
-    """Whether the issuer's host name may resolve to a private address. Only for issuers that no cloud has to reach:
+    """Whether the issuer's host name may resolve to a private address. This is for issuers that no cloud has to reach:
     while AWS, GCP or Azure is among relyingParties, an issuer at a private address is not Ready."""
     certificate_authority: CertificateAuthority | None = None
-    """PEM certificates to trust beside the system's when the issuer URL is read. Every relying party has to be told to
-    trust them as well; clouds cannot, so while AWS, GCP or Azure is among relyingParties the system's have to do."""
+    """PEM certificates to trust beside the system's when the issuer URL is fetched. Every relying party needs a setting
+    to trust them as well. Clouds have no such setting, so while AWS, GCP or Azure is among relyingParties, the issuer
+    needs a certificate that the system's roots verify."""
 
 
 class OIDCIssuerSpec(APIModel):
-    """What to publish, where, and whose rules it has to satisfy; issuerURL and store are enough."""
+    """What to publish, where, and for which relying parties; only issuerURL and store are required."""
 
     rules = (
         Rule(
@@ -152,8 +155,8 @@ class OIDCIssuerSpec(APIModel):
         ),
     ]
     """The public URL of the issuer, such as https://oidc.example.com/prod. It has to equal the API servers'
-    --service-account-issuer in every byte, a slash at the end included. Immutable: for another URL create a second
-    OIDCIssuer, and let the API servers accept both while you move."""
+    --service-account-issuer in every byte, a slash at the end included. It is immutable: for another URL create a
+    second OIDCIssuer, and let the API servers accept both while you move."""
     jwks_path: Annotated[
         str,
         Field(min_length=1, max_length=128),
@@ -170,32 +173,33 @@ class OIDCIssuerSpec(APIModel):
             lambda v: v != ".well-known/openid-configuration",
         ),
     ] = "openid/v1/jwks"
-    """Where the key set lies below the issuer URL. Set it to keys.json to take over an issuer that ccoctl made.
-    Immutable."""
+    """The path of the key set below the issuer URL. Set it to keys.json to take over an issuer that ccoctl made. It is
+    immutable."""
     key_sources: KeySources = DEFAULT_KEY_SOURCES
-    """Where the public keys of the cluster are read; every key that any source names is published. All sources must
-    belong to one cluster. To add a source is to trust whoever can write there with every identity of the issuer."""
+    """Where the public keys of the cluster are read. Every key that any source lists is published. All sources must
+    belong to one cluster. Anybody who can write to a source can forge every identity of the issuer."""
     store: StoreSpec
-    """Where the discovery document and the key set are written. Exactly one of the members."""
+    """Where the discovery document and the key set are written. Set exactly one of the members."""
     interval: Annotated[Duration, Between("1s", "24h")] = timedelta(minutes=1)
-    """How often the keys are read again, the documents compared and repaired, and the issuer proven."""
+    """How often the operator reads the keys, compares and repairs the documents, and proves the issuer."""
     cache_max_age: Annotated[Duration, Between("0s", "24h")] = timedelta(minutes=5)
-    """How long caches may keep a document (max-age of its Cache-Control header). A longer time makes every new key
-    wait longer."""
+    """How long caches may keep a document (max-age of its Cache-Control header). With a longer time every new key waits
+    longer."""
     rotation: RotationSpec = RotationSpec()
     """When a new key is safe to sign with, and when an old one leaves."""
     probe: ProbeSpec = ProbeSpec()
     """How the issuer is proven, and for whom."""
     adoption: Adoption = Adoption.REFUSE
-    """What to do when something else wrote the documents that are there before the first publication: Refuse leaves
-    them alone and reports it; Merge publishes their keys along with ours until they have expired; Replace overwrites
-    them. After the first publication it has no effect: documents of somebody else are then reported, never taken."""
+    """What to do before the first publication with documents that another writer has stored. Refuse leaves them alone
+    and reports them. Merge publishes their keys along with the cluster's until they have expired. Replace overwrites
+    them. After the first publication this has no effect: documents of another writer are then reported and never taken
+    over."""
     deletion_policy: DeletionPolicy = DeletionPolicy.RETAIN
-    """What happens to the documents when this object is deleted: Retain leaves them as they are; Delete removes both,
+    """What happens to the documents when this object is deleted. Retain leaves them as they are. Delete removes both,
     and every relying party refuses the cluster's tokens from then on. Nothing is deleted while suspend is true."""
     suspend: Flag = False
-    """True stops everything: nothing is read, published, retired or proven, and Ready becomes Unknown. What is
-    published stays as it is."""
+    """Whether the operator stops all work for this issuer: nothing is read, published, retired or proven, and Ready
+    becomes Unknown. The published documents stay as they are."""
 
 
 def _has_port(issuer_url: Any) -> bool:

@@ -1,4 +1,4 @@
-"""What is said about an OIDCIssuer that cannot be used."""
+"""Describe the errors of an OIDCIssuer that cannot be used."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -13,7 +13,7 @@ HINT = (
     "oidc-publisher that this object was written for."
 )
 
-#: What pydantic found, by its type of error; {ctx} members are limits of ours, never the value.
+#: The sentences by pydantic's types of errors. Members of the context are limits of the model, never the value.
 _SENTENCES = {
     "missing": "is required",
     "string_type": "must be a string",
@@ -32,14 +32,14 @@ _SENTENCES = {
 
 
 def invalid_object(error: ValidationError, *, name: str = "") -> InvalidObjectError:
-    """`error` as the one error of this package: each field and its defect, never a value that somebody wrote."""
+    """Translate `error` into an InvalidObjectError that names each field and its defect, and repeats no value."""
     problems = error.errors(include_url=False, include_input=False)
     at_fault = {problem["loc"] for problem in problems}
     return _invalid([_sentence(p) for p in problems if not _follows(p, at_fault)], name)
 
 
 def no_object() -> InvalidObjectError:
-    """The error for something that is no object at all."""
+    """Return the error for a value that is no object at all."""
     return _invalid(["it must be an object"], "")
 
 
@@ -54,7 +54,7 @@ def _invalid(problems: Iterable[str], name: str) -> InvalidObjectError:
 
 
 def _follows(problem: Mapping[str, Any], at_fault: Iterable[tuple[int | str, ...]]) -> bool:
-    """Whether a list is only called too short because pydantic does not count entries that are at fault themselves."""
+    """Return whether a list is only reported as too short because pydantic does not count its faulty entries."""
     place = problem["loc"]
     return problem["type"] == "too_short" and any(len(p) > len(place) and p[: len(place)] == place for p in at_fault)
 
@@ -68,5 +68,5 @@ def _sentence(problem: Mapping[str, Any]) -> str:
 
 
 def field_path(location: Iterable[int | str]) -> str:
-    """A pydantic location as the API server writes a path: `spec.keySources[0].name`."""
+    """Format a pydantic location as the API server writes a path: `spec.keySources[0].name`."""
     return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in location).removeprefix(".")

@@ -1,4 +1,4 @@
-"""spec.store: where the two documents are written."""
+"""Define spec.store, which names where the two documents are written."""
 
 from enum import StrEnum
 from typing import Annotated
@@ -12,7 +12,7 @@ Prefix = Annotated[str, Field(min_length=1, max_length=512), NO_OUTER_SLASH, PAT
 
 
 class AddressingStyle(StrEnum):
-    """How a request names the bucket: in the host name, in the path, or as the client thinks best."""
+    """An AddressingStyle states where requests name the bucket: in the host, in the path, or as the client decides."""
 
     AUTO = "Auto"
     PATH = "Path"
@@ -20,7 +20,7 @@ class AddressingStyle(StrEnum):
 
 
 class ServerSideEncryption(StrEnum):
-    """How a bucket's server encrypts an object, in the words of S3's header."""
+    """A ServerSideEncryption names how S3 encrypts an object, by the values of S3's header."""
 
     AES256 = "AES256"
     KMS = "aws:kms"
@@ -38,7 +38,7 @@ class CloudFrontSpec(APIModel):
 
 
 class S3StoreSpec(APIModel):
-    """A bucket of Amazon S3, or of another server that speaks S3 and honours If-Match and If-None-Match on writes."""
+    """A bucket of Amazon S3, or of another server with S3's API that honours If-Match and If-None-Match on writes."""
 
     rules = (
         Rule(
@@ -69,15 +69,15 @@ class S3StoreSpec(APIModel):
         Field(min_length=1, max_length=32),
         matches("^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", "must be the code of a region, such as eu-central-1"),
     ]
-    """Code of the region in which the bucket lies, such as eu-central-1. Other servers usually take us-east-1."""
+    """Code of the bucket's region, such as eu-central-1. Other servers usually accept us-east-1."""
     prefix: Prefix | None = None
-    """Folder in the bucket below which the documents are written, such as clusters/prod. When absent they are written
-    to the top of the bucket."""
+    """Folder in the bucket below which the documents are written, such as clusters/prod. When absent, the documents are
+    written to the top of the bucket."""
     expected_bucket_owner: (
         Annotated[str, Field(max_length=12), matches("^[0-9]{12}$", "must be the 12 digits of an AWS account")] | None
     ) = None
-    """The 12 digits of the AWS account that owns the bucket. Nothing is read or written when it belongs to another: a
-    bucket that was deleted can be made again by anybody."""
+    """The 12 digits of the AWS account that owns the bucket. Nothing is read or written when the bucket belongs to
+    another account, because anybody can create a bucket with the name of a deleted one."""
     endpoint_url: (
         Annotated[
             str,
@@ -89,15 +89,16 @@ class S3StoreSpec(APIModel):
         ]
         | None
     ) = None
-    """URL of the S3 server when it is not Amazon's (MinIO, Ceph, R2 and others)."""
+    """URL of the S3 server when the server is not Amazon's (MinIO, Ceph, R2 and others)."""
     addressing_style: AddressingStyle = AddressingStyle.AUTO
-    """Where requests name the bucket: Virtual puts it into the host name, Path into the path (which many other servers
-    need), Auto leaves it to the client."""
+    """Where requests name the bucket. Virtual puts the name into the host name, Path into the path (which many other
+    servers need), Auto lets the client decide."""
     certificate_authority: CertificateAuthority | None = None
-    """PEM certificates to trust beside the system's when talking to endpointURL."""
+    """PEM certificates to trust beside the system's for connections to endpointURL."""
     server_side_encryption: ServerSideEncryption | None = None
-    """Encryption to ask for with every write: AES256 or aws:kms. Only for buckets whose policy demands it; else the
-    bucket's own setting holds. Strangers cannot read what is encrypted with aws:kms, unless a CDN reads it for them."""
+    """Encryption that every write requests: AES256 or aws:kms. Set it only for buckets whose policy demands it;
+    otherwise the bucket's own setting applies. Anonymous readers cannot read objects that are encrypted with aws:kms,
+    except through a CDN."""
     kms_key_id: (
         Annotated[
             str,
@@ -106,10 +107,10 @@ class S3StoreSpec(APIModel):
         ]
         | None
     ) = None
-    """The KMS key to encrypt with, for aws:kms. When absent S3 takes the account's own key for S3, which no CDN may use."""
+    """The KMS key for aws:kms. When absent, S3 uses the account's own key for S3, which no CDN may use."""
     cloud_front: CloudFrontSpec | None = None
-    """The distribution that serves this bucket to the public. Documents that changed are invalidated there; they count
-    as published when the public URL shows them, not before."""
+    """The distribution that serves this bucket to the public. Its CDN cache is invalidated for documents that changed.
+    They count as published when the public URL shows them, not before."""
 
 
 class GCSStoreSpec(APIModel):
@@ -125,12 +126,12 @@ class GCSStoreSpec(APIModel):
     ]
     """Name of the bucket, without gs:// and without a path."""
     prefix: Prefix | None = None
-    """Folder in the bucket below which the documents are written, such as clusters/prod. When absent they are written
-    to the top of the bucket."""
+    """Folder in the bucket below which the documents are written, such as clusters/prod. When absent, the documents are
+    written to the top of the bucket."""
 
 
 class StoreSpec(APIModel):
-    """The place of the documents: exactly one member."""
+    """Where the documents are stored; set exactly one member."""
 
     rules = (
         Rule(
@@ -141,7 +142,7 @@ class StoreSpec(APIModel):
     )
 
     s3: S3StoreSpec | None = None
-    """Write to Amazon S3, with or without CloudFront before it, or to another server that speaks S3."""
+    """Write to Amazon S3, with or without CloudFront in front of it, or to another server with S3's API."""
     gcs: GCSStoreSpec | None = None
     """Write to Google Cloud Storage."""
 

@@ -1,4 +1,4 @@
-"""OIDCIssuer, version v1alpha1: the whole object."""
+"""Define the whole object OIDCIssuer in version v1alpha1."""
 
 from typing import Final, Literal
 
@@ -18,12 +18,12 @@ PLURAL = "oidcissuers"
 SINGULAR = "oidcissuer"
 SHORT_NAME = "oidci"
 
-#: A new value of this annotation asks for a reconcile now; status.lastHandledReconcileAt repeats it when done.
+#: A new value of this annotation requests a pass at once; status.lastHandledReconcileAt repeats the value afterwards.
 RECONCILE_REQUESTED_AT = "oidc-publisher.io/reconcile-requested-at"
 
 
 class ObjectMeta(APIModel):
-    """The members of metadata that the operator uses; an object from a file has few of them."""
+    """ObjectMeta holds the members of metadata that the operator uses; an object from a file has few of them."""
 
     name: str
     uid: str = ""
@@ -55,11 +55,11 @@ class OIDCIssuer(APIModel):
     kind: Literal["OIDCIssuer"] = KIND
     metadata: ObjectMeta
     spec: OIDCIssuerSpec
-    """What to publish, where, and whose rules it has to satisfy."""
+    """What to publish, where, and for which relying parties."""
     status: OIDCIssuerStatus = WAITING_STATUS
-    """What was last seen and proven. Written by the operator alone."""
+    """What was last seen and proven. Only the operator writes the status."""
 
     @property
     def reconcile_requested_at(self) -> str | None:
-        """The value of the annotation that asks for a reconcile, None without it."""
+        """The value of the annotation that requests a pass, None without it."""
         return self.metadata.annotations.get(RECONCILE_REQUESTED_AT)
