@@ -1,1 +1,1 @@
-"""What the operator tells about itself: logs and health."""
+"""Write logs and serve health pages."""

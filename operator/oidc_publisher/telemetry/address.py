@@ -1,4 +1,4 @@
-"""Addresses to listen on."""
+"""Parse addresses to listen on."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _MAX_PORT = 65535
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where a server listens; `host` None means every interface, port 0 any free port."""
+    """An Address is where a server listens; `host` None means every interface, port 0 any free port."""
 
     host: str | None
     port: int
@@ -20,7 +20,7 @@ class Address:
         """Read ":8080", "127.0.0.1:8080", "localhost:8080" or "[::1]:8080".
 
         Raises:
-            ValueError: it is none of these; the message says what is expected.
+            ValueError: the text has none of these forms; the message says what is expected.
         """
         host, colon, port = text.rpartition(":")
         if not colon or not (port.isascii() and port.isdigit()) or int(port) > _MAX_PORT:

@@ -1,8 +1,8 @@
-"""The health pages: /livez, its alias /healthz, and /readyz.
+"""Serve the health pages: /livez, its alias /healthz, and /readyz.
 
-Live means: a restart would not help. Ready means: the API server answers us. Both name each check, as kube-apiserver
-does, and fail with 500 and 503. An event loop that is stuck cannot answer at all; then the probe's own timeout is the
-failure, and the loop check tells afterwards that it had been so.
+Live means that a restart would not help. Ready means that the API server answers the operator. Both pages name each
+check, as kube-apiserver does, and fail with 500 and 503. A blocked event loop cannot answer at all: then kubelet's
+probe fails by its own timeout, and the loop check reports the blockage afterwards.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from oidc_publisher.telemetry.address import Address
 
 log = structlog.stdlib.get_logger(__name__)
 
-#: kubelet asks every 10 s by default and waits 1 s: stay below, so that the answer names the cause.
+#: kubelet probes every 10 s by default and waits 1 s. A shorter limit lets the answer name the cause.
 READY_TIMEOUT_S = 0.8
 
-#: However many ask, the API server is asked no more often than this.
+#: The shortest time between two requests to the API server, however often the page is requested.
 READY_CACHE_S = 1.0
 
 BEAT_S = 1.0
 OLDEST_BEAT_S = 30.0
 
-#: A pass ends at its deadline, far below this: where all places of the queue are taken for so long, nothing is done for
-#: any issuer. A single pass that hangs is no reason for a restart, which would cut all others.
+#: A pass ends at its deadline, far below this limit. Where all places of the queue are taken for so long, no issuer
+#: makes progress. A single pass that hangs is no reason for a restart, which would cut off all other passes.
 LONGEST_STANDSTILL_S = 180.0
 
 #: Looks at something and returns None when it is well, else a sentence.
@@ -41,26 +41,26 @@ Monotonic = Callable[[], float]
 
 
 class Heartbeat:
-    """Beats once per second on the event loop."""
+    """A Heartbeat notes once per second that the event loop runs."""
 
     def __init__(self, monotonic: Monotonic = time.monotonic) -> None:
         self._monotonic = monotonic
         self._last = self._monotonic()
 
     async def run(self) -> None:
-        """Beat for ever."""
+        """Note the time once per second, without end."""
         while True:
             self._last = self._monotonic()
             await asyncio.sleep(BEAT_S)
 
     def check(self) -> str | None:
-        """Say how long the loop has been silent when that is too long."""
+        """Return for how long the event loop has not run when that is too long, else None."""
         age = self._monotonic() - self._last
         return f"the event loop's last beat was {age:.0f} s ago" if age > OLDEST_BEAT_S else None
 
 
 class Readiness:
-    """Asks `ask` when somebody wants to know, within READY_TIMEOUT_S, and remembers the answer for READY_CACHE_S."""
+    """Readiness calls `ask` on request, for at most READY_TIMEOUT_S, and caches its answer for READY_CACHE_S."""
 
     def __init__(self, ask: AsyncHealthCheck, monotonic: Monotonic = time.monotonic) -> None:
         self._ask = ask
@@ -70,7 +70,7 @@ class Readiness:
         self._lock = asyncio.Lock()
 
     async def check(self) -> str | None:
-        """Say why the API server cannot be used, or None."""
+        """Return why the API server cannot be used, None when it can."""
         async with self._lock:
             if self._monotonic() - self._asked_at > READY_CACHE_S:
                 self._answer = await self._fresh()
@@ -83,24 +83,24 @@ class Readiness:
                 return await self._ask()
         except TimeoutError:
             return f"no answer within {READY_TIMEOUT_S:g} s"
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is the answer
+        except Exception as error:  # noqa: BLE001 - every error is the answer
             return str(error) or type(error).__name__
 
 
 @dataclass(frozen=True, slots=True)
 class Checks:
-    """What the pages look at, by the names they print; `ready` is asked for /readyz only."""
+    """Checks holds the checks of the pages by their printed names; `ready` runs for /readyz only."""
 
     live: Mapping[str, HealthCheck]
     ready: Mapping[str, AsyncHealthCheck]
 
 
 class ListenError(Exception):
-    """The address of the health pages cannot be listened on."""
+    """The operator cannot listen on the address of the health pages."""
 
 
 class HealthServer:
-    """Serves the pages at one address; port 0 picks a free one, `port` says which."""
+    """A HealthServer serves the pages at one address; port 0 picks a free port, which `port` then holds."""
 
     def __init__(self, address: Address, checks: Checks) -> None:
         self._address = address
@@ -110,15 +110,15 @@ class HealthServer:
 
     @property
     def url(self) -> str | None:
-        """Where the pages are, None when they are not served."""
+        """The URL of the pages, None when they are not served."""
         host = str(Address(self._address.host or "127.0.0.1", self.port))
         return f"http://{host}" if self._runner is not None else None
 
     async def start(self) -> None:
-        """Begin to serve.
+        """Start to serve the pages.
 
         Raises:
-            ListenError: the address cannot be listened on.
+            ListenError: the operator cannot listen on the address.
         """
         app = web.Application()
         app.router.add_get("/livez", self._live)
@@ -130,14 +130,14 @@ class HealthServer:
             await web.TCPSite(runner, self._address.host, self._address.port).start()
         except OSError as error:
             await runner.cleanup()
-            # asyncio's own text repeats the address as a tuple
+            # asyncio's own text repeats the address as a tuple.
             why = os.strerror(error.errno).lower() if error.errno and error.errno > 0 else str(error)
             raise ListenError(f"cannot listen on {self._address}: {why}") from None
         self._runner = runner
         self.port = runner.addresses[0][1]
 
     async def stop(self) -> None:
-        """Close the address."""
+        """Stop listening."""
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None

@@ -1,4 +1,4 @@
-"""How log lines look and which are printed, as words of the command line."""
+"""Define the formats and levels of log lines, as values of the command line."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class LogFormat(StrEnum):
-    """How log lines look."""
+    """A LogFormat is the form of log lines."""
 
     AUTO = "auto"
     JSON = "json"
@@ -14,7 +14,7 @@ class LogFormat(StrEnum):
 
 
 class LogLevel(StrEnum):
-    """The least important lines that are printed."""
+    """A LogLevel is the level of the least important lines that are printed."""
 
     DEBUG = "debug"
     INFO = "info"

@@ -1,8 +1,8 @@
-"""Logs: our own by structlog, the libraries' by the standard library, all through one handler to stderr.
+"""Configure logs: structlog's for this program, the standard library's for libraries, all by one handler to stderr.
 
-Times are UTC. No secret is printed: `masked` is applied to the finished line, so it covers tracebacks and the
-libraries' messages too. A line is a line: what others have put into a message or a value can neither begin a new one nor
-steer a terminal, and the lines of a traceback are indented.
+Times are UTC. No secret is printed: `masked` is applied to the finished line, so it covers tracebacks and the messages
+of libraries too. Foreign text in a message or a value can neither start a new line nor control a terminal, and the
+lines of a traceback are indented.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ import structlog
 from oidc_publisher.harmless import harmless
 from oidc_publisher.telemetry.levels import LogFormat, LogLevel
 
-#: A level per logger that says less than the rest. kopf logs each failed attempt and each restart as an error with a
-#: traceback, and every event of an object; controller/kopf/watch.py says once what they mean.
+#: The loggers with a higher level than the rest. kopf logs each failed attempt and each restart as an error with a
+#: traceback, and every event of an object; controller/kopf/watch.py logs their meaning once.
 _QUIET = {
     "kopf": logging.WARNING,
     "kopf.objects": logging.WARNING,
@@ -33,17 +33,18 @@ _QUIET = {
     "aiohttp.access": logging.WARNING,
     "botocore": logging.WARNING,
     "boto3": logging.WARNING,
-    "google": logging.ERROR,  # warns at every search for credentials that no project was found, which nobody needs
+    "google": logging.ERROR,  # it warns at every search for credentials that no project was found, and none is needed
     "urllib3": logging.WARNING,
     "s3transfer": logging.WARNING,
     "kubernetes": logging.WARNING,
 }
 
-#: At debug level kopf may speak; botocore and urllib3 still may not, for they print request headers with signatures.
+#: At debug level kopf's logs are printed. Those of botocore and urllib3 are not: they hold request headers with
+#: signatures.
 _QUIET_EVEN_IN_DEBUG = ("botocore", "boto3", "google", "urllib3", "s3transfer", "kubernetes", "asyncio")
 
 _SECRETS = (
-    # a JWT in compact form: header and payload are JSON objects, which begin with eyJ in base64url
+    # A JWT in compact form: header and payload are JSON objects, which begin with eyJ in base64url.
     (re.compile(r"eyJ[A-Za-z0-9_-]{5,}\.eyJ[A-Za-z0-9_-]{5,}(?:\.[A-Za-z0-9_-]*)?"), "<token>"),
     (re.compile(r"(?i)\b(bearer|basic)((?:\s|\\[nrt])+)(?!<)(?=\S*\d)[A-Za-z0-9._~+/=-]{12,}"), r"\1\2<hidden>"),
     (
@@ -52,7 +53,7 @@ _SECRETS = (
     ),
 )
 
-#: Members of an event that have several lines by right.
+#: The members of an event that may have several lines.
 _TRACES = frozenset({"exception", "stack"})
 
 Event = structlog.typing.EventDict
@@ -61,7 +62,7 @@ Event = structlog.typing.EventDict
 def configure(
     log_format: LogFormat = LogFormat.AUTO, level: LogLevel = LogLevel.INFO, *, stream: TextIO | None = None
 ) -> None:
-    """Send every log line of the process to `stream` (stderr): AUTO is coloured text on a terminal, else JSON."""
+    """Send every log line of the process to `stream` (None: stderr); AUTO is coloured text on a terminal, else JSON."""
     out = stream or sys.stderr
     terminal = out.isatty()
     text = log_format is LogFormat.TEXT or (log_format is LogFormat.AUTO and terminal)
@@ -90,7 +91,7 @@ def configure(
 
 
 def masked(text: str) -> str:
-    """Replace whatever looks like a token, a password of HTTP authentication or a private key."""
+    """Replace all text that looks like a token, a password of HTTP authentication or a private key."""
     for pattern, replacement in _SECRETS:
         text = pattern.sub(replacement, text)
     return text
@@ -104,7 +105,7 @@ class _MaskingFormatter(structlog.stdlib.ProcessorFormatter):
 def _renderers(*, text: bool, colours: bool) -> list[structlog.typing.Processor]:
     drop = structlog.stdlib.ProcessorFormatter.remove_processors_meta
     if text:
-        # The plain traceback: the pretty one prints local variables, and tokens are among them.
+        # The plain traceback is used, because the pretty one prints local variables, which may be tokens.
         console = structlog.dev.ConsoleRenderer(colors=colours, pad_event_to=0, exception_formatter=_write_traceback)
         return [drop, _harmless, console]
     json = structlog.processors.JSONRenderer(default=str)
@@ -112,13 +113,13 @@ def _renderers(*, text: bool, colours: bool) -> list[structlog.typing.Processor]
 
 
 def _harmless(_logger: object, _method: str, event: Event) -> Event:
-    """Make every text of an event harmless; what is no text is printed as repr or JSON, which escape it."""
+    """Make every text of an event harmless. Other values are printed as repr or JSON, which escape them."""
     texts = {name: value for name, value in event.items() if isinstance(value, str)}
     return {**event, **{name: _lines(value) if name in _TRACES else harmless(value) for name, value in texts.items()}}
 
 
 def _lines(trace: str) -> str:
-    """A trace whose lines are indented: the text of an exception cannot pass for a line of the log."""
+    """Indent the lines of a trace, so that the text of an exception cannot look like a line of the log."""
     return "\n".join(f"  {harmless(line)}" for line in trace.rstrip("\n").split("\n"))
 
 
@@ -137,7 +138,7 @@ def _utc_timestamp(_logger: object, _method: str, event: Event) -> Event:
 
 
 def _ordered(_logger: object, _method: str, event: Event) -> Event:
-    """Put what every line has first, in the order people read it, and call the sentence `message`."""
+    """Put timestamp, level and message first, in this order, and name the sentence `message`."""
     head: Mapping[str, object] = {
         "timestamp": event.pop("timestamp", None),
         "level": event.pop("level", None),
