@@ -1,1 +1,1 @@
-"""Time as others state it."""
+"""Provide clocks, delays between attempts, and the parser of HTTP dates."""

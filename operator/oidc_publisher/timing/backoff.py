@@ -1,4 +1,4 @@
-"""Delays between attempts: growing with jitter after failures, and one after the other in a burst."""
+"""Compute delays: growing ones with jitter after failures, and evenly spaced ones for a burst."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-#: 2**10 times the base is above every cap in use; without a limit the power overflows after 1,024 failures.
+#: 2**10 times the base is above every cap in use. Without a limit the power overflows after 1,024 failures.
 _MAX_DOUBLINGS = 10
 
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
-    """Exponential delays from `base_s` to `cap_s`, each shortened by a random part of at most one half.
+    """A Backoff computes exponential delays from `base_s` to `cap_s`, each shortened by a random part up to one half.
 
-    Iterating yields the delays without end and without jitter; each iteration starts anew.
+    An iterator yields the delays without end and without jitter, from the first one.
     """
 
     base_s: float
     cap_s: float
 
     def delay(self, failures: int, random: Callable[[], float]) -> float:
-        """Seconds to wait after the given number of failures in a row; `random` yields from [0, 1)."""
+        """Return the seconds to wait after so many failures in a row; `random` returns a number from [0, 1)."""
         return self._full(failures) * (1.0 - random() / 2)
 
     def __iter__(self) -> Iterator[float]:
@@ -36,11 +36,11 @@ class Backoff:
 
 
 class Pacer:
-    """Turns a burst into a steady flow.
+    """A Pacer turns a burst into a steady flow.
 
-    The first `burst` arrivals need not wait, each further one waits `spacing_s` longer than the one before. Whoever
-    would wait longer than `longest_s` gets a place below it by the hash of its name instead. A quiet period lets the
-    next burst through again.
+    The first `burst` arrivals do not wait, and each further one waits `spacing_s` longer than the one before. An
+    arrival that would wait longer than `longest_s` waits a shorter time instead, by the hash of its name. After a
+    period without arrivals the next burst does not wait either.
     """
 
     def __init__(self, *, burst: int, spacing_s: float, longest_s: float) -> None:
@@ -50,15 +50,15 @@ class Pacer:
         self._next_free = float("-inf")
 
     def delay(self, name: str, now: float) -> float:
-        """Seconds that the arrival of `name` at the monotonic time `now` has to wait."""
+        """Return the seconds that the arrival of `name` at the monotonic time `now` has to wait."""
         self._next_free = max(self._next_free, now - (self._burst - 1) * self._spacing_s)
         wait = self._next_free - now
         if wait > self._longest_s:
             return unit_interval(name) * self._longest_s
         self._next_free += self._spacing_s
-        return wait if wait > self._spacing_s / 2 else 0.0  # and not the rounding error of a sum
+        return wait if wait > self._spacing_s / 2 else 0.0  # less than half is the rounding error of a sum
 
 
 def unit_interval(text: str) -> float:
-    """Map a text to [0, 1), evenly and the same in every process."""
+    """Map a text to [0, 1), evenly distributed and the same in every process."""
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:6], "big") / float(1 << 48)

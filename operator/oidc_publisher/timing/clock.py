@@ -1,4 +1,4 @@
-"""Time as the controller sees it, so that tests can hand in their own."""
+"""Define the port to the clocks, which tests replace by clocks of their own."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """Two clocks: one that never jumps, for waiting, and one that means something to other machines."""
+    """A Clock gives two times: a monotonic one for waiting, and the wall clock, which other machines share."""
 
     def monotonic(self) -> float:
-        """Seconds since an arbitrary instant; never goes back."""
+        """Return the seconds since an arbitrary instant; they never decrease."""
         ...
 
     def now(self) -> datetime:
-        """The wall clock as aware UTC."""
+        """Return the wall clock as aware UTC."""
         ...
 
 
 class SystemClock:
-    """The clocks of this machine."""
+    """The SystemClock reads the clocks of this machine."""
 
     def monotonic(self) -> float:
-        """Seconds since an arbitrary instant; the clock that asyncio's loop waits by."""
+        """Return the seconds since an arbitrary instant, by the clock that asyncio's event loop uses."""
         return time.monotonic()
 
     def now(self) -> datetime:
-        """The wall clock as aware UTC."""
+        """Return the wall clock as aware UTC."""
         return datetime.now(UTC)
