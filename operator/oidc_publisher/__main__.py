@@ -1,4 +1,4 @@
-"""`python -m oidc_publisher`."""
+"""Run the command line for `python -m oidc_publisher`."""
 
 from oidc_publisher.cli import main
 

@@ -1,4 +1,4 @@
-"""The errors of oidc-publisher: each carries its own diagnosis.
+"""Define the errors of oidc-publisher, each with a reason, a message and a hint.
 
 ::
 
@@ -6,22 +6,23 @@
     ├── KeyRefusedError            a public key that must not be published (keys/)
     ├── DocumentInvalidError       bytes that are no discovery document or JWKS (documents/)
     ├── InvalidObjectError         an OIDCIssuer that cannot be understood (api/)
-    ├── ClusterError               the API server did not do what was asked (cluster/)
+    ├── ClusterError               a request to the API server failed (cluster/)
     │   ├── CredentialsError       kubeconfig or in-cluster credentials that cannot be used
     │   ├── UnreachableError       no answer at all
     │   │   └── ConnectionLostError    the connection ended before the answer
-    │   ├── CertificateError       an answer from somebody who is not the API server
+    │   ├── CertificateError       a server whose certificate is not an API server's
     │   │   └── NameMismatchError      a certificate of the right CA, for another name
-    │   └── AnswerError            an HTTP status that is not success
+    │   └── AnswerError            an HTTP status that is not a success
     │       ├── ObjectMissingError     404 for an object
-    │       └── ConflictError          409: somebody changed the object in between
-    ├── StoreError                 the store did not do what was asked (stores/)
-    │   ├── PreconditionError      a lost race: somebody wrote in between
-    │   ├── AnswerLostError        a write of which nobody knows whether it was done
-    │   └── RefusedCredentialsError    credentials that the store does not know (any more)
-    └── FetchError                 the issuer could not be read as a relying party reads it (probe/)
+    │       └── ConflictError          409: another writer changed the object in between
+    ├── StoreError                 a call to the store failed (stores/)
+    │   ├── PreconditionError      a lost race: another writer wrote in between
+    │   ├── AnswerLostError        a request without an answer, which may have taken effect
+    │   └── RefusedCredentialsError    no credentials, or credentials that the store refuses
+    └── FetchError                 the issuer could not be fetched as a relying party fetches it (probe/)
 
-Foreign exceptions are translated where they enter, once; nothing above that place sees a botocore or aiohttp error.
+Foreign exceptions are translated once, in the package that calls their library. No other package handles an error of
+botocore or aiohttp.
 """
 
 from __future__ import annotations
@@ -35,10 +36,10 @@ if TYPE_CHECKING:
 
 
 class PublisherError(Exception):
-    """What went wrong, in the catalogue's words.
+    """A PublisherError describes a failure by a reason of the catalogue.
 
-    `reason` is a reason of the catalogue, `hint` what an admin does next, `retryable` whether the same call may
-    succeed later without a person. Message and hint are harmless, whatever somebody outside has put into them.
+    `hint` is what an admin does next. `retryable`: the same call may succeed later without a change by an admin.
+    Message and hint are made harmless, because they may hold foreign text.
     """
 
     def __init__(
@@ -53,43 +54,43 @@ class PublisherError(Exception):
 
     @property
     def sentence(self) -> str:
-        """The error for somebody at a terminal: what is wrong, and the hint where there is one."""
+        """The error for a person at a terminal: the message, and the hint where there is one."""
         said = f"{self.message.rstrip('. ')}."
         return f"{said} {self.hint}" if self.hint else said
 
     def finding(self, *, subject: str = "") -> Finding:
-        """This error as a finding about `subject`."""
-        from oidc_publisher.findings import Finding  # noqa: PLC0415 - findings knows no errors, errors know findings
+        """Return this error as a finding about `subject`."""
+        from oidc_publisher.findings import Finding  # noqa: PLC0415 - errors imports findings, never the reverse
 
         return Finding.of(self.reason, self.message, hint=self.hint, subject=subject or self.subject)
 
 
 class KeyRefusedError(PublisherError):
-    """A key that must not be published, or bytes that are no key."""
+    """The key must not be published, or the bytes are no key."""
 
 
 class DocumentInvalidError(PublisherError):
-    """Bytes that are not what a relying party accepts as a discovery document or key set."""
+    """No relying party accepts the bytes as a discovery document or key set."""
 
 
 class InvalidObjectError(PublisherError):
-    """An OIDCIssuer whose content cannot be understood or is not supported by this version."""
+    """The content of the OIDCIssuer cannot be understood, or this version does not support it."""
 
 
 class ClusterError(PublisherError):
-    """The API server did not do what was asked."""
+    """A request to the API server failed."""
 
 
 class UnreachableError(ClusterError):
-    """Nobody answered at the API server's address."""
+    """No answer came from the API server's address."""
 
 
 class CertificateError(ClusterError):
-    """Somebody answered whose certificate is not the API server's."""
+    """The certificate of the server is not an API server's."""
 
 
 class AnswerError(ClusterError):
-    """The API server answered with a status that is not success; `status` is the HTTP status code."""
+    """The API server answered with a status that is not a success; `status` is the HTTP status code."""
 
     def __init__(
         self, reason: Reason, message: str, *, status: int, hint: str = "", retryable: bool = False, subject: str = ""
@@ -99,12 +100,12 @@ class AnswerError(ClusterError):
 
 
 class StoreError(PublisherError):
-    """The store did not do what was asked."""
+    """A call to the store failed."""
 
 
 class PreconditionError(StoreError):
-    """A compare-and-swap was lost: the object is not what the writer had read."""
+    """A compare-and-swap failed, because the object is not the one that the writer had read."""
 
 
 class FetchError(PublisherError):
-    """The issuer could not be read as a relying party reads it."""
+    """The issuer could not be fetched as a relying party fetches it."""

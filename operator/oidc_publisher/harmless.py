@@ -1,17 +1,17 @@
-"""Text of others, made harmless where it becomes a message: one line, and nothing that steers a terminal.
+"""Make foreign text harmless in messages: one line, without characters that control a terminal.
 
-Key IDs, subjects of certificates, answers of stores and API servers may hold line breaks, which forge lines of a log,
-escape sequences, which rewrite a terminal, and marks that turn the direction of writing round. The values themselves
-(`status.keys[].keyID`) stay as they are: they are compared byte for byte.
+Key IDs, subjects of certificates, and answers of stores and API servers may hold line breaks, which forge lines of a
+log, escape sequences, which rewrite a terminal, and marks that reverse the direction of writing. The values themselves
+(`status.keys[].keyID`) stay as they are, because they are compared byte for byte.
 """
 
 from __future__ import annotations
 
 
 def harmless(text: str) -> str:
-    r"""The text with each character that does not print written as Python writes it: `\n`, `\x1b`, `\u202e`.
+    r"""Return the text with each character that is not printable as Python's escape: `\n`, `\x1b`, `\u202e`.
 
-    It is the same text where all of it prints, so nothing changes when it is applied again.
+    A printable text is returned unchanged, so that a second call changes nothing.
     """
     return text if text.isprintable() else "".join(c if c.isprintable() else _written(c) for c in text)
 

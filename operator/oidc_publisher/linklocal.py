@@ -1,6 +1,7 @@
-"""Addresses at which a machine's own surroundings answer, its cloud's metadata service among them. Pure.
+"""Recognize link-local addresses and those of the clouds' metadata services. Pure.
 
-Nobody publishes documents there, and whoever may name a server must not reach it through the operator.
+No issuer or store has such an address, and users who may name a server must not reach these services through the
+operator.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ _NETWORKS = tuple(
         "192.0.0.192/32",  # Oracle Cloud Classic's metadata
     )
 )
-#: IPv6 networks whose addresses hold an IPv4 address in their last 32 bits: compatible and mapped (RFC 4291), translated
-#: (RFC 2765), NAT64 (RFC 6052, RFC 8215).
+#: IPv6 networks whose addresses hold an IPv4 address in their last 32 bits: compatible and mapped (RFC 4291),
+#: translated (RFC 2765), NAT64 (RFC 6052, RFC 8215).
 _HOLD_IPV4 = tuple(
     ipaddress.IPv6Network(network)
     for network in ("::/96", "::ffff:0:0/96", "::ffff:0:0:0/96", "64:ff9b::/96", "64:ff9b:1::/48")
@@ -29,15 +30,15 @@ _HOLD_IPV4 = tuple(
 
 
 def is_link_local(address: str) -> bool:
-    """Whether this IP address, as it is or in an IPv6 form of it, is link-local or a metadata service's."""
+    """Return whether this IP address, or the IPv4 address inside of it, is link-local or a metadata service's."""
     plain = plain_address(address)
     return any(plain in network for network in _NETWORKS)
 
 
 def plain_address(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
-    """Return the IPv4 address that an IPv6 one stands for, else the address itself, without its zone."""
+    """Return the IPv4 address that an IPv6 address holds, else the address itself, without its zone."""
     parsed = ipaddress.ip_address(address.partition("%")[0])
-    if isinstance(parsed, ipaddress.IPv4Address) or int(parsed) <= 1:  # `::` and `::1` stand for themselves
+    if isinstance(parsed, ipaddress.IPv4Address) or int(parsed) <= 1:  # `::` and `::1` hold no IPv4 address
         return parsed
     if any(parsed in network for network in _HOLD_IPV4):
         return ipaddress.IPv4Address(int(parsed) & 0xFFFF_FFFF)

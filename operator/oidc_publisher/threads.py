@@ -1,9 +1,9 @@
-"""Blocking work in threads, each kind of work in threads of its own, and no server's work in those of another.
+"""Run blocking work in threads, with separate threads for each kind of work and separate places for each server.
 
-A thread cannot be ended from outside. Work that is late is given up by whoever waits for it, while its thread goes on
-and keeps its place until it ends: a server that hangs takes the places of its own key, and nobody else's. Threads are
-daemons, for an exit must not wait for them. asyncio's default executor is left to the name resolution of asyncio itself
-and to work that computes and always ends.
+A thread cannot be ended from outside. The caller abandons work that is late, while the thread of that work continues
+and keeps its place until it ends. So a server that does not answer uses up the places of its own key only. Threads are
+daemons, because an exit must not wait for them. asyncio's default executor is used only by asyncio's own name
+resolution and by computations, which always end.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
-#: An idle thread ends after this time; below the usual interval of a minute a pass would find none.
+#: An idle thread ends after this time. With less than the usual interval of a minute, a pass would find no idle thread.
 _IDLE_S = 90.0
 
 
 @dataclass(slots=True)
 class _Lane:
-    """The places of one key, and how many wait for one or have one."""
+    """The places of one key, and the number of users that have a place or wait for one."""
 
     places: asyncio.Semaphore
     users: int = 0
 
 
 class Threads:
-    """Threads for one kind of work; at most `limit` of them work for the same key at once."""
+    """Threads runs one kind of work; at most `limit` threads work for the same key at once."""
 
     def __init__(self, kind: str, limit: int) -> None:
         self._kind = kind
@@ -45,9 +45,10 @@ class Threads:
         self._idle: list[_Worker] = []
 
     async def run(self, work: Callable[[], T], *, key: str, timeout_s: float) -> T:
-        """The result of `work`, which is run in a thread once there is a place for `key`.
+        """Run `work` in a thread as soon as there is a place for `key`, and return its result.
 
-        Raises TimeoutError when the result did not come within `timeout_s`, waiting included, and what `work` raises.
+        Raises TimeoutError when the result did not come within `timeout_s` seconds, the wait for a place included.
+        Raises every exception of `work`.
         """
         loop = asyncio.get_running_loop()
         lanes = self._lanes.setdefault(loop, {})
@@ -75,9 +76,9 @@ class Threads:
             error: BaseException | None = None
             try:
                 result = context.run(work)
-            except BaseException as raised:  # noqa: BLE001 - it is raised again where it is waited for
+            except BaseException as raised:  # noqa: BLE001 - run() raises it again
                 error = raised
-            with contextlib.suppress(RuntimeError):  # the loop has been closed: nobody waits any more
+            with contextlib.suppress(RuntimeError):  # the event loop is closed, so no caller waits any more
                 loop.call_soon_threadsafe(done, result, error)
 
         context = contextvars.copy_context()
@@ -100,12 +101,12 @@ class Threads:
         threading.Thread(target=worker.work, name=self._kind, daemon=True).start()
 
     def rest(self, worker: _Worker) -> None:
-        """Note that a thread has nothing to do."""
+        """Note that a thread is idle."""
         with self._lock:
             self._idle.append(worker)
 
     def dismiss(self, worker: _Worker) -> bool:
-        """Let a thread end if nothing was given to it meanwhile."""
+        """Return whether an idle thread may end, which is so unless it was given a job meanwhile."""
         with self._lock:
             if worker in self._idle:
                 self._idle.remove(worker)
@@ -115,13 +116,13 @@ class Threads:
 
 @dataclass(slots=True, eq=False)
 class _Worker:
-    """What one thread does: its jobs one after the other, until there was none for a while."""
+    """A worker runs the jobs of one thread one after the other, until none came for _IDLE_S."""
 
     threads: Threads
     jobs: queue.SimpleQueue[Callable[[], None]] = field(default_factory=queue.SimpleQueue)
 
     def work(self) -> None:
-        """Work until dismissed."""
+        """Run jobs until the thread may end."""
         while True:
             try:
                 job = self.jobs.get(timeout=_IDLE_S)
@@ -130,5 +131,5 @@ class _Worker:
                     return
                 continue
             job()
-            del job  # an idle thread holds on to nothing
+            del job  # an idle thread keeps no reference to its last job
             self.threads.rest(self)
