@@ -1,4 +1,4 @@
-"""The rules of relying parties, each a check of a served issuer."""
+"""Check a served issuer against the rules of relying parties. Pure."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _EC_ALGORITHMS = {"P-256": "ES256", "P-384": "ES384", "P-521": "ES512"}
 
 @dataclass(frozen=True, slots=True)
 class ServedIssuer:
-    """What a relying party gets to see of an issuer.
+    """A ServedIssuer holds what a relying party gets from an issuer.
 
     `discovery` and `keys` are the members of the discovery document and of each JWK as they were served,
     `jwks_size_bytes` is the size of the key set's document. `private_address` is an address of the host that the public
-    cannot reach, and `untrusted` the sentence about a certificate that the public certificate authorities do not vouch
-    for; both are empty where all is well.
+    cannot reach, empty where there is none. `untrusted` is the sentence about a certificate that no public certificate
+    authority issued, empty where one did.
     """
 
     issuer_url: str
@@ -38,10 +38,10 @@ class ServedIssuer:
 
 @dataclass(frozen=True, slots=True)
 class BrokenRule:
-    """A rule that a served issuer breaks: `sentence` says so in the name of `party`.
+    """A BrokenRule is a rule of `party` that a served issuer breaks; `sentence` describes the defect.
 
-    `hint` is what to do, empty where the sentence says it. `certain` is False where the party's documentation says so but it may accept it all the same, and for libraries,
-    which nobody asked for.
+    `hint` is the advice, empty where the sentence contains it. `certain` is False where the party's documentation
+    states the rule but the party may accept the issuer all the same, and for libraries, which the spec does not name.
     """
 
     party: str
@@ -55,7 +55,7 @@ RuleCheck = Callable[[Demands, ServedIssuer], Iterator[str]]
 
 
 def broken_rules(party: RelyingParty, facts: ServedIssuer) -> list[BrokenRule]:
-    """The rules of `party` that the issuer breaks, none where it keeps them all."""
+    """Return the rules of `party` that the issuer breaks."""
     demands = DEMANDS[party]
     return [
         BrokenRule(
@@ -71,7 +71,7 @@ def broken_rules(party: RelyingParty, facts: ServedIssuer) -> list[BrokenRule]:
 
 
 def broken_library_rules(facts: ServedIssuer) -> list[BrokenRule]:
-    """The rules of widely used verifier libraries that the issuer breaks, whoever uses them."""
+    """Return the rules of widely used verifier libraries that the issuer breaks, for any relying party."""
     broken = []
     if facts.jwks_size_bytes >= LIBRARY_JWKS_LIMIT_BYTES:
         sentence = f"Nimbus and Spring Security read key sets below {LIBRARY_JWKS_LIMIT_BYTES} bytes only"
@@ -174,7 +174,7 @@ _HINTS: Mapping[str, str] = {
 
 
 def _algorithm(key: Mapping[str, Any]) -> str | None:
-    """The algorithm a key signs with: what it states, else what follows from its type (kube-apiserver)."""
+    """Return the algorithm that a key states, else the one that kube-apiserver uses for its type."""
     stated = key.get("alg")
     if isinstance(stated, str):
         return stated
