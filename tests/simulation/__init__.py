@@ -1,4 +1,4 @@
-"""The simulated world: a cluster, a bucket, a CDN, verifiers, and the program's own pass among them."""
+"""Simulate a cluster, a bucket, a CDN and verifiers around the program's own pass."""
 
 import structlog
 

@@ -1,4 +1,4 @@
-"""The cluster side of the simulation: API servers with key files of their own, and a key source with named entries."""
+"""Simulate the cluster: API servers with key files of their own, and a key source with named entries."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ NAMED = "configmap"
 
 @dataclass
 class Server:
-    """An API server: its key files, the key it signs with, whether it answers and whether the EndpointSlice names it.
+    """A server has key files, a key that it signs with, and flags: it answers, and the EndpointSlice names it.
 
-    `restarting`: neither for a moment, after which it is back as it was.
+    `restarting`: both flags are false for a moment, after which the server is as before.
     """
 
     files: list[PublicKey]
@@ -27,15 +27,15 @@ class Server:
 
     @property
     def mints(self) -> bool:
-        """Whether it hands out tokens that the contract protects: those of present servers."""
+        """Whether the server mints tokens that the contract protects: those of present servers."""
         return self.up and self.present
 
 
 @dataclass
 class NamedSource:
-    """A ConfigMap with one entry for each key, as OpenShift keeps them: service-account-NNN.pub.
+    """A NamedSource is a ConfigMap with one entry for each key, as in OpenShift: service-account-NNN.pub.
 
-    `edition` counts the edits of the source in the spec: the one it points to now has the same keys under other names.
+    `edition` counts the edits of the source in the spec; each edit gives the same keys other entry names.
     """
 
     entries: dict[int, PublicKey] = field(default_factory=dict)
@@ -62,7 +62,7 @@ class NamedSource:
 
 @dataclass
 class Cluster:
-    """API servers by address, perhaps a named source, and what the operator can see of them."""
+    """The cluster holds API servers by address, optionally a named source, and what the operator can read of them."""
 
     servers: dict[str, Server]
     named: NamedSource | None = None
@@ -80,17 +80,17 @@ class Cluster:
 
     @property
     def used(self) -> set[PublicKey]:
-        """What is in use in truth: in a key file of a present server, its signer, or an entry of the named source."""
+        """The keys that are really in use: in key files or as signer of a present server, or in the named source."""
         return self.used_beyond(set())
 
     def used_beyond(self, unread: set[int]) -> set[PublicKey]:
-        """What is in use, apart from what only these entries of the named source hold."""
+        """Return the keys in use except those that only these entries of the named source hold."""
         found = {key for server in self.present.values() for key in (*server.files, server.signer)}
         entries = self.named.entries if self.named else {}
         return found | {key for number, key in entries.items() if number not in unread}
 
     def refusing(self, key: PublicKey, *, answering: bool = False) -> list[str]:
-        """The API servers that refuse tokens of this key: no other is asked where there is one alone (R15)."""
+        """Return the API servers that refuse tokens of this key, none where there is a single API server (R15)."""
         there = {a: server for a, server in self.servers.items() if server.present or server.restarting}
         lacking = [a for a, server in there.items() if key not in server.files and (server.up or not answering)]
         return lacking if len(there) > 1 else []
@@ -109,7 +109,7 @@ class Cluster:
         return (self._read_api(), *named)
 
     def read_mints(self) -> Mints:
-        """A fresh token through every API server that answers."""
+        """Mint a token through every API server that answers."""
         if not self.slice_readable:
             return Mints(endpoints=None)
         minted = tuple(

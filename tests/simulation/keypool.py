@@ -1,4 +1,4 @@
-"""Real keys without their cost: EC P-256, each from a small private number, and tokens that they sign."""
+"""Make real keys at low cost (EC P-256, each from a small private number), and tokens that they sign."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa, utils
 from oidc_publisher.keys import PublicKey
 
 _SIGNERS: dict[PublicKey, ec.EllipticCurvePrivateKey] = {}
-#: The order of P-256 is above it, and that of P-384 as well.
+#: The orders of P-256 and of P-384 are above this number.
 _SEED_BITS = 255
 
 
 @cache
 def public_key(number: int) -> PublicKey:
-    """The key of this number (1, 2, ...): the same one in every run, its kid the thumbprint of its material."""
+    """Return the key of this number (1, 2, ...), the same in every run; its kid is the thumbprint of its material."""
     private = ec.derive_private_key(number, ec.SECP256R1())
     key = PublicKey.of(private.public_key())
     _SIGNERS[key] = private
@@ -29,9 +29,9 @@ def public_key(number: int) -> PublicKey:
 
 @cache
 def named_key(name: str, *, algorithm: str = "ES256", material: str = "") -> PublicKey:
-    """The key that has this name as its kid, made from `material`, which is the name where it is empty.
+    """Return the key with this name as its kid, made from `material`, or from the name where that is empty.
 
-    ES256 and ES384 can sign; RS256 has no private half, for nobody knows the primes of its modulus.
+    ES256 and ES384 can sign. RS256 has no private half, because the primes of its modulus are unknown.
     """
     seed = (material or name).encode()
     if algorithm == "RS256":
@@ -46,7 +46,7 @@ def named_key(name: str, *, algorithm: str = "ES256", material: str = "") -> Pub
 
 
 def sign(key: PublicKey, claims: Mapping[str, object]) -> str:
-    """A token with these claims, signed by the private half of a key of the pool."""
+    """Return a token with these claims, signed by the private half of a key of the pool."""
     return _signed(key, json.dumps(claims, sort_keys=True))
 
 

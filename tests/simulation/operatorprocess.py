@@ -1,8 +1,8 @@
-"""The operator of the simulation: the program's own pass over memory ports, and nothing of it written a second time.
+"""Run the program's own pass over memory ports as the operator of the simulation.
 
-The cluster answers from `Cluster`, the store is `Bucket`, the public URL is answered by the edges of the CDN, and the
-clock is the simulation's. What an issuer's status keeps is what a MemoryCluster holds of it. A crash is an exception
-that a port raises and that nothing catches: the process is gone, and the next pass is another one's.
+The cluster answers from `Cluster`, the store is `Bucket`, the edges of the CDN answer for the public URL, and the clock
+is the simulation's. A MemoryCluster holds the issuer's status. A crash is an exception that a port raises and that no
+code catches: the process has ended, and the next pass belongs to another process.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _BARE = {
 MEMORY = MemoryCluster()
 OWNER = owner_of(MEMORY.uid, NAME)
 ACCOUNT = ("default", "probe")
-#: One for all simulations of a run: each would cost two sockets.
+#: The event loop of all simulations of a run, because each loop costs two sockets.
 _LOOP = asyncio.new_event_loop()
 atexit.register(_LOOP.close)
 
@@ -64,7 +64,7 @@ def serial_of(status: Mapping[str, Any]) -> int:
 
 
 class CrashError(BaseException):
-    """The end of the process: no handler of the program sees it."""
+    """The process ends; no handler of the program catches this exception."""
 
 
 class Server(Protocol):
@@ -137,7 +137,7 @@ class Surroundings(Protocol):
 
 @dataclass
 class Operator:
-    """The operator's process and the object that it works on. `before_write` is a rival that is faster than our PUT."""
+    """The operator's process, with the object that it works on; `before_write` is a writer that precedes its PUT."""
 
     world: Surroundings
     spec: OIDCIssuerSpec
@@ -160,11 +160,11 @@ class Operator:
         self.restart()
 
     def restart(self) -> None:
-        """A new process: whatever the status does not carry is forgotten."""
+        """Start a new process, which has only what the status holds."""
         self._reconciler = Reconciler(self.hub, self._open, clock=self, new_nonce=self._nonce)
 
     def run(self) -> bool:
-        """One pass; False when it died on the way or was reported by nobody."""
+        """Run one pass; return False when the process crashed in it, or the pass was not reported."""
         self.passes += 1
         self._writes = 0
         self.hub.apply(NAME, self._wanted())
@@ -208,18 +208,18 @@ class Operator:
 
     @property
     def wake_after(self) -> timedelta:
-        """How long until the answer changes by the clock alone, or the interval is over."""
+        """The time until the decision changes by the clock alone, or the interval ends."""
         return (self.outcome and self.outcome.wake_after) or self.spec.interval
 
     @property
     def place(self) -> str | None:
-        """The place at which the status says that the documents are ours."""
+        """The location that the status names as published."""
         publication = self.issuer.status.publication
         return publication.location if publication is not None else None
 
     @property
     def known_place(self) -> bool:
-        """Whether the status says that the documents are ours."""
+        """Whether the status names a published location."""
         return self.place is not None
 
     @property
@@ -229,7 +229,7 @@ class Operator:
         return status
 
     def set_status(self, status: Mapping[str, Any]) -> None:
-        """Somebody wipes the status or puts an old one back."""
+        """Wipe the status, or put an old one back, as an admin does."""
         self.hub.set_status(NAME, status)
         self.observed = None
 
@@ -274,7 +274,7 @@ class Operator:
         server = self.world.cluster.servers[endpoint]
         if not server.up:
             return None
-        # The granted life is the usual one: what exceeds the policy is another test's subject.
+        # The token has the usual lifetime; another test covers tokens beyond the policy.
         now = int((self.world.operator_now + self.world.clock_offset).timestamp())
         claims = {"iss": self.spec.issuer_url, "aud": [audience], "iat": now, "exp": now + min(lifetime_s, 600)}
         return sign(server.signer, claims)
@@ -283,7 +283,7 @@ class Operator:
         server = self.world.cluster.servers[endpoint]
         if not server.up:
             return None
-        # Which keys an API server accepts stands in its key files; what it signs with itself it accepts here as well.
+        # An API server accepts the keys of its key files, and in this simulation the key that it signs with as well.
         accepted = {key.key_id for key in (*server.files, server.signer)}
         return {"authenticated": bool(audiences) and read_token(token).key_id in accepted}
 
@@ -312,7 +312,7 @@ class _Source:
 
 @dataclass
 class _Store:
-    """The bucket as a store, with the places where the process may die."""
+    """The bucket as a store, with the steps at which the process may crash."""
 
     operator: Operator
     endpoint_url: str | None = None

@@ -1,8 +1,8 @@
-"""The invariants A, B and D of the contract, R2, R9, R11, R14 and R15, judged from the truth of the simulation and never from the ledger.
+"""Judge the invariants A, B and D, and R2, R9, R11, R14 and R15, by the true state of the simulation alone.
 
-A is judged for every verifier and every edge that could exist at once: a copy of an edition that was replaced at W may
-lie at an edge until W + max-age, and with a client that fetched it there for 24 h more. So the simulated verifiers
-can be few; what they miss by luck, this does not.
+A is judged for every possible verifier and edge at once: a copy of an edition that was replaced at W may stay at an
+edge until W + max-age, and 24 h more at a client that fetched it there. So few simulated verifiers suffice: this
+judgement finds what they miss by chance.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from oidc_publisher.keys import PublicKey
 from tests.simulation.publicface import Era, Origin
 
-#: What Amazon takes of RSA and of EC keys each, and the bytes that Nimbus and Spring read.
+#: The number of RSA and of EC keys that AWS accepts each, and the bytes that Nimbus and Spring read.
 MOST_OF_A_TYPE, MOST_BYTES = 100, 51_200
 #: Longer than every lifetime of the simulation.
 _LONGEST_MEMORY = timedelta(days=10)
@@ -27,10 +27,10 @@ class ViolationError(AssertionError):
 
 @dataclass
 class Oracle:
-    """Knows which tokens live, and when the operator last had proof that a key was in use.
+    """An Oracle holds which tokens are live, and when the operator last had proof that a key was in use.
 
-    What is listed and taken away again between two passes, or behind an API server that does not answer, nobody can
-    know of; such a key never signed, or A speaks of it.
+    The operator cannot know of a key that is listed and removed again between two passes, or at an API server that does
+    not answer. Such a key never signed, or A covers it.
     """
 
     origin: Origin
@@ -41,11 +41,11 @@ class Oracle:
     early_promotions: int = 0
 
     def seen(self, keys: Iterable[PublicKey], now: datetime) -> None:
-        """A whole pass has seen these keys listed or signing."""
+        """Note the keys that a whole pass has seen listed or signing."""
         self.seen_in_use.update(dict.fromkeys(keys, now))
 
     def minted(self, key: PublicKey, lifetime: timedelta, now: datetime) -> None:
-        """A token is handed out. A: every copy that may be in use from now on has its key."""
+        """Judge A for a new token: every copy that may be in use from now on has the token's key."""
         if key not in self.live_until or self.live_until[key] <= now:
             for era in self.origin.eras:
                 if key not in era.keys and era.usable_at(now):
@@ -61,12 +61,12 @@ class Oracle:
             )
 
     def withdraw(self, keys: frozenset[PublicKey]) -> None:
-        """An admin says that these were stolen, and no other: their tokens are to be refused from now on."""
+        """Note that an admin withdraws exactly these keys, whose tokens are to be refused from now on."""
         self.withdrawn = keys
         self.condemn(keys)
 
     def condemn(self, keys: Iterable[PublicKey]) -> None:
-        """An admin gives up the tokens that these keys have signed so far."""
+        """Drop the tokens that these keys have signed so far, as an admin decided."""
         for key in keys:
             self.live_until.pop(key, None)
 
@@ -78,9 +78,9 @@ class Oracle:
         in_use: set[PublicKey],
         now: datetime,
     ) -> None:
-        """The operator wrote a key set. A: it has the key of every live token. B: what it lacks is out of use.
+        """Judge a key set that the operator wrote: it has the key of every live token (A) and every key in use (B).
 
-        R14: what is withdrawn is neither; it goes whatever else is true of it, unless nothing else is left.
+        A withdrawn key is exempt from both, and has to be removed unless no other key is left (R14).
         """
         if not after:
             raise ViolationError(f"D: an empty set was written at {now}")
@@ -99,19 +99,19 @@ class Oracle:
                 raise ViolationError(f"B: {key.key_id} left at {now}, though it was seen in use at {seen}")
 
     def _judge_withdrawn(self, published: frozenset[PublicKey], now: datetime) -> None:
-        """R14: it goes at once, and never the last key."""
+        """Judge R14: a withdrawn key is removed at once, and never the last key."""
         kept = published & self.withdrawn
         if kept and (published - kept or len(kept) > 1):
             raise ViolationError(f"R14: {len(kept)} withdrawn keys are published at {now}")
 
     def passed(self, published: frozenset[PublicKey], now: datetime) -> None:
-        """A whole pass could read and write the place, which is the issuer's own, and leaves this set there."""
+        """Judge the set that a whole pass leaves at a location of the issuer that it could read and write."""
         self._judge_withdrawn(published, now)
 
     def permitted(self, key: PublicKey, refusing: list[str], now: datetime, *, anothers: bool) -> None:
-        """A pass calls the key safe to sign with. R15: no API server that it could ask refuses its tokens.
+        """Judge a key that a pass calls safe to sign with: no API server that could be read refuses its tokens (R15).
 
-        R2: the place that it read was not `anothers`. R14: nobody has withdrawn the key.
+        The location that the pass read was not `anothers` (R2), and the key is not withdrawn (R14).
         """
         if anothers:
             raise ViolationError(f"R2: {key.key_id} is safe at {now}, and the place is another owner's")
@@ -121,10 +121,10 @@ class Oracle:
             raise ViolationError(f"R15: {key.key_id} is safe at {now}, and refused by {', '.join(refusing)}")
 
     def live_keys(self, now: datetime) -> list[PublicKey]:
-        """The keys of which a live token exists."""
+        """Return the keys of which a live token exists."""
         return [key for key, until in self.live_until.items() if until > now]
 
     def forget(self, now: datetime) -> None:
-        """Drop what no judgement needs any more, so that a long run stays fast."""
+        """Drop the data that no judgement needs any more, so that a long run stays fast."""
         self.live_until = {key: until for key, until in self.live_until.items() if until > now}
         self.seen_in_use = {key: seen for key, seen in self.seen_in_use.items() if now - seen < _LONGEST_MEMORY}

@@ -1,6 +1,7 @@
-"""The places of the simulation: buckets that spec.store may name, what strangers left in them, and the judge of writes to them.
+"""Simulate locations: buckets that spec.store may name, another owner's documents in them, and a judge of writes.
 
-A stranger's documents hold keys of its own (`theirs`), whose tokens live for a day after the place was last written.
+Another owner's documents hold keys of that owner (`theirs`), whose tokens live for a day after the last write of the
+owner.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from tests.simulation.operatorprocess import OWNER
 from tests.simulation.oracle import ViolationError
 from tests.simulation.publicface import JWKS_PATH, Bucket
 
-#: The API server knows no other: what a mark does not say counts as this.
+#: The lifetime that counts where a mark states none.
 STRANGERS_LIFETIME = timedelta(hours=24)
 _ANOTHER = "11111111-0000-4000-8000-000000000000/another"
 
@@ -22,9 +23,9 @@ _ANOTHER = "11111111-0000-4000-8000-000000000000/another"
 def leave_documents(
     bucket: Bucket, spec: OIDCIssuerSpec, keys: tuple[PublicKey, ...], now: datetime, *, signed: bool, fitting: bool
 ) -> None:
-    """Somebody else's documents come into the bucket: another owner's, or nobody's where they are not `signed`.
+    """Put another writer's documents into the bucket: with another owner's mark, or without one where not `signed`.
 
-    Where they are not `fitting`, their issuer is another one: it has a slash at its end.
+    Where they are not `fitting`, they name another issuer, with a slash at its end.
     """
     mark = OwnerMark(_ANOTHER, 7, STRANGERS_LIFETIME, spec.cache_max_age, "another-7")
     issuer = spec.issuer_url if fitting else f"{spec.issuer_url}/"
@@ -37,7 +38,7 @@ def leave_documents(
 
 
 def is_ours(document: Document | None) -> bool:
-    """Whether a document bears our mark; what is not there is nobody's, and ours to write."""
+    """Return whether a document bears the issuer's mark; an absent document counts as the issuer's."""
     if document is None:
         return True
     mark = OwnerMark.read(document.metadata)
@@ -45,16 +46,16 @@ def is_ours(document: Document | None) -> bool:
 
 
 def is_refused(bucket: Bucket, adoption: Adoption) -> bool:
-    """Whether strangers' documents stand in a bucket, and nobody has said that they may be taken over, or nobody may."""
+    """Return whether a bucket holds another owner's documents that may not be taken over."""
     strange = any(not is_ours(stored.document) for stored in bucket.documents.values())
     permitted = adoption is Adoption.REPLACE or (adoption is Adoption.MERGE and bucket.fits)
     return strange and not bucket.claimed and not permitted
 
 
 def judge_write(bucket: Bucket, path: str, before: Document | None, adoption: Adoption, now: datetime) -> None:
-    """R9: what is another's is written over only where an admin said so, and merged only where it is this issuer's.
+    """Judge R9: another owner's documents are overwritten only where an admin allowed it, and merged only if they fit.
 
-    Afterwards the bucket is the operator's once both documents are.
+    The bucket belongs to the operator once both documents do.
     """
     if not (bucket.claimed or is_ours(before)):
         if adoption is Adoption.REFUSE:

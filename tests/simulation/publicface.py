@@ -1,7 +1,7 @@
-"""The public side of the simulation: buckets, the edges of a CDN before one of them, and verifiers that keep what they fetched.
+"""Simulate the public side: buckets, the edges of a CDN in front of one of them, and verifiers with caches.
 
-What it leaves out: a CDN caches no 404, keeps nothing longer than the stored Cache-Control says (24 h where it says
-nothing), and never goes back from a newer copy to an older one.
+The model has limits: the CDN caches no 404, keeps no copy longer than the stored Cache-Control states (24 h where it
+states nothing), and never replaces a newer copy by an older one.
 """
 
 from __future__ import annotations
@@ -16,13 +16,14 @@ from oidc_publisher.documents import Document, StoredDocument, read_jwks_documen
 from oidc_publisher.keys import PublicKey
 
 JWKS_PATH = "openid/v1/jwks"
-#: Where no max-age is stated, caches and some verifiers invent one of up to 24 h (relying-parties.md).
+#: Where no max-age is stated, caches and some verifiers assume one of up to 24 h (relying-parties.md).
 HEURISTIC_AGE = timedelta(hours=24)
-#: The longest that a verifier keeps a set by a clock of its own (relying-parties.md: Teleport, and Entra's planning figure).
+#: The longest that a verifier keeps a set by a clock of its own (relying-parties.md: Teleport, and Entra's planning
+#: figure).
 LONGEST_TTL = timedelta(hours=24)
 COOLDOWN = timedelta(seconds=30)
 
-#: Hears of a write: the path, the document that was there, the one that is there now.
+#: Is called with a write: the path, the former document, the new one.
 OnWrite = Callable[[str, Document | None, Document], None]
 
 _MAX_AGE = re.compile(r"max-age=(\d+)")
@@ -33,12 +34,12 @@ class StoreDownError(Exception):
 
 
 class PreconditionError(Exception):
-    """Somebody else wrote in between."""
+    """Another writer wrote in between."""
 
 
 @dataclass(frozen=True, slots=True)
 class Era:
-    """One edition of the key set at the origin: what it held, for how long it may be cached, and from when to when."""
+    """An Era is one edition of the key set at the origin: its keys, its cache age, its beginning and its end."""
 
     keys: frozenset[PublicKey]
     age: timedelta
@@ -48,7 +49,7 @@ class Era:
     document: Document | None = field(default=None, compare=False, repr=False)
 
     def usable_at(self, time: datetime) -> bool:
-        """Whether some verifier may still use a copy of it: an edge's, taken at the last moment, kept by a client."""
+        """Return whether a verifier may still use a copy of this era, fetched from an edge at the last moment."""
         return self.until is None or time < self.until + self.age + LONGEST_TTL
 
 
@@ -67,11 +68,11 @@ def era_of(document: Document, since: datetime) -> Era:
 
 @dataclass
 class Bucket:
-    """An object store with compare-and-swap. `up` is about the operator's credentials; the public can always read.
+    """A Bucket is an object store with compare-and-swap. `up` concerns the operator only; the public can always read.
 
-    `era` is the key set that it holds now; `shown_by` the public URL, while that leads here. `on_write` hears of each
-    write of the operator: the path, what was there, and what is there now. `claimed`: the operator has written both
-    documents. `fits`: what it found there, if anything, was this issuer's.
+    `era` is the key set that the bucket holds now; `shown_by` is the origin that shows this bucket, if any. `on_write`
+    is called with each write of the operator: the path, the former document, and the new one. `claimed`: the operator
+    has written both documents. `fits`: documents that the operator found there named this issuer.
     """
 
     up: bool = True
@@ -106,7 +107,7 @@ class Bucket:
         return stored
 
     def overwrite(self, path: str, document: Document, now: datetime) -> StoredDocument:
-        """Store a document whatever is there, as a rival does."""
+        """Store a document without a comparison, as another writer does."""
         self._version += 1
         stored = StoredDocument(document, str(self._version), last_modified=now)
         self.documents[path] = stored
@@ -119,7 +120,7 @@ class Bucket:
 
 @dataclass
 class Origin:
-    """What the public URL leads to: one bucket at a time, and every edition of the key set that was to be had there."""
+    """An Origin is what the public URL leads to: one bucket at a time, with all editions of the key set so far."""
 
     bucket: Bucket
     eras: list[Era] = field(default_factory=list)
@@ -146,13 +147,13 @@ class Origin:
         self.serve(bucket.era, now)
 
     def forget_unusable(self, now: datetime) -> None:
-        """Drop the eras that nobody can hold a copy of any more."""
+        """Drop the eras of which no copy can exist any more."""
         self.eras = [era for era in self.eras if era.usable_at(now)]
 
 
 @dataclass
 class Edge:
-    """One cache of the CDN: keeps a copy for exactly its age."""
+    """An Edge is one cache of the CDN, which keeps a copy for exactly its age."""
 
     origin: Origin
     copy: Era | None = None
@@ -167,7 +168,7 @@ class Edge:
 
 @dataclass(frozen=True, slots=True)
 class Habit:
-    """How a relying party keeps keys (relying-parties.md, "What they keep").
+    """A Habit states how a relying party caches keys (relying-parties.md, "What they keep").
 
     `ttl` None: as long as the answer's max-age says, else 24 h. `refetches` on an unknown kid, `cooldown` apart.
     Parties that keep a set for ever and never fetch again (openidconnect-rs, uploaded sets) are left out: no schedule

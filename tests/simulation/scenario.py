@@ -1,7 +1,7 @@
-"""The world of the scenario tests: the program's own pass under a clock and over readings that a test sets by hand.
+"""Run the program's own pass for scenario tests, under a clock and over readings that a test sets.
 
-Nothing here decides: a source says what the test lets it say, the store is a `Bucket`, the public URL answers with what
-is stored or with the copies that `edges` names. What the pass decided last is seen by a spy around `decide`.
+This module decides nothing: a source lists what the test sets, the store is a `Bucket`, and the public URL answers with
+the stored document or with the copies in `edges`. A spy around `decide` records the last decision of the pass.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ key = named_key
 
 @dataclass
 class Source:
-    """A key source of the world: what it lists, and whether it can be read."""
+    """A source has the keys that it lists, and a flag whether it can be read."""
 
     keys: list[PublicKey] = field(default_factory=list)
     up: bool = True
@@ -75,7 +75,7 @@ class Source:
     entries: Mapping[str, tuple[str, int | None]] = field(default_factory=dict)
 
     def read(self, name: str) -> SourceReading:
-        """One reading of it; a source without keys is never complete."""
+        """Return one reading of the source; without keys the reading is never complete."""
         if not self.up:
             return SourceReading(name, complete=False, missing=(f"source {name}",))
         listings = tuple(Listing(k, *self.entries.get(k.key_id, (None, None))) for k in self.keys)
@@ -85,7 +85,7 @@ class Source:
 
 @dataclass
 class Server:
-    """An API server: what it lists in its JWKS and what it signs with; not `whole`: something in it cannot be read."""
+    """A server has the keys of its JWKS and a key that it signs with; not `whole`: a part of the JWKS is unreadable."""
 
     keys: list[PublicKey]
     signer: PublicKey
@@ -98,13 +98,13 @@ class Server:
         return self.keys
 
     def listing(self, address: str) -> ServerListing:
-        """What it is seen to list."""
+        """Return what the operator reads of the server."""
         return ServerListing(address, frozenset(self.keys) if self.up else frozenset(), self.up and self.whole)
 
 
 @dataclass
 class ScenarioBucket(Bucket):
-    """A bucket that may refuse every write, and keeps the key set of each one that it took."""
+    """A ScenarioBucket may refuse every write, and records the key set of each accepted write."""
 
     refuses: bool = False
     writes: list[tuple[PublicKey, ...]] = field(default_factory=list)
@@ -121,9 +121,9 @@ class ScenarioBucket(Bucket):
 
 @dataclass(eq=False, repr=False)
 class World:
-    """Everything outside of the operator, whose process, status and store are the real ones over memory.
+    """A World is everything outside of the operator; its process, status and store are the real ones over memory ports.
 
-    `edges` are the copies of the key set that the probe's visits meet in turn, None for what is stored now.
+    `edges` are the copies of the key set that the probe's visits get in turn; None stands for the stored document.
     """
 
     servers: dict[str, Server] = field(default_factory=dict)
@@ -153,7 +153,7 @@ class World:
         return self.run()
 
     def run(self, *, crash: Crash | None = None) -> Advance:
-        """One pass, which the process does not survive where it is to `crash`; what it decided last."""
+        """Run one pass, in which the process crashes if `crash` says so; return the last decision."""
         self.operator.spec = _spec_of(self.policy, self.adoption)
         self.operator.crash = crash
         self.bucket.up, self.bucket.refuses = self.store_up, self.put_fails
@@ -164,7 +164,7 @@ class World:
         return self.last
 
     def every(self, period: timedelta, *, until: timedelta) -> Advance:
-        """Passes every `period`, and at each deadline, until `until` after T0."""
+        """Run passes every `period`, and at each deadline, until `until` after T0."""
         end = T0 + until
         result = self.last or self.run()
         while self.true_now < end:
@@ -183,7 +183,7 @@ class World:
 
     @property
     def last(self) -> Advance | None:
-        """What the rules said last."""
+        """The last decision of the rules."""
         return self.decision.plan if self.decision else None
 
     @property
@@ -208,7 +208,7 @@ class World:
         return {f.reason for f in self.last.findings}
 
     def look(self) -> Pass:
-        """What a pass would read now; nothing is written for it."""
+        """Return what a pass would read now, without any write."""
         twin = self.clone()
         twin.put_fails = True
         twin.run()
@@ -235,11 +235,11 @@ class World:
         self.operator.set_status({})
 
     def restart(self) -> None:
-        """A new process: it has saved nothing yet."""
+        """Start a new process, which has saved no ledger yet."""
         self.operator.restart()
 
     def clone(self) -> World:
-        """A cluster made from a snapshot of this one: the same ledger, names and files, and a process of its own."""
+        """Return a clone of the cluster from a snapshot: the same ledger, names and files, with another process."""
         bucket = replace(self.bucket, documents=dict(self.bucket.documents), writes=[])
         twin = replace(
             self, servers=copy.deepcopy(self.servers), sources=copy.deepcopy(self.sources), bucket=bucket, decision=None
@@ -252,13 +252,13 @@ class World:
 
     @property
     def stored(self) -> StoredReading:
-        """What is stored, as an operator reads it that has written there."""
+        """The stored documents, as read by an operator that has written there."""
         documents = StoredDocuments(self.bucket.documents.get(DISCOVERY_PATH), self.bucket.documents.get(JWKS_PATH))
         return stored_reading(Stored(Place(LOCATION, OWNER, known=True), documents))
 
     @stored.setter
     def stored(self, stored: StoredReading) -> None:
-        """Somebody rewrites both documents; without our mark where they are not `ours`."""
+        """Rewrite both documents as another writer, without the issuer's mark where they are not `ours`."""
         if stored.state is StoreState.ABSENT:
             self.bucket.documents.clear()
             return
@@ -274,7 +274,7 @@ class World:
             self.bucket.overwrite(path, marked, stored.last_modified or self.true_now)
 
     def forge(self, keys: Iterable[PublicKey], *, ours: bool = True, **mark: Any) -> None:
-        """Somebody rewrites the stored key set and changes its owner mark; without one where it is not `ours`."""
+        """Rewrite the stored key set with a changed owner mark as another writer, without a mark where not `ours`."""
         document = self.bucket.documents[JWKS_PATH].document
         found = OwnerMark.read(document.metadata)
         assert found is not None
@@ -307,7 +307,7 @@ class World:
         ]
         if self.servers:
             return [{"name": "api", "apiServer": {}}, *named]
-        # A spec names one source at least; where the world has none, nothing is read of it.
+        # A spec names at least one source; where the world has none, that one is never read.
         return named or [{"name": "none", "files": {"directory": "/none", "entryPattern": ".*"}}]
 
     def read_sources(self) -> tuple[SourceReading, ...]:
@@ -316,7 +316,7 @@ class World:
         return (self._read_api(), *named) if self.servers else named
 
     def read_mints(self) -> Mints:
-        """Whose tokens can be had."""
+        """Return the fresh tokens of this pass."""
         if not self.slice_up:
             return Mints(None)
         fresh = (Mint(at, each.signer.key_id, each.signer.spki) for at, each in self.servers.items() if each.up)

@@ -1,8 +1,8 @@
-"""One issuer rotated from version 1 through every change of digits, with faults all along: the long run of `make soak`.
+"""Rotate one issuer from version 1 through every change of digits, with faults all along: the long run of `make soak`.
 
-An OpenShift-like cluster: a ConfigMap names every key with its version (service-account-NNN.pub), and each API server has
-its key files. The rotator adds a version, waits until the status calls it safe, restarts the API servers one by one with
-it, and takes the old one away. During every wait something goes wrong.
+The cluster is like OpenShift's: a ConfigMap names every key with its version (service-account-NNN.pub), and each API
+server has its key files. The rotator adds a version, waits until the status calls the key safe, restarts the API
+servers one by one with it, and removes the old key. A fault occurs during every wait.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Tell = Callable[[str], None]
 
 @dataclass
 class Soak:
-    """A run of `rotations` rotations; with `ignore_gate` the rotator signs with a key as soon as it is published."""
+    """A Soak runs `rotations` rotations; with `ignore_gate` the rotator signs with a key as soon as it is published."""
 
     rotations: int
     seed: int = 1
@@ -66,7 +66,7 @@ class Soak:
                 self.tell(self.summary(number))
 
     def summary(self, number: int) -> str:
-        """One line of progress."""
+        """Return one line of progress."""
         world = self.world
         return (
             f"rotations: {number}, version {self.version}, passes: {world.operator.passes}, "
@@ -117,7 +117,7 @@ class Soak:
             world.wait(max(world.next_pass - world.now, SECOND))
 
     def _check_order(self) -> None:
-        """The keys that entries name are published newest first, by number; a rebuilt one may have lost its number."""
+        """Check that named keys are published newest first, by number; a rebuilt key may have lost its number."""
         body = self.world.bucket.documents[JWKS_PATH].document.body
         named = {key: version for version, key in self._named().items()}
         versions = [named[key] for key in read_jwks_document(body).keys if key in named]
@@ -169,7 +169,7 @@ class Soak:
 
     def _crash(self) -> None:
         self.world.operator.crash = self._random.choice(list(Crash))
-        # A crash needs a pass that writes: somebody has damaged the documents.
+        # A crash needs a pass that writes, so the documents are damaged first.
         self._rewrite(strip=True, drop=False, evil=False)
 
     def _away(self) -> None:
@@ -234,9 +234,9 @@ class Soak:
             self.world.set_spec(cache_max_age=self._random.choice([timedelta(0), 5 * MINUTE, 5 * MINUTE, HOUR]))
 
     def _rollback(self) -> None:
-        """One API server goes back to the version before, where the status says it may, and forth again.
+        """Switch one API server to the version before, where the status permits that, and back again.
 
-        All list that version first, for the others would refuse its tokens (R15).
+        All API servers list that version first, because the others would refuse its tokens (R15).
         """
         self._mend()
         world, servers = self.world, list(self.world.cluster.servers.values())

@@ -1,24 +1,23 @@
-"""The simulated world: true time, the cluster, the public face, the operator, and a rotator that obeys the status.
+"""Simulate true time, the cluster, the public side, the operator, and a rotator that obeys the status.
 
-What the model leaves out, because no rule can save it or because the contract gives it to somebody else:
+The model leaves out these cases, because no rule can save them or because the contract makes an admin responsible:
 
-- the status lost, every source unreadable and the bucket rewritten, all at once: then nothing remembers the key;
-- a status that was set back to a time since which nothing was written, and of which the store can tell nothing;
-- a status that is lost or set back while the owner mark is missing from the bucket (an admin must say `adoption`);
-- a rival who removes the key of a live token: tokens are refused until the operator's next pass, whatever the rules;
-- a promotion on the word of a status that is older than three intervals, or that was set back and not renewed since;
-- API servers outside of the EndpointSlice: their tokens are protected by `EndpointGone` being told, by no rule;
-- an API server that restarts, and so is in no EndpointSlice for a moment, before any pass has seen it there;
-- a prePublishPeriod shorter than what a verifier keeps by its own clock (24 h here);
-- verifiers that keep a set for ever and never fetch again, and caches that outlive the Cache-Control they were given;
-- a raised maxTokenLifetime that the cluster uses before the operator has written it to the owner mark;
-- a status that is lost or set back between two places, before the new one is written: then nothing remembers;
-- a public URL that is led to a place which the status does not name as published yet, or before the operator has seen
-  what it led to so far, after its ledger was rebuilt or a stranger's set taken over: those keys count as served since then;
-- a stranger's set at another place that held a key of ours before the public URL did;
-- a rival who rewrites a former place that the public URL still shows;
-- a withdrawn key that an API server signs with: its tokens are to be refused, whoever made them;
-- a clock that moves within clockSkew in opposite directions between a first sighting and a safe time.
+- the status lost, every source unreadable and the bucket rewritten, all at once: then the key is recorded nowhere; - a
+status that was set back to a time since which nothing was written, so that the store does not show it; - a status that
+is lost or set back while the owner mark is missing from the bucket (an admin must set `adoption`); - another writer
+that removes the key of a live token: tokens are refused until the operator's next pass in any case; - a promotion by a
+status that is older than three intervals, or that was set back and not renewed since; - API servers outside of the
+EndpointSlice: only the report `EndpointGone` protects their tokens, and no rule; - an API server that restarts, and so
+is in no EndpointSlice for a moment, before any pass has seen it there; - a prePublishPeriod shorter than the time for
+which a verifier keeps a set by its own clock (24 h here); - verifiers that keep a set for ever and never fetch again,
+and caches that keep copies beyond their Cache-Control; - a raised maxTokenLifetime that the cluster uses before the
+operator has written it to the owner mark; - a status that is lost or set back between two locations, before the new one
+is written: then no record is left; - a public URL that is led to a location which the status does not name as published
+yet, or before the operator has seen the former location, after the ledger was rebuilt or another owner's set taken
+over: those keys count as served since then; - another owner's set at another location that held a key of this issuer
+before the public URL did; - another writer that rewrites a former location that the public URL still shows; - a
+withdrawn key that an API server signs with: its tokens are to be refused; - a clock that moves within clockSkew in
+opposite directions between a first sighting and a safe time.
 """
 
 from __future__ import annotations
@@ -61,10 +60,10 @@ def issuer_spec() -> OIDCIssuerSpec:
 
 @dataclass
 class World:
-    """Everything, at one moment of true time. Start it with `started`.
+    """A World is the whole simulation at one moment of true time. Create one with `started`.
 
-    `bucket` is the place that spec.store names, `places` are all that it has named. `moving`: the operator has not yet
-    reported that the documents are at that place. `origin` is what the public URL leads to.
+    `bucket` is the location that spec.store names, `places` are all locations that it has named. `moving`: the operator
+    has not yet reported that the documents are at that location. `origin` is what the public URL leads to.
     """
 
     cluster: Cluster
@@ -105,7 +104,7 @@ class World:
     # Time
 
     def settle(self) -> None:
-        """At this moment: every signer hands out a token, and every verifier judges the live ones."""
+        """Let every signer mint a token at this moment, and every verifier judge the live ones."""
         for key in self.cluster.signers:
             self.oracle.minted(key, self.token_lifetime, self.now)
         for key in self.oracle.live_keys(self.now):
@@ -120,7 +119,7 @@ class World:
             raise ViolationError(f"A: {verifier.habit.name} refuses a live token of {key.key_id} at {self.now}")
 
     def run_pass(self) -> None:
-        """One pass of the operator now, unless it is suspended."""
+        """Run one pass of the operator now, unless the issuer is suspended."""
         if self.suspended:
             self.next_pass = self.now + self.interval
             return
@@ -138,7 +137,7 @@ class World:
             if self.bucket.up and not self.refused:
                 self._note_place()
             if self.bucket.up and not self.moving:
-                # From now on the owner mark knows a raised lifetime, so the cluster may use it.
+                # From now on the owner mark holds a raised lifetime, so the cluster may use it.
                 self.token_lifetime = lifetime
         else:
             self.next_pass = self.now + MINUTE
@@ -146,7 +145,7 @@ class World:
         self.oracle.forget(self.now)
 
     def _run(self) -> bool:
-        """One pass; what its writes broke is told as it is, for the program takes it for an error of its own."""
+        """Run one pass, and raise a violation by its writes again, because the program treats it as its own error."""
         try:
             return self.operator.run()
         except AssertionError:
@@ -159,14 +158,14 @@ class World:
         return {e.key for e in self.operator.ledger.keys if e.safe_since_time is not None}
 
     def _judge_permissions(self, before: set[PublicKey]) -> None:
-        """Of a key that was safe before, an API server that cannot be read may have been restarted without it since."""
+        """Judge new permissions only: an API server that cannot be read may have lost a key that was safe before."""
         for key in self._safe():
             asked = self.cluster.slice_readable or key not in before
             refusing = self.cluster.refusing(key, answering=key in before) if asked else []
             self.oracle.permitted(key, refusing, self.now, anothers=self.bucket.up and self.refused)
 
     def _note_place(self) -> None:
-        """What a whole pass leaves at a place that may be written."""
+        """Judge what a whole pass leaves at a location that it may write."""
         assert self.bucket.era is not None
         self.oracle.passed(self.bucket.era.keys, self.now)
         if self.operator.place == self.bucket.location:
@@ -194,7 +193,7 @@ class World:
             return
         if len(after.body) > MOST_BYTES:
             raise ViolationError(f"R11: {len(after.body)} bytes were written at {self.now}")
-        # At a new place it is the set of the former one that may not shrink: what stands here may be years old.
+        # At a new location the set of the former one may not shrink: the documents at the new one may be years old.
         published = self._former if self.moving and self._former else keys_in(before.body) if before else frozenset()
         # A removal that was decided on in a complete pass is retried from the ledger (R12), whatever is listed since
         # behind an API server that does not answer.
@@ -203,12 +202,12 @@ class World:
 
     @property
     def _unread(self) -> set[int]:
-        """Entries that are garbage and were not read since the ledger was lost or the source edited: nobody knows them."""
+        """Return unreadable entries that were not read since the ledger was lost or the source edited."""
         named = self.cluster.named
         return {number for number in named.garbage if named.entry(number) not in self._read} if named else set()
 
     def wait(self, duration: timedelta) -> None:
-        """Let true time go by, with every pass that is due."""
+        """Let true time pass, with every pass that is due."""
         end = self.now + duration
         while self.now < end:
             self.now = min(max(self.next_pass, self.now + SECOND), end)
@@ -244,17 +243,17 @@ class World:
     # What the rotator goes by
 
     def entry(self, key: PublicKey) -> LedgerKey | None:
-        """The status's word on a key."""
+        """Return the entry of a key in the status."""
         found = self.operator.ledger.get(key.key_id)
         return found if found is not None and found.key == key else None
 
     def knows(self, server: Server) -> bool:
-        """Whether the status has this API server as one that is there."""
+        """Return whether the status names this API server as present."""
         addresses = {address for address, each in self.cluster.servers.items() if each is server}
         return any(e.address in addresses and not e.gone_since_time for e in self.operator.ledger.endpoints)
 
     def may_sign(self, key: PublicKey) -> bool:
-        """R10: safeSinceTime in a status that is not older than three intervals."""
+        """Return the permission of R10: safeSinceTime in a status that is not older than three intervals."""
         fresh = self.reported is not None and self.now - self.reported <= 3 * self.interval
         entry = self.entry(key)
         permitted = entry is not None and entry.safe_since_time is not None and not entry.unlisted_by
@@ -273,11 +272,11 @@ class World:
 
     @property
     def refused(self) -> bool:
-        """Whether the place is another's, and may not be taken over."""
+        """Return whether the location is another owner's and may not be taken over."""
         return is_refused(self.bucket, self.operator.spec.adoption)
 
     def move(self, bucket: Bucket, adoption: Adoption) -> None:
-        """The spec names another place, and what may become of strangers' documents there."""
+        """Let the spec name another location, and the adoption of another owner's documents there."""
         if not self.moving:
             assert self.bucket.era is not None
             self._former = self.bucket.era.keys
@@ -291,12 +290,12 @@ class World:
         self.set_spec(store=store, adoption=adoption)
 
     def withdraw(self, keys: frozenset[PublicKey]) -> None:
-        """The spec names these keys as withdrawn, and no others."""
+        """Let the spec name exactly these keys as withdrawn."""
         self.oracle.withdraw(keys)
         self.set_rotation(withdrawn_key_ids=tuple(sorted(key.key_id for key in keys)))
 
     def set_status(self, status: Mapping[str, Any]) -> None:
-        """Somebody wipes the status or puts an old one back."""
+        """Wipe the status, or put an old one back, as an admin does."""
         self.operator.set_status(status)
         self.reported, self.restored = None, True
         self._read.clear()
@@ -312,10 +311,10 @@ def started(
     heir_of: tuple[PublicKey, ...] = (),
     signed: bool = True,
 ) -> World:
-    """A world after its first pass: every API server signs with key 1, which nobody had published before.
+    """Return a world after its first pass: every API server signs with key 1, which was not published before.
 
-    `down`: the last API server does not answer yet. `heir_of`: a former cluster published these keys and key 1, which the
-    new one took over with its documents; tokens of all of them live. `signed`: they bear its mark.
+    `down`: the last API server does not answer yet. `heir_of`: a former cluster published these keys and key 1, which
+    the new cluster took over with the documents; tokens of all of them are live. `signed`: the documents bear a mark.
     """
     first = public_key(1)
     cluster = Cluster({f"10.0.0.{place + 1}:6443": Server([first], first) for place in range(servers)})
@@ -335,7 +334,7 @@ def started(
 
 
 def served(url: str, document: Document | None, date_offset: timedelta) -> Fetched:
-    """The answer of a host that has this document, or none, at the URL."""
+    """Return the answer of a host that has this document, or none, at the URL."""
     if document is None:
         return Fetched(url, 404, date_offset=date_offset)
     return Fetched(
