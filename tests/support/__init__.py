@@ -1,1 +1,1 @@
-"""Real servers for the live tests: a control plane, an S3 server, an edge that misbehaves on demand."""
+"""Provide real servers for the live tests: a control plane, an S3 server, an edge with faults on demand."""

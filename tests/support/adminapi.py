@@ -1,4 +1,4 @@
-"""Thin requests to the Kubernetes API as the cluster's admin, for setting scenes and for looking at results."""
+"""Send requests to the Kubernetes API as the cluster's admin, to prepare tests and to read results."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class AdminApi(ABC):
         token: str | None = None,
         timeout_s: float = 10.0,
     ) -> Answer:
-        """Send one request and return whatever is answered; `token=""` asks anonymously.
+        """Send one request and return the answer, whatever its status; `token=""` asks anonymously.
 
         Raises:
             OSError: no API server could be reached.
@@ -125,14 +125,14 @@ class AdminApi(ABC):
         return found
 
     def exists(self, api_version: str, kind: str, name: str, namespace: str | None = None) -> bool:
-        """Tell whether an object is there."""
+        """Return whether an object exists."""
         answer = self.request("GET", self.path_of(api_version, kind, name, namespace))
         return answer.status == http.HTTPStatus.OK
 
     def wait_established(self, crd: str, *, timeout_s: float = 10.0) -> None:
         """Wait until objects of a CustomResourceDefinition can be made.
 
-        For a moment a new one has no conditions at all, of which `kubectl wait --for=condition=...` makes an error.
+        For a moment a new CRD has no conditions at all, and `kubectl wait --for=condition=...` fails then.
         """
         end = time.monotonic() + timeout_s
         while time.monotonic() < end:
@@ -165,7 +165,7 @@ class AdminApi(ABC):
         return patched
 
     def delete(self, api_version: str, kind: str, name: str, namespace: str | None = None) -> None:
-        """Delete one object; one that is not there is fine.
+        """Delete one object; a missing object is no error.
 
         Nothing but the API server runs: a namespace stays Terminating, dependents are not collected.
         """
@@ -175,11 +175,11 @@ class AdminApi(ABC):
             raise ApiError("DELETE", path, answer.status, _message(answer))
 
     def create_namespace(self, name: str) -> None:
-        """Make sure a namespace is there."""
+        """Create a namespace unless it exists."""
         self.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
 
     def create_service_account(self, namespace: str, name: str) -> None:
-        """Make sure a ServiceAccount and its namespace are there."""
+        """Create a ServiceAccount and its namespace unless they exist."""
         self.create_namespace(namespace)
         metadata = {"namespace": namespace, "name": name}
         self.apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata})

@@ -1,4 +1,4 @@
-"""One kube-apiserver process and its flags."""
+"""Run one kube-apiserver process with its flags."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class ApiServer:
 
     @property
     def running(self) -> bool:
-        """Whether its process is there."""
+        """Whether the process runs."""
         return self.process is not None and self.process.running
 
     @property

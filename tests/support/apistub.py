@@ -1,4 +1,4 @@
-"""A small HTTPS server that answers as a test tells it, where a real API server cannot be made to."""
+"""Run a small HTTPS server with the answers of a test, which a real API server cannot be made to give."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Work that goes on beside a test until it is told to stop."""
+"""Run work beside a test until the test stops it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Background(Startable):
             thread.start()
 
     def stop(self) -> None:
-        """End, and wait until nothing goes on any more."""
+        """Stop all threads, and wait until they have ended."""
         self.stopping.set()
         for thread in self._threads:
             thread.join()

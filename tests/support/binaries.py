@@ -1,4 +1,4 @@
-"""Finds the real servers that hack/testbed has built."""
+"""Find the real servers that hack/testbed has built."""
 
 from __future__ import annotations
 

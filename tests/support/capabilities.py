@@ -1,4 +1,4 @@
-"""The rights of this process over its user namespace (capabilities(7)): hand some down to programs it starts, or drop all."""
+"""Pass capabilities(7) of this process over its user namespace on to programs that it starts, or drop all of them."""
 
 from __future__ import annotations
 

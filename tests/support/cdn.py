@@ -1,7 +1,7 @@
-"""A content delivery network before S3: two edges of nginx with caches of their own, and CloudFront's API to purge them.
+"""Run a CDN in front of S3: two edges of nginx with caches of their own, and CloudFront's API to purge them.
 
-The edges take turns, so that who asks twice hears both, and each keeps its copies for as long as Cache-Control says:
-staleness is real. Viewers ask for paths without the bucket, which the distribution's origin path puts before them.
+The edges take turns, so that two requests reach both, and each edge keeps its copies for as long as Cache-Control
+states, so that staleness is real. Viewers request paths without the bucket, which the distribution's origin path adds.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ class CDN:
         )
 
     def stop(self) -> None:
-        """Kill it; copies and all."""
+        """Kill nginx and drop all copies."""
         if self._process is not None:
             self._process.kill()
 
@@ -107,14 +107,14 @@ class CDN:
             (self._cache(edge) / name[-1] / name).unlink(missing_ok=True)
 
     def ask(self, edge: int, path: str) -> EdgeAnswer:
-        """Ask one edge, which keeps a copy of what it did not have."""
+        """Ask one edge, which keeps a copy of a path that it did not have."""
         with contextlib.closing(http.client.HTTPConnection("127.0.0.1", self._edges[edge], timeout=5)) as connection:
             connection.request("GET", path)
             answer = connection.getresponse()
             return EdgeAnswer(answer.status, answer.read(), answer.headers.get("X-Cache", ""))
 
     def warm(self, *paths: str) -> None:
-        """Let every edge take new copies now: whatever changes next is hidden for the whole max-age."""
+        """Let every edge take new copies now, so that the next change is hidden for the whole max-age."""
         for edge in range(len(self._edges)):
             self.purge(edge, paths)
             for path in paths:

@@ -1,4 +1,4 @@
-"""A certificate authority of two tiers whose certificates say where their issuer's is, as public ones do."""
+"""Make a certificate authority of two tiers whose certificates name the URL of their issuer's, as public ones do."""
 
 from __future__ import annotations
 

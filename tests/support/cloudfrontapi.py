@@ -1,8 +1,9 @@
-"""The three calls of CloudFront that the operator makes, before caches that are really purged.
+"""Serve the three calls of CloudFront that the operator makes, in front of caches that are really purged.
 
-Like CloudFront it takes a reference that was used before for the same invalidation, refuses other paths under it, purges
-edge after edge, and says Completed when the last one is done. It is told to refuse, to be busy, or to tell somebody that
-a request has come. Everything is XML over HTTP on loopback; AWS_ENDPOINT_URL_CLOUDFRONT leads there.
+Like CloudFront it treats a reference that was used before as the same invalidation, refuses other paths with that
+reference, purges edge after edge, and answers Completed when the last one is done. A test can make it refuse, make it
+busy, or have a function called for each request. The protocol is XML over HTTP on loopback; AWS_ENDPOINT_URL_CLOUDFRONT
+names the server.
 """
 
 from __future__ import annotations
@@ -151,7 +152,7 @@ class _Server(http.server.ThreadingHTTPServer):
     daemon_threads = True
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Say nothing: who asked was killed, or is hung up on."""
+        """Log nothing, because the client was killed, or its connection is aborted."""
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
@@ -171,7 +172,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         raise NotImplementedError
 
     def log_message(self, *_: object) -> None:
-        """Say nothing: the tests look at what was asked."""
+        """Log nothing, because the tests read the recorded requests."""
 
     def _respond(self, method: str) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))

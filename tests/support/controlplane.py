@@ -1,4 +1,4 @@
-"""A real control plane of etcd and one to three kube-apiservers, as plain processes.
+"""Run a real control plane of etcd and one to three kube-apiservers, as plain processes.
 
 Inside the test run's network namespace the servers bind and advertise 10.201.0.11, .12 and .13 and appear in
 EndpointSlice `default/kubernetes`. With `loopback=True` they listen on 127.0.0.1 instead, need no namespace, and no
@@ -119,7 +119,7 @@ class ControlPlane(AdminApi, Startable):
 
     @contextlib.contextmanager
     def restored(self) -> Iterator[Self]:
-        """Bring every server back to its present configuration at the end, whatever a test did to it."""
+        """Restore every server's present configuration at the end, whatever a test has changed."""
         before = list(self.configs)
         try:
             yield self
@@ -150,8 +150,8 @@ class ControlPlane(AdminApi, Startable):
     ) -> Path:
         """Write a kubeconfig that acts as a ServiceAccount with exactly its RBAC rights.
 
-        It holds a real token of ten hours. That one dies when its key is removed (kubelet would have renewed it), so
-        `survives_rotation` uses a client certificate of the same user and groups instead.
+        It holds a real token of ten hours. The token becomes invalid when its key is removed (kubelet would renew it),
+        so `survives_rotation` uses a client certificate of the same user and groups instead.
         """
         self.create_service_account(account_namespace, name)
         target = path or self.folder / f"{account_namespace}-{name}-{index}.kubeconfig"
@@ -206,7 +206,7 @@ class ControlPlane(AdminApi, Startable):
 
         Servers that write their first entry at the same moment disturb each other, and so does a start that outlasts
         the lease of 15 s: the loser is ready, but joins at its next round, ten seconds later. A server in the middle of
-        its round takes a newcomer out again, for it updates the slice without a resourceVersion.
+        its round removes a new entry again, because it updates the slice without a resourceVersion.
         """
 
         def steady() -> bool:

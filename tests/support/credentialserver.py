@@ -1,4 +1,4 @@
-"""Where a machine or a pod gets its cloud credentials: the instance's metadata (IMDSv2) and EKS Pod Identity's agent."""
+"""Serve cloud credentials as a machine or a pod gets them: instance metadata (IMDSv2) and EKS Pod Identity's agent."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SESSION = "session-of-the-test"
 
 @dataclass(frozen=True, slots=True)
 class Granted:
-    """Credentials and for how long they are said to be good.
+    """Credentials with their stated validity.
 
     There is no session token: versitygw verifies keys and secrets, and refuses every token.
     """

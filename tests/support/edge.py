@@ -1,7 +1,7 @@
-"""An HTTPS edge before S3 (or any upstream) that passes requests on, or misbehaves as told.
+"""Run an HTTPS edge in front of S3 (or any upstream) that passes requests on, or applies faults.
 
-It stands for a CDN before the public documents as well as for a faulty S3 endpoint: headers, Host included, and body
-are forwarded untouched, so signatures stay valid. What it can do to an answer is in `faults`.
+The edge stands for a CDN in front of the public documents as well as for a faulty S3 endpoint: headers, Host included,
+and body are forwarded unchanged, so that signatures stay valid. The faults are in `faults`.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Rule:
     times: int | None
 
     def takes(self, method: str, path: str) -> bool:
-        """Tell whether this request is misbehaved on, and count it."""
+        """Return whether the fault applies to this request, and count the request."""
         if self.times == 0 or method not in self.methods or not self.path.search(path):
             return False
         if self.times is not None:
@@ -107,7 +107,7 @@ class Edge(Startable):
         minimum: ssl.TLSVersion | None = None,
         maximum: ssl.TLSVersion | None = None,
     ) -> None:
-        """Go on with another certificate (`pki.expired()`, ...) or TLS version; None speaks plain HTTP.
+        """Continue with another certificate (`pki.expired()`, ...) or TLS version; None serves plain HTTP.
 
         Connections that are open are closed.
         """
@@ -130,7 +130,7 @@ class Edge(Startable):
         return self.misbehave(path, faults.s3_error(status, code), methods=(method,), times=times)
 
     def drop_answer_after_forwarding(self, method: str, path: str, *, times: int | None = 1) -> Rule:
-        """Let a write take effect and lose its answer: the client retries what has happened already."""
+        """Let a write take effect and lose its answer, so that the client repeats a completed write."""
         return self.misbehave(path, faults.answer_lost(), methods=(method,), times=times)
 
     def freeze(self, path: str) -> Rule:
@@ -209,7 +209,7 @@ class Edge(Startable):
         await self._hang_up()
 
     async def _hang_up(self) -> None:
-        """Stop listening and abort every connection, those in the middle of a TLS handshake or farewell too."""
+        """Stop listening and abort every connection, also those in a TLS handshake or shutdown."""
         if self._runner is not None:
             await self._runner.cleanup()
         # asyncio's own list: aiohttp knows nothing of a connection before and after it speaks HTTP.
@@ -236,7 +236,7 @@ class _Exchange:
 
 
 class _AlertingTLS(ssl.SSLObject):
-    """Sends the TLS alert of a failed handshake, which asyncio forgets: without it the client sees only a closed door."""
+    """The protocol sends the TLS alert of a failed handshake; without it the client sees a closed connection only."""
 
     def do_handshake(self) -> None:
         try:

@@ -1,4 +1,4 @@
-"""How many examples Hypothesis looks at: HYPOTHESIS_PROFILE names one of the profiles below."""
+"""Set how many examples Hypothesis tries: HYPOTHESIS_PROFILE names one of the profiles below."""
 
 from __future__ import annotations
 

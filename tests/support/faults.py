@@ -1,4 +1,4 @@
-"""What an HTTPS edge can do to an answer: one function per way of going wrong.
+"""Define the faults that an HTTPS edge can apply to an answer, one function for each.
 
 A fault is an async function from an `Exchange` to the answer the edge sends. Most of them forward the request to the
 upstream and change what comes back; some never ask it.
@@ -155,7 +155,7 @@ def wrong_issuer(issuer: str) -> Fault:
 
 
 def unsigned(fault: Fault) -> Fault:
-    """The fault for strangers only: the operator's own signed reads of the store pass."""
+    """Apply the fault to anonymous requests only; the operator's signed reads of the store pass."""
 
     async def selective(exchange: Exchange) -> web.StreamResponse:
         if "Authorization" in exchange.request.headers:
@@ -247,7 +247,7 @@ def answer_lost() -> Fault:
 
 
 def respond(request: web.Request, answer: Answer) -> web.Response:
-    """Return an answer as aiohttp's response, with these headers and no invented ones."""
+    """Return an answer as aiohttp's response, with these headers and none that aiohttp adds."""
     headers = answer.headers.copy()
     if request.method != "HEAD":
         headers.popall("Content-Length", None)

@@ -1,4 +1,4 @@
-"""A script that is obeyed by Google's libraries: Cloud Storage's JSON API with its real preconditions.
+"""Serve Cloud Storage's JSON API with its real preconditions by a script, for Google's libraries.
 
 From cloud.google.com/storage/docs/json_api/v1/objects and .../docs/metadata#generation-number: content is a generation,
 an edit of metadata counts its metageneration, and both can be required on writes and deletions.

@@ -1,6 +1,6 @@
-"""A server that speaks Cloud Storage's JSON API (fake-gcs-server) over TLS: the store, and the public face.
+"""Run a server with Cloud Storage's JSON API (fake-gcs-server) over TLS, as the store and the public endpoint.
 
-It keeps everything in memory, knows no IAM (every object is public) and counts no metageneration: an edit of an
+It keeps everything in memory, has no IAM (every object is public) and no metageneration: an edit of an
 object's metadata leaves its version as it is.
 """
 

@@ -1,4 +1,4 @@
-"""A TLS host on loopback that answers byte for byte as told, or misbehaves below HTTP."""
+"""Run a TLS host on loopback that sends the bytes of a test, or has faults below HTTP."""
 
 from __future__ import annotations
 

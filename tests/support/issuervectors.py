@@ -1,4 +1,4 @@
-"""The broken issuers of tests/vectors/issuers, as the values that a look consists of."""
+"""Load the broken issuers of tests/vectors/issuers as the results of a probe."""
 
 from __future__ import annotations
 

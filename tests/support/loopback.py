@@ -1,7 +1,7 @@
 """The addresses of `localhost`, on all of which a test server listens.
 
 Debian, Ubuntu and Fedora write `::1 localhost` into /etc/hosts beside `127.0.0.1 localhost`. The probe judges every
-address of a name, so a server on 127.0.0.1 alone is an issuer one of whose addresses is dead, and rightly not Ready.
+address of a name, so that an issuer on 127.0.0.1 alone has an address that does not answer, and rightly is not Ready.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The real pass over a store and a wire in memory, files as key source and a stub as the API server: no server is needed."""
+"""Run the real pass over a store and a wire in memory, files as key source and a stub as the API server."""
 
 from __future__ import annotations
 

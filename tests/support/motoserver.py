@@ -1,7 +1,7 @@
-"""moto's server: the second opinion on S3, and the only CloudFront and STS that run on loopback.
+"""Run moto's server: a second implementation of S3, and the only CloudFront and STS that run on loopback.
 
-It is never the public face of an issuer: it answers anonymous requests for `.well-known` with a document of Cognito. It
-takes any secret, any expected bucket owner and any bucket policy as right.
+It is never the public endpoint of an issuer, because it answers anonymous requests for `.well-known` with a document of
+Cognito. It accepts any secret, any expected bucket owner and any bucket policy.
 """
 
 from __future__ import annotations

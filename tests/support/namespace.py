@@ -1,9 +1,10 @@
-"""A network namespace of our own for the whole test run.
+"""Run all tests in a network namespace of their own.
 
 An API server writes its own address into EndpointSlice `default/kubernetes`, and validation refuses a loopback address
-there. In a namespace of our own, `lo` carries addresses that are not loopback, any port is free, and nothing is left
-behind. The process enters it by unshare(2) instead of being executed again inside unshare(1): so the arguments, the
-terminal, the exit code and an attached debugger stay as they are. With `pytest -n` each worker enters one of its own.
+there. In the namespace `lo` has addresses that are not loopback, any port is free, and nothing is left behind. The
+process enters the namespace by unshare(2) instead of being executed again inside unshare(1), so that the arguments, the
+terminal, the exit code and an attached debugger stay as they are. With `pytest -n` each worker enters a namespace of
+its own.
 """
 
 from __future__ import annotations
@@ -115,7 +116,7 @@ def _open_network() -> None:
 def _become_able() -> None:
     """Enter a user namespace in which this process, and what it starts, may make network namespaces. Raises OSError.
 
-    We stay who we are: files and /tmp/pytest-of-<user> remain ours.
+    The user ID stays the same, so that files and /tmp/pytest-of-<user> still belong to the user.
     """
     user, group = os.geteuid(), os.getegid()
     _unshare(_CLONE_NEWUSER)

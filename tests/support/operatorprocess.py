@@ -1,4 +1,4 @@
-"""The operator as a real child process, exactly as a pod runs it."""
+"""Run the operator as a real child process, as a pod runs it."""
 
 from __future__ import annotations
 

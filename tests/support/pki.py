@@ -1,4 +1,4 @@
-"""One certificate authority for everything that speaks TLS in the tests, and the broken certificates beside it."""
+"""Issue certificates for all TLS servers and clients of the tests, broken ones included, from one authority."""
 
 from __future__ import annotations
 
@@ -103,12 +103,12 @@ class PKI:
         return self._write(b"".join(blob.bytes() for blob in issued.cert_chain_pems), issued.private_key_pem.bytes())
 
     def untrusted(self, *names: str) -> Certificate:
-        """Issue a serving certificate by an authority that nobody knows."""
+        """Issue a serving certificate by an authority that no client trusts."""
         issued = trustme.CA(organization_name="nobody knows us").issue_cert(*(names or EVERY_LOCAL_NAME))
         return self._write(b"".join(blob.bytes() for blob in issued.cert_chain_pems), issued.private_key_pem.bytes())
 
     def self_signed(self, *names: str) -> Certificate:
-        """Make a serving certificate that vouches for itself."""
+        """Make a self-signed serving certificate."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "self-signed")])
         builder = _builder(subject, subject, key.public_key())

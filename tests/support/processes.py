@@ -1,4 +1,4 @@
-"""Child processes with a log file, that never outlive the test run."""
+"""Run child processes with a log file, which never outlive the test run."""
 
 from __future__ import annotations
 
@@ -161,7 +161,7 @@ def https_origin(port: int) -> str:
 
 
 def free_port() -> int:
-    """Return a TCP port at which nobody listens, on any address of localhost."""
+    """Return a TCP port that is free on every address of localhost."""
     sockets = listen()
     port: int = sockets[0].getsockname()[1]
     close_all(sockets)
@@ -169,7 +169,7 @@ def free_port() -> int:
 
 
 def accepts_connections(address: str, port: int) -> bool:
-    """Tell whether somebody listens there."""
+    """Return whether a server accepts connections there."""
     try:
         with socket.create_connection((address, port), timeout=1.0):
             return True
@@ -178,7 +178,7 @@ def accepts_connections(address: str, port: int) -> bool:
 
 
 def localhost_accepts(port: int) -> bool:
-    """Tell whether somebody listens at every address of localhost."""
+    """Return whether a server accepts connections at every address of localhost."""
     return all(accepts_connections(address, port) for address in localhost_addresses())
 
 

@@ -1,4 +1,4 @@
-"""A real S3 server (versitygw) over TLS: the store, and the public face that strangers read."""
+"""Run a real S3 server (versitygw) over TLS, as the store and the public endpoint."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ class S3Server(Startable):
         self.set_policy(bucket, _everybody_reads(bucket, prefix))
 
     def block_anonymous_read(self, bucket: str) -> None:
-        """Take the bucket's policy away: strangers get 403 again."""
+        """Remove the bucket's policy, so that anonymous readers get 403 again."""
         self.client.delete_bucket_policy(Bucket=bucket)
 
     def set_policy(self, bucket: str, *statements: dict[str, Any]) -> None:

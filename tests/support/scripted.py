@@ -1,4 +1,4 @@
-"""A plain HTTP server that speaks enough S3 to be obeyed by botocore, and lies as told."""
+"""Run a plain HTTP server with enough of S3's API for botocore, and with the wrong answers of a test."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Self
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the server says."""
+    """An answer of the server."""
 
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -22,7 +22,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What it was asked."""
+    """A request that the server got."""
 
     method: str
     path: str

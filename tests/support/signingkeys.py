@@ -1,4 +1,4 @@
-"""Service-account signing keys of every kind that kube-apiserver accepts."""
+"""Make service-account signing keys of every kind that kube-apiserver accepts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sources as the factory opens them, read against an API server that is a stub; and what the rules make of a reading."""
+"""Read sources that the factory opens against a stub of an API server, and apply the rules to a reading."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The whole stage: API servers, an S3 server that is also the public face, the operator, and one issuer on it."""
+"""Run the whole stage: API servers, an S3 server that is also the public endpoint, the operator, and one issuer."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ Object = dict[str, Any]
 class Stage:
     """Two API servers whose issuer is `issuer_url`, a bucket behind an edge, and the operator as a child process.
 
-    Every part is a real one. The operator writes to the S3 server through the edge, so that its writes can be counted and
-    made to fail, and reads the issuer there as anybody would.
+    Every part is real. The operator writes to the S3 server through the edge, so that its writes can be counted and
+    made to fail, and reads the issuer there like any relying party.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""An issuer in the middle of a rotation, as the API server has it; tests change a member or two."""
+"""Build an issuer in the middle of a rotation, as the API server stores it; tests change single members."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A reader who has never read the issuer before, and complains about what such a reader must never find."""
+"""Read an issuer as a relying party without caches, and record what such a reader must never find."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ ALWAYS_NAMED = {"RS256", "ES256"}
 
 @dataclass(slots=True)
 class Stranger:
-    """Looks at both documents below `path`; `needed` are the key IDs that no reader may miss.
+    """A Stranger reads both documents below `path`; `needed` are the key IDs that every reader must find.
 
-    It asks what stands behind the edge, so that the edge's faults are not taken for the operator's.
+    It reads the upstream of the edge, so that the edge's faults do not count as the operator's.
     """
 
     edge: Edge
@@ -29,7 +29,7 @@ class Stranger:
     _discovery_seen: bool = False
 
     def begin_anew(self) -> None:
-        """The place is empty, and nobody has ever found anything there."""
+        """Forget what was found so far, because the location is empty again."""
         self.needed, self._discovery_seen = set(), False
 
     def look(self) -> None:

@@ -1,4 +1,4 @@
-"""A server that is never silent and never done: one byte of its answer every few milliseconds, for ever."""
+"""Run a server that sends one byte of its answer every few milliseconds, without end."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ BODY = _BEGIN + b'Content-Length: 100000\r\nETag: "1"\r\nContent-Type: applicati
 
 
 class TricklingServer:
-    """Answers each request with `begin`, then with letters for ever; `over` is set whenever a reader has gone.
+    """The server answers each request with `begin`, then with endless letters; `over` is set when a reader has gone.
 
-    `silent`: it takes connections and sends nothing at all.
+    `silent`: it accepts connections and sends nothing at all.
     """
 
     def __init__(self, begin: bytes = BODY, *, context: ssl.SSLContext | None = None, silent: bool = False) -> None:
