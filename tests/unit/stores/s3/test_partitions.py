@@ -57,6 +57,12 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[AWSPreparedRequest]:
     return requests
 
 
+@pytest.fixture(scope="module")
+def clients() -> S3Clients:
+    """Clients for tests that each ask another endpoint: only the first of a session costs 300 ms."""
+    return S3Clients()
+
+
 def answer(request: AWSPreparedRequest, status: int, body: bytes = b"", **headers: str) -> AWSResponse:
     return AWSResponse(str(request.url), status, cast("HTTPHeaders", headers), Body(body))
 
@@ -71,10 +77,10 @@ _CREDENTIALS = b"""<AssumeRoleWithWebIdentityResponse><AssumeRoleWithWebIdentity
 @pytest.mark.parametrize(("region", "domain"), PARTITIONS.values(), ids=PARTITIONS.keys())
 @pytest.mark.parametrize("style", ["Auto", "Virtual", "Path"])
 async def test_each_partition_is_reached_at_its_own_domain(
-    sent: list[AWSPreparedRequest], region: str, domain: str, style: str
+    sent: list[AWSPreparedRequest], clients: S3Clients, region: str, domain: str, style: str
 ) -> None:
     """The bucket is named in the host unless Path is asked for; a request is signed for the bucket's region."""
-    store = S3Store(S3Place("example-oidc", "prod"), S3Endpoint(region, addressing_style=style), S3Clients())
+    store = S3Store(S3Place("example-oidc", "prod"), S3Endpoint(region, addressing_style=style), clients)
     await store.read(JWKS)
     await store.write(JWKS, DOCUMENT, expected=None)
     host, path = f"s3.{region}.{domain}", f"/prod/{JWKS}"
@@ -85,10 +91,11 @@ async def test_each_partition_is_reached_at_its_own_domain(
 
 
 @pytest.mark.parametrize(("region", "domain"), PARTITIONS.values(), ids=PARTITIONS.keys())
-def test_messages_name_the_server_that_is_asked(region: str, domain: str) -> None:
+@pytest.mark.usefixtures("sent")
+def test_messages_name_the_server_that_is_asked(clients: S3Clients, region: str, domain: str) -> None:
     """The origin in a message is botocore's, in every partition."""
     endpoint = S3Endpoint(region)
-    assert endpoint.origin == S3Clients().get(endpoint).client.meta.endpoint_url == f"https://s3.{region}.{domain}"
+    assert endpoint.origin == clients.get(endpoint).client.meta.endpoint_url == f"https://s3.{region}.{domain}"
 
 
 @pytest.mark.parametrize(
