@@ -2,7 +2,6 @@
 
 from oidc_publisher.sources.apiserver import APIServerSource
 from oidc_publisher.sources.factory import open_sources
-from oidc_publisher.sources.memory import MemorySource
 from oidc_publisher.sources.port import Source, SourceResult
 
-__all__ = ["APIServerSource", "MemorySource", "Source", "SourceResult", "open_sources"]
+__all__ = ["APIServerSource", "Source", "SourceResult", "open_sources"]

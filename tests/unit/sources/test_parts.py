@@ -1,4 +1,4 @@
-"""The factory, and the source in memory."""
+"""The factory of key sources."""
 
 from __future__ import annotations
 
@@ -7,14 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from oidc_publisher.api import KeySourceSpec
 from oidc_publisher.cluster import ObjectReference
-from oidc_publisher.findings import Finding, Reason
-from oidc_publisher.keys.pem import read_entry
-from oidc_publisher.rotation import Listing
-from oidc_publisher.sources import APIServerSource, MemorySource, Source, open_sources
+from oidc_publisher.sources import APIServerSource, open_sources
 from oidc_publisher.sources.files import FilesSource
 from oidc_publisher.sources.objects import ObjectSource
 from tests.support.apistub import client_of
-from tests.support.signingkeys import signing_key
 
 if TYPE_CHECKING:
     from tests.support.pki import PKI
@@ -52,20 +48,3 @@ class TestFactory:
             (),
             (ObjectReference("ConfigMap", "n", "c"),),
         ]
-
-
-async def test_the_memory_source_says_what_it_was_told() -> None:
-    """Keys, then none, then a failure."""
-    (key,) = read_entry(signing_key("P-256", "a").public_pem).keys
-    memory = MemorySource("m", [key])
-    source: Source = memory
-    told = await source.read()
-    assert (told.reading.complete, told.reading.listings, told.endpoints) == (True, (Listing(key),), ())
-    memory.state(Listing(key, "service-account-7.pub", 7))
-    assert (await source.read()).reading.listings == (Listing(key, "service-account-7.pub", 7),)
-    memory.state()
-    assert not (await source.read()).reading.complete
-    finding = Finding.of(Reason.SourceNotFound, "gone", subject="m")
-    memory.fail(finding, missing=["m"])
-    told = await source.read()
-    assert (told.reading.complete, told.reading.missing, told.findings) == (False, ("m",), (finding,))
