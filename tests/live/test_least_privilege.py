@@ -209,7 +209,7 @@ LOSSES = {
         ("get and watch configmaps", "{namespace: keys, name: signers} in rbac.configMaps"),
     ),
     f"watch configmaps signers in {KEYS}": Loss(
-        follows("map", "secret"), log, ("may not watch ConfigMap keys/signers", "in rbac.configMaps")
+        follows("map", "secret"), status_of("map"), ("may not watch ConfigMap keys/signers", "in rbac.configMaps")
     ),
     f"get secrets hosted-sa in {KEYS}": Loss(
         has("KeysRead", "secret"),
@@ -217,7 +217,7 @@ LOSSES = {
         ("get and watch secrets", "{namespace: keys, name: hosted-sa} in rbac.secrets"),
     ),
     f"watch secrets hosted-sa in {KEYS}": Loss(
-        follows("secret", "map"), log, ("may not watch Secret keys/hosted-sa", "in rbac.secrets")
+        follows("secret", "map"), status_of("secret"), ("may not watch Secret keys/hosted-sa", "in rbac.secrets")
     ),
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from dataclasses import dataclass
 
 from oidc_publisher.api import GROUP, PLURAL
@@ -16,16 +17,19 @@ _PATH = f"/apis/{_API_VERSION}/selfsubjectaccessreviews"
 
 @dataclass(frozen=True, slots=True)
 class Right:
-    """A Right is a verb on a resource of this project's API group."""
+    """A Right is a verb on a resource, or on one named object of the resource."""
 
     verb: str
     resource: str = PLURAL
     subresource: str = ""
+    group: str = GROUP
+    namespace: str = ""
+    name: str = ""
 
     def __str__(self) -> str:
         """Return the right as RBAC and `kubectl auth can-i` write it."""
         below = f"/{self.subresource}" if self.subresource else ""
-        return f"{self.verb} on {self.resource}.{GROUP}{below}"
+        return f"{self.verb} on {self.resource}{'.' if self.group else ''}{self.group}{below}"
 
 
 def grant(what: str, value: str = "rbac.create") -> str:
@@ -43,12 +47,16 @@ async def missing_rights(client: ClusterAPI, *, timeout_s: float = 3.0) -> tuple
     Every authenticated user may create these reviews (ClusterRole system:basic-user). A right whose review fails does
     not count as missing.
     """
-    allowed = await asyncio.gather(*(_is_allowed(client, right, timeout_s) for right in NEEDED))
+    allowed = await asyncio.gather(*(is_allowed(client, right, timeout_s=timeout_s) for right in NEEDED))
     return tuple(right for right, yes in zip(NEEDED, allowed, strict=True) if not yes)
 
 
-async def _is_allowed(client: ClusterAPI, right: Right, timeout_s: float) -> bool:
-    attributes = {"group": GROUP, "resource": right.resource, "subresource": right.subresource, "verb": right.verb}
+async def is_allowed(client: ClusterAPI, right: Right, *, timeout_s: float = 3.0) -> bool:
+    """Ask with a SelfSubjectAccessReview whether the operator has the right; what cannot be asked is not missing.
+
+    Whoever is known to the API server may ask (ClusterRole system:basic-user).
+    """
+    attributes = dataclasses.asdict(right)
     body = {
         "apiVersion": _API_VERSION,
         "kind": "SelfSubjectAccessReview",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Literal
 
-from oidc_publisher.cluster.access import grant
+from oidc_publisher.cluster.access import Right, grant
 from oidc_publisher.cluster.failures import ObjectMissingError, with_reason
 from oidc_publisher.cluster.port import ClusterAPI
 from oidc_publisher.errors import AnswerError
@@ -36,7 +36,24 @@ class ObjectReference:
     @property
     def collection(self) -> str:
         """The path of the collection that holds the object."""
-        return f"/api/v1/namespaces/{self.namespace}/{self.kind.lower()}s"
+        return f"/api/v1/namespaces/{self.namespace}/{self._plural}"
+
+    @property
+    def watching(self) -> Right:
+        """The right to watch the object."""
+        return Right("watch", self._plural, group="", namespace=self.namespace, name=self.name)
+
+    @property
+    def grant(self) -> str:
+        """What an admin has to allow, so that the operator can read and watch the object."""
+        return grant(
+            f"get and watch {self._plural} with resourceNames [{self.name}] in namespace {self.namespace}",
+            f"{{namespace: {self.namespace}, name: {self.name}}} in {_VALUES[self.kind]}",
+        )
+
+    @property
+    def _plural(self) -> str:
+        return f"{self.kind.lower()}s"
 
 
 async def get_object(client: ClusterAPI, reference: ObjectReference, *, timeout_s: float = 5.0) -> dict[str, Any]:
@@ -99,13 +116,5 @@ def _version(event: Mapping[str, Any]) -> str | None:
 
 def _forbidden(error: AnswerError, reference: ObjectReference, verb: str) -> AnswerError:
     """Return the error of a refusal with the right that is missing."""
-    return with_reason(
-        error,
-        Reason.SourceForbidden,
-        f"The operator may not {verb} {reference}",
-        hint=grant(
-            f"get and watch {reference.kind.lower()}s with resourceNames [{reference.name}] in namespace "
-            f"{reference.namespace}",
-            f"{{namespace: {reference.namespace}, name: {reference.name}}} in {_VALUES[reference.kind]}",
-        ),
-    )
+    message = f"The operator may not {verb} {reference}"
+    return with_reason(error, Reason.SourceForbidden, message, hint=reference.grant)

@@ -37,10 +37,7 @@ class _Watched:
     refusals: int = 0
 
     def report(self, error: ClusterError) -> None:
-        """Warn once when `watch` is forbidden but `get` is not, because no finding covers that.
-
-        All other errors appear as findings in the next pass.
-        """
+        """Warn once in the log when `watch` is forbidden; the next pass has a finding of it."""
         refused = isinstance(error, AnswerError) and error.status == HTTPStatus.FORBIDDEN
         self.refusals = self.refusals + 1 if refused else 0
         if self.refusals == _REFUSALS_TOLD:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import base64
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from oidc_publisher.cluster import ClusterAPI, ObjectReference, get_object
+from oidc_publisher.cluster.access import is_allowed
 from oidc_publisher.cluster.answer import object_in
 from oidc_publisher.errors import ClusterError
+from oidc_publisher.findings import Finding, Reason, Severity
 from oidc_publisher.rotation import SourceReading
 from oidc_publisher.sources.confirming import confirmed
 from oidc_publisher.sources.entries import EntryContent, EntryPattern, read_entries
@@ -27,6 +30,7 @@ class ObjectSource:
         self._name = name
         self._reference = reference
         self._pattern = pattern
+        self._may_watch = False
 
     @property
     def watches(self) -> tuple[ObjectReference, ...]:
@@ -42,7 +46,24 @@ class ObjectSource:
             reading = SourceReading(self._name, complete=False, missing=(where,))
             return SourceResult(reading, (error.finding(subject=where),))
         # A full ConfigMap of damaged entries takes a second of CPU.
-        return await asyncio.to_thread(self._result, found)
+        result = await asyncio.to_thread(self._result, found)
+        return replace(result, findings=(*result.findings, *await self._unwatched()))
+
+    async def _unwatched(self) -> tuple[Finding, ...]:
+        """Report that the operator sees changes of the object late, as long as it may not watch the object."""
+        self._may_watch = self._may_watch or await is_allowed(self._client, self._reference.watching)
+        if self._may_watch:
+            return ()
+        message = f"The operator may not watch {self._reference}, whose changes it sees at the interval only"
+        return (
+            Finding.of(
+                Reason.SourceForbidden,
+                message,
+                hint=self._reference.grant,
+                subject=str(self._reference),
+                severity=Severity.WARNING,
+            ),
+        )
 
     def _result(self, found: Mapping[str, Any]) -> SourceResult:
         data, binary = object_in(found, "data"), object_in(found, "binaryData")
