@@ -193,6 +193,7 @@ def test_only_headers_are_said_to_change(stage: Stage) -> None:
             "+Cache-Control: public, max-age=1",
             "-oidc-publisher-serial: 1",
             "+oidc-publisher-serial: 2",
+            "+oidc-publisher-shown: 1",
         ]
 
 

@@ -172,8 +172,8 @@ def stored(stage: Stage, key: str) -> dict[str, Any]:
 
 
 def without_the_writes_mark(document: dict[str, Any]) -> dict[str, Any]:
-    """The same without what each write changes: its number and its nonce."""
-    of_the_write = ("oidc-publisher-serial", "oidc-publisher-nonce")
+    """The same without what each write changes: its number, its nonce, and whether the public URL was known to lead there."""
+    of_the_write = ("oidc-publisher-serial", "oidc-publisher-nonce", "oidc-publisher-shown")
     metadata = {name: value for name, value in document["Metadata"].items() if name not in of_the_write}
     return {**document, "Metadata": metadata}
 

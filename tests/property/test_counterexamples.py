@@ -10,11 +10,11 @@ import pytest
 from oidc_publisher.api import Adoption
 from oidc_publisher.documents import jwks_document
 from oidc_publisher.keys import PublicKey
-from tests.simulation.cluster import Server
+from tests.simulation.cluster import Cluster, Server
 from tests.simulation.keypool import public_key
 from tests.simulation.places import leave_documents
 from tests.simulation.publicface import JWKS_PATH, Bucket
-from tests.simulation.world import DAY, HOUR, MINUTE, SECOND, World, started
+from tests.simulation.world import DAY, HOUR, MINUTE, SECOND, T0, World, started
 
 K1, K2, K3 = public_key(1), public_key(2), public_key(3)
 
@@ -277,5 +277,129 @@ def test_documents_at_a_new_place_do_not_make_a_key_old_that_the_url_never_showe
     world.origin.show(place, world.now)
     world.wire_up = True
     _fresh_edges(world)
+    world.run_pass()
+    assert not world.may_sign(K2)
+
+
+def _moved(world: World) -> Bucket:
+    """Another store, to which the documents were moved; the URL still leads to the former one."""
+    place = Bucket(name="new")
+    world.move(place, Adoption.REFUSE)
+    world.run_pass()
+    return place
+
+
+def _lead(world: World, place: Bucket) -> None:
+    """The URL is led to another place, and the edges forget what they hold."""
+    world.settle()
+    world.origin.show(place, world.now)
+    _fresh_edges(world)
+
+
+def test_a_lost_status_makes_no_key_old_that_was_written_where_the_url_did_not_lead() -> None:
+    """K2 is written to a new store, the status lost, the URL unreadable for a day; then it is led to the new store."""
+    world = started(1, named=False, interval=HOUR)
+    place = _moved(world)
+    _list(world, K1, K2)
+    world.set_status({})
+    world.wire_up = False
+    world.wait(25 * HOUR)
+    _lead(world, place)
+    world.wire_up = True
+    world.run_pass()
+    assert not world.may_sign(K2)
+
+
+def test_a_status_lost_while_the_url_is_switched_makes_no_key_old() -> None:
+    """Every pass reads the URL, which is led to the new store between two of them, and the status is lost right then."""
+    world = started(1, named=False, interval=HOUR)
+    place = _moved(world)
+    _list(world, K1, K2)
+    world.wait(25 * HOUR)
+    world.set_status({})
+    _lead(world, place)
+    world.run_pass()
+    assert not world.may_sign(K2)
+    world.wait(25 * HOUR)
+    assert world.may_sign(K2)
+
+
+@pytest.mark.parametrize("unread", [False, True], ids=["read", "unread"])
+def test_a_lost_status_makes_no_key_old_while_the_url_leads_to_what_somebody_keeps_by_hand(*, unread: bool) -> None:
+    """The object is new, and the URL shows a bucket made by hand with K1, which perhaps no pass has read."""
+    world = started(1, named=False, interval=HOUR, by_hand=True, unread=unread)
+    _list(world, K1, K2)
+    world.wait(25 * HOUR)
+    world.set_status({})
+    _lead(world, world.bucket)
+    world.wire_up = True
+    world.run_pass()
+    assert not world.may_sign(K2)
+
+
+def _moved_back(*, written: bool) -> tuple[World, Bucket]:
+    """K2 stands at the former store since long, left the new one, which the URL shows, and is listed again on the way back.
+
+    `written`: the operator has written there again. Then the status is lost.
+    """
+    world = started(1, named=False, interval=HOUR)
+    former = world.bucket
+    _list(world, K1, K2)
+    world.wait(HOUR)
+    place = _moved(world)
+    _lead(world, place)
+    _list(world, K1)
+    world.wait(30 * HOUR)
+    assert world.origin.era is not None
+    assert world.origin.era.keys == {K1}
+    world.move(former, Adoption.REFUSE)
+    _server(world).files = [K1, K2]
+    if written:
+        world.run_pass()
+        world.wait(25 * HOUR)
+    world.set_status({})
+    return world, former
+
+
+def test_a_place_that_is_taken_up_again_makes_no_key_old() -> None:
+    """The operator has written there again, while the URL led to the other one until now."""
+    world, former = _moved_back(written=True)
+    _lead(world, former)
+    world.run_pass()
+    assert not world.may_sign(K2)
+
+
+def test_a_former_place_makes_no_key_old_while_the_url_cannot_be_read() -> None:
+    """What stands there says that the URL led there once."""
+    world, former = _moved_back(written=False)
+    world.wire_up = False
+    world.run_pass()
+    world.wait(HOUR)
+    _lead(world, former)
+    world.wire_up = True
+    world.run_pass()
+    assert not world.may_sign(K2)
+
+
+def test_a_url_that_was_seen_to_lead_elsewhere_makes_no_key_old() -> None:
+    """It led here when K2 was written; then it showed somebody's bucket for a day, and no pass saw its return."""
+    world = started(1, named=False, interval=HOUR)
+    _list(world, K1, K2)
+    world.wait(MINUTE)
+    strange = Bucket(name="strange")
+    leave_documents(strange, world.operator.spec, (K1,), world.now, signed=False, fitting=True)
+    _lead(world, strange)
+    world.wait(25 * HOUR)
+    world.set_status({})
+    _lead(world, world.bucket)
+    world.run_pass()
+    assert not world.may_sign(K2)
+
+
+def test_documents_that_are_taken_over_make_no_key_older_than_the_url_that_shows_them() -> None:
+    """They were put there ten days ago, K2 among them, and the URL leads there since this moment."""
+    world = World(Cluster({"10.0.0.1:6443": Server([K1, K2], K1)}), HOUR)
+    leave_documents(world.bucket, world.operator.spec, (K1, K2), T0 - 10 * DAY, signed=False, fitting=True)
+    world.set_spec(adoption=Adoption.MERGE)
     world.run_pass()
     assert not world.may_sign(K2)

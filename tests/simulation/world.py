@@ -310,11 +310,15 @@ def started(
     down: bool = False,
     heir_of: tuple[PublicKey, ...] = (),
     signed: bool = True,
+    by_hand: bool = False,
+    unread: bool = False,
 ) -> World:
     """Return a world after its first pass: every API server signs with key 1, which was not published before.
 
     `down`: the last API server does not answer yet. `heir_of`: a former cluster published these keys and key 1, which
     the new cluster took over with the documents; tokens of all of them are live. `signed`: the documents bear a mark.
+    `by_hand`: the public URL leads to a bucket in which somebody put key 1 by hand, and not to the bucket of the spec.
+    `unread`: the public URL cannot be read at first.
     """
     first = public_key(1)
     cluster = Cluster({f"10.0.0.{place + 1}:6443": Server([first], first) for place in range(servers)})
@@ -328,6 +332,12 @@ def started(
         world.set_spec(adoption=Adoption.MERGE)
         for key in (first, *heir_of):
             world.oracle.minted(key, STRANGERS_LIFETIME, T0)
+    if by_hand:
+        kept = Bucket(name="by-hand")
+        leave_documents(kept, world.operator.spec, (first,), T0 - 10 * DAY, signed=False, fitting=True)
+        world.places.insert(0, kept)
+        world.origin.show(kept, T0 - 10 * DAY)
+    world.wire_up = not unread
     world.run_pass()
     world.settle()
     return world

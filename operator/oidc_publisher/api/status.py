@@ -98,6 +98,9 @@ class StatusKey(APIModel):
     known_to_caches: Flag | None = None
     """Whether the key has been published for so long that every cache knows it. It is safe to sign with if, besides, no
     API server lacks it: use safeSinceTime."""
+    only_here: Flag | None = None
+    """Whether no other location can hold the key: once the public URL shows the key, the URL is known to lead to the
+    location of the documents (ledger.shown)."""
     leaving: Flag | None = None
     """Whether the key is being removed from the store."""
     stale_age: LongDuration | None = None
@@ -196,6 +199,9 @@ class StatusLedger(APIModel):
     second_writer_time: Time | None = None
     """Since when nothing is written because a second operator writes under this issuer's owner mark. Stop that
     operator, then remove this member; see the runbook of OwnershipLost."""
+    shown: Flag | None = None
+    """Whether the public URL is known to lead to the location of the documents. Documents that are written before that
+    may not be what the URL shows; a status that is rebuilt from them counts no key as served before a probe sees it."""
     cache_ages_forgotten_time: Time | None = None
     """The last value of spec.rotation.forgetCacheAgesBefore that was applied."""
     cache_ages: Annotated[tuple[StatusCacheAge, ...], ListType("atomic")] = ()

@@ -11,6 +11,7 @@ PREFIX = "oidc-publisher-"
 _OWNER, _SERIAL = f"{PREFIX}owner", f"{PREFIX}serial"
 _TOKEN_LIFETIME, _STALE_AGE = f"{PREFIX}token-lifetime", f"{PREFIX}stale-age"
 _NONCE = f"{PREFIX}nonce"
+SHOWN = f"{PREFIX}shown"
 
 #: A duration that somebody damaged counts as the default of both (rotation.md), because too long is safe and too short is not.
 _UNKNOWN_DURATION = timedelta(hours=24)
@@ -27,8 +28,9 @@ class OwnerMark:
     """Who wrote a document, when in its ledger's count, and for how long keys and caches of it may live.
 
     `owner` is `owner_of(...)`; `token_lifetime` and `stale_age` are the longest of any key in the ledger. `nonce` is that of
-    the write, by which two writers of one name are told apart; empty in a mark of an earlier version. `damaged_lifetime` is
-    what a mark said that was beyond 8784h and is ignored.
+    the write, by which two writers of one name are told apart; empty in a mark of an earlier version. `shown`: when this was
+    written, the public URL was known to lead to this place; a mark of an earlier version does not say so. `damaged_lifetime`
+    is what a mark said that was beyond 8784h and is ignored.
     """
 
     owner: str
@@ -36,6 +38,7 @@ class OwnerMark:
     token_lifetime: timedelta
     stale_age: timedelta
     nonce: str = ""
+    shown: bool = False
     damaged_lifetime: timedelta | None = field(default=None, compare=False)
 
     def to_metadata(self) -> dict[str, str]:
@@ -46,6 +49,7 @@ class OwnerMark:
             _TOKEN_LIFETIME: str(_seconds(self.token_lifetime)),
             _STALE_AGE: str(_seconds(self.stale_age)),
             **({_NONCE: self.nonce} if self.nonce else {}),
+            **({SHOWN: "1"} if self.shown else {}),
         }
 
     @classmethod
@@ -68,6 +72,7 @@ class OwnerMark:
             _UNKNOWN_DURATION if damaged else lifetime,
             _duration(metadata.get(_STALE_AGE)),
             metadata.get(_NONCE, "")[:_MAX_NONCE],
+            metadata.get(SHOWN) == "1",
             damaged,
         )
 
@@ -80,6 +85,15 @@ def owner_of(kube_system_uid: str, issuer_name: str) -> str:
 def own_metadata(metadata: Mapping[str, str]) -> dict[str, str]:
     """Return the part of an object's metadata that is ours; stores and people may add metadata of their own."""
     return {name: value for name, value in metadata.items() if name.startswith(PREFIX)}
+
+
+def says_the_same(found: Mapping[str, str], planned: Mapping[str, str]) -> bool:
+    """Whether the stored mark need not be written anew: the planned one may be known to be shown since, and no more.
+
+    That a place is shown by now is carried by the next write; that one is not, whose mark says so, is written at once.
+    """
+    found, planned = own_metadata(found), own_metadata(planned)
+    return found == planned or found == {name: value for name, value in planned.items() if name != SHOWN}
 
 
 def _seconds(duration: timedelta) -> int:

@@ -24,7 +24,7 @@ from enum import StrEnum
 from oidc_publisher.documents.discovery import Discovery, advertised, discovery_document
 from oidc_publisher.documents.document import Document, StoredDocument
 from oidc_publisher.documents.jwks import jwks_document
-from oidc_publisher.documents.ownermark import OwnerMark, own_metadata
+from oidc_publisher.documents.ownermark import OwnerMark, own_metadata, says_the_same
 from oidc_publisher.documents.stored import StoredDocuments
 from oidc_publisher.documents.urls import DISCOVERY_PATH, jwks_uri
 from oidc_publisher.keys import PublicKey
@@ -160,7 +160,7 @@ def _why(planned: Document, stored: StoredDocument | None) -> WriteReason | None
         planned.cache_control,
     ):
         return WriteReason.HEADERS_CHANGED
-    if own_metadata(found.metadata) != own_metadata(planned.metadata):
+    if not says_the_same(found.metadata, planned.metadata):
         return WriteReason.MARK_CHANGED
     return None
 

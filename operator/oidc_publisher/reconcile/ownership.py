@@ -22,8 +22,8 @@ class Place:
     `known` says that both documents at this location have been ours before. `adoption` counts only while `known` is
     False (R9): two operators that each replaced the other's documents would fight for ever. `endpoint_url` is the server,
     None where the location alone names it. `issuer_url` and `jwks_path` are those of the spec, because documents of
-    another issuer are never merged. `writes` is what the ledger knows of our own writes; without `writes` no operator is
-    called a second writer.
+    another issuer are never merged. `moved` says that the status names another location. `writes` is what the ledger
+    knows of our own writes; without `writes` no operator is called a second writer.
     """
 
     location: str
@@ -33,6 +33,7 @@ class Place:
     endpoint_url: str | None = None
     issuer_url: str = ""
     jwks_path: str = ""
+    moved: bool = False
     writes: OwnWrites | None = None
 
     def is_at(self, location: str | None, endpoint_url: str | None) -> bool:
@@ -55,7 +56,8 @@ def place_of(issuer: OIDCIssuer, location: str, owner: str, endpoint_url: str | 
         jwks_path=issuer.spec.jwks_path,
     )
     noted = issuer.status.publication
-    return replace(place, known=noted is not None and place.is_at(noted.location, noted.endpoint_url))
+    known = noted is not None and place.is_at(noted.location, noted.endpoint_url)
+    return replace(place, known=known, moved=not known and noted is not None and noted.location is not None)
 
 
 _TWO_WRITERS = (
@@ -213,13 +215,13 @@ def _foreign(stored: Stored) -> Finding:
 
 def stored_reading(stored: Stored) -> StoredReading:
     """Return the stored key set as the rules of rotation take the key set; bytes that are no key set hold no keys."""
-    documents, whose = stored.documents, stored.standing
+    documents, whose, moved = stored.documents, stored.standing, stored.place.moved
     if documents.error is not None:
-        return StoredReading(StoreState.UNREADABLE)
+        return StoredReading(StoreState.UNREADABLE, moved=moved)
     if whose in _STATES:
-        return StoredReading(_STATES[whose], second_writer=whose is Standing.SECOND_WRITER)
+        return StoredReading(_STATES[whose], second_writer=whose is Standing.SECOND_WRITER, moved=moved)
     if documents.jwks is None:
-        return StoredReading(StoreState.ABSENT)
+        return StoredReading(StoreState.ABSENT, moved=moved)
     mark = stored.mark
     ours = documents.jwks_mark is not None and documents.jwks_mark.owner == stored.place.owner
     return StoredReading(
@@ -235,6 +237,8 @@ def stored_reading(stored: Stored) -> StoredReading:
         take_over=None if ours else _TAKE_OVERS.get(whose),
         nonces=tuple(mark.nonce for mark in stored.our_marks if mark.nonce),
         unknown_writer=stored.unknown_writer,
+        shown=bool(stored.our_marks) and all(mark.shown for mark in stored.our_marks),
+        moved=moved,
     )
 
 

@@ -135,6 +135,7 @@ def _mark(ledger: Ledger, keys: tuple[PublicKey, ...], owner: str) -> OwnerMark:
         token_lifetime=max(entry.token_lifetime for entry in published),
         stale_age=max(entry.stale_age for entry in published),
         nonce=ledger.nonces[-1] if ledger.nonces else "",
+        shown=ledger.shown,
     )
 
 

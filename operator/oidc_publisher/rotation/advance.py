@@ -16,7 +16,7 @@ from oidc_publisher.rotation.planfindings import permission, report
 from oidc_publisher.rotation.publishedset import order, plan_publication
 from oidc_publisher.rotation.rebuild import MAX_NONCES, needs_rebuild, note_writers, rebuild, take_over
 from oidc_publisher.rotation.retiring import drop_gone, retire
-from oidc_publisher.rotation.serving import note_founding, note_publication, note_wire, promote
+from oidc_publisher.rotation.serving import note_founding, note_place, note_publication, note_wire, promote
 from oidc_publisher.rotation.signing import judge_signatures, note_signatures, remember_endpoints
 
 if TYPE_CHECKING:
@@ -56,6 +56,7 @@ def advance(before: Ledger, seen: Pass) -> Advance:
     ledger = remember_cache_ages(ledger, seen)  # R3
     ledger = remember_endpoints(ledger, seen)  # R7
     ledger = note_founding(ledger, seen)  # R3
+    ledger = note_place(ledger, seen)  # R9
     ledger = note_publication(ledger, seen)  # R2, R12
     ledger = note_wire(ledger, seen)  # R2
     ledger = retire(ledger, seen)  # R5, R7

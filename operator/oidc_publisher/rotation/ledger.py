@@ -46,6 +46,7 @@ class LedgerKey:
     `unlisted_by`: the API servers (HOST:PORT) that were read and do not list the key; empty where there is only one.
     `rebuilt_time`: the last-modified time of the stored object. A rebuilt key counts as served since then, once the
     public endpoint shows the key (R9).
+    `only_here`: while `Ledger.shown` is False, no other location to which the public URL may lead can hold the key (R9).
     """
 
     key: PublicKey
@@ -60,6 +61,7 @@ class LedgerKey:
     signed_before_safe: bool = False
     material_changed: bool = False
     known_to_caches: bool = False
+    only_here: bool = False
     unlisted_by: tuple[str, ...] = ()
     published_time: datetime | None = None
     rebuilt_time: datetime | None = None
@@ -110,6 +112,7 @@ class Ledger:
     `nonces`: the nonces of this ledger's writes, newest last; the latest one is saved before its write is tried.
     `unknown_writer_time`: when a mark with a nonce that the ledger did not know rebuilt the ledger (R9).
     `second_writer_time`: since when a second writer under the same owner mark prevents every write (R9).
+    `shown`: the public URL is known to lead to the location of the documents (R9).
     `cache_ages_forgotten_time`: cache ages seen before this time were forgotten, as `forgetCacheAgesBefore` asked (R3).
     """
 
@@ -124,6 +127,7 @@ class Ledger:
     nonces: tuple[str, ...] = ()
     unknown_writer_time: datetime | None = None
     second_writer_time: datetime | None = None
+    shown: bool = False
     cache_ages_forgotten_time: datetime | None = None
 
     def get(self, key_id: str) -> LedgerKey | None:

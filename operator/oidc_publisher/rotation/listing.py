@@ -56,6 +56,7 @@ def settle_materials(ledger: Ledger, seen: Pass) -> Ledger:
             safe_to_sign_time=None,
             safe_since_time=None,
             known_to_caches=False,
+            only_here=False,
             first_signed_time=None,
             last_signed_time=None,
         )
@@ -109,6 +110,7 @@ def _enter(ledger: Ledger, seen: Pass) -> Ledger:
             LedgerKey(
                 key=key,
                 version=number,
+                only_here=not ledger.shown,
                 first_seen_time=seen.now,
                 token_lifetime=seen.policy.max_token_lifetime,
                 stale_age=stale_age_now(ledger, seen),

@@ -114,6 +114,8 @@ class StoredReading:
     `nonces`: those of the documents that bear this issuer's mark, that of the key set last.
     `unknown_writer`: neither the ledger nor this process remembers one of the nonces. `second_writer` (with LOST): that
     nonce is the one of a second writer under the same mark (R9).
+    `shown`: the marks of this issuer say that the public URL led to this location when they were written. `moved`: the
+    ledger's documents are at another location, and not yet at this one.
     """
 
     state: StoreState
@@ -129,6 +131,8 @@ class StoredReading:
     nonces: tuple[str, ...] = ()
     unknown_writer: bool = False
     second_writer: bool = False
+    shown: bool = False
+    moved: bool = False
 
     @property
     def counts(self) -> bool:
@@ -269,6 +273,13 @@ class Pass:
         """Return whether every read of a whole probe showed the key (R2)."""
         wire = self.wire
         return wire is not None and wire.whole and bool(wire.reads) and all(key in read for read in wire.reads)
+
+    @cached_property
+    def shows_stored(self) -> bool:
+        """Whether every read of the public URL showed exactly the stored set."""
+        wire = self.wire
+        read = wire is not None and wire.whole and bool(wire.reads) and set(wire.reads) == {self.stored_keys}
+        return read and self.stored.state is StoreState.PRESENT
 
     def off_wire(self, key: PublicKey) -> bool:
         """Return whether any read of the public endpoint, or the store, gave a parsed set without the key (R2)."""

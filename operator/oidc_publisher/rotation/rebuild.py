@@ -36,7 +36,11 @@ def needs_rebuild(ledger: Ledger, seen: Pass) -> bool:
 
 
 def rebuild(ledger: Ledger, seen: Pass) -> Ledger:
-    """The ledger with the stored keys that it lacks, in stored order, as old as the stored object."""
+    """The ledger with the stored keys that it lacks, in stored order, as old as the stored object.
+
+    Where the mark does not say that the public URL led to this place when it was written, they are as new as this look: what
+    the URL showed until now may be another place's set, without them.
+    """
     if not needs_rebuild(ledger, seen):
         return ledger
     stored = seen.stored
@@ -45,7 +49,7 @@ def rebuild(ledger: Ledger, seen: Pass) -> Ledger:
     age = max(believable_age(seen) or UNSTATED_AGE, stale_age_now(ledger, seen))
     # What a person had forgotten before that write is not in its mark; what is asked for since is to be forgotten now.
     forgotten = time if seen.policy.forget_cache_ages_before and not ledger.keys else ledger.cache_ages_forgotten_time
-    entered = lacking_entries(ledger, seen, token_lifetime=lifetime, stale_age=age)
+    entered = lacking_entries(ledger, seen, token_lifetime=lifetime, stale_age=age, rebuilt_time=_shown_since(seen))
     aged = tuple(
         replace(entry, token_lifetime=max(entry.token_lifetime, lifetime), stale_age=max(entry.stale_age, age))
         for entry in ledger.keys
@@ -53,7 +57,8 @@ def rebuild(ledger: Ledger, seen: Pass) -> Ledger:
     unknown = not set(stored.nonces) <= set(ledger.nonces)
     return replace(
         ledger,
-        keys=(*(_forget(entry, time, seen) for entry in aged), *entered),
+        keys=(*(_forget(entry, seen) for entry in aged), *entered),
+        shown=stored.shown,
         serial=max(ledger.serial, stored.serial),
         jwks_digest=stored.digest,
         cache_ages_forgotten_time=forgotten,
@@ -69,8 +74,21 @@ def stored_time(seen: Pass) -> datetime:
     return min(time, seen.now) if seen.trusted else time
 
 
+def _shown_since(seen: Pass) -> datetime | None:
+    """Since when the public URL shows the stored keys, if it shows them now; None where the mark does not say that it did.
+
+    It had to lead to this place when the object was written, and an earlier version's mark says nothing of that.
+    """
+    return stored_time(seen) if seen.stored.shown else None
+
+
 def lacking_entries(
-    ledger: Ledger, seen: Pass, *, token_lifetime: timedelta, stale_age: timedelta
+    ledger: Ledger,
+    seen: Pass,
+    *,
+    token_lifetime: timedelta,
+    stale_age: timedelta,
+    rebuilt_time: datetime | None = None,
 ) -> tuple[LedgerKey, ...]:
     """Entries for the stored keys that the ledger lacks, as old as the stored object and listed by nobody so far."""
     known = {entry.key_id for entry in ledger.keys}
@@ -85,26 +103,26 @@ def lacking_entries(
             token_lifetime=token_lifetime,
             stale_age=stale_age,
             published_time=time,
-            rebuilt_time=time,
+            rebuilt_time=rebuilt_time,
         )
         for place, key in enumerate(reversed(lacking))
     )
 
 
-def _forget(entry: LedgerKey, time: datetime, seen: Pass) -> LedgerKey:
+def _forget(entry: LedgerKey, seen: Pass) -> LedgerKey:
     """What an older ledger says of a key may have been true of a former life of it: it may have left and come back.
 
     Only a key that signs keeps what made it safe. The others are as old as the stored object, and no retirement goes on
     that began before it.
     """
-    entry = replace(entry, unused_since_time=None, retire_time=None, leaving=False)
+    entry = replace(entry, unused_since_time=None, retire_time=None, leaving=False, only_here=False)
     if entry.key_id in {mint.key_id for mint in seen.mints.minted}:
         return entry
     return replace(
         entry,
         founding=False,
         baseline=False,
-        rebuilt_time=time,
+        rebuilt_time=_shown_since(seen),
         served_since_time=None,
         safe_to_sign_time=None,
         safe_since_time=None,
@@ -120,7 +138,8 @@ def take_over(ledger: Ledger, seen: Pass) -> Ledger:
     """The ledger with what another owner's set says of keys; applied again before it was written over, it adds nothing.
 
     Merge: the keys that the ledger lacks enter as unused ones, to leave by R5. Of both, Merge and Replace: keys of ours
-    that are in that set are as old as it; of the others it is remembered that copies of a set without them may live.
+    that are in that set were published with it; of the others it is remembered that copies of a set without them may live.
+    Since when the public URL leads to that set nobody knows, so that no key counts as served before it is seen (R2).
     """
     stored = seen.stored
     if stored.take_over is None:
@@ -154,7 +173,6 @@ def _inherit(entry: LedgerKey, seen: Pass, lifetime: timedelta, age: timedelta, 
         entry,
         token_lifetime=max(entry.token_lifetime, lifetime),
         published_time=min(entry.published_time or time, time),
-        rebuilt_time=None if entry.served_since_time else time,
     )
 
 

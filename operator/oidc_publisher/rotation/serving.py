@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from oidc_publisher.rotation.cacheages import measured_ages
+from oidc_publisher.rotation.cacheages import measured_ages, stale_age_now
 from oidc_publisher.rotation.ledger import Ledger, LedgerKey, replace
 from oidc_publisher.rotation.listing import listed_everywhere
 from oidc_publisher.rotation.readings import StoreState
@@ -48,6 +48,34 @@ def _rewritten(ledger: Ledger, seen: Pass) -> bool:
     return not stored.ours or (stored.serial >= ledger.serial and stored.digest != ledger.jwks_digest)
 
 
+def note_place(ledger: Ledger, seen: Pass) -> Ledger:
+    """R9: note whether the public URL is known to lead to the place of the documents; what is written then says so.
+
+    Until then it may lead elsewhere: to where the documents were before, or to what somebody keeps by hand. It is known
+    once every read shows exactly what is stored, with a key that no such place can hold: one that entered the ledger since,
+    in a pass that read the wire, and was not there. It is no longer known where another set is shown for longer than any copy
+    of a former one can live.
+    """
+    stored = seen.stored
+    led_away = stored.moved or _shows_another(ledger, seen)
+    if ledger.shown and not led_away:
+        return ledger
+    if stored.ours and not led_away and seen.shows_stored:
+        proven = any(entry.only_here and entry.key in seen.stored_keys for entry in ledger.keys)
+        keys = tuple(replace(e, only_here=False) for e in ledger.keys) if proven else ledger.keys
+        return replace(ledger, keys=keys, shown=proven)
+    keys = tuple(replace(e, only_here=(e.only_here or ledger.shown) and _is_new(e, seen)) for e in ledger.keys)
+    return replace(ledger, keys=keys, shown=False)
+
+
+def _is_new(entry: LedgerKey, seen: Pass) -> bool:
+    """Whether no other place seems to hold the key. An unread wire may show any; a read of just our set tells nothing."""
+    if seen.wire is None or (seen.stored.moved and entry.published_time is not None):
+        return False
+    reads = (read for read in seen.wire.reads if not seen.stored.ours or read != seen.stored_keys)
+    return not any(entry.key in read for read in reads)
+
+
 def note_wire(ledger: Ledger, seen: Pass) -> Ledger:
     """Note each key as served once every read showed it (R2). One parsed set without the key restarts the wait."""
 
@@ -61,12 +89,24 @@ def note_wire(ledger: Ledger, seen: Pass) -> Ledger:
             entry = replace(entry, stale_age=max(entry.stale_age, *measured_ages(seen)))
         # Another owner's set may hold the same keys, and that owner may remove them at any time.
         ours = entry.published_time is not None and not seen.stored.anothers
+        if not seen.on_wire(entry.key):
+            # What the URL shows is not known from look to look: a key that was rebuilt is as new as its first sighting.
+            entry = replace(entry, rebuilt_time=None)
         served = seen.trusted and ours and seen.on_wire(entry.key)
         if served and entry.served_since_time is None:
             entry = replace(entry, served_since_time=entry.rebuilt_time or seen.now, rebuilt_time=None)
         return entry
 
     return replace(ledger, keys=tuple(note(entry) for entry in ledger.keys))
+
+
+def _shows_another(ledger: Ledger, seen: Pass) -> bool:
+    """Whether the wire shows a set that is no copy of a former one: the last of those has expired by now."""
+    stored = seen.stored
+    if not seen.trusted or stored.state is not StoreState.PRESENT or stored.last_modified is None or seen.wire is None:
+        return False
+    copies_end = stored.last_modified + stale_age_now(ledger, seen) + seen.policy.clock_skew
+    return seen.now > copies_end and any(read != seen.stored_keys for read in seen.wire.reads)
 
 
 def _not_served(entry: LedgerKey) -> LedgerKey:

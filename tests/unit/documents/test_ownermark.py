@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oidc_publisher.documents import OwnerMark, owner_of
+from oidc_publisher.documents.ownermark import says_the_same
 
 OWNER = owner_of("11111111-2222-3333-4444-555555555555", "prod")
 MARK = OwnerMark(OWNER, 7, timedelta(hours=24), timedelta(minutes=5))
@@ -60,3 +62,20 @@ def test_a_token_lifetime_beyond_what_the_api_takes_is_damaged() -> None:
     longest = OwnerMark.read(MARK.to_metadata() | {"oidc-publisher-token-lifetime": str(8784 * 3600)})
     assert longest is not None
     assert (longest.token_lifetime, longest.damaged_lifetime) == (timedelta(hours=8784), None)
+
+
+@pytest.mark.parametrize("said", ["", "0", "true", "01", "1 ", "yes"])
+def test_only_the_very_word_says_that_the_public_url_led_there(said: str) -> None:
+    """Whatever else stands there says nothing, as an earlier version's mark does; both make keys wait."""
+    shown = replace(MARK, shown=True)
+    assert OwnerMark.read(shown.to_metadata()) == shown
+    assert OwnerMark.read(shown.to_metadata() | {"oidc-publisher-shown": said}) == MARK
+
+
+def test_a_mark_that_lacks_the_word_alone_is_not_written_for_it() -> None:
+    """One that has it wrongly is; and so is one that differs in anything else."""
+    bare, shown = MARK.to_metadata(), replace(MARK, shown=True).to_metadata()
+    assert says_the_same(bare, shown)
+    assert says_the_same({"someone": "else", **shown}, shown)
+    assert not says_the_same(shown, bare)
+    assert not says_the_same(bare, replace(MARK, serial=8, shown=True).to_metadata())

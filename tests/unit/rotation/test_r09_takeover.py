@@ -80,12 +80,15 @@ def adopted(stored: StoredReading, **how: Any) -> tuple[Advance, Ledger]:
 
 
 def test_foreign_keys_enter_as_old_as_their_object_and_unused() -> None:
-    """Their publishedTime and servedSinceTime are the object's, their lifetimes the mark's where those are longer."""
+    """Their publishedTime is the object's, their lifetimes the mark's where those are longer.
+
+    Nobody knows since when the public URL leads to that object: they are served since this look (R2).
+    """
     plan, _ = adopted(theirs(OLD, OLDER), wire=(OLD, OLDER))
     assert set(plan.publish) == {NEW, OLD, OLDER}
     entry = plan.ledger.get(OLD.key_id)
     assert entry is not None
-    assert (entry.published_time, entry.served_since_time, entry.origins) == (WRITTEN, WRITTEN, ())
+    assert (entry.published_time, entry.served_since_time, entry.origins) == (WRITTEN, NOW, ())
     assert (entry.token_lifetime, entry.stale_age) == (48 * HOUR, 10 * MINUTE)
     assert entry.unused_since_time == NOW, "the pass that takes over is complete"
     assert entry.retire_time == NOW + 48 * HOUR + POLICY.clock_skew
@@ -127,12 +130,12 @@ def test_taking_over_again_after_a_crash_adds_nothing() -> None:
 
 
 @pytest.mark.parametrize("how", list(TakeOver))
-def test_keys_of_ours_in_the_set_inherit_its_times(how: TakeOver) -> None:
+def test_a_key_of_ours_in_the_set_that_signs_is_known_to_the_world(how: TakeOver) -> None:
     """An issuer that was published by hand: its key is known to the world, and is not called early."""
     plan, saved = adopted(theirs(NEW, how=how), wire=(NEW,))
     entry = plan.ledger.get(NEW.key_id)
     assert entry is not None
-    assert (entry.published_time, entry.served_since_time, entry.baseline) == (WRITTEN, WRITTEN, True)
+    assert (entry.published_time, entry.served_since_time, entry.baseline) == (WRITTEN, NOW, True)
     assert entry.token_lifetime == 48 * HOUR
     after = advance(saved, look(ours(saved, NEW), wire=(NEW,)))
     assert after.may_sign is True

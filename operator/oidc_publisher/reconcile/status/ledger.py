@@ -41,6 +41,7 @@ _MARKS = (
     "signed_before_safe",
     "material_changed",
     "known_to_caches",
+    "only_here",
     "leaving",
 )
 
@@ -60,6 +61,7 @@ def ledger_of(ledger: Ledger) -> StatusLedger:
         nonces=ledger.nonces,
         unknown_writer_time=ledger.unknown_writer_time,
         second_writer_time=ledger.second_writer_time,
+        shown=ledger.shown or None,
         cache_ages_forgotten_time=ledger.cache_ages_forgotten_time,
         cache_ages=tuple(StatusCacheAge(age=c.age, until_time=c.until_time) for c in ledger.cache_ages),
         endpoints=tuple(
@@ -103,6 +105,7 @@ def read_ledger(status: OIDCIssuerStatus) -> LedgerReading:
         nonces=held.nonces,
         unknown_writer_time=held.unknown_writer_time,
         second_writer_time=held.second_writer_time,
+        shown=bool(held.shown),
         cache_ages_forgotten_time=held.cache_ages_forgotten_time,
     )
     return LedgerReading(_behind(ledger) if publication.serial is None or damaged else ledger, damaged)
@@ -124,6 +127,7 @@ def _behind(ledger: Ledger) -> Ledger:
         keys=tuple(replace(entry, last_listed_time=None) for entry in ledger.keys),
         serial=0,
         nonces=(),
+        shown=False,
         last_complete_pass_time=ledger.last_complete_pass_time or begun,
     )
 
