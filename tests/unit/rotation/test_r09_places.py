@@ -6,10 +6,12 @@ The set that `edges` gives is what the URL shows while it leads elsewhere.
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
 from oidc_publisher.documents import DISCOVERY_PATH, OwnerMark
+from oidc_publisher.findings import Reason
 from tests.simulation.publicface import JWKS_PATH
 from tests.simulation.scenario import HOUR, MINUTE, T0, ScenarioBucket, Server, World, key, one_server
 
@@ -201,3 +203,23 @@ def test_an_earlier_versions_status_and_marks_cost_no_write_and_prove_nothing() 
     world.servers = {"A": Server([K1, K2, K3], K1)}
     world.at(6 * HOUR)
     assert world.ledger.shown
+
+
+def test_a_rebuilt_key_loses_its_age_while_the_place_is_anothers() -> None:
+    """The clock was not trusted in the look that rebuilt it; then another owner's documents held the key for a day."""
+    world = with_k2()
+    world.wipe_status()
+    world.clock_error = HOUR
+    world.at(2 * HOUR)
+    assert world.entry("K2").served_since_time is None
+    kept = dict(world.bucket.documents)
+    world.clock_error = timedelta(0)
+    for path in kept:
+        stored = world.bucket.documents[path]
+        mark = {"oidc-publisher-owner": "another"}
+        world.bucket.documents[path] = replace(stored, document=replace(stored.document, metadata=mark))
+    world.at(3 * HOUR)
+    assert Reason.OwnershipLost in {finding.reason for finding in world.operator.issuer.status.findings}
+    world.bucket.documents.update(kept)
+    world.at(30 * HOUR)
+    assert world.entry("K2").served_since_time == T0 + 30 * HOUR
