@@ -146,7 +146,7 @@ class Rotation(Admin):
     def rival(self, evil: bool, which: int, strip: bool, race: bool) -> None:
         """Somebody adds a key, removes one that no live token needs, or removes the mark; perhaps faster than our PUT.
 
-        Nobody promotes on the word of a status from before: a pass follows in which the operator can see it.
+        Nobody promotes on the word of a status from before a pass that could read the bucket.
         """
 
         def strike() -> None:
@@ -160,7 +160,7 @@ class Rotation(Admin):
             self.world.operator.before_write = strike
         else:
             strike()
-        self.world.restored = True
+        self.world.unseen_rival = True
         self.world.run_pass()
         self.world.settle()
 

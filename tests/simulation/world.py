@@ -76,6 +76,7 @@ class World:
     meets: tuple[int, ...] = (0, 1)
     token_lifetime: timedelta = 24 * HOUR
     restored: bool = False
+    unseen_rival: bool = False
     reported: datetime | None = None
     next_pass: datetime = T0
     verified: int = 0
@@ -133,6 +134,7 @@ class World:
             self._note_read()
             self._judge_permissions(safe_before)
             self.reported, self.restored = self.now, False
+            self.unseen_rival = self.unseen_rival and not self.bucket.up
             self.next_pass = self.now + min(self.interval, max(self.operator.wake_after, SECOND))
             if self.bucket.up and not self.refused:
                 self._note_place()
@@ -257,7 +259,8 @@ class World:
         fresh = self.reported is not None and self.now - self.reported <= 3 * self.interval
         entry = self.entry(key)
         permitted = entry is not None and entry.safe_since_time is not None and not entry.unlisted_by
-        return fresh and not self.restored and permitted and key not in self.oracle.withdrawn
+        told = not self.restored and not self.unseen_rival
+        return fresh and told and permitted and key not in self.oracle.withdrawn
 
     # Settings
 
