@@ -216,6 +216,12 @@ def test_findings_come_root_cause_first_and_once() -> None:
     assert sorted_findings((unreadable, slow, denied, slow)) == (denied, slow, unreadable)
 
 
+def test_findings_that_differ_in_their_advice_alone_have_an_order() -> None:
+    """Whoever reports first: an order that changes would be a PATCH each time."""
+    one, two = (Finding.of(Reason.BucketNotFound, "gone", hint=hint) for hint in ("Do a.", "Do b."))
+    assert sorted_findings((two, one)) == sorted_findings((one, two)) == (one, two)
+
+
 def test_what_is_wrong_and_what_to_do_are_joined_in_a_condition_alone() -> None:
     """A condition has one text; a finding has a member for each, so that nobody has to cut."""
     finding = Finding.of(Reason.BucketNotFound, "s3://b does not exist")

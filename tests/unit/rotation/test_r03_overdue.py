@@ -45,6 +45,21 @@ def test_a_key_whose_time_has_come_unseen_is_not_said_to_be_safe(*, signs: bool,
     assert after.endswith(f"as soon as the public URL shows it again (its time came at {DUE}).")
 
 
+def test_an_age_that_is_over_is_not_named_any_more() -> None:
+    """It has been waited for: what is left to wait for is a look."""
+    world = one_server("K1")
+    world.at(timedelta(0))
+    world.servers["A"].keys = [K1, K2]
+    world.wire_age = 12 * HOUR
+    world.at(HOUR)
+    assert "for copies of 12h" in said(world, Reason.PrePublishing)
+    world.wire_up = False
+    world.every(HOUR, until=40 * HOUR)
+    assert said(world, Reason.PrePublishing).endswith(
+        "as soon as the public URL shows it again (its time came at 2026-01-02T13:05:00Z)."
+    )
+
+
 def test_it_is_said_once_more_when_it_is_seen() -> None:
     """The pass that sees it again is the one in which it becomes safe: nothing is left to say."""
     world = one_server("K1")

@@ -25,7 +25,7 @@ from oidc_publisher.documents import (
     discovery_document,
 )
 from oidc_publisher.errors import FetchError, StoreError
-from oidc_publisher.findings import Finding, Reason
+from oidc_publisher.findings import CATALOGUE, Finding, Reason
 from oidc_publisher.keys import PublicKey
 from oidc_publisher.probe import Fetched, Look, Read
 from oidc_publisher.reconcile.ownership import Stored, place_of, stored_reading
@@ -288,6 +288,15 @@ def test_other_names_of_buckets_are_no_matter(bucket: str, host: str) -> None:
 def test_what_strangers_see_is_one_line(look: Look, said: str) -> None:
     """Whatever it is."""
     assert preview_of(issuer_of(), decided_of(issuer_of(), FIRST, look=look)).public == said
+
+
+def test_an_event_says_what_to_do_as_the_operator_would_post_it() -> None:
+    """Documents of another owner are taken over."""
+    _, _, stored = settled()
+    issuer = issuer_of(adoption="Merge")
+    shown = preview_of(issuer, decided_of(issuer, FIRST, stored=stored, owner="u-2/prod"))
+    (adopted,) = (event for event in shown.events if event.reason == "DocumentsAdopted")
+    assert adopted.message.endswith(f". {CATALOGUE[Reason.DocumentsAdopted].hint}")
 
 
 def test_copies_at_a_distribution_are_said_to_be_dropped() -> None:
