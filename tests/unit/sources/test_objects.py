@@ -32,7 +32,7 @@ async def test_an_object_that_may_not_be_watched_is_a_warning(pki: PKI) -> None:
         (warning,) = await warnings_of(source)
         assert warning.severity is Severity.WARNING
         assert "may not watch ConfigMap keys/signers" in warning.message
-        assert "{namespace: keys, name: signers} in rbac.configMaps" in warning.message
+        assert "{namespace: keys, name: signers} in rbac.configMaps" in warning.advice
         assert not await warnings_of(source)
         assert not await warnings_of(source)
         wanted = {"verb": "watch", "resource": "configmaps", "namespace": "keys", "name": "signers"}
