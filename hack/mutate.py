@@ -24,8 +24,9 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = Path("operator") / "oidc_publisher"
 TABLES = tuple(ROOT / "tests" / "unit" / room / "mutants.toml" for room in ("rotation", "reconcile"))
 TESTS = tuple(Path("tests") / room for room in ("unit/rotation", "unit/reconcile", "property", "simulation", "support"))
-#: For the tests of one mutant, and for those of all of them before anything is broken.
-TIMEOUT_S, SOUND_TIMEOUT_S = 120, 900
+#: For the tests of one mutant, which take seconds, and for those of all of them before anything is broken, which take a
+#: minute: what a machine of two cores needs with a load of thirty.
+TIMEOUT_S, SOUND_TIMEOUT_S = 600, 1800
 RULES = frozenset((*(f"R{number}" for number in range(1, 16)), "loop"))
 
 _FAILED = re.compile(r"^FAILED tests/(\S+?)(?:\[.*)?(?: - .*)?$", re.MULTILINE)
