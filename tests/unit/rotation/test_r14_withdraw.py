@@ -56,11 +56,13 @@ def test_r14_a_withdrawn_key_is_not_safe_even_where_it_must_stay() -> None:
 
 
 def test_r14_a_withdrawn_key_is_not_safe_before_it_has_left() -> None:
-    """The write that takes it out fails: it is still served, and nobody is told that it may sign."""
+    """The write that takes it out fails: it is still served, and nobody is told any more that it may sign."""
     world = one_server("K1", "K2")
     world.at(START)
+    world.at(25 * HOUR)
+    assert world.entry("K2").safe_since_time is not None
     world.put_fails = True
     world.policy = replace(world.policy, withdrawn_key_ids=frozenset({"K2"}))
-    world.at(HOUR)
+    world.at(26 * HOUR)
     assert world.published == {"K1", "K2"}
     assert world.entry("K2").safe_since_time is None
