@@ -53,8 +53,12 @@ def test_r13_an_age_that_was_in_force_under_a_clock_that_is_behind_is_not_forgot
     world.policy = replace(world.policy, cache_max_age=24 * HOUR)
     world.at(HOUR)
     world.policy = DEFAULTS
-    world.clock_error = START
     world.at(HOUR + MINUTE)
+    world.clock_error = START
+    wire = world.look().wire
+    assert wire is not None
+    assert wire.max_age == 5 * MINUTE, "only the ledger remembers the day"
+    world.at(HOUR + 2 * MINUTE)
     world.servers["A"].keys = [K1, K2]
     world.at(2 * HOUR)
     assert world.entry("K2").stale_age == 24 * HOUR
