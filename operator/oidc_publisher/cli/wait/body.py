@@ -19,8 +19,8 @@ from oidc_publisher.harmless import harmless
 
 
 @dataclass(frozen=True, slots=True)
-class JSONResult:
-    """The verdict for programs.
+class Waited:
+    """The result of a wait, for programs.
 
     The members after `message` are about the key that --safe-to-sign names; they are None for a key that nobody knows.
     """
@@ -55,9 +55,9 @@ def _judge(key_id: str | None) -> Judge:
     return judge_ready if key_id is None else lambda issuer, now: judge_key(issuer, key_id, now)
 
 
-def _result(name: str, key_id: str | None, verdict: Verdict) -> JSONResult:
+def _result(name: str, key_id: str | None, verdict: Verdict) -> Waited:
     key = verdict.key
-    return JSONResult(
+    return Waited(
         name=name,
         satisfied=verdict.answer is VerdictKind.YES,
         message=verdict.sentence,
