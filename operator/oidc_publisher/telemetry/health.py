@@ -12,6 +12,7 @@ import os
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 
 import structlog
 from aiohttp import web
@@ -144,17 +145,17 @@ class HealthServer:
 
     async def _live(self, _request: web.Request) -> web.Response:
         results = {name: check() for name, check in self._checks.live.items()}
-        return _page("livez", results, failed=web.HTTPInternalServerError.status_code)
+        return _page("livez", results, failed=HTTPStatus.INTERNAL_SERVER_ERROR)
 
     async def _ready(self, _request: web.Request) -> web.Response:
         results = {name: await check() for name, check in self._checks.ready.items()}
-        return _page("readyz", results, failed=web.HTTPServiceUnavailable.status_code)
+        return _page("readyz", results, failed=HTTPStatus.SERVICE_UNAVAILABLE)
 
 
-def _page(name: str, results: Mapping[str, str | None], *, failed: int) -> web.Response:
+def _page(name: str, results: Mapping[str, str | None], *, failed: HTTPStatus) -> web.Response:
     lines = [f"[+]{check} ok" if wrong is None else f"[-]{check} failed: {wrong}" for check, wrong in results.items()]
     healthy = not any(results.values())
     lines.append(f"{name} check {'passed' if healthy else 'failed'}")
     return web.Response(
-        text="\n".join(lines) + "\n", status=200 if healthy else failed, headers={"Cache-Control": "no-store"}
+        text="\n".join(lines) + "\n", status=HTTPStatus.OK if healthy else failed, headers={"Cache-Control": "no-store"}
     )
