@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from http import HTTPStatus
 
 from oidc_publisher.errors import StoreError
 from oidc_publisher.findings import Reason
+
+
+def may_pass(status: int) -> bool:
+    """Tell whether the same request may succeed later, by the HTTP status of the answer (429 and 5xx)."""
+    return status == HTTPStatus.TOO_MANY_REQUESTS or status >= HTTPStatus.INTERNAL_SERVER_ERROR
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,11 +13,11 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Iterator, Mapping
-from http import HTTPStatus
 from typing import Any
 
 from oidc_publisher.errors import StoreError
 from oidc_publisher.findings import Reason
+from oidc_publisher.stores.calls import may_pass
 from oidc_publisher.stores.connections import broken
 from oidc_publisher.stores.s3.errors import break_of
 from oidc_publisher.stores.s3.policies import Denial
@@ -103,7 +103,7 @@ def _from_answer(distribution: str, response: Mapping[str, Any], operation: str)
 def _unusual(distribution: str, operation: str, code: str, status: int) -> StoreError:
     if code == "TooManyInvalidationsInProgress":
         return _not_made(distribution, operation, "too many invalidations are in progress", "It is asked for again")
-    passing = code in _THROTTLED or status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.TOO_MANY_REQUESTS
+    passing = code in _THROTTLED or may_pass(status)
     what = f"CloudFront answers {code or 'an error'} ({status})"
     return _not_made(distribution, operation, what, "It is asked again", retryable=passing)
 

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 from oidc_publisher.errors import StoreError
 from oidc_publisher.findings import Reason
-from oidc_publisher.stores.calls import Call
+from oidc_publisher.stores.calls import Call, may_pass
 from oidc_publisher.stores.gcs.failures import clock_off, from_client, from_credentials
 from oidc_publisher.stores.refusals import RefusedCredentialsError, lost_race
 from oidc_publisher.timing.httpdate import parsed_date
@@ -87,8 +87,7 @@ class _CloudSaid:
     @property
     def is_transient(self) -> bool:
         """Whether the same request may succeed later."""
-        passing = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS}
-        return self.status in passing or self.status >= HTTPStatus.INTERNAL_SERVER_ERROR or self.reason in _RATE_LIMITS
+        return may_pass(self.status) or self.status == HTTPStatus.REQUEST_TIMEOUT or self.reason in _RATE_LIMITS
 
     @property
     def is_about_bucket(self) -> bool:

@@ -21,6 +21,7 @@ from typing import Any
 
 from oidc_publisher.errors import StoreError
 from oidc_publisher.findings import Reason
+from oidc_publisher.stores.calls import may_pass
 from oidc_publisher.stores.causes import cause
 from oidc_publisher.stores.connections import Break, Mend, broken, origin_of
 from oidc_publisher.stores.refusals import AnswerLostError, RefusedCredentialsError, lost_race
@@ -132,7 +133,7 @@ def _wrong_region(call: S3Call, region: str) -> StoreError:
 def _unusual(call: S3Call, code: str, status: int) -> StoreError:
     if status == HTTPStatus.NOT_IMPLEMENTED and call.conditional:
         return conditions_ignored(call.endpoint, call.name, "does not implement preconditions")
-    transient = status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.TOO_MANY_REQUESTS
+    transient = may_pass(status)
     what = f"{origin_of(call.endpoint.origin)} answers {code or 'an error'} ({status})"
     return call.unavailable(what, hint="" if transient else LOOK_IT_UP, retryable=transient)
 
