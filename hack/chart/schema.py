@@ -19,11 +19,11 @@ OPEN: Schema = {"type": "object"}
 OPEN_LIST: Schema = {"type": "array", "items": {"type": "object"}}
 #: Values of labels and annotations are text: `true` and 1 would be refused by the API server, without the value's name.
 STRINGS: Schema = {"type": "object", "additionalProperties": {"type": "string"}}
+#: The same, where `null` takes the default away.
 REMOVABLE = dict(STRINGS)
 
 _LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 _SUBDOMAIN = rf"{_LABEL}(\.{_LABEL})*"
-#: The part of an object's name to which the chart may put "-probe" or "-64".
 _OPTIONAL_NAME: Schema = {"type": "string", "maxLength": 253, "pattern": rf"^({_SUBDOMAIN})?$"}
 _NAMESPACE: Schema = {"type": "string", "maxLength": 63, "pattern": rf"^{_LABEL}$"}
 _OPTIONAL_NAMESPACE: Schema = {"type": "string", "maxLength": 63, "pattern": rf"^({_LABEL})?$"}
@@ -36,7 +36,8 @@ _SOURCES: Schema = {
         "required": ["namespace", "name"],
         "properties": {
             "namespace": _NAMESPACE,
-            "name": {"type": "string", "maxLength": 253, "pattern": rf"^{_SUBDOMAIN}$"},
+            # 253, as the API server has it, less what the Role's name has before it.
+            "name": {"type": "string", "maxLength": 253 - 52 - len("-configmaps-"), "pattern": rf"^{_SUBDOMAIN}$"},
         },
     },
 }

@@ -272,6 +272,19 @@ def test_every_role_is_bound_to_the_operator_alone(values: Path | None) -> None:
         assert roles == bound
 
 
+OF_THE_POD = {"podSecurityContext": "securityContext", "global": "imagePullSecrets"}
+OF_THE_POD |= {name: name for name in ("affinity", "dnsConfig", "nodeSelector")}
+OF_THE_CONTAINER = ("securityContext", "resources", "livenessProbe", "readinessProbe", "startupProbe")
+
+
+def test_what_belongs_to_kubernetes_may_be_taken_away() -> None:
+    """`null` removes a default, as everywhere in Helm: each one by itself, and the object stays whole."""
+    for value, member in OF_THE_POD.items():
+        assert member not in pod(render({value: None})), value
+    for value in OF_THE_CONTAINER:
+        assert value not in container(render({value: None}))
+
+
 def test_without_rbac_there_is_none() -> None:
     """rbac.create and rbac.aggregateToView."""
     kinds = {found["kind"] for found in render(RENDERINGS / "least.yaml")}

@@ -46,6 +46,10 @@ REFUSED: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
         {"rbac": {"secrets": [{"namespace": "a", "name": "*"}]}},
         ("/rbac/secrets/0/name", "does not match pattern"),
     ),
+    "source of a name too long for its Role": (
+        {"rbac": {"secrets": [{"namespace": "a", "name": "b" * 190}]}},
+        ("/rbac/secrets/0/name", "maxLength: got 190, want 189"),
+    ),
     "source twice": (
         {"rbac": {"secrets": [{"namespace": "a", "name": "b"}] * 2}},
         ("/rbac/secrets", "items at 0 and 1 are equal"),
