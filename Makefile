@@ -32,7 +32,8 @@ testbed: install ## build kube-apiserver, etcd, kubectl, an S3 server and helm i
 	@$(BIN)/python hack/testbed/build.py
 	@$(BIN)/python hack/testbed/nginx.py
 
-demo: testbed ## watch two API servers' keys become a working issuer, break, heal and rotate (KEEP=1 leaves it running)
+demo: install ## watch two API servers' keys become a working issuer, break, heal and rotate (KEEP=1 leaves it running)
+	@$(BIN)/python hack/testbed/build.py --servers
 	@$(BIN)/python hack/demo.py $(if $(KEEP),--keep)
 
 unit: install ## tests that need no server, no Go and no root, in a minute (T=path and K=name for a part)

@@ -259,11 +259,12 @@ def main() -> int:
     """Build what is missing and say where it is."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--print-path", action="store_true", help="print the folders of the binaries and build nothing")
+    parser.add_argument("--servers", action="store_true", help="build the servers alone: the demo needs no helm")
     arguments = parser.parse_args()
     try:
         if not arguments.print_path:
-            others = versitygw(), fakegcs(), helm(), kubeconform()
-            build(*([] if kubebuilder_assets() else [kubernetes()]), *others)
+            tools = [] if arguments.servers else [helm(), kubeconform()]
+            build(*([] if kubebuilder_assets() else [kubernetes()]), versitygw(), fakegcs(), *tools)
         folders = versitygw_folder(), fakegcs_folder(), helm_folder(), kubeconform_folder()
         print(kubernetes_folder(), *folders, sep="\n")
     except CannotBuildError as error:
