@@ -91,3 +91,13 @@ async def test_a_refusal_names_the_right_and_the_value_that_grants_it(pki: PKI, 
         assert right in caught.value.hint
         assert caught.value.hint.endswith(f"; the Helm chart does so with {value}.")
         assert caught.value.status == 403
+
+
+async def test_a_probe_account_that_does_not_exist_is_named_with_the_values_that_make_it(pki: PKI) -> None:
+    """Whoever set probe.serviceAccount.create to false is told of it."""
+    async with serving(pki) as stub, client_of(pki, stub.address) as client:
+        path = "/api/v1/namespaces/default/serviceaccounts/probe/token"
+        stub.on("POST", path, refuses(404, "NotFound", 'serviceaccounts "probe" not found'))
+        with pytest.raises(AnswerError, match="ServiceAccount default/probe does not exist") as caught:
+            await mint_token(client, None, namespace="default", name="probe", audience="a")
+        assert "probe.serviceAccount.create" in caught.value.hint
