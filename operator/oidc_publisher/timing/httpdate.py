@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 
+@functools.lru_cache(maxsize=64)  # all answers of a pass come within a few seconds, and each states its date
 def parsed_date(text: str | None) -> datetime | None:
     """Parse an HTTP date as a UTC time, None when the text is no date.
 
