@@ -352,9 +352,8 @@ def test_the_notes_name_the_next_command_with_the_values() -> None:
 
 @pytest.mark.parametrize("values", [None, EVERYTHING, RENDERINGS / "gcp.yaml"], ids=["defaults", "everything", "gcp"])
 def test_the_issuer_of_the_notes_is_one(values: Path | None) -> None:
-    """What people copy out of them is accepted, once BUCKET and REGION are theirs."""
+    """What people paste into a shell reaches kubectl, and is accepted once BUCKET and REGION are theirs."""
     from oidc_publisher.api import read_issuer  # noqa: PLC0415 - slow to import, and the other tests need none of it
 
-    manifest = chart.notes(values).partition("<<EOF\n")[2].partition("   EOF")[0]
-    filled = manifest.replace("BUCKET", "example-oidc").replace("REGION", "eu-central-1")
-    read_issuer(yaml.safe_load(filled) | {"metadata": {"name": "prod", "uid": "1"}})
+    manifest = yaml.safe_load(chart.issuer_of(chart.notes(values)))
+    read_issuer(manifest | {"metadata": {"name": "prod", "uid": "1"}})

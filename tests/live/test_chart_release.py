@@ -67,9 +67,7 @@ def test_an_uninstallation_keeps_the_crd_and_the_issuers(cluster: ControlPlane) 
     """A release of another name says what is in its way, and takes it over when told to."""
     assert "kubectl get oidcissuers" in install(cluster)
     cluster.wait_established(CRD[2])
-    issuer = chart.notes().partition("<<EOF\n")[2].partition("   EOF")[0]
-    filled = issuer.replace("BUCKET", "example-oidc").replace("REGION", "eu-central-1")
-    cluster.kubectl("apply", "-f-", stdin=filled)
+    cluster.kubectl("apply", "-f-", stdin=chart.issuer_of(chart.notes()))
     helm(cluster, "uninstall", "prod", "--namespace=oidc-publisher")
     assert cluster.kubectl("get", "oidcissuers", "-o", "name") == "oidcissuer.oidc-publisher.io/prod\n"
     accounts = cluster.kubectl("get", "serviceaccounts", "-n", "oidc-publisher", "-o", "name")

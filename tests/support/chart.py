@@ -43,6 +43,15 @@ def notes(values: Values | Path | None = None) -> str:
     return said.partition("NOTES:\n")[2]
 
 
+def issuer_of(notes: str) -> str:
+    """The manifest that a shell would hand to kubectl when the command of the notes is pasted, with names filled in."""
+    pasted = notes[notes.index("kubectl apply -f - <<EOF") : notes.index("3. See it")]
+    command = ["bash", "-ceu", f"kubectl() {{ cat; }}\n{pasted}"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10)
+    assert not done.stderr, done.stderr  # bash warns of a here-document that never ends
+    return done.stdout.replace("BUCKET", "example-oidc").replace("REGION", "eu-central-1")
+
+
 def helm(verb: str, *arguments: str, values: Values | Path | None = None) -> str:
     """What helm prints.
 
