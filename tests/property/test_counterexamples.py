@@ -403,3 +403,38 @@ def test_documents_that_are_taken_over_make_no_key_older_than_the_url_that_shows
     world.set_spec(adoption=Adoption.MERGE)
     world.run_pass()
     assert not world.may_sign(K2)
+
+
+def test_where_every_key_is_withdrawn_the_last_one_stays_and_is_not_safe() -> None:
+    """R14 and D: both were safe; one of them is published until another key comes, and nobody is told to sign with it."""
+    world = started(1, named=False, interval=HOUR)
+    _list(world, K1, K2)
+    world.wait(26 * HOUR)
+    assert world.may_sign(K1)
+    assert world.may_sign(K2)
+    world.withdraw(frozenset({K1, K2}))
+    world.run_pass()
+    assert not any(entry.safe_since_time for entry in world.operator.ledger.keys)
+    assert world.bucket.era is not None
+    assert len(world.bucket.era.keys) == 1
+    _list(world, K1, K2, K3)
+    assert world.bucket.era.keys == {K3}
+    _promote(world, K3)
+
+
+def test_no_key_is_safe_at_a_place_that_another_owner_took() -> None:
+    """R2: another owner writes over the documents and keeps our keys in them; given back, they wait in full."""
+    world = started(1, named=False, interval=HOUR)
+    _list(world, K1, K2)
+    world.wait(26 * HOUR)
+    kept = dict(world.bucket.documents)
+    leave_documents(world.bucket, world.operator.spec, (K1, K2, K3), world.now, signed=True, fitting=True)
+    world.bucket.seized = True
+    world.wait(30 * HOUR)
+    assert not world.may_sign(K2)
+    for path, stored in kept.items():
+        world.bucket.overwrite(path, stored.document, world.now)
+    world.bucket.seized = False
+    world.run_pass()
+    assert not world.may_sign(K2)
+    _promote(world, K2)

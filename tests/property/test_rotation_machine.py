@@ -15,12 +15,12 @@ from hypothesis import event, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
-from oidc_publisher.documents import DISCOVERY_PATH, OwnerMark, jwks_document
+from oidc_publisher.documents import jwks_document
 from oidc_publisher.keys import PublicKey
 from tests.simulation.admin import Admin
 from tests.simulation.cluster import NamedSource
 from tests.simulation.keypool import public_key
-from tests.simulation.operatorprocess import OWNER, Crash, serial_of
+from tests.simulation.operatorprocess import Crash, serial_of
 from tests.simulation.publicface import JWKS_PATH
 from tests.simulation.rotator import POOL, WAITS, WHO
 from tests.simulation.world import DAY, HOUR, MINUTE
@@ -91,7 +91,7 @@ class Rotation(Admin):
         self.world.suspended = False
         self.world.next_pass = self.world.now
 
-    @precondition(lambda self: self._mark_is_ours())
+    @precondition(lambda self: self._may_lose_status())
     @rule()
     def lose_status(self) -> None:
         """Somebody wipes the status."""
@@ -102,7 +102,7 @@ class Rotation(Admin):
         """A backup is taken."""
         self.snapshot = self.world.operator.status
 
-    @precondition(lambda self: self.snapshot is not None and self._mark_is_ours() and self._store_tells())
+    @precondition(lambda self: self.snapshot is not None and self._may_lose_status() and self._store_tells())
     @rule()
     def restore_status(self) -> None:
         """The backup is put back."""
@@ -153,7 +153,7 @@ class Rotation(Admin):
             # With the mark gone and the status lost or set back, an admin must say whose documents these are. A race may
             # be lost passes later, when there is something to write.
             told = not self.world.moving and self.world.operator.known_place and self.world.reported is not None
-            if self.world.bucket.claimed:
+            if self.world.bucket.claimed and not self.world.bucket.seized:
                 self._rewrite(evil=evil, which=which, strip=strip and told)
 
         if race:
@@ -171,7 +171,7 @@ class Rotation(Admin):
         assert era is not None
         needed = {*world.oracle.live_keys(world.now), *(s.signer for s in world.cluster.present.values())}
         spare = sorted(era.keys - needed, key=lambda key: key.key_id)
-        keys = set(era.keys) - ({spare[which % len(spare)]} if spare else set())
+        keys = set(era.keys) - ({spare[which % len(spare)]} if spare and len(era.keys) > 1 else set())
         keys |= {EVIL} if evil else set()
         body = jwks_document(sorted(keys, key=lambda key: key.key_id))
         metadata = {} if strip else dict(stored.document.metadata)
@@ -218,7 +218,10 @@ class Rotation(Admin):
         era = world.origin.era
         assert era is not None
         wanted = world.cluster.used - world.oracle.withdrawn
-        assert era.keys == wanted, "C: what is published is what is in use, and not withdrawn"
+        if wanted:
+            assert era.keys == wanted, "C: what is published is what is in use, and not withdrawn"
+        else:
+            assert len(era.keys) == 1, "D: the last key stays, withdrawn or not"
         for key in wanted:
             entry = world.entry(key)
             assert entry is not None
@@ -226,7 +229,9 @@ class Rotation(Admin):
             refused = bool(world.cluster.refusing(key))
             assert (entry.safe_since_time is None) is refused, "it is safe where every API server lists it (R15)"
         known = {entry.key for entry in world.operator.ledger.keys}
-        assert known == world.cluster.used, "and the ledger holds nothing else"
+        assert known >= world.cluster.used
+        # Where every key in use is withdrawn, the last one that stays may be another.
+        assert len(known - world.cluster.used) <= (0 if wanted else 1), "and the ledger holds nothing else"
 
     def _store_tells(self) -> bool:
         """Whether the store shows that the backup is an old one; where nothing was written since, only itself could."""
@@ -237,13 +242,6 @@ class Rotation(Admin):
         """Whether the next pass is not the first complete one, whose signers are the baseline (R10)."""
         looked = self.world.operator.ledger.last_complete_pass_time is not None
         return looked or not all(server.up for server in self.world.cluster.present.values())
-
-    def _mark_is_ours(self) -> bool:
-        documents = self.world.bucket.documents
-        if self.world.moving or DISCOVERY_PATH not in documents:
-            return False
-        marks = [OwnerMark.read(documents[path].document.metadata) for path in (JWKS_PATH, DISCOVERY_PATH)]
-        return all(mark is not None and mark.owner == OWNER for mark in marks)
 
 
 def _number(key: PublicKey) -> int:

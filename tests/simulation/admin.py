@@ -1,21 +1,24 @@
 """What an admin changes beside the keys: the place of the documents, whose documents are taken over, which keys are withdrawn.
 
-He goes by the how-to on taking over and moving: he changes spec.store, looks what `Published` names, and only then, at any
-later time or never, leads the public URL there. He edits nothing on the word of a status that was lost or set back.
+He changes spec.store, and at any time leads the public URL to any place that has the keys of the live tokens. He edits
+nothing on the word of a status that was lost or set back.
 """
 
 from __future__ import annotations
 
 from datetime import timedelta
 
+from hypothesis import event
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, precondition, rule
 
 from oidc_publisher.api import Adoption
+from oidc_publisher.documents import DISCOVERY_PATH, OwnerMark, StoredDocument
 from tests.simulation.keypool import public_key
+from tests.simulation.operatorprocess import OWNER
 from tests.simulation.places import leave_documents
-from tests.simulation.publicface import Bucket
-from tests.simulation.rotator import POOL, Rotator
+from tests.simulation.publicface import JWKS_PATH, Bucket
+from tests.simulation.rotator import POOL, WAITS, Rotator
 from tests.simulation.world import DAY, started
 
 THEIRS = (public_key(2001), public_key(2002))
@@ -25,6 +28,8 @@ MOST_PLACES = 5
 class Admin(Rotator):
     """An admin beside the rotator. Faults come with a subclass."""
 
+    kept: dict[str, StoredDocument]
+
     @initialize(
         servers=st.integers(1, 3),
         named=st.booleans(),
@@ -32,8 +37,12 @@ class Admin(Rotator):
         down=st.booleans(),
         heir=st.sampled_from([False, False, True]),
         signed=st.booleans(),
+        by_hand=st.booleans(),
+        unread=st.booleans(),
     )
-    def start(self, servers: int, named: bool, often: bool, down: bool, heir: bool, signed: bool) -> None:
+    def start(
+        self, servers: int, named: bool, often: bool, down: bool, heir: bool, signed: bool, by_hand: bool, unread: bool
+    ) -> None:
         """The first publication; perhaps over the documents of a former cluster, whose signing key the new one was given."""
         self.world = started(
             servers,
@@ -42,6 +51,8 @@ class Admin(Rotator):
             down=down and servers > 1,
             heir_of=THEIRS if heir else (),
             signed=signed,
+            by_hand=by_hand and not heir,
+            unread=unread,
         )
 
     # Places
@@ -51,9 +62,10 @@ class Admin(Rotator):
         found=st.sampled_from(["former", "former", "nothing", "another", "nobody", "another issuer"]),
         adoption=st.sampled_from(Adoption),
         copied=st.booleans(),
+        old=st.booleans(),
         watched=st.booleans(),
     )
-    def move(self, found: str, adoption: Adoption, copied: bool, watched: bool) -> None:
+    def move(self, found: str, adoption: Adoption, copied: bool, old: bool, watched: bool) -> None:
         """spec.store names a former place, or a new one in which nothing or somebody's documents are, copies of ours perhaps."""
         world = self.world
         world.settle()
@@ -71,7 +83,7 @@ class Admin(Rotator):
                 bucket,
                 world.operator.spec,
                 (*THEIRS, *(key for key in ours if key not in THEIRS)),
-                world.now - (timedelta(0) if copied else 10 * DAY),
+                world.now - (10 * DAY if old else timedelta(0)),
                 signed=found == "another",
                 fitting=found != "another issuer",
             )
@@ -80,19 +92,84 @@ class Admin(Rotator):
             world.run_pass()
             world.settle()
 
-    @precondition(lambda self: self._knows_the_status() and (self.world.refused or self._is_not_shown()))
+    @precondition(lambda self: self._knows_the_status() and self.world.refused)
     @rule(adoption=st.sampled_from(Adoption))
     def arrive(self, adoption: Adoption) -> None:
-        """Strangers' documents may be taken over after all; or the public URL is led to where the documents are."""
+        """Strangers' documents may be taken over after all."""
+        self.world.settle()
+        self.world.set_spec(adoption=adoption)
+        self.world.run_pass()
+        self.world.settle()
+
+    @precondition(lambda self: len(self.world.places) > 1)
+    @rule(which=st.sampled_from([0, 0, 0, 1, 2, 3, 4]), purged=st.booleans(), lost=st.booleans(), watched=st.booleans())
+    def lead(self, which: int, purged: bool, lost: bool, watched: bool) -> None:
+        """The public URL is led to some place, whatever the spec, the status and the wire are like just then.
+
+        `lost`: in the same moment somebody wipes the status.
+        """
         world = self.world
         world.settle()
-        if world.refused:
-            world.set_spec(adoption=adoption)
-        # What was rebuilt from a place counts as served there all the time (R9), until the URL is seen to lead elsewhere.
-        world.run_pass()
-        if world.wire_up and self._knows_the_status() and self._is_published_elsewhere():
-            world.origin.show(world.bucket, world.now)
+        if lost and self._may_lose_status():
+            world.set_status({})
+        others = [place for place in (world.bucket, *world.places) if place is not world.origin.bucket]
+        if world.lead(others[which % len(others)], purged=purged):
+            event("the URL is led elsewhere")
+        if watched:
+            world.run_pass()
         world.settle()
+
+    @precondition(lambda self: self._knows_the_status() and self.newest < POOL)
+    @rule(found=st.sampled_from(["former", "nothing"]), unread=st.booleans(), lost=st.booleans(), duration=WAITS)
+    def relocate(self, found: str, unread: bool, lost: bool, duration: timedelta) -> None:
+        """A move from its begin to its end, with a new key on the way: what is written there is shown much later."""
+        world = self.world
+        self.move(found=found, adoption=Adoption.REFUSE, copied=False, old=False, watched=True)
+        self.add(who=0, everywhere=True, named=False)
+        world.run_pass()
+        world.wire_up = world.wire_up and not unread
+        world.wait(duration)
+        if len(world.places) > 1:
+            self.lead(which=0, purged=True, lost=lost, watched=False)
+        self._readable()
+        world.run_pass()
+        self.promote(who=0, which=-1, everywhere=True, mended=False)
+
+    @precondition(lambda self: self._knows_the_status() and self._mark_is_ours())
+    @rule()
+    def seize(self) -> None:
+        """Another owner writes over our documents, and keeps our keys beside its own."""
+        world, era = self.world, self.world.bucket.era
+        assert era is not None
+        world.settle()
+        self.kept = dict(world.bucket.documents)
+        theirs = (*(key for key in THEIRS if key not in era.keys), *sorted(era.keys, key=lambda key: key.key_id))
+        leave_documents(world.bucket, world.operator.spec, theirs, world.now, signed=True, fitting=True)
+        world.bucket.seized, world.restored = True, True
+        world.run_pass()
+        world.settle()
+
+    @precondition(lambda self: self.world.bucket.seized)
+    @rule()
+    def give_back(self) -> None:
+        """A person puts the former version of our documents back."""
+        world = self.world
+        world.settle()
+        for path in (JWKS_PATH, DISCOVERY_PATH):
+            world.bucket.overwrite(path, self.kept[path].document, world.now)
+        world.bucket.seized = False
+        world.run_pass()
+        world.settle()
+
+    def _may_lose_status(self) -> bool:
+        return self._mark_is_ours() and not self.world.mark_misleads
+
+    def _mark_is_ours(self) -> bool:
+        documents = self.world.bucket.documents
+        if self.world.moving or DISCOVERY_PATH not in documents:
+            return False
+        marks = [OwnerMark.read(documents[path].document.metadata) for path in (JWKS_PATH, DISCOVERY_PATH)]
+        return all(mark is not None and mark.owner == OWNER for mark in marks)
 
     def _knows_the_status(self) -> bool:
         """Whether the status is not lost and tells of a pass since it was put back."""
@@ -101,36 +178,34 @@ class Admin(Rotator):
     def _is_not_shown(self) -> bool:
         return self.world.origin.bucket is not self.world.bucket
 
-    def _is_published_elsewhere(self) -> bool:
-        """Whether `Published` names a place that the public URL does not show."""
-        world = self.world
-        return not world.moving and world.operator.place == world.bucket.location and self._is_not_shown()
-
     # Stolen keys
 
     @precondition(lambda self: self._knows_the_status())
     @rule(
         which=st.integers(0, 5),
-        back=st.sampled_from([False, False, True]),
+        what=st.sampled_from(["one", "one", "back", "every"]),
         successor=st.booleans(),
         watched=st.booleans(),
     )
-    def withdraw(self, which: int, back: bool, successor: bool, watched: bool) -> None:
-        """A key that signs nowhere was stolen, and perhaps another is listed for it in the same moment.
+    def withdraw(self, which: int, what: str, successor: bool, watched: bool) -> None:
+        """A key that signs nowhere was stolen, or every key, and perhaps another is listed for it in the same moment.
 
-        Or one that was withdrawn is no longer named, though it may be listed still.
+        Or one that was withdrawn and signs nowhere is no longer named, though it may be listed still.
         """
         world = self.world
         world.settle()
         signers = {server.signer for server in world.cluster.servers.values()}
         idle = sorted(world.cluster.used - signers - world.oracle.withdrawn, key=lambda key: key.key_id)
-        withdrawn = sorted(world.oracle.withdrawn, key=lambda key: key.key_id)
-        if back and withdrawn:
-            world.withdraw(world.oracle.withdrawn - {withdrawn[which % len(withdrawn)]})
+        withdrawn = sorted(world.oracle.withdrawn - signers, key=lambda key: key.key_id)
+        if what == "back":
+            named = {withdrawn[which % len(withdrawn)]} if withdrawn else set()
+            world.withdraw(world.oracle.withdrawn - named)
+        elif what == "every":
+            world.withdraw(world.oracle.withdrawn | world.cluster.used)
         elif idle:
             world.withdraw(world.oracle.withdrawn | {idle[which % len(idle)]})
-            if successor and self.newest < POOL:
-                self.add(who=0, everywhere=True, named=False)
+        if what != "back" and successor and self.newest < POOL:
+            self.add(who=0, everywhere=True, named=False)
         if watched:
             world.run_pass()
             world.settle()
@@ -138,8 +213,12 @@ class Admin(Rotator):
     def _arrive_at_last(self) -> None:
         """Everything is readable: what is strange is taken over, and the public URL follows."""
         world = self.world
+        if world.bucket.seized:
+            self.give_back()
         if world.refused:
             world.set_spec(adoption=Adoption.MERGE if world.bucket.fits else Adoption.REPLACE)
+        for edge in world.edges:
+            edge.copy = None
         for _ in range(3):
             world.run_pass()
         world.settle()

@@ -45,7 +45,9 @@ class Oracle:
         self.seen_in_use.update(dict.fromkeys(keys, now))
 
     def minted(self, key: PublicKey, lifetime: timedelta, now: datetime) -> None:
-        """Judge A for a new token: every copy that may be in use from now on has the token's key."""
+        """Judge A for a new token: every copy that may be in use from now on has its key, unless the key was stolen (R14)."""
+        if key in self.withdrawn:
+            return
         if key not in self.live_until or self.live_until[key] <= now:
             for era in self.origin.eras:
                 if key not in era.keys and era.usable_at(now):

@@ -47,6 +47,8 @@ def is_ours(document: Document | None) -> bool:
 
 def is_refused(bucket: Bucket, adoption: Adoption) -> bool:
     """Return whether a bucket holds another owner's documents that may not be taken over."""
+    if bucket.seized:
+        return True
     strange = any(not is_ours(stored.document) for stored in bucket.documents.values())
     permitted = adoption is Adoption.REPLACE or (adoption is Adoption.MERGE and bucket.fits)
     return strange and not bucket.claimed and not permitted

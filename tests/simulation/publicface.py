@@ -72,7 +72,8 @@ class Bucket:
 
     `era` is the key set that the bucket holds now; `shown_by` is the origin that shows this bucket, if any. `on_write`
     is called with each write of the operator: the path, the former document, and the new one. `claimed`: the operator
-    has written both documents. `fits`: documents that the operator found there named this issuer.
+    has written both documents. `fits`: documents that the operator found there named this issuer. `seized`: another
+    owner has overwritten the documents.
     """
 
     up: bool = True
@@ -83,6 +84,7 @@ class Bucket:
     on_write: OnWrite | None = field(default=None, repr=False)
     claimed: bool = False
     fits: bool = True
+    seized: bool = False
     _version: int = 0
 
     @property
@@ -120,10 +122,14 @@ class Bucket:
 
 @dataclass
 class Origin:
-    """An Origin is what the public URL leads to: one bucket at a time, with all editions of the key set so far."""
+    """An Origin is what the public URL leads to: one bucket at a time, with all editions of the key set so far.
+
+    `led_to` holds the keys that the URL shows since it was led to their bucket, not since they were written, and since when.
+    """
 
     bucket: Bucket
     eras: list[Era] = field(default_factory=list)
+    led_to: dict[PublicKey, datetime] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.bucket.shown_by = self
@@ -135,6 +141,8 @@ class Origin:
 
     def serve(self, era: Era, now: datetime) -> None:
         """Serve another edition from now on."""
+        before = self.era.keys if self.era else frozenset()
+        self.led_to = {key: time for key, time in self.led_to.items() if key in before & era.keys}
         if self.eras:
             self.eras[-1] = replace(self.eras[-1], until=now)
         self.eras.append(replace(era, since=now))
@@ -143,8 +151,9 @@ class Origin:
         """Lead to another bucket from now on, which has a key set."""
         assert bucket.era is not None
         self.bucket.shown_by, bucket.shown_by = None, self
-        self.bucket = bucket
+        self.bucket, before = bucket, self.era.keys if self.era else frozenset()
         self.serve(bucket.era, now)
+        self.led_to |= dict.fromkeys(bucket.era.keys - before, now)
 
     def forget_unusable(self, now: datetime) -> None:
         """Drop the eras of which no copy can exist any more."""

@@ -2,22 +2,26 @@
 
 The model leaves out these cases, because no rule can save them or because the contract makes an admin responsible:
 
-- the status lost, every source unreadable and the bucket rewritten, all at once: then the key is recorded nowhere; - a
-status that was set back to a time since which nothing was written, so that the store does not show it; - a status that
-is lost or set back while the owner mark is missing from the bucket (an admin must set `adoption`); - another writer
-that removes the key of a live token: tokens are refused until the operator's next pass in any case; - a promotion by a
-status that is older than three intervals, or that was set back and not renewed since; - API servers outside of the
-EndpointSlice: only the report `EndpointGone` protects their tokens, and no rule; - an API server that restarts, and so
-is in no EndpointSlice for a moment, before any pass has seen it there; - a prePublishPeriod shorter than the time for
-which a verifier keeps a set by its own clock (24 h here); - verifiers that keep a set for ever and never fetch again,
-and caches that keep copies beyond their Cache-Control; - a raised maxTokenLifetime that the cluster uses before the
-operator has written it to the owner mark; - a status that is lost or set back between two locations, before the new one
-is written: then no record is left; - a public URL that is led to a location which the status does not name as published
-yet, or before the operator has seen the former location, after the ledger was rebuilt or another owner's set taken
-over: those keys count as served since then; - another owner's set at another location that held a key of this issuer
-before the public URL did; - another writer that rewrites a former location that the public URL still shows; - a
-withdrawn key that an API server signs with: its tokens are to be refused; - a clock that moves within clockSkew in
-opposite directions between a first sighting and a safe time.
+- the status lost, every source unreadable and the bucket rewritten, all at once: then the key is recorded nowhere;
+- a status that was set back to a time since which nothing was written, so that the store does not show it;
+- a status that is lost or set back while the owner mark is missing from the bucket (an admin must set `adoption`);
+- another writer that removes the key of a live token: tokens are refused until the operator's next pass in any case;
+- a promotion after another writer rewrote the bucket and before the operator could read it, while edges hide the change;
+- a promotion by a status that is older than three intervals, or that was set back and not renewed since;
+- API servers outside of the EndpointSlice: only the report `EndpointGone` protects their tokens, and no rule;
+- an API server that restarts, and so is in no EndpointSlice for a moment, before any pass has seen it there;
+- a prePublishPeriod shorter than the time for which a verifier keeps a set by its own clock (24 h here);
+- verifiers that keep a set for ever and never fetch again, and caches that keep copies beyond their Cache-Control;
+- a raised maxTokenLifetime that the cluster uses before the operator has written it to the owner mark;
+- a status that is lost or set back between two locations, before the new one is written: then no record is left;
+- a public URL that is led to a location without a key of a live token, or without a key that the status calls safe;
+- a public URL that was led away from a key and back before any pass could see it, while the status, or the owner mark
+  beside a lost status, says that the URL shows the key; and a URL that led to a location of a longer cache age that no
+  pass has read;
+- another writer that rewrites a former location that the public URL still shows, or that makes another location hold
+  exactly what this issuer's holds;
+- a withdrawn key that an API server signs with: its tokens are to be refused;
+- a clock that moves within clockSkew in opposite directions between a first sighting and a safe time.
 """
 
 from __future__ import annotations
@@ -28,7 +32,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from oidc_publisher.api import Adoption, OIDCIssuerSpec
-from oidc_publisher.documents import DISCOVERY_PATH, Document
+from oidc_publisher.documents import DISCOVERY_PATH, Document, OwnerMark
 from oidc_publisher.errors import FetchError
 from oidc_publisher.findings import Reason
 from oidc_publisher.keys import PublicKey
@@ -63,7 +67,8 @@ class World:
     """A World is the whole simulation at one moment of true time. Create one with `started`.
 
     `bucket` is the location that spec.store names, `places` are all locations that it has named. `moving`: the operator
-    has not yet reported that the documents are at that location. `origin` is what the public URL leads to.
+    has not yet reported that the documents are at that location. `origin` is what the public URL leads to, and
+    `url_read` says that a pass has read it. `unseen_rival`: another writer rewrote the bucket, and no pass could read it yet.
     """
 
     cluster: Cluster
@@ -83,6 +88,7 @@ class World:
     rejected: int = 0
     forgiving: bool = False
     moving: bool = True
+    url_read: bool = False
     places: list[Bucket] = field(init=False)
     origin: Origin = field(init=False)
     edges: list[Edge] = field(init=False)
@@ -133,6 +139,9 @@ class World:
             self.oracle.seen(listed | {self.cluster.servers[address].signer for address in minted}, self.now)
             self._note_read()
             self._judge_permissions(safe_before)
+            copies = [self.edges[visit].copy for visit in self.meets]
+            shown = self.origin.era.document if self.origin.era else None
+            self.url_read |= self.wire_up and all(copy is None or copy.document is shown for copy in copies)
             self.reported, self.restored = self.now, False
             self.unseen_rival = self.unseen_rival and not self.bucket.up
             self.next_pass = self.now + min(self.interval, max(self.operator.wake_after, SECOND))
@@ -283,6 +292,8 @@ class World:
         if not self.moving:
             assert self.bucket.era is not None
             self._former = self.bucket.era.keys
+        if bucket.seized and self.operator.place != bucket.location:
+            bucket.seized = bucket.claimed = False  # by now it is any other owner's place
         if all(bucket is not known for known in self.places):
             self.places.append(bucket)
         self.bucket, self.moving = bucket, True
@@ -291,6 +302,51 @@ class World:
         assert s3 is not None
         store = self.operator.spec.store.model_copy(update={"s3": s3.model_copy(update={"bucket": bucket.name})})
         self.set_spec(store=store, adoption=adoption)
+
+    def lead(self, place: Bucket, *, purged: bool) -> bool:
+        """The public URL is led to another place, and the edges perhaps purged; False where the model leaves that out."""
+        if place is self.origin.bucket or not self._may_lead_to(place):
+            return False
+        assert place.era is not None
+        if purged or not self._claimed() <= place.era.keys:
+            for edge in self.edges:
+                edge.copy = None
+        self.origin.show(place, self.now)
+        self.url_read = False
+        return True
+
+    def _may_lead_to(self, place: Bucket) -> bool:
+        now = self.origin.era
+        if place.era is None or not place.fits:
+            return False
+        if now is not None and now.age > self.operator.spec.cache_max_age and not self.url_read:
+            return False
+        signers = {server.signer for server in self.cluster.servers.values()} - self.oracle.withdrawn
+        needed = {*self.oracle.live_keys(self.now), *signers, *self._safe()}
+        unseen = place.era.keys - (now.keys if now else frozenset())
+        return needed <= place.era.keys and not unseen & self._claimed()
+
+    def _claimed(self) -> frozenset[PublicKey]:
+        """The keys of which the operator knows, or will learn from the owner mark, that the public URL shows them."""
+        ledger, marks = self.operator.ledger, self._marks()
+        served = {entry.key for entry in ledger.keys if entry.served_since_time is not None}
+        behind = not ledger.keys or any(mark.serial > ledger.serial for mark in marks)
+        told = self.bucket.era is not None and behind and any(mark.shown for mark in marks)
+        return frozenset(served | (self.bucket.era.keys if told and self.bucket.era else frozenset()))
+
+    def _marks(self) -> list[OwnerMark]:
+        marks = (OwnerMark.read(stored.document.metadata) for stored in self.bucket.documents.values())
+        return [mark for mark in marks if mark is not None]
+
+    @property
+    def mark_misleads(self) -> bool:
+        """Whether the mark says that the URL led here, and the URL has been away since, unseen by any pass."""
+        stored = self.bucket.documents.get(JWKS_PATH)
+        if stored is None or stored.last_modified is None or not any(mark.shown for mark in self._marks()):
+            return False
+        assert self.bucket.era is not None
+        back = [self.origin.led_to[key] for key in self.bucket.era.keys if key in self.origin.led_to]
+        return any(time > stored.last_modified for time in back)
 
     def withdraw(self, keys: frozenset[PublicKey]) -> None:
         """Let the spec name exactly these keys as withdrawn."""
