@@ -57,7 +57,7 @@ class Admin(Rotator):
 
     # Places
 
-    @precondition(lambda self: self._knows_the_status())
+    @precondition(lambda self: self._knows_the_status() and self.world.told)
     @rule(
         found=st.sampled_from(["former", "former", "nothing", "another", "nobody", "another issuer"]),
         adoption=st.sampled_from(Adoption),
@@ -119,7 +119,7 @@ class Admin(Rotator):
             world.run_pass()
         world.settle()
 
-    @precondition(lambda self: self._knows_the_status() and self.newest < POOL)
+    @precondition(lambda self: self._knows_the_status() and self.world.told and self.newest < POOL)
     @rule(found=st.sampled_from(["former", "nothing"]), unread=st.booleans(), lost=st.booleans(), duration=WAITS)
     def relocate(self, found: str, unread: bool, lost: bool, duration: timedelta) -> None:
         """A move from its begin to its end, with a new key on the way: what is written there is shown much later."""

@@ -13,7 +13,8 @@ The model leaves out these cases, because no rule can save them or because the c
 - a prePublishPeriod shorter than the time for which a verifier keeps a set by its own clock (24 h here);
 - verifiers that keep a set for ever and never fetch again, and caches that keep copies beyond their Cache-Control;
 - a raised maxTokenLifetime that the cluster uses before the operator has written it to the owner mark;
-- a status that is lost or set back between two locations, before the new one is written: then no record is left;
+- a status that is lost or set back between two locations, before the new one is written, and a move before the store
+  could show such a status what it lacks: then no record is left;
 - a public URL that is led to a location without a key of a live token, or without a key that the status calls safe;
 - a public URL that was led away from a key and back before any pass could see it, while the status, or the owner mark
   beside a lost status, says that the URL shows the key; and a URL that led to a location of a longer cache age that no
@@ -69,6 +70,7 @@ class World:
     `bucket` is the location that spec.store names, `places` are all locations that it has named. `moving`: the operator
     has not yet reported that the documents are at that location. `origin` is what the public URL leads to, and
     `url_read` says that a pass has read it. `unseen_rival`: another writer rewrote the bucket, and no pass could read it yet.
+    `told`: the store has shown the status what it lacked.
     """
 
     cluster: Cluster
@@ -89,6 +91,7 @@ class World:
     forgiving: bool = False
     moving: bool = True
     url_read: bool = False
+    told: bool = True
     places: list[Bucket] = field(init=False)
     origin: Origin = field(init=False)
     edges: list[Edge] = field(init=False)
@@ -146,6 +149,7 @@ class World:
             self.unseen_rival = self.unseen_rival and not self.bucket.up
             self.next_pass = self.now + min(self.interval, max(self.operator.wake_after, SECOND))
             if self.bucket.up and not self.refused:
+                self.told = True
                 self._note_place()
             if self.bucket.up and not self.moving:
                 # From now on the owner mark holds a raised lifetime, so the cluster may use it.
@@ -356,7 +360,7 @@ class World:
     def set_status(self, status: Mapping[str, Any]) -> None:
         """Wipe the status, or put an old one back, as an admin does."""
         self.operator.set_status(status)
-        self.reported, self.restored = None, True
+        self.reported, self.restored, self.told = None, True, False
         self._read.clear()
 
 
