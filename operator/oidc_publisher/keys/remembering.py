@@ -16,8 +16,8 @@ _NOTHING: Any = object()
 class Remembered(Generic[T]):
     """A Remembered function of bytes caches its latest results, for up to `limit` bytes of input.
 
-    The limit counts bytes, because a document may have a hundred bytes or a million. Exceptions are not cached. Call it
-    from one thread only.
+    The limit counts bytes, because a document may have a hundred bytes or a million. Exceptions are not cached. Several
+    threads may call it, because each step below is one operation on the dict: at worst two threads read the same bytes.
     """
 
     def __init__(self, read: Callable[[bytes], T], limit: int = REMEMBERED_BYTES) -> None:
