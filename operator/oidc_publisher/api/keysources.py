@@ -63,8 +63,7 @@ class APIServerSourceSpec(APIModel):
     """API servers to read, each as HOST:PORT or [IPv6]:PORT. When absent, these are all ready endpoints in the
     EndpointSlices of the Service default/kubernetes. Name the API servers where a load balancer hides them. The
     cluster's CA has to issue each one's certificate, for kubernetes.default.svc or a name that --api-server-name of the
-    operator
-    allows."""
+    operator allows."""
 
 
 class ConfigMapSourceSpec(APIModel):

@@ -220,8 +220,7 @@ class OIDCIssuerStatus(APIModel):
     conditions: Annotated[tuple[StatusCondition, ...], ListType("map", ("type",))] = ()
     """Ready, KeysRead, SafeToSign, Published, Served and TokenAccepted; Reconciling or Stalled exist only while
     true. SafeToSign covers only the key IDs that its message names, never a key that was added since. To sign with a
-    key,
-    wait for safeSinceTime of that key in keys."""
+    key, wait for safeSinceTime of that key in keys."""
     findings: Annotated[tuple[StatusFinding, ...], ListType("atomic")] = ()
     """All checks that fail at present, the root cause first; 32 at most."""
     issuer_url: str | None = None

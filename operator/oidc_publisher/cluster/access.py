@@ -37,24 +37,23 @@ def grant(what: str, value: str = "rbac.create") -> str:
     return f"Allow its ServiceAccount to {what}; the Helm chart does so with {value}."
 
 
-#: Without one of these the operator can do nothing for any issuer.
+#: The rights without each of which the operator can do nothing for any issuer.
 NEEDED = (Right("get"), Right("list"), Right("watch"), Right("patch", subresource="status"))
 
 
 async def missing_rights(client: ClusterAPI, *, timeout_s: float = 3.0) -> tuple[Right, ...]:
     """Return the rights of NEEDED that the operator does not have, by one SelfSubjectAccessReview each.
 
-    Every authenticated user may create these reviews (ClusterRole system:basic-user). A right whose review fails does
-    not count as missing.
+    A right whose review fails does not count as missing.
     """
     allowed = await asyncio.gather(*(is_allowed(client, right, timeout_s=timeout_s) for right in NEEDED))
     return tuple(right for right, yes in zip(NEEDED, allowed, strict=True) if not yes)
 
 
 async def is_allowed(client: ClusterAPI, right: Right, *, timeout_s: float = 3.0) -> bool:
-    """Ask with a SelfSubjectAccessReview whether the operator has the right; what cannot be asked is not missing.
+    """Return whether the operator has the right, by a SelfSubjectAccessReview; a review that fails counts as yes.
 
-    Whoever is known to the API server may ask (ClusterRole system:basic-user).
+    Every authenticated user may create these reviews (ClusterRole system:basic-user).
     """
     attributes = dataclasses.asdict(right)
     body = {

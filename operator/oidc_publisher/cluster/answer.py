@@ -69,8 +69,9 @@ class Answer:
     def items(self) -> list[dict[str, Any]]:
         """Return the items of the body, which is a Kubernetes list.
 
-        Raises: AnswerError: the body has no items. API servers that are restarting answer so, which does not mean an
-        empty list.
+        Raises:
+            AnswerError: the body has no items. API servers that are restarting answer so, which does not mean an empty
+                list.
         """
         items = self.object().get("items")
         if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):

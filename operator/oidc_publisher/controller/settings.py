@@ -22,7 +22,7 @@ class RunSettings:
     `probe_service_account`: the (namespace, name) of the ServiceAccount whose minted tokens prove an issuer. None
     suffices until an issuer has an apiServer source.
     `key_files_root`: the folder below which key sources may read files; with None they may read no files.
-    `store_endpoints`: the servers that objects may name as their store, as URLs for stores.endpoints.Server.parse; an
+    `store_endpoints`: the servers that objects may name as their store, as URLs for Server.parse of stores/storeendpoints; an
     empty tuple allows every https server.
     `api_server_names`: names in certificates, beside the usual ones, under which single API servers get the
     credentials.

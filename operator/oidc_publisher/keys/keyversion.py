@@ -1,4 +1,4 @@
-"""Parse and format the versions of keys, which are whole numbers, never texts."""
+"""Parse and format the versions of keys, which are whole numbers, never texts, and sort keys by them."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ def format_version(version: int) -> str:
 
 
 def newest_first(items: Iterable[T], *, by: Callable[[T], tuple[int, datetime, str]]) -> tuple[T, ...]:
-    """Sort the items from the newest to the oldest by (version, first seen, kid); nothing else in the project sorts keys.
+    """Sort items from the newest to the oldest by (version, first seen, kid); no other function of the project sorts keys.
 
-    The order is total, so that equal sets give equal bytes: of one version the later seen is newer, and of one moment
-    the greater kid. A version is a number: 10 is newer than 9 (rotation.md, versions and order).
+    The order is total, so that equal sets give equal bytes. Of equal versions the later seen is newer, and of equal
+    times the greater kid. A version is a number: 10 is newer than 9 (docs/explanation/rotation.md, Versions).
     """
     return tuple(sorted(items, key=by, reverse=True))

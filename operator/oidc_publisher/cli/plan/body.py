@@ -47,9 +47,8 @@ def plan(manifest: IO[bytes], limit: timedelta, asking: Asking, reading: Reading
 
 def _wanted(manifest: IO[bytes]) -> OIDCIssuer:
     try:
-        text = manifest.read(
-            MAX_MANIFEST_BYTES + 1
-        )  # one byte too many is enough to refuse it: a device may have no end
+        # One byte too many is enough to refuse the manifest, and a device may have no end.
+        text = manifest.read(MAX_MANIFEST_BYTES + 1)
     except OSError as error:
         raise click.FileError(manifest.name, error.strerror) from None
     return read_manifest(text, "The manifest" if manifest.name == "<stdin>" else manifest.name)

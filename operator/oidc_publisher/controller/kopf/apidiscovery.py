@@ -30,7 +30,7 @@ _TIMEOUT_S = 3.0
 
 
 class ServingStage(Enum):
-    """A Served value states whether the API server serves the resource."""
+    """A ServingStage states whether the API server serves the resource."""
 
     NO = auto()
     OBJECTS_ONLY = auto()  # discovery follows about 0.1 s later

@@ -80,7 +80,7 @@ class _BoundedAdapter(HTTPAdapter):
 
 
 class GCSTransport:
-    """A Transport sends one client's requests: it tries twice, follows no redirect, and notes each answer's Date."""
+    """A GCSTransport sends one client's requests: it tries twice, follows no redirect, and notes each answer's Date."""
 
     is_mtls = False  # google-cloud-core reads this attribute
 
@@ -135,7 +135,7 @@ class _NotFound:
     """A 404 answer without a request."""
 
     status = HTTPStatus.NOT_FOUND
-    headers: dict[str, str] = {}  # noqa: RUF012 - nobody writes to it
+    headers: dict[str, str] = {}  # noqa: RUF012 - no code writes to it
     data = b"{}"
 
 

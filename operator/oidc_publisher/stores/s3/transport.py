@@ -122,7 +122,7 @@ def _connect(host: str, port: int, timeout_s: float, options: Any) -> socket.soc
 
 
 class S3Transport(URLLib3Session):
-    """A Transport sends a client's signed requests: botocore uses what its handler of `before-send` returns."""
+    """An S3Transport sends a client's signed requests: botocore uses what its handler of `before-send` returns."""
 
     def __init__(self, context: ssl.SSLContext, url: str, timeouts_s: tuple[float, float], connections: int) -> None:
         self._context = context
