@@ -23,9 +23,10 @@ _KUBE_SYSTEM = "/api/v1/namespaces/kube-system"
 
 
 T = TypeVar("T")
-#: Makes the token that the API server at an endpoint signs for an audience with a lifetime in seconds; None: it is down.
+#: Returns the token that the API server at an endpoint signs for an audience with a lifetime in seconds; None: it is
+#: down.
 Minter = Callable[[str, str, int], str | None]
-#: The `status` of a TokenReview by the API server at an endpoint; None: it is down.
+#: Returns the `status` of a TokenReview by the API server at an endpoint; None: it is down.
 Review = Callable[[str, str, tuple[str, ...]], Mapping[str, Any] | None]
 
 

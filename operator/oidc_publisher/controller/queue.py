@@ -48,8 +48,8 @@ Process = Callable[[str], Awaitable[Outcome | Gone]]
 class _Entry:
     waiting: bool = False
     running: bool = False
-    again: bool = False  # added while it ran
-    due: float | None = None  # monotonic
+    again: bool = False  # it was added while it ran
+    due: float | None = None  # in monotonic seconds
     failures: int = 0
     slow: bool = False  # its last run was slow
     reasons: list[str] = field(default_factory=list)

@@ -25,12 +25,12 @@ _MAX_NONCE = 64
 
 @dataclass(frozen=True, slots=True)
 class OwnerMark:
-    """Who wrote a document, when in its ledger's count, and for how long keys and caches of it may live.
+    """An owner mark says who wrote a document, by which write of that owner, and how long its keys and copies may live.
 
-    `owner` is `owner_of(...)`; `token_lifetime` and `stale_age` are the longest of any key in the ledger. `nonce` is that of
-    the write, by which two writers of one name are told apart; empty in a mark of an earlier version. `shown`: when this was
-    written, the public URL was known to lead to this place; a mark of an earlier version does not say so. `damaged_lifetime`
-    is what a mark said that was beyond 8784h and is ignored.
+    `owner` is `owner_of(...)`. `token_lifetime` and `stale_age` are the longest of any published key. `nonce` is the random
+    nonce of the write, which distinguishes two writers of one name; it is empty in a mark of an earlier version. `shown` says
+    that the public URL was known to lead to this place at the write, which a mark of an earlier version never says.
+    `damaged_lifetime` is a lifetime beyond 8784h that the mark stated and that is ignored.
     """
 
     owner: str
@@ -54,11 +54,10 @@ class OwnerMark:
 
     @classmethod
     def read(cls, metadata: Mapping[str, str]) -> Self | None:
-        """The mark in an object's metadata, None when nobody signed as its owner.
+        """Read the mark in an object's metadata, None where the metadata name no owner.
 
-        A damaged number does not make the object another's: a serial reads as 0, a duration (a token lifetime beyond
-        8784h as well) as 24 h. The mark then
-        differs from the planned one, so that the next write repairs it.
+        A damaged number does not make the object another owner's: a serial reads as 0, and a duration (a token lifetime
+        beyond 8784h as well) as 24 h. The mark then differs from the planned one, so that the next write repairs the mark.
         """
         owner = metadata.get(_OWNER)
         if not owner:
@@ -88,9 +87,10 @@ def own_metadata(metadata: Mapping[str, str]) -> dict[str, str]:
 
 
 def says_the_same(found: Mapping[str, str], planned: Mapping[str, str]) -> bool:
-    """Whether the stored mark need not be written anew: the planned one may be known to be shown since, and no more.
+    """Tell whether the stored mark may stay: it equals the planned mark, or lacks `shown` alone.
 
-    That a place is shown by now is carried by the next write; that one is not, whose mark says so, is written at once.
+    The next write adds `shown`; a ledger that is rebuilt before that write only waits longer. A stored `shown` that holds no
+    more is removed at once.
     """
     found, planned = own_metadata(found), own_metadata(planned)
     return found == planned or found == {name: value for name, value in planned.items() if name != SHOWN}

@@ -42,7 +42,7 @@ class JudgedAnswer(Generic[T]):
 def judge_answer(
     answer: Fetched | FetchError | None, parse: Callable[[bytes], T], types: frozenset[str], max_age: timedelta | None
 ) -> tuple[JudgedAnswer[T] | None, tuple[Finding, ...]]:
-    """The answer with its document, None where there was none, and the findings about it.
+    """Return the answer with its document, None where no answer came, and the findings about it.
 
     `max_age` is the published cache age. None accepts every stated age, but not an answer that states none.
     """

@@ -191,6 +191,6 @@ def _reported_status(
 def _patch_of(
     status: OIDCIssuerStatus, known: OIDCIssuerStatus, raw: Mapping[str, Any], now: datetime
 ) -> tuple[OIDCIssuerStatus, dict[str, Any]]:
-    """The status as it fits into the object, and the patch that makes it that of the API server."""
+    """Return the status, cut to fit into the object, and the patch that makes the status of the API server this one."""
     status, wanted = fitted(status, known, now)
     return status, status_patch(raw, wanted)

@@ -71,7 +71,7 @@ class ObjectSource:
             data, binary = {}, data
 
         def content(name: str) -> EntryContent:
-            # In Go a null is the empty string.
+            # Go reads null as the empty string.
             return (
                 _decoded(str(binary[name] or "")) if name in binary else EntryContent(_encoded(str(data[name] or "")))
             )

@@ -34,7 +34,7 @@ OLDEST_BEAT_S = 30.0
 #: makes progress. A single pass that hangs is no reason for a restart, which would cut off all other passes.
 LONGEST_STANDSTILL_S = 180.0
 
-#: Looks at something and returns None when it is well, else a sentence.
+#: Returns None when the checked part is healthy, else a sentence.
 HealthCheck = Callable[[], str | None]
 AsyncHealthCheck = Callable[[], Awaitable[str | None]]
 

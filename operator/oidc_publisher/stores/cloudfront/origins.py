@@ -24,7 +24,7 @@ class DistributionOrigin:
 def origins_mismatch(
     distribution: str, origins: Sequence[DistributionOrigin], bucket: str, endpoint: S3Endpoint
 ) -> str | None:
-    """The sentence that says why no origin can serve the bucket, None when one does or may.
+    """Return the sentence that says why no origin can serve the bucket, None when one does or may.
 
     An origin that names the bucket in another region cannot serve it, because S3 answers PermanentRedirect.
     """

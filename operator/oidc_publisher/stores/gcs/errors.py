@@ -130,7 +130,7 @@ def is_absent(error: GoogleAPICallError) -> bool:
 
 def _from_answer(call: Call, said: _CloudSaid) -> StoreError:
     """Return the StoreError for an error answer of Cloud Storage."""
-    # A precondition that did not hold is the store's part of a compare-and-swap, not a fault.
+    # A failed precondition is a normal result of a compare-and-swap.
     level = logging.DEBUG if said.status == HTTPStatus.PRECONDITION_FAILED else logging.INFO
     _LOG.log(level, "%s on %s: %s %s %s", call.permission, call.name, said.status, said.reason, said.message)
     if said.is_about_bucket:

@@ -128,7 +128,7 @@ class S3Clients:
 
             core = botocore.session.get_session()
             core.register_component("data_loader", shared_loader(core.get_config_variable("data_path")))
-            core.set_default_client_config(_timeouts())  # for STS, which would wait for minutes otherwise
+            core.set_default_client_config(_timeouts())  # for STS, whose default timeouts are minutes
             self._session = AWSSession(boto3.session.Session(botocore_session=core), core)
         return self._session
 

@@ -55,7 +55,7 @@ def is_access_point_alias(host: str) -> bool:
 
 
 def cdn_host_match(host: str, bucket: str | None = None) -> re.Match[str] | None:
-    """Match `host` as what a CDN may fetch from: S3's server or website, behind the name of `bucket` where one is given.
+    """Match `host` as the origin of a CDN: S3's server or website, after the name of `bucket` where one is given.
 
     The group `region` of the match is None for the global name.
     """

@@ -51,7 +51,7 @@ class S3Place:
 
 @dataclass(frozen=True, slots=True)
 class FoundObject:
-    """What a GET found.
+    """A FoundObject holds the stored document that a GET returned.
 
     `settled`: any later write gives another ETag or another Last-Modified, so that a later 304 with the same
     Last-Modified proves that nothing was written.
