@@ -62,10 +62,10 @@ fmt: install ## format code and prose, and mend what the linter can
 	@$(BIN)/ruff check --fix --quiet .
 	@$(BIN)/python hack/prose.py
 
-gen: install ## write what is made from the models
+gen: install ## write what is made from the models and from the chart's values
 	@$(BIN)/python hack/gen.py
 
-mutate: install ## disable each rule of rotation in turn: a named test must fail (minutes)
+mutate: install ## break each rule of rotation and the loop of a pass in turn: a named test must fail (minutes)
 	@$(BIN)/python hack/mutate.py
 
 soak: install ## rotate one simulated issuer from version 1 to 1001 with faults (minutes); prints rejected tokens
