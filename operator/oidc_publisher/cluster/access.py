@@ -47,11 +47,11 @@ async def missing_rights(client: ClusterAPI, *, timeout_s: float = 3.0) -> tuple
     A right whose review fails does not count as missing.
     """
     allowed = await asyncio.gather(*(is_allowed(client, right, timeout_s=timeout_s) for right in NEEDED))
-    return tuple(right for right, yes in zip(NEEDED, allowed, strict=True) if not yes)
+    return tuple(right for right, yes in zip(NEEDED, allowed, strict=True) if yes is False)
 
 
-async def is_allowed(client: ClusterAPI, right: Right, *, timeout_s: float = 3.0) -> bool:
-    """Return whether the operator has the right, by a SelfSubjectAccessReview; a review that fails counts as yes.
+async def is_allowed(client: ClusterAPI, right: Right, *, timeout_s: float = 3.0) -> bool | None:
+    """Return whether the operator has the right, by a SelfSubjectAccessReview; None where the review fails.
 
     Every authenticated user may create these reviews (ClusterRole system:basic-user).
     """
@@ -65,5 +65,5 @@ async def is_allowed(client: ClusterAPI, right: Right, *, timeout_s: float = 3.0
         answer = await client.request("POST", _PATH, body=body, timeout_s=timeout_s, repeatable=True)
         status = object_in(answer.object(), "status")
     except ClusterError:
-        return True
+        return None
     return status.get("allowed") is not False

@@ -51,8 +51,11 @@ class ObjectSource:
 
     async def _unwatched(self) -> tuple[Finding, ...]:
         """Report that the operator sees changes of the object late, as long as it may not watch the object."""
-        self._may_watch = self._may_watch or await is_allowed(self._client, self._reference.watching)
         if self._may_watch:
+            return ()
+        allowed = await is_allowed(self._client, self._reference.watching)
+        self._may_watch = allowed is True
+        if allowed is not False:
             return ()
         message = f"The operator may not watch {self._reference}, whose changes it sees at the interval only"
         return (

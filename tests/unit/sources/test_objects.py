@@ -6,7 +6,7 @@ from oidc_publisher.cluster import ObjectReference
 from oidc_publisher.findings import Finding, Reason, Severity
 from oidc_publisher.sources.entries import EntryPattern
 from oidc_publisher.sources.objects import ObjectSource
-from tests.support.apistub import APIStub, client_of, says, serving
+from tests.support.apistub import APIStub, client_of, refuses, says, serving
 from tests.support.pki import PKI
 
 REFERENCE = ObjectReference("ConfigMap", "keys", "signers")
@@ -44,3 +44,13 @@ async def test_a_right_that_cannot_be_asked_for_is_not_missing(pki: PKI) -> None
     async with serving(pki) as stub, client_of(pki, stub.address) as client:
         stub.on("GET", f"{REFERENCE.collection}/signers", says({"metadata": {}, "data": {}}))
         assert not await warnings_of(ObjectSource(client, "map", REFERENCE, EntryPattern(".*")))
+
+
+async def test_a_review_that_failed_is_no_permission(pki: PKI) -> None:
+    """An API server that could not answer once is asked again by the next pass, and what it says then counts."""
+    async with serving(pki) as stub, client_of(pki, stub.address) as client:
+        stub.on("GET", f"{REFERENCE.collection}/signers", says({"metadata": {}, "data": {}}))
+        stub.on("POST", REVIEWS, refuses(500, "InternalError", "busy"), says({"status": {"allowed": False}}))
+        source = ObjectSource(client, "map", REFERENCE, EntryPattern(".*"))
+        assert not await warnings_of(source)
+        assert len(await warnings_of(source)) == 1
