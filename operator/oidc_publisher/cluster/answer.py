@@ -29,8 +29,7 @@ def list_in(value: object, name: str) -> list[Any]:
 class Answer:
     """An Answer holds a success (2xx) of an API server.
 
-    `asked` is the HOST:PORT that answered, `request` the method and path. `date_offset` is the answer's Date minus the
-    operator's time on receipt (R13), None without a Date. Header names are in lower case.
+    `asked` is the HOST:PORT that answered, `request` the method and path.
     """
 
     status: int

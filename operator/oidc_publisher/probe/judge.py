@@ -1,4 +1,4 @@
-"""Judge one probe of an issuer: its findings, and the WireReading that the rotation decides by. Pure."""
+"""Judge one probe of an issuer: its findings, and what it read. Pure."""
 
 from __future__ import annotations
 
@@ -61,9 +61,9 @@ class Expected:
 class Judgement:
     """The judgement holds the findings of one probe, root cause first, and what the probe read.
 
-    `wire` is None when the probe shows nothing about the served keys. `achieved` is the sentence of a successful probe,
-    empty otherwise. `issuer_url` and `jwks_uri` are those of the served discovery document, None where none was read.
-    `jwks` are the bytes of the first key set that was read; minted tokens are verified against them.
+    `achieved` is the sentence of a successful probe, empty otherwise. `issuer_url` and `jwks_uri` are those of the served
+    discovery document, None where none was read. `jwks` are the bytes of the first key set that was read; minted tokens are
+    verified against them.
     """
 
     findings: tuple[Finding, ...]

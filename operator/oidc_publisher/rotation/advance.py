@@ -29,8 +29,8 @@ class Advance:
 
     `publish` is the set to store, newest first; where it is empty, nothing is written. `wake_at` is when the decision
     changes by the clock alone, None when it does not. `events` are reported once, `findings` for as long as they hold.
-    `complete`: the pass was complete (R5). `may_sign`: every listed key is safe to sign with now; `permission` is the
-    sentence that names these keys. `more`: the write that this plan needs is followed by another one (R6).
+    `may_sign`: every listed key is safe to sign with now; `permission` is the sentence that names these keys. `more`: the
+    write that this plan needs is followed by another one (R6).
     """
 
     ledger: Ledger

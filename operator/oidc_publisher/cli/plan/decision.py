@@ -1,6 +1,6 @@
 """The two results of a pass that writes nothing.
 
-The types stand apart from `decide`, which does I/O, so that everything that shows them stays pure.
+The types stand apart from `look_and_decide`, which does I/O, so that everything that shows them stays pure.
 """
 
 from __future__ import annotations
