@@ -200,8 +200,12 @@ def _make(kind: ConditionType, status: ConditionStatus, reason: Reason, message:
 
 
 def _settled(condition: Condition, before: Mapping[ConditionType, Condition]) -> Condition:
-    """The same condition with the time of its last change of status, which a change of reason does not move."""
+    """The same condition with the time of its last change of status, which a change of reason does not move.
+
+    A clock that was ahead wrote a time that lies ahead; by it the last good would hold until then.
+    """
     last = before.get(condition.type)
     if last is not None and last.status is condition.status:
-        return replace(condition, last_transition_time=last.last_transition_time)
+        since = min(last.last_transition_time, condition.last_transition_time)
+        return replace(condition, last_transition_time=since)
     return condition

@@ -57,6 +57,21 @@ def test_every_reason_is_in_the_catalogue_with_whole_sentences() -> None:
         assert entry.meaning[0].isupper() or entry.meaning.startswith("spec.")
 
 
+def test_a_clock_that_was_ahead_does_not_keep_an_old_proof() -> None:
+    """Served became Unknown while the operator's clock was a year ahead; by the right clock that is never long ago."""
+    away = Finding.of(Reason.APIServerUnreachable, "The source is away")
+    assert away.unknown
+    ahead = replace(GOOD, now=NOW + timedelta(days=365))
+    last = conditions([away], replace(ahead, previous=conditions([], GOOD)))
+    held = []
+    for minutes in range(5):
+        facts = replace(GOOD, now=NOW + timedelta(minutes=minutes), previous=last)
+        last = conditions([away], facts)
+        held.append(by_type(last)[ConditionType.READY].status is ConditionStatus.TRUE)
+        assert all(c.last_transition_time <= facts.now for c in last)
+    assert held == [True, True, True, False, False]
+
+
 def test_all_good_is_ready_and_neither_reconciling_nor_stalled() -> None:
     """kstatus: the abnormal conditions exist only while true."""
     found = by_type(conditions((), GOOD))

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from oidc_publisher.api import OIDCIssuer, StatusFinding, StatusKey
-from oidc_publisher.cli.wait.verdict import SUSPENDED, condition, proof_expires
+from oidc_publisher.cli.wait.verdict import SUSPENDED, Proof, condition, last_proof
 from oidc_publisher.findings import ConditionType, Reason
 
 NEWEST_EVENTS = 10
@@ -132,8 +132,12 @@ def _caveats(issuer: OIDCIssuer, now: datetime) -> Iterator[str]:
         return
     if issuer.status.observed_generation != issuer.metadata.generation:
         yield "The operator has not seen the latest change of this object: what follows is about the one before."
-    expires = proof_expires(issuer)
-    if ready.status == "True" and expires is not None and expires < now:
+    if ready.status != "True":
+        return
+    proof = last_proof(issuer, now)
+    if proof is Proof.AHEAD:
+        yield "The last proof lies ahead: a clock is wrong, of the operator or of this machine. What follows may not be true any more."
+    if proof is Proof.OLD:
         yield "The last proof is too old for an operator that runs. What follows may not be true any more."
 
 

@@ -73,16 +73,25 @@ def fresh_for(issuer: OIDCIssuer) -> timedelta:
     return min(max(issuer.spec.interval * FRESH_INTERVALS, _SHORTEST_FRESH), _LONGEST_FRESH)
 
 
-def proof_expires(issuer: OIDCIssuer) -> datetime | None:
-    """Return the time until which the last proof counts without a question to the operator; None without a proof.
+class Proof(Enum):
+    """What the time of the last proof says of an issuer that is Ready."""
+
+    NEW = auto()
+    OLD = auto()  # or without a time: no operator is running
+    AHEAD = auto()  # a clock is wrong, so that nobody knows how old it is
+
+
+def last_proof(issuer: OIDCIssuer, now: datetime) -> Proof:
+    """Tell whether the last proof counts at `now` without a question to the operator.
 
     The operator writes the time of a proof at most once in a coarse period. When a coarse period and three intervals
     have passed without a new proof, no operator is running.
     """
-    proven = issuer.status.last_proven_time
-    if proven is None:
-        return None
-    return proven + COARSE + issuer.spec.interval * FRESH_INTERVALS + issuer.spec.rotation.clock_skew
+    proven, skew = issuer.status.last_proven_time, issuer.spec.rotation.clock_skew
+    if proven is not None and proven > now + skew:
+        return Proof.AHEAD
+    expired = proven is None or proven + COARSE + issuer.spec.interval * FRESH_INTERVALS + skew < now
+    return Proof.OLD if expired else Proof.NEW
 
 
 def condition(issuer: OIDCIssuer, kind: ConditionType) -> StatusCondition | None:
@@ -101,14 +110,18 @@ def judge_ready(issuer: OIDCIssuer, now: datetime) -> Verdict:
         return Verdict(VerdictKind.NOT_YET, f"No operator has looked at {name} yet.", silent=True)
     if ready.status != "True":
         return Verdict(VerdictKind.NOT_YET, f"{name} is not Ready: {ready.reason}. {ready.message}")
-    expires = proof_expires(issuer)
-    if expires is not None and expires < now:
-        proven = issuer.status.last_proven_time or expires
-        sentence = (
-            f"{name} was Ready when it was last proven at {both(proven, now)}; the operator does not look any more."
-        )
-        return Verdict(VerdictKind.NOT_YET, sentence, silent=True)
+    if last_proof(issuer, now) is not Proof.NEW:
+        return Verdict(VerdictKind.NOT_YET, _unproven(issuer, now), silent=True)
     return Verdict(VerdictKind.YES, f"{name} is Ready: {ready.reason}.")
+
+
+def _unproven(issuer: OIDCIssuer, now: datetime) -> str:
+    name, proven = issuer.metadata.name, issuer.status.last_proven_time
+    if proven is None:
+        return f"{name} is Ready, but its status does not say when it was last proven."
+    if last_proof(issuer, now) is Proof.AHEAD:
+        return f"{name} was last proven at {both(proven, now)}, which lies ahead: a clock is wrong, of the operator or of this machine."
+    return f"{name} was Ready when it was last proven at {both(proven, now)}; the operator does not look any more."
 
 
 def judge_key(issuer: OIDCIssuer, key_id: str, now: datetime) -> Verdict:
@@ -166,6 +179,8 @@ def _unlisted(key: StatusKey) -> str:
 
 def _held_up(issuer: OIDCIssuer) -> Verdict | None:
     name = issuer.metadata.name
+    if issuer.metadata.deletion_timestamp is not None:
+        return Verdict(VerdictKind.NONE, f"{name} is being deleted: nothing is read, published or proven for it any more.")
     if issuer.spec.suspend:
         return Verdict(VerdictKind.NONE, f"{name} is suspended: {SUSPENDED}")
     if issuer.status.observed_generation != issuer.metadata.generation:

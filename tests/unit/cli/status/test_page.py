@@ -135,10 +135,12 @@ def test_a_finding_of_a_former_version_is_shown_as_it_is() -> None:
         (issuer(spec={"suspend": True}), "Suspended: nothing is read"),
         (issuer(metadata={"generation": 4}), "has not seen the latest change"),
         (issuer(lastProvenTime=ago(2 * HOUR)), "The last proof is too old"),
+        (issuer(lastProvenTime=ago(-2 * HOUR)), "The last proof lies ahead"),
+        (issuer(lastProvenTime=None), "The last proof is too old"),
         (issuer(conditions=[condition("Ready", "Unknown", "WaitingForOperator")]), "No operator has looked"),
         (issuer(metadata={"deletionTimestamp": ago(MINUTE)}), "is being deleted"),
     ],
-    ids=["suspended", "older generation", "operator away", "no operator", "deleted"],
+    ids=["suspended", "older generation", "operator away", "a clock ahead", "no proof", "no operator", "deleted"],
 )
 def test_what_may_not_be_true_any_more_says_so_first(found: OIDCIssuer, caveat: str) -> None:
     """And the page counts as not proven."""

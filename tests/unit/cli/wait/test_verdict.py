@@ -141,6 +141,28 @@ def test_ready_is_believed_while_its_proof_is_new() -> None:
     assert "the operator does not look any more" in old.sentence
 
 
+def test_a_proof_that_lies_ahead_proves_nothing() -> None:
+    """The clock of the operator was ahead, or that of this machine is behind: nobody knows how old the proof is."""
+    assert judge_ready(issuer(lastProvenTime=ago(-4 * MINUTE)), NOW).answer is VerdictKind.YES
+    ahead = judge_ready(issuer(lastProvenTime=ago(-6 * MINUTE)), NOW)
+    assert (ahead.answer, ahead.silent) == (VerdictKind.NOT_YET, True)
+    assert "a clock is wrong" in ahead.sentence
+
+
+def test_ready_without_the_time_of_a_proof_is_no_proof() -> None:
+    """No operator writes the one without the other; a time that cannot be read is left out."""
+    unproven = judge_ready(issuer(lastProvenTime=None), NOW)
+    assert (unproven.answer, unproven.silent) == (VerdictKind.NOT_YET, True)
+
+
+def test_an_object_that_is_being_deleted_is_no_answer_to_anything() -> None:
+    """A finalizer holds it; its documents may be gone, and no pass looks at it."""
+    deleted = issuer(metadata={"deletionTimestamp": ago(MINUTE)})
+    for verdict in (judge_ready(deleted, NOW), judge_key(deleted, OLD, NOW)):
+        assert verdict.answer is VerdictKind.NONE
+        assert "is being deleted" in verdict.sentence
+
+
 @pytest.mark.parametrize(
     ("status", "silent", "said"),
     [
