@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
@@ -66,6 +67,14 @@ async def issuer_named(client: ClusterClient, name: str) -> OIDCIssuer:
     if found is None:
         raise NoAnswerError(f"There is no OIDCIssuer {name} in this cluster.")
     return read_issuer(found)
+
+
+def cluster_time(client: ClusterClient) -> datetime:
+    """Return the time by the clock of the API server that answered last, by this machine's where it stated none.
+
+    How old a status is cannot be told by the clock of a laptop that has just woken up.
+    """
+    return datetime.now(UTC) + client.clock_offsets(0.0).get(client.host_port, timedelta(0))
 
 
 async def living_object(client: ClusterAPI, name: str) -> Object | None:

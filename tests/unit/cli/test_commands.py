@@ -7,6 +7,7 @@ import json
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -134,6 +135,18 @@ class TestStatus:
         api.on("GET", PATH, says(ready_now(conditions=[broken])))
         assert call("status", "prod", "-q") == 1
         assert capsys.readouterr().out == ""
+
+    def test_a_machine_whose_clock_is_behind_believes_no_old_proof(
+        self, api: APIStub, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """The API server says what time it is: this operator has been away for two days."""
+        later = {"Date": format_datetime(datetime.now(UTC) + timedelta(days=2), usegmt=True)}
+        api.on("GET", PATH, says(ready_now(), headers=later))
+        api.on("GET", EVENTS, says({"kind": "EventList", "metadata": {}, "items": []}, headers=later))
+        assert call("status", "prod") == 1
+        assert "The last proof is too old" in capsys.readouterr().out
+        assert call("wait", "prod", "--for=Ready", "--timeout", "1s") == 2
+        assert "the operator does not look any more" in capsys.readouterr().err
 
     def test_events_that_may_not_be_read_are_a_line(self, api: APIStub, capsys: pytest.CaptureFixture[str]) -> None:
         """The page stands without them."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from datetime import UTC, datetime
+from datetime import datetime
 
-from oidc_publisher.cli.connection import NoAnswerError, connected, events_about, issuer_named, sentence
+from oidc_publisher.cli.connection import NoAnswerError, cluster_time, connected, events_about, issuer_named, sentence
 from oidc_publisher.cli.exitcodes import ExitCode
 from oidc_publisher.cli.options import Asking
 from oidc_publisher.cli.status.page import Page, page_of
@@ -22,13 +22,13 @@ def status(name: str, asking: Asking) -> ExitCode:
     Raises:
         NoAnswerError: the issuer could not be read.
     """
-    page = asyncio.run(_read(name, asking))
+    page, now = asyncio.run(_read(name, asking))
     console = console_for(sys.stdout, no_color=asking.no_color)
-    write_result(asking, page, lambda: print_page(page, console, datetime.now(UTC)))
+    write_result(asking, page, lambda: print_page(page, console, now))
     return ExitCode.YES if page.proven else ExitCode.NO
 
 
-async def _read(name: str, asking: Asking) -> Page:
+async def _read(name: str, asking: Asking) -> tuple[Page, datetime]:
     async with connected(asking.kubeconfig, asking.context) as client:
         try:
             issuer = await issuer_named(client, name)
@@ -38,4 +38,5 @@ async def _read(name: str, asking: Asking) -> Page:
             events, unread = await events_about(client, issuer), ""
         except ClusterError as error:
             events, unread = None, f"The events could not be read: {sentence(error)}"
-    return page_of(issuer, events, datetime.now(UTC), events_unread=unread)
+        now = cluster_time(client)
+    return page_of(issuer, events, now, events_unread=unread), now

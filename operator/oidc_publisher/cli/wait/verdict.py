@@ -180,7 +180,9 @@ def _unlisted(key: StatusKey) -> str:
 def _held_up(issuer: OIDCIssuer) -> Verdict | None:
     name = issuer.metadata.name
     if issuer.metadata.deletion_timestamp is not None:
-        return Verdict(VerdictKind.NONE, f"{name} is being deleted: nothing is read, published or proven for it any more.")
+        return Verdict(
+            VerdictKind.NONE, f"{name} is being deleted: nothing is read, published or proven for it any more."
+        )
     if issuer.spec.suspend:
         return Verdict(VerdictKind.NONE, f"{name} is suspended: {SUSPENDED}")
     if issuer.status.observed_generation != issuer.metadata.generation:

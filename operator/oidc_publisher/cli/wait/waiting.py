@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from oidc_publisher.api import OIDCIssuer, format_duration, format_time
-from oidc_publisher.cli.connection import NoAnswerError, issuer_named, request_look, sentence
+from oidc_publisher.cli.connection import NoAnswerError, cluster_time, issuer_named, request_look, sentence
 from oidc_publisher.cli.wait.verdict import Request, Verdict, VerdictKind, fresh_for
 from oidc_publisher.cluster import ClusterClient
 from oidc_publisher.errors import ClusterError
@@ -62,7 +62,7 @@ class Waiting:
 
     async def _look(self, issuer: OIDCIssuer, end_s: float) -> Verdict | None:
         """Judge a status; None means: go on waiting."""
-        now = datetime.now(UTC)
+        now = cluster_time(self.client)
         verdict = self.judge(issuer, now)
         if verdict.answer is VerdictKind.NONE:
             raise NoAnswerError(verdict.sentence)
@@ -132,7 +132,7 @@ class Waiting:
         """Return the seconds until the next reading, which are more when the answer is hours away."""
         if self._last is None or self._last[0].not_before is None:
             return _FAST_S
-        left = self._last[0].not_before - datetime.now(UTC)
+        left = self._last[0].not_before - cluster_time(self.client)
         return min(max(left.total_seconds() / 20, _FAST_S), _SLOW_S)
 
     def _too_late(self) -> Verdict:
