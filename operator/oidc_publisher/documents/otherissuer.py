@@ -38,7 +38,8 @@ def mismatch(issuer_url: str, jwks_path: str, stored: StoredDocuments) -> Mismat
     """Compare the stored discovery document with this issuer; None where it is this issuer's, or where there is none.
 
     A verifier compares `issuer` with the token's `iss` byte for byte, and fetches keys from `jwks_uri`. Documents with
-    other values there serve other tokens. Without a discovery document no verifier can have used the key set.
+    other values there serve other tokens. Without a discovery document no verifier can have used the key set. A key set
+    that is not read (compressed, a member twice) may serve verifiers that are less strict, and none of its keys could stay.
     """
     theirs = stored.discovery_content
     if theirs is None:
@@ -55,6 +56,8 @@ def mismatch(issuer_url: str, jwks_path: str, stored: StoredDocuments) -> Mismat
         said.append(f"their jwks_uri is {_shown(theirs.jwks_uri)} and this issuer's is {_shown(ours)}")
         path = _path_below(theirs.issuer, theirs.jwks_uri)
         fields += [f"spec.jwksPath: {path}"] if path else []
+    if not said and stored.key_set_error:
+        said.append(f"their key set {stored.key_set_error}, so that nobody can tell which keys live tokens need")
     if not said:
         return None
     return Mismatch("; ".join(said), tuple(fields) if len(fields) == len(said) else ())

@@ -67,9 +67,20 @@ class StoredDocuments:
         marks = (self.discovery_mark, self.jwks_mark)
         return tuple(mark for mark in marks if mark is not None and mark.owner == owner)
 
-    @cached_property
+    @property
+    def key_set_error(self) -> str | None:
+        """Why the stored bytes are no key set, None where they are one or where there are none."""
+        content = self._key_set_content
+        return content.message if isinstance(content, DocumentInvalidError) else None
+
+    @property
     def _key_set(self) -> KeySet:
-        """The content of the stored key set.
+        content = self._key_set_content
+        return KeySet((), (), (content.message,)) if isinstance(content, DocumentInvalidError) else content
+
+    @cached_property
+    def _key_set_content(self) -> KeySet | DocumentInvalidError:
+        """The content of the stored key set, or the error of reading it.
 
         A set with an owner mark is read up to the store's limit instead of the probe's, because the set may be ours,
         however large.
@@ -80,4 +91,4 @@ class StoredDocuments:
         try:
             return read_jwks_document(self.jwks.document.body, max_bytes=limit)
         except DocumentInvalidError as error:
-            return KeySet((), (), (error.message,))
+            return error

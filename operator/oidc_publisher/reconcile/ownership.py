@@ -198,7 +198,7 @@ def refusal(stored: Stored) -> Finding | None:
         return _second_writer(stored)
     if whose is Standing.ANOTHER_ISSUER and stored.mismatch is not None:
         found = stored.mismatch
-        message = f"The documents at {place.location} are not merged, for they are another issuer's: {found.message}"
+        message = f"The documents at {place.location} are not merged: {found.message}"
         return Finding.of(Reason.DocumentsOfAnotherIssuer, message, subject=place.location, hint=found.advice)
     if whose is Standing.FOREIGN:
         return _foreign(stored)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -126,3 +127,24 @@ def test_a_slash_at_the_end_of_ours_is_no_difference_of_the_key_sets_path() -> N
     found = mismatch(f"{ISSUER}/", PATH, theirs())
     assert found is not None
     assert found.fields == (f"spec.issuerURL: {ISSUER}",)
+
+
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [
+        (gzip.compress(jwks_document([KEY])), "is compressed with gzip"),
+        (b"\xef\xbb\xbf" + jwks_document([KEY]), "begins with a BOM"),
+        (jwks_document([KEY]).replace(b'"use":"sig"', b'"use":"sig","use":"sig"'), 'has the member "use" twice'),
+        (jwks_document([KEY]) + b" " * 65536, "is larger than 64 KiB"),
+    ],
+    ids=["gzip", "BOM", "twice", "large"],
+)
+def test_merge_writes_nothing_over_a_key_set_that_it_cannot_read(body: bytes, why: str) -> None:
+    """Some relying parties read it: "0 of their keys stay published" would refuse every live token."""
+    documents = StoredDocuments(theirs().discovery, stored_document(body))
+    found = refused(Adoption.MERGE, documents)
+    assert found.reason is Reason.DocumentsOfAnotherIssuer
+    assert f"their key set {why}" in found.sentence
+    assert "Replace" in found.advice
+    assert Stored(at(Adoption.REPLACE), documents).standing is Standing.REPLACE
+    assert refusal(Stored(at(Adoption.MERGE), StoredDocuments(None, documents.jwks))) is None
