@@ -396,6 +396,62 @@ def test_a_url_that_was_seen_to_lead_elsewhere_makes_no_key_old() -> None:
     assert not world.may_sign(K2)
 
 
+def _with_k2_at_rest() -> World:
+    """K2 was rotated in long ago, so that the URL is known to lead to the place; it signs, and K1 is listed beside it."""
+    world = started(1, named=False, interval=HOUR)
+    _list(world, K1, K2)
+    _promote(world, K2)
+    assert world.operator.ledger.shown
+    return world
+
+
+def _kept_by_hand(world: World) -> Bucket:
+    """Somebody's own copy of what is stored now, without our mark."""
+    place = Bucket(name="by-hand")
+    leave_documents(place, world.operator.spec, (K1, K2), world.now, signed=False, fitting=True)
+    return place
+
+
+def test_an_object_that_was_deleted_and_made_again_makes_no_key_old() -> None:
+    """K3 was stored when the object was deleted. For ten days the URL leads to what somebody keeps by hand, and then back."""
+    world = _with_k2_at_rest()
+    _list(world, K1, K2, K3)
+    world.wait(MINUTE)
+    _lead(world, _kept_by_hand(world))
+    world.suspended = True
+    world.wait(10 * DAY)
+    world.suspended = False
+    _lead(world, world.bucket)
+    world.operator.recreate()
+    world.run_pass()
+    assert not world.may_sign(K3)
+    written = world.operator.ledger.serial
+    world.wait(25 * HOUR)
+    assert world.may_sign(K3)
+    assert world.operator.ledger.serial == written
+
+
+@pytest.mark.parametrize("losses", [1, 2])
+def test_marks_that_were_copied_with_their_documents_make_no_key_old(losses: int) -> None:
+    """The bucket is copied, metadata and all, and the object made again for the copy; the URL leads to the first one."""
+    world = _with_k2_at_rest()
+    copied = Bucket(name="copied")
+    for path, stored in world.bucket.documents.items():
+        copied.overwrite(path, stored.document, world.now)
+    world.move(copied, Adoption.REFUSE)
+    world.set_status({})
+    world.wire_up = losses == 2
+    world.run_pass()
+    _list(world, K1, K2, K3)
+    world.suspended = losses == 2
+    world.wait(25 * HOUR)
+    world.suspended, world.wire_up = False, True
+    world.set_status({})
+    _lead(world, copied)
+    world.run_pass()
+    assert not world.may_sign(K3)
+
+
 def test_documents_that_are_taken_over_make_no_key_older_than_the_url_that_shows_them() -> None:
     """They were put there ten days ago, K2 among them, and the URL leads there since this moment."""
     world = World(Cluster({"10.0.0.1:6443": Server([K1, K2], K1)}), HOUR)

@@ -233,6 +233,12 @@ class Operator:
         self.hub.set_status(NAME, status)
         self.observed = None
 
+    def recreate(self) -> None:
+        """Delete the object and make it again: another UID, and no status."""
+        before = self.hub.issuers.pop(NAME)
+        self.hub.apply(NAME, self._wanted(), uid=f"{before['metadata']['uid']}-again")
+        self.observed = None
+
     # The clock
 
     def monotonic(self) -> float:

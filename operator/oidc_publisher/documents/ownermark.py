@@ -19,7 +19,7 @@ _UNKNOWN_DURATION = timedelta(hours=24)
 MAX_TOKEN_LIFETIME = timedelta(hours=8784)
 #: More than 300 years in seconds, and well within a timedelta.
 _MAX_DIGITS = 10
-#: No nonce of ours is longer; a stranger's nonce is cut to this length.
+#: No nonce of ours is longer, and no name of a place; a stranger's are cut to this length.
 _MAX_NONCE = 64
 
 
@@ -28,8 +28,8 @@ class OwnerMark:
     """An owner mark says who wrote a document, by which write of that owner, and how long its keys and copies may live.
 
     `owner` is `owner_of(...)`. `token_lifetime` and `stale_age` are the longest of any published key. `nonce` is the random
-    nonce of the write, which distinguishes two writers of one name; it is empty in a mark of an earlier version. `shown` says
-    that the public URL was known to lead to this place at the write, which a mark of an earlier version never says.
+    nonce of the write, which distinguishes two writers of one name; it is empty in a mark of an earlier version. `shown` is
+    the name of this place and object where the public URL was known to lead there at the write, and empty where it was not.
     `damaged_lifetime` is a lifetime beyond 8784h that the mark stated and that is ignored.
     """
 
@@ -38,7 +38,7 @@ class OwnerMark:
     token_lifetime: timedelta
     stale_age: timedelta
     nonce: str = ""
-    shown: bool = False
+    shown: str = ""
     damaged_lifetime: timedelta | None = field(default=None, compare=False)
 
     def to_metadata(self) -> dict[str, str]:
@@ -49,7 +49,7 @@ class OwnerMark:
             _TOKEN_LIFETIME: str(_seconds(self.token_lifetime)),
             _STALE_AGE: str(_seconds(self.stale_age)),
             **({_NONCE: self.nonce} if self.nonce else {}),
-            **({SHOWN: "1"} if self.shown else {}),
+            **({SHOWN: self.shown} if self.shown else {}),
         }
 
     @classmethod
@@ -71,7 +71,7 @@ class OwnerMark:
             _UNKNOWN_DURATION if damaged else lifetime,
             _duration(metadata.get(_STALE_AGE)),
             metadata.get(_NONCE, "")[:_MAX_NONCE],
-            metadata.get(SHOWN) == "1",
+            metadata.get(SHOWN, "")[:_MAX_NONCE],
             damaged,
         )
 

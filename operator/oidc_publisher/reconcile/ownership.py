@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -22,7 +23,7 @@ class Place:
     `known` says that both documents at this location have been ours before. `adoption` counts only while `known` is
     False (R9): two operators that each replaced the other's documents would fight for ever. `endpoint_url` is the server,
     None where the location alone names it. `issuer_url` and `jwks_path` are those of the spec, because documents of
-    another issuer are never merged. `moved` says that the status names another location. `writes` is what the ledger
+    another issuer are never merged. `uid` is that of the object. `moved` says that the status names another location. `writes` is what the ledger
     knows of our own writes; without `writes` no operator is called a second writer.
     """
 
@@ -33,6 +34,7 @@ class Place:
     endpoint_url: str | None = None
     issuer_url: str = ""
     jwks_path: str = ""
+    uid: str = ""
     moved: bool = False
     writes: OwnWrites | None = None
 
@@ -42,6 +44,14 @@ class Place:
         Former versions noted no server. A place without a noted server counts as this one until the server is noted.
         """
         return location == self.location and endpoint_url in (None, self.endpoint_url)
+
+    @property
+    def name(self) -> str:
+        """The name of this place in our marks, which a copy of them at another place does not bear, nor another object's.
+
+        Nobody looked at the public URL between the deletion of an object and its re-creation (R3, R9).
+        """
+        return hashlib.sha256("\n".join((self.uid, self.location, self.endpoint_url or "")).encode()).hexdigest()[:16]
 
 
 def place_of(issuer: OIDCIssuer, location: str, owner: str, endpoint_url: str | None) -> Place:
@@ -54,6 +64,7 @@ def place_of(issuer: OIDCIssuer, location: str, owner: str, endpoint_url: str | 
         endpoint_url=endpoint_url,
         issuer_url=issuer.spec.issuer_url,
         jwks_path=issuer.spec.jwks_path,
+        uid=issuer.metadata.uid,
     )
     noted = issuer.status.publication
     known = noted is not None and place.is_at(noted.location, noted.endpoint_url)
@@ -237,7 +248,7 @@ def stored_reading(stored: Stored) -> StoredReading:
         take_over=None if ours else _TAKE_OVERS.get(whose),
         nonces=tuple(mark.nonce for mark in stored.our_marks if mark.nonce),
         unknown_writer=stored.unknown_writer,
-        shown=bool(stored.our_marks) and all(mark.shown for mark in stored.our_marks),
+        shown=bool(stored.our_marks) and all(mark.shown == stored.place.name for mark in stored.our_marks),
         moved=moved,
     )
 

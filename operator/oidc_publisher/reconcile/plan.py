@@ -97,14 +97,14 @@ def intend(issuer: OIDCIssuer, plan: Advance, stored: Stored, *, nonce: str) -> 
     refused = refusal(stored)
     if refused is not None or not plan.publish:
         return Intent(ledger, problem=refused)
-    planned = documents_for(issuer.spec, ledger, plan.publish, owner=place.owner)
+    planned = documents_for(issuer.spec, ledger, plan.publish, owner=place.owner, place=place.name)
     differing = differences(planned, documents)
     if not differing:
         return Intent(ledger, in_place=True)
     raised = begin_write(ledger, jwks_digest=digest(planned.jwks.body), nonce=nonce)
     return Intent(
         raised,
-        writes=plan_writes(planned.under(_mark(raised, plan.publish, place.owner)), documents, differing),
+        writes=plan_writes(planned.under(_mark(raised, plan.publish, place.owner, place.name)), documents, differing),
         events=notes_on_write(stored, ledger, differing, settled=_settled(issuer, planned)),
     )
 
@@ -119,13 +119,15 @@ def _settled(issuer: OIDCIssuer, planned: PlannedDocuments) -> bool:
     return same and issuer.status.observed_generation == issuer.metadata.generation
 
 
-def documents_for(spec: OIDCIssuerSpec, ledger: Ledger, keys: tuple[PublicKey, ...], *, owner: str) -> PlannedDocuments:
-    """Return both documents for `keys`, under the ledger's mark."""
-    mark = _mark(ledger, keys, owner)
+def documents_for(
+    spec: OIDCIssuerSpec, ledger: Ledger, keys: tuple[PublicKey, ...], *, owner: str, place: str = ""
+) -> PlannedDocuments:
+    """Return both documents for `keys`, under the ledger's mark at the place of this name."""
+    mark = _mark(ledger, keys, owner, place)
     return plan_documents(spec.issuer_url, spec.jwks_path, keys, cache_max_age=spec.cache_max_age, mark=mark)
 
 
-def _mark(ledger: Ledger, keys: tuple[PublicKey, ...], owner: str) -> OwnerMark:
+def _mark(ledger: Ledger, keys: tuple[PublicKey, ...], owner: str, place: str) -> OwnerMark:
     """Return the owner mark with the ledger's serial and the longest times of the published keys (R9)."""
     chosen = frozenset(keys)
     published = [entry for entry in ledger.keys if entry.key in chosen]
@@ -135,7 +137,7 @@ def _mark(ledger: Ledger, keys: tuple[PublicKey, ...], owner: str) -> OwnerMark:
         token_lifetime=max(entry.token_lifetime for entry in published),
         stale_age=max(entry.stale_age for entry in published),
         nonce=ledger.nonces[-1] if ledger.nonces else "",
-        shown=ledger.shown,
+        shown=place if ledger.shown else "",
     )
 
 

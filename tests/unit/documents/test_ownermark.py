@@ -64,18 +64,19 @@ def test_a_token_lifetime_beyond_what_the_api_takes_is_damaged() -> None:
     assert (longest.token_lifetime, longest.damaged_lifetime) == (timedelta(hours=8784), None)
 
 
-@pytest.mark.parametrize("said", ["", "0", "true", "01", "1 ", "yes"])
-def test_only_the_very_word_says_that_the_public_url_led_there(said: str) -> None:
-    """Whatever else stands there says nothing, as an earlier version's mark does; both make keys wait."""
-    shown = replace(MARK, shown=True)
+def test_a_mark_names_the_place_to_which_the_public_url_led() -> None:
+    """Whose name that is, who reads the mark decides; a stranger's is cut. An earlier version's mark names none."""
+    shown = replace(MARK, shown="0123456789abcdef")
     assert OwnerMark.read(shown.to_metadata()) == shown
-    assert OwnerMark.read(shown.to_metadata() | {"oidc-publisher-shown": said}) == MARK
+    assert OwnerMark.read(shown.to_metadata() | {"oidc-publisher-shown": ""}) == MARK
+    assert OwnerMark.read(MARK.to_metadata() | {"oidc-publisher-shown": "x" * 65}) == replace(MARK, shown="x" * 64)
 
 
 def test_a_mark_that_lacks_the_word_alone_is_not_written_for_it() -> None:
     """One that has it wrongly is; and so is one that differs in anything else."""
-    bare, shown = MARK.to_metadata(), replace(MARK, shown=True).to_metadata()
+    bare, shown = MARK.to_metadata(), replace(MARK, shown="here").to_metadata()
     assert says_the_same(bare, shown)
     assert says_the_same({"someone": "else", **shown}, shown)
     assert not says_the_same(shown, bare)
-    assert not says_the_same(bare, replace(MARK, serial=8, shown=True).to_metadata())
+    assert not says_the_same(replace(MARK, shown="elsewhere").to_metadata(), shown)
+    assert not says_the_same(bare, replace(MARK, serial=8, shown="here").to_metadata())

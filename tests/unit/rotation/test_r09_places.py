@@ -22,7 +22,7 @@ def says_shown(world: World) -> bool:
     """Whether the stored key set's mark says that the public URL led there."""
     mark = OwnerMark.read(world.bucket.documents[JWKS_PATH].document.metadata)
     assert mark is not None
-    return mark.shown
+    return bool(mark.shown)
 
 
 def moved(world: World) -> World:
