@@ -452,6 +452,22 @@ def test_marks_that_were_copied_with_their_documents_make_no_key_old(losses: int
     assert not world.may_sign(K3)
 
 
+@pytest.mark.parametrize("read", [False, True], ids=["unread", "read until then"])
+def test_a_url_that_cannot_be_read_since_a_key_was_written_makes_no_key_old(*, read: bool) -> None:
+    """It led here before; while nobody sees it, it leads to what somebody keeps by hand. The status is lost on its way back."""
+    world = _with_k2_at_rest()
+    world.wire_up = read
+    _list(world, K1, K2, K3)
+    world.wire_up = False
+    _lead(world, _kept_by_hand(world))
+    world.wait(25 * HOUR)
+    world.set_status({})
+    _lead(world, world.bucket)
+    world.wire_up = True
+    world.run_pass()
+    assert not world.may_sign(K3)
+
+
 def test_documents_that_are_taken_over_make_no_key_older_than_the_url_that_shows_them() -> None:
     """They were put there ten days ago, K2 among them, and the URL leads there since this moment."""
     world = World(Cluster({"10.0.0.1:6443": Server([K1, K2], K1)}), HOUR)

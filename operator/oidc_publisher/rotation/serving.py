@@ -54,10 +54,10 @@ def note_place(ledger: Ledger, seen: Pass) -> Ledger:
     Until then it may lead elsewhere: to where the documents were before, or to what somebody keeps by hand. It is known
     once every read shows exactly what is stored, with a key that no such place can hold: one that entered the ledger since,
     in a pass that read the wire, and was not there. It is no longer known where another set is shown for longer than any copy
-    of a former one can live.
+    of a former one can live, or where for that long nothing could be read that shows a new key.
     """
     stored = seen.stored
-    led_away = stored.moved or _shows_another(ledger, seen)
+    led_away = stored.moved or _leads_away(ledger, seen)
     if ledger.shown and not led_away:
         return ledger
     if stored.ours and not led_away and seen.shows_stored:
@@ -100,13 +100,19 @@ def note_wire(ledger: Ledger, seen: Pass) -> Ledger:
     return replace(ledger, keys=tuple(note(entry) for entry in ledger.keys))
 
 
-def _shows_another(ledger: Ledger, seen: Pass) -> bool:
-    """Whether the wire shows a set that is no copy of a former one: the last of those has expired by now."""
-    stored = seen.stored
-    if not seen.trusted or stored.state is not StoreState.PRESENT or stored.last_modified is None or seen.wire is None:
+def _leads_away(ledger: Ledger, seen: Pass) -> bool:
+    """Whether the wire shows a set that is no copy of a former one: the last of those has expired by now.
+
+    So it may do where it has not been read for that long, and a key is stored that it was never seen to show.
+    """
+    stored, wire = seen.stored, seen.wire
+    if not seen.trusted or stored.state is not StoreState.PRESENT or stored.last_modified is None:
         return False
-    copies_end = stored.last_modified + stale_age_now(ledger, seen) + seen.policy.clock_skew
-    return seen.now > copies_end and any(read != seen.stored_keys for read in seen.wire.reads)
+    if seen.now <= stored.last_modified + stale_age_now(ledger, seen) + seen.policy.clock_skew:
+        return False
+    if wire is not None and wire.reads:
+        return any(read != seen.stored_keys for read in wire.reads)
+    return any(entry.served_since_time is None and entry.key in seen.stored_keys for entry in ledger.keys)
 
 
 def _not_served(entry: LedgerKey) -> LedgerKey:
