@@ -48,7 +48,7 @@ class Facts:
 
     `achieved` says in a sentence what a step found good, and `skipped` why a step was not run; every condition of
     CONDITION_ORDER that applies is in one of them or has a finding. `may_sign` is whether every listed key may sign
-    now, None when that is not known. `mints` is whether the issuer has an apiServer source.
+    now, None when that is not known. `deleted`: the object is being deleted, and no pass is made any more. `mints` is whether the issuer has an apiServer source.
     """
 
     generation: int
@@ -57,6 +57,7 @@ class Facts:
     mints: bool = True
     may_sign: bool | None = None
     suspended: bool = False
+    deleted: bool = False
     achieved: Mapping[ConditionType, str] = field(default_factory=dict)
     skipped: Mapping[ConditionType, str] = field(default_factory=dict)
     previous: Sequence[Condition] = ()
@@ -66,8 +67,8 @@ def conditions(findings: Iterable[Finding], facts: Facts) -> tuple[Condition, ..
     """The conditions of an object in the order Ready, causes, SafeToSign, then Reconciling or Stalled."""
     found = tuple(findings)
     before = {c.type: c for c in facts.previous}
-    if facts.suspended:
-        return _suspended(facts, before)
+    if facts.deleted or facts.suspended:
+        return _at_rest(Reason.BeingDeleted if facts.deleted else Reason.Suspended, facts, before)
     causes = [
         _settled(_cause(kind, found, facts), before)
         for kind in CONDITION_ORDER
@@ -91,14 +92,12 @@ def refused_conditions(refusal: Finding, facts: Facts) -> tuple[Condition, ...]:
     return tuple(_settled(c, before) for c in (ready, *steps, stalled))
 
 
-def _suspended(facts: Facts, before: Mapping[ConditionType, Condition]) -> tuple[Condition, ...]:
-    entry = CATALOGUE[Reason.Suspended]
-    ready = _make(
-        ConditionType.READY, ConditionStatus.UNKNOWN, Reason.Suspended, f"{entry.meaning} {entry.hint}", facts
-    )
+def _at_rest(why: Reason, facts: Facts, before: Mapping[ConditionType, Condition]) -> tuple[Condition, ...]:
+    entry = CATALOGUE[why]
+    ready = _make(ConditionType.READY, ConditionStatus.UNKNOWN, why, f"{entry.meaning} {entry.hint}", facts)
     # An old proof is not a proof: what was last known of each step is not repeated as if it were still true.
     steps = [
-        _make(kind, ConditionStatus.UNKNOWN, Reason.Suspended, entry.meaning, facts)
+        _make(kind, ConditionStatus.UNKNOWN, why, entry.meaning, facts)
         for kind in (*CONDITION_ORDER, ConditionType.SAFE_TO_SIGN)
         if facts.mints or kind is not ConditionType.TOKEN_ACCEPTED
     ]

@@ -117,9 +117,14 @@ class Reconciler:
         return await self._guarded(recorder, self._pass)
 
     async def _end(self, recorder: Recorder) -> Outcome:
-        """Make the last pass over an object that is being deleted; without our finalizer the object needs no last pass."""
+        """Make the last pass over an object that is being deleted; without our finalizer the object needs no last pass.
+
+        Where the finalizers of others hold the object, its status says no longer what the last proof was.
+        """
         outcome = await end(self._opened, recorder) if held_by_us(recorder.issuer) else Outcome()
         await self._forget(recorder.issuer.metadata.name)
+        if recorder.issuer.metadata.finalizers and not outcome.failed:
+            await recorder.report(Summary(deleted=True))
         return Outcome(outcome.wake_after, outcome.failed, follows=())
 
     async def _guarded(self, recorder: Recorder, steps: Callable[[Recorder], Awaitable[Outcome]]) -> Outcome:

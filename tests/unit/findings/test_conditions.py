@@ -203,11 +203,20 @@ def test_what_keeps_keys_from_signing_is_said_where_no_finding_says_it() -> None
         assert "time named" not in message
 
 
-def test_suspended_makes_no_claim() -> None:
+@pytest.mark.parametrize(
+    ("facts", "reason"),
+    [
+        (replace(GOOD, suspended=True), Reason.Suspended),
+        (replace(GOOD, deleted=True), Reason.BeingDeleted),
+        (replace(GOOD, deleted=True, suspended=True), Reason.BeingDeleted),
+    ],
+    ids=["suspended", "deleted", "both"],
+)
+def test_an_object_at_rest_makes_no_claim(facts: Facts, reason: Reason) -> None:
     """An old proof is not a proof."""
-    found = by_type(conditions((), replace(GOOD, suspended=True, previous=conditions((), GOOD))))
+    found = by_type(conditions((), replace(facts, previous=conditions((), GOOD))))
     assert {c.status for c in found.values()} == {ConditionStatus.UNKNOWN}
-    assert {c.reason for c in found.values()} == {Reason.Suspended}
+    assert {c.reason for c in found.values()} == {reason}
 
 
 def test_the_transition_time_moves_with_the_status_alone() -> None:

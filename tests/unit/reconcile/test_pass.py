@@ -11,9 +11,10 @@ import pytest
 from oidc_publisher.documents import DISCOVERY_PATH, Document, StoredDocument, read_jwks_document
 from oidc_publisher.findings import Reason
 from oidc_publisher.keys import PublicKey
+from oidc_publisher.reconcile.delete import FINALIZER
 from tests.simulation.cluster import Server
 from tests.simulation.keypool import public_key
-from tests.simulation.operatorprocess import Crash
+from tests.simulation.operatorprocess import NAME, Crash
 from tests.simulation.publicface import JWKS_PATH, StoreDownError
 from tests.simulation.world import HOUR, MINUTE, World, started
 
@@ -184,3 +185,24 @@ def test_a_last_round_that_succeeds_is_no_lost_race(world: World) -> None:
     world.run_pass()
     assert _keys(bucket.documents[JWKS_PATH].document) == {K1, K2}
     assert Reason.StoreUnavailable not in {Reason(f.reason) for f in world.operator.issuer.status.findings}
+
+
+@pytest.mark.parametrize("ours", [False, True], ids=["theirs", "ours beside theirs"])
+@pytest.mark.parametrize("suspended", [False, True], ids=["", "suspended"])
+def test_an_object_that_is_being_deleted_does_not_stay_ready(world: World, *, ours: bool, suspended: bool) -> None:
+    """A finalizer of others holds it, perhaps for ever, and no pass looks at it: its last proof is no proof."""
+    _lists(world, K1, K2)
+    world.run_pass()
+    operator = world.operator
+    world.set_spec(suspend=suspended)
+    finalizers = [*([FINALIZER] if ours else []), "example.com/keep"]
+    operator.hub.issuers[NAME]["metadata"] |= {"deletionTimestamp": "2026-01-01T00:00:00Z", "finalizers": finalizers}
+    world.run_pass()
+    assert operator.issuer.metadata.finalizers == ("example.com/keep",)
+    said = {c.type: (c.status, c.reason) for c in operator.issuer.status.conditions}
+    assert set(said.values()) == {("Unknown", "BeingDeleted")}
+    assert {"Ready", "Served", "SafeToSign", "TokenAccepted"} <= set(said)
+    assert operator.ledger.get(K2.key_id) is not None, "the ledger stays, whatever is decided about the object"
+    patches = operator.hub.patches
+    world.run_pass()
+    assert operator.hub.patches == patches

@@ -101,6 +101,7 @@ class Reason(StrEnum):
     # report → Ready
     InternalError = auto()
     Suspended = auto()
+    BeingDeleted = auto()
     WaitingForOperator = auto()
     Progressing = auto()
     Proven = auto()

@@ -28,6 +28,13 @@ REPORT: Mapping[Reason, Entry] = {
         "Set spec.suspend to false to go on.",
         unknown=True,
     ),
+    Reason.BeingDeleted: Entry(
+        _READY,
+        _I,
+        "The OIDCIssuer is being deleted: nothing is read, published or proven any more.",
+        "Wait until the finalizers in metadata.finalizers are gone; whoever set one of them has to take it off.",
+        unknown=True,
+    ),
     Reason.WaitingForOperator: Entry(
         _READY,
         _I,

@@ -43,7 +43,7 @@ class ServedNames:
 class Summary:
     """A summary holds what the steps of one pass found.
 
-    `ledger` is None where no pass was made (suspended, a spec that cannot be worked on). The ledger and the publication in
+    `ledger` is None where no pass was made (suspended, `deleted`, a spec that cannot be worked on). The ledger and the publication in
     the status then stay as they are. `instant` is that of the readings, from which the ledger has its times.
     """
 
@@ -55,6 +55,7 @@ class Summary:
     served: ServedNames = ServedNames()
     may_sign: bool | None = None
     instant: datetime | None = None
+    deleted: bool = False
 
 
 def summarise(issuer: OIDCIssuer, summary: Summary, now: datetime) -> OIDCIssuerStatus:
@@ -136,6 +137,7 @@ def _facts(issuer: OIDCIssuer, summary: Summary, now: datetime) -> Facts:
         mints=mints_tokens(issuer),
         may_sign=summary.may_sign,
         suspended=issuer.spec.suspend,
+        deleted=summary.deleted,
         achieved=summary.achieved,
         skipped=summary.skipped,
         previous=tuple(_read_conditions(issuer.status.conditions)),
