@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from datetime import datetime
 from pathlib import Path
 
 import click
@@ -319,8 +320,8 @@ def test_a_page_that_cannot_be_written_is_no_answer(
     """Although the issuer is Ready: who redirected the page has not got it."""
     from oidc_publisher.cli.status import body  # noqa: PLC0415 - used by this test alone
 
-    async def read(*_: object) -> Page:
-        return page_of(issuer(), (), NOW)
+    async def read(*_: object) -> tuple[Page, datetime]:
+        return page_of(issuer(), (), NOW), NOW
 
     monkeypatch.setattr(body, "_read", read)
     with Path("/dev/full").open("w") as full:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from oidc_publisher.api import OIDCIssuer, StatusFinding, StatusKey
-from oidc_publisher.cli.wait.verdict import SUSPENDED, Proof, condition, last_proof
+from oidc_publisher.cli.wait.verdict import SUSPENDED, ProofAge, condition, last_proof
 from oidc_publisher.findings import ConditionType, Reason
 
 NEWEST_EVENTS = 10
@@ -135,9 +135,9 @@ def _caveats(issuer: OIDCIssuer, now: datetime) -> Iterator[str]:
     if ready.status != "True":
         return
     proof = last_proof(issuer, now)
-    if proof is Proof.AHEAD:
+    if proof is ProofAge.AHEAD:
         yield "The last proof lies ahead: a clock is wrong, of the operator or of this machine. What follows may not be true any more."
-    if proof is Proof.OLD:
+    if proof is ProofAge.OLD:
         yield "The last proof is too old for an operator that runs. What follows may not be true any more."
 
 

@@ -73,15 +73,15 @@ def fresh_for(issuer: OIDCIssuer) -> timedelta:
     return min(max(issuer.spec.interval * FRESH_INTERVALS, _SHORTEST_FRESH), _LONGEST_FRESH)
 
 
-class Proof(Enum):
-    """What the time of the last proof says of an issuer that is Ready."""
+class ProofAge(Enum):
+    """The ages that the last proof of a Ready issuer may have."""
 
     NEW = auto()
     OLD = auto()  # or without a time: no operator is running
     AHEAD = auto()  # a clock is wrong, so that nobody knows how old it is
 
 
-def last_proof(issuer: OIDCIssuer, now: datetime) -> Proof:
+def last_proof(issuer: OIDCIssuer, now: datetime) -> ProofAge:
     """Tell whether the last proof counts at `now` without a question to the operator.
 
     The operator writes the time of a proof at most once in a coarse period. When a coarse period and three intervals
@@ -89,9 +89,9 @@ def last_proof(issuer: OIDCIssuer, now: datetime) -> Proof:
     """
     proven, skew = issuer.status.last_proven_time, issuer.spec.rotation.clock_skew
     if proven is not None and proven > now + skew:
-        return Proof.AHEAD
+        return ProofAge.AHEAD
     expired = proven is None or proven + COARSE + issuer.spec.interval * FRESH_INTERVALS + skew < now
-    return Proof.OLD if expired else Proof.NEW
+    return ProofAge.OLD if expired else ProofAge.NEW
 
 
 def condition(issuer: OIDCIssuer, kind: ConditionType) -> StatusCondition | None:
@@ -110,7 +110,7 @@ def judge_ready(issuer: OIDCIssuer, now: datetime) -> Verdict:
         return Verdict(VerdictKind.NOT_YET, f"No operator has looked at {name} yet.", silent=True)
     if ready.status != "True":
         return Verdict(VerdictKind.NOT_YET, f"{name} is not Ready: {ready.reason}. {ready.message}")
-    if last_proof(issuer, now) is not Proof.NEW:
+    if last_proof(issuer, now) is not ProofAge.NEW:
         return Verdict(VerdictKind.NOT_YET, _unproven(issuer, now), silent=True)
     return Verdict(VerdictKind.YES, f"{name} is Ready: {ready.reason}.")
 
@@ -119,7 +119,7 @@ def _unproven(issuer: OIDCIssuer, now: datetime) -> str:
     name, proven = issuer.metadata.name, issuer.status.last_proven_time
     if proven is None:
         return f"{name} is Ready, but its status does not say when it was last proven."
-    if last_proof(issuer, now) is Proof.AHEAD:
+    if last_proof(issuer, now) is ProofAge.AHEAD:
         return f"{name} was last proven at {both(proven, now)}, which lies ahead: a clock is wrong, of the operator or of this machine."
     return f"{name} was Ready when it was last proven at {both(proven, now)}; the operator does not look any more."
 
