@@ -35,16 +35,16 @@ def issuer(stage: Stage, max_token_lifetime: str) -> Object:
 
 
 def said(status: Object, reason: str) -> list[tuple[str, str, str]]:
-    """Subject, severity and first sentence of the findings of a reason."""
+    """Subject, severity and message of the findings of a reason."""
     found = [f for f in status["findings"] if f["reason"] == reason]
-    return [(f["subject"], f["severity"], f["message"].partition(". ")[0]) for f in found]
+    return [(f["subject"], f["severity"], f["message"]) for f in found]
 
 
 def test_tokens_that_would_outlive_their_key_are_a_warning(stage: Stage) -> None:
     """Only the API server without a maximum is named; Ready and TokenAccepted stay True."""
     status = stage.wait_ready()["status"]
     second = stage.cluster.addresses[1]
-    sentence = f"{second} grants tokens that live longer than rotation.maxTokenLifetime (2h): it granted one of 2h1m"
+    sentence = f"{second} grants tokens that live longer than rotation.maxTokenLifetime (2h): it granted one of 2h1m."
     assert said(status, "TokenOutlivesPolicy") == [(second, "Warning", sentence)]
     assert condition(status, "TokenAccepted") == "True"
 
@@ -52,7 +52,7 @@ def test_tokens_that_would_outlive_their_key_are_a_warning(stage: Stage) -> None
 def test_an_audience_that_the_api_server_shares_is_a_warning(stage: Stage) -> None:
     """Every pod's default token would be good for STS."""
     second = stage.cluster.addresses[1]
-    sentence = f'{second} accepts tokens for "{AUDIENCE}" as tokens for itself: it is among its --api-audiences'
+    sentence = f'{second} accepts tokens for "{AUDIENCE}" as tokens for itself: it is among its --api-audiences.'
     assert said(stage.wait_ready()["status"], "AudienceShared") == [(second, "Warning", sentence)]
 
 

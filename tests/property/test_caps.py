@@ -52,7 +52,8 @@ class Caps(Rotator):
         self.world.settle()
         leaving = {*(_EC[: FLOOD // 2] if half else _EC), *(_RSA[: FLOOD // 2] if half else _RSA)}
         for server in self.world.cluster.present.values():
-            server.files = [key for key in server.files if key not in leaving or key == server.signer]
+            kept = [key for key in server.files if key not in leaving or key == server.signer]
+            server.files = kept or [server.signer]  # no API server starts without a key file
         named = self._named
         named.entries = {number: key for number, key in named.entries.items() if key not in leaving}
         named.entries = named.entries or {1: next(iter(self.world.cluster.signers))}
