@@ -1,4 +1,4 @@
-"""How the conditions of an OIDCIssuer follow from its findings."""
+"""The conditions of an OIDCIssuer follow from its findings. Pure."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from oidc_publisher.harmless import harmless
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-#: Ready follows a condition that was Unknown for this many intervals; until then the last good holds.
+#: Ready follows a condition that was Unknown for this many intervals; until then the last True stays.
 UNKNOWN_INTERVALS = 3
 
 
 class ConditionStatus(StrEnum):
-    """Status of a condition, as the Kubernetes API writes it."""
+    """The status of a condition, as the Kubernetes API writes it."""
 
     TRUE = "True"
     FALSE = "False"
@@ -38,13 +38,13 @@ class Condition:
     last_transition_time: datetime
 
     def __post_init__(self) -> None:
-        """Make the message harmless: the sentences of what was achieved name key IDs and places."""
+        """Make the message harmless, because sentences about achievements name key IDs and places."""
         object.__setattr__(self, "message", harmless(self.message))
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What the conditions follow from beside the findings.
+    """Facts hold what the conditions follow from beside the findings.
 
     `achieved` says in a sentence what a step found good, and `skipped` why a step was not run; every condition of
     CONDITION_ORDER that applies is in one of them or has a finding. `may_sign` is whether every listed key may sign
@@ -64,7 +64,7 @@ class Facts:
 
 
 def conditions(findings: Iterable[Finding], facts: Facts) -> tuple[Condition, ...]:
-    """The conditions of an object in the order Ready, causes, SafeToSign, then Reconciling or Stalled."""
+    """Return the conditions of an object in the order Ready, causes, SafeToSign, then Reconciling or Stalled."""
     found = tuple(findings)
     before = {c.type: c for c in facts.previous}
     if facts.deleted or facts.suspended:
@@ -80,7 +80,7 @@ def conditions(findings: Iterable[Finding], facts: Facts) -> tuple[Condition, ..
 
 
 def refused_conditions(refusal: Finding, facts: Facts) -> tuple[Condition, ...]:
-    """The conditions of an object that cannot be read: Ready is False and Stalled, and nothing else is known of it."""
+    """Return the conditions of an object that cannot be read: Ready is False, Stalled is True, the others are Unknown."""
     before = {c.type: c for c in facts.previous}
     ready = _told(ConditionType.READY, ConditionStatus.FALSE, refusal, facts)
     steps = [
@@ -95,7 +95,7 @@ def refused_conditions(refusal: Finding, facts: Facts) -> tuple[Condition, ...]:
 def _at_rest(why: Reason, facts: Facts, before: Mapping[ConditionType, Condition]) -> tuple[Condition, ...]:
     entry = CATALOGUE[why]
     ready = _make(ConditionType.READY, ConditionStatus.UNKNOWN, why, f"{entry.meaning} {entry.hint}", facts)
-    # An old proof is not a proof: what was last known of each step is not repeated as if it were still true.
+    # An old proof is no proof, so the last results of the steps are not repeated as if they still held.
     steps = [
         _make(kind, ConditionStatus.UNKNOWN, why, entry.meaning, facts)
         for kind in (*CONDITION_ORDER, ConditionType.SAFE_TO_SIGN)
@@ -171,7 +171,7 @@ def _proven(facts: Facts) -> Condition:
 def _settled_progress(
     ready: Condition, findings: Sequence[Finding], facts: Facts, before: Mapping[ConditionType, Condition]
 ) -> tuple[Condition, ...]:
-    """Reconciling or Stalled, which exist only while true (kstatus)."""
+    """Return Reconciling or Stalled, which exist only while they are True (kstatus)."""
     if ready.status is ConditionStatus.TRUE:
         return ()
     stalled = ready.status is ConditionStatus.FALSE and any(f.stalled and f.reason is ready.reason for f in findings)
@@ -180,7 +180,7 @@ def _settled_progress(
 
 
 def _broken(kind: ConditionType, findings: Iterable[Finding], facts: Facts) -> Condition | None:
-    """The condition where a finding makes it False or Unknown, None where none does."""
+    """Return the condition where a finding makes it False or Unknown, None where no finding does."""
     worst = most_important(f for f in findings if f.condition is kind)
     if worst is not None and worst.severity is Severity.CRITICAL:
         return _told(kind, ConditionStatus.FALSE, worst, facts)
@@ -190,7 +190,7 @@ def _broken(kind: ConditionType, findings: Iterable[Finding], facts: Facts) -> C
 
 
 def _told(kind: ConditionType, status: ConditionStatus, finding: Finding, facts: Facts) -> Condition:
-    """The condition that a finding names; its one text says what is wrong and what to do."""
+    """Return the condition with the finding's reason, its message and its advice."""
     return _make(kind, status, finding.reason, finding.sentence, facts)
 
 
@@ -199,9 +199,9 @@ def _make(kind: ConditionType, status: ConditionStatus, reason: Reason, message:
 
 
 def _settled(condition: Condition, before: Mapping[ConditionType, Condition]) -> Condition:
-    """The same condition with the time of its last change of status, which a change of reason does not move.
+    """Return the condition with the time of its last change of status, which a change of reason does not move.
 
-    A clock that was ahead wrote a time that lies ahead; by it the last good would hold until then.
+    A time ahead, which a clock that was ahead wrote, becomes now (R13): Ready would keep its last True until that time.
     """
     last = before.get(condition.type)
     if last is not None and last.status is condition.status:

@@ -1,4 +1,4 @@
-"""status.findings: the findings of a pass as the status has them, and what an earlier pass left there. Pure."""
+"""status.findings holds the findings of a pass, and since when each of them is there. Pure."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from oidc_publisher.api import StatusFinding
 from oidc_publisher.findings import Finding, Reason, Severity
 from oidc_publisher.harmless import harmless
 
-#: status.findings holds at most this many, root cause first.
+#: status.findings holds at most this many findings, root cause first.
 MAX_FINDINGS = 32
 
 
 def status_findings(
     found: Sequence[Finding], known: Iterable[StatusFinding], now: datetime
 ) -> tuple[StatusFinding, ...]:
-    """The first of the findings with the time since when they are there, which `known` says of those that were."""
+    """Return the first findings for the status, with the times of those that `known` has already."""
     since = {_identity(finding): finding.since_time for finding in known}
     said = map(status_finding, found[:MAX_FINDINGS])
     return tuple(
@@ -25,7 +25,7 @@ def status_findings(
 
 
 def status_finding(finding: Finding) -> StatusFinding:
-    """The finding as the API writes it, without a time."""
+    """Return the finding as the API writes it, without a time."""
     return StatusFinding(
         reason=str(finding.reason),
         severity=str(finding.severity),
@@ -36,7 +36,7 @@ def status_finding(finding: Finding) -> StatusFinding:
 
 
 def read_findings(known: Iterable[StatusFinding]) -> Iterable[Finding]:
-    """The findings of an earlier pass; what this version does not know is passed over."""
+    """Return the findings of an earlier pass, without reasons that this version does not know."""
     for finding in known:
         try:
             reason, severity = Reason(finding.reason), Severity(finding.severity)
@@ -46,5 +46,5 @@ def read_findings(known: Iterable[StatusFinding]) -> Iterable[Finding]:
 
 
 def _identity(finding: StatusFinding) -> tuple[str, str]:
-    """What makes a finding the same one in two passes; its words may change."""
+    """Return what makes a finding the same one in two passes, while its words may change."""
     return finding.reason, finding.subject or ""
