@@ -232,7 +232,7 @@ def stored_reading(stored: Stored) -> StoredReading:
     if whose in _STATES:
         return StoredReading(_STATES[whose], second_writer=whose is Standing.SECOND_WRITER, moved=moved)
     if documents.jwks is None:
-        return StoredReading(StoreState.ABSENT, moved=moved)
+        return StoredReading(StoreState.ABSENT, moved=moved, halved=documents.discovery is not None)
     mark = stored.mark
     ours = documents.jwks_mark is not None and documents.jwks_mark.owner == stored.place.owner
     return StoredReading(

@@ -115,7 +115,8 @@ class StoredReading:
     `unknown_writer`: neither the ledger nor this process remembers one of the nonces. `second_writer` (with LOST): that
     nonce is the one of a second writer under the same mark (R9).
     `shown`: the marks of this issuer say that the public URL led to this location when they were written. `moved`: the
-    ledger's documents are at another location, and not yet at this one.
+    ledger's documents are at another location, and not yet at this one. `halved` (with ABSENT): a discovery document is
+    there without its key set.
     """
 
     state: StoreState
@@ -133,6 +134,7 @@ class StoredReading:
     second_writer: bool = False
     shown: bool = False
     moved: bool = False
+    halved: bool = False
 
     @property
     def counts(self) -> bool:

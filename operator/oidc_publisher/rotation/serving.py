@@ -134,14 +134,14 @@ def note_founding(ledger: Ledger, seen: Pass) -> Ledger:
     """Exempt the keys of the first pass over an empty location from the wait, if the issuer mints no tokens (R3).
 
     No object and a 404 do not prove that this is the first document: the issuer may have been deleted and made again,
-    while caches hold its former set. Where tokens are minted only the baseline (R10) is exempt.
+    while caches hold its former set; a discovery document without its key set proves that. Where tokens are minted only the baseline (R10) is exempt.
     """
     if any(source.from_api_server for source in seen.sources):
         # An earlier version exempted every key. Keys that it made safe stay safe; keys that still wait do so in full.
         kept = (replace(e, founding=e.founding and e.known_to_caches) for e in ledger.keys)
         return replace(ledger, keys=tuple(kept))
     absent = seen.stored.state is StoreState.ABSENT and seen.wire is not None and seen.wire.absent
-    if not absent or ledger.serial:
+    if not absent or seen.stored.halved or ledger.serial:
         return ledger
     return replace(ledger, keys=tuple(replace(entry, founding=True) for entry in ledger.keys))
 

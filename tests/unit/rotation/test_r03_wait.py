@@ -5,8 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
+
 from oidc_publisher.findings import Reason
+from oidc_publisher.probe.wire.port import Fetched
 from oidc_publisher.rotation import Ledger, Mints, State, StoredReading, StoreState, WireReading, advance
+from tests.simulation.publicface import JWKS_PATH
 from tests.simulation.rulecases import K1, K2, START, state_of
 from tests.simulation.scenario import HOUR, MINUTE, SECOND, T0, Source, World, one_server
 
@@ -97,3 +101,26 @@ def test_r3_a_wire_that_states_no_age_counts_as_a_day() -> None:
     entry = result.ledger.get("K2")
     assert entry is not None
     assert entry.stale_age == 24 * HOUR
+
+
+@pytest.mark.parametrize("left", [True, False], ids=["discovery left", "nothing left"])
+def test_r3_a_place_that_has_lost_its_key_set_is_not_an_empty_one(
+    monkeypatch: pytest.MonkeyPatch, *, left: bool
+) -> None:
+    """Status and key set are lost while the URL leads nowhere. The discovery document tells that caches hold a former set."""
+    world = World(sources={"cm": Source([K1])})
+    world.run()
+    world.sources["cm"].keys.append(K2)
+    world.at(HOUR)
+    del world.bucket.documents[JWKS_PATH]
+    if not left:
+        world.bucket.documents.clear()
+    world.wipe_status()
+    world.restart()
+    with monkeypatch.context() as patch:
+        patch.setattr(world, "answer", lambda url, _: Fetched(url, 404, date_offset=timedelta(0)))
+        world.at(2 * HOUR)
+    world.restart()
+    world.at(2 * HOUR + MINUTE)
+    assert world.entry("K2").served_since_time is not None
+    assert (world.entry("K2").safe_since_time is None) is left
