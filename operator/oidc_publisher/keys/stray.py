@@ -33,8 +33,8 @@ _PRIVATE_BOUNDARY = re.compile(
     "--BEGIN[A-Z0-9]{0,40}PRIVATEKEY(?:BLOCK)?(?:-|$)|PRIVATEKEY(?:BLOCK)?-----", re.MULTILINE
 )
 
-_JWK = re.compile(rb"""["']?\bkty["']?\s*[:=]|<RSAKeyValue\b""")
-_ESCAPED_BREAKS = re.compile(rb"(?:\\r)?\\n|0x")
+_JWK = re.compile(rb"""\bkty\\*["']?\s*[:=]|<RSAKeyValue\b""")
+_ESCAPED_BREAKS = re.compile(rb"(?:\\r)?\\n|[0\\]x")
 _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]+")
 _NO_TEXT = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 _HEAD = re.compile(rb"(?<![A-Za-z0-9+/_-])M[A-P][A-Za-z0-9+/_-]{38}")
@@ -62,7 +62,8 @@ _ENCODED_JWK = _forms((b'"kty"',))
 _SSH = _forms((b"ssh-rsa", b"ecdsa-sha2-nistp"))
 _ENCODED_OIDS = _forms(_OIDS)
 _RAW_OIDS = tuple(oid.replace(b"\r", b"\n") for oid in _OIDS)  # as in _Sight.raw
-_HEX_OIDS = tuple(oid.hex().encode() for oid in _OIDS)
+_HEX = tuple(mark.hex().encode() for mark in (*_OIDS, b"-----BEGIN"))
+_GZIP = base64.b64encode(b"\x1f\x8b\x08")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +102,10 @@ _SIGNS: tuple[tuple[Callable[[_Sight], object], str], ...] = (
         "base64 of a key or certificate without its BEGIN line",
     ),
     (
-        lambda s: any(mark in s.compact.lower() for mark in _HEX_OIDS) or any(oid in s.raw for oid in _RAW_OIDS),
+        lambda s: any(mark in s.compact.lower() for mark in _HEX) or any(oid in s.raw for oid in _RAW_OIDS),
         "a key in hexadecimal or DER, which has to be written as PEM",
     ),
+    (lambda s: s.has(_GZIP), "base64 of what was compressed with gzip; write each key as PEM"),
     (lambda s: _NO_TEXT.search(s.raw), "bytes that are no text; write each key as PEM, not encoded or compressed"),
 )
 

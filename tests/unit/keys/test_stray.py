@@ -110,11 +110,15 @@ WAYS: dict[str, Callable[[bytes], bytes]] = {
     "hexadecimal": lambda pem: der(pem).hex().encode(),
     "hexadecimal with colons": lambda pem: der(pem).hex(":").upper().encode(),
     "a C array": lambda pem: ", ".join(f"0x{octet:02x}" for octet in der(pem)).encode(),
+    "a string of escaped bytes": lambda pem: "".join(rf"\x{octet:02x}" for octet in der(pem)).encode(),
+    "hexadecimal of the PEM": lambda pem: pem.hex().upper().encode(),
     "DER": der,
     "gzip": lambda pem: gzip.compress(pem, mtime=0),
+    "gzip in base64": lambda pem: base64.b64encode(gzip.compress(pem, mtime=0)),
 }
 KEY_WAYS: dict[str, Callable[[bytes], bytes]] = {
     "JWK": lambda pem: json.dumps(to_jwk(read_entry(pem).keys[0])).encode(),
+    "JWK in a JSON string": lambda pem: json.dumps(json.dumps(to_jwk(read_entry(pem).keys[0]))).encode(),
     "JWK in YAML": lambda pem: b"kty: EC\ncrv: P-256\nx: " + base64.urlsafe_b64encode(der(pem)[-64:-32]),
     "JWK in base64": lambda pem: base64.b64encode(json.dumps(to_jwk(read_entry(pem).keys[0])).encode()),
     "OpenSSH": lambda pem: load_pem_public_key(pem).public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH),
