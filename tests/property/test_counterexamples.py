@@ -468,6 +468,25 @@ def test_a_url_that_cannot_be_read_since_a_key_was_written_makes_no_key_old(*, r
     assert not world.may_sign(K3)
 
 
+def test_a_url_that_shows_another_set_under_another_age_makes_no_key_old() -> None:
+    """What somebody keeps by hand states no age, so that for a day it might be a copy; the status is lost before that."""
+    world = _with_k2_at_rest()
+    _list(world, K1, K2, K3)
+    world.wait(MINUTE)
+    place = _kept_by_hand(world)
+    stored = place.documents[JWKS_PATH]
+    place.overwrite(JWKS_PATH, replace(stored.document, cache_control=""), world.now)
+    _lead(world, place)
+    world.wait(23 * HOUR)
+    led_back = world.now
+    world.set_status({})
+    _lead(world, world.bucket)
+    world.run_pass()
+    while not world.may_sign(K3):
+        world.wait(HOUR)
+    assert world.now >= led_back + 48 * HOUR
+
+
 def test_documents_that_are_taken_over_make_no_key_older_than_the_url_that_shows_them() -> None:
     """They were put there ten days ago, K2 among them, and the URL leads there since this moment."""
     world = World(Cluster({"10.0.0.1:6443": Server([K1, K2], K1)}), HOUR)

@@ -56,7 +56,7 @@ def advance(before: Ledger, seen: Pass) -> Advance:
     ledger = remember_cache_ages(ledger, seen)  # R3
     ledger = remember_endpoints(ledger, seen)  # R7
     ledger = note_founding(ledger, seen)  # R3
-    ledger = note_place(ledger, seen)  # R9
+    ledger = note_place(ledger, seen, before)  # R9
     ledger = note_publication(ledger, seen)  # R2, R12
     ledger = note_wire(ledger, seen)  # R2
     ledger = retire(ledger, seen)  # R5, R7

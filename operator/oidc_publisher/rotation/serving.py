@@ -48,16 +48,17 @@ def _rewritten(ledger: Ledger, seen: Pass) -> bool:
     return not stored.ours or (stored.serial >= ledger.serial and stored.digest != ledger.jwks_digest)
 
 
-def note_place(ledger: Ledger, seen: Pass) -> Ledger:
+def note_place(ledger: Ledger, seen: Pass, before: Ledger) -> Ledger:
     """R9: note whether the public URL is known to lead to the place of the documents; what is written then says so.
 
     Until then it may lead elsewhere: to where the documents were before, or to what somebody keeps by hand. It is known
     once every read shows exactly what is stored, with a key that no such place can hold: one that entered the ledger since,
     in a pass that read the wire, and was not there. It is no longer known where another set is shown for longer than any copy
-    of a former one can live, or where for that long nothing could be read that shows a new key.
+    of a former one can live, or under an age that no copy of ours has, or where for that long nothing could be read that
+    shows a new key. `before`: the ledger before this pass.
     """
     stored = seen.stored
-    led_away = stored.moved or _leads_away(ledger, seen)
+    led_away = stored.moved or _leads_away(ledger, seen) or _states_another_age(before, seen)
     if ledger.shown and not led_away:
         return ledger
     if stored.ours and not led_away and seen.shows_stored:
@@ -113,6 +114,15 @@ def _leads_away(ledger: Ledger, seen: Pass) -> bool:
     if wire is not None and wire.reads:
         return any(read != seen.stored_keys for read in wire.reads)
     return any(entry.served_since_time is None and entry.key in seen.stored_keys for entry in ledger.keys)
+
+
+def _states_another_age(before: Ledger, seen: Pass) -> bool:
+    """Whether another set is shown under a cache age above all that the copies of ours may have (a copy keeps its age)."""
+    stored, wire = seen.stored, seen.wire
+    if stored.state is not StoreState.PRESENT or wire is None or all(read == seen.stored_keys for read in wire.reads):
+        return False
+    known = (seen.policy.cache_max_age, *(c.age for c in before.cache_ages))
+    return max(measured_ages(seen)) > max(known)
 
 
 def _not_served(entry: LedgerKey) -> LedgerKey:
