@@ -11,7 +11,7 @@ from typing import TypeVar
 from oidc_publisher.errors import StoreError
 from oidc_publisher.findings import Reason
 from oidc_publisher.stores.deadlines import OPERATION_S, deadline, left_s
-from oidc_publisher.stores.port import Document, StoredDocument
+from oidc_publisher.stores.port import Document, Rehearsal, StoredDocument
 from oidc_publisher.stores.storable import check_document, check_path
 from oidc_publisher.threads import Threads
 
@@ -66,6 +66,15 @@ class BlockingStore(ABC):
         check_path(path)
         await self._in_thread(lambda: self._delete(path, expected))
 
+    async def rehearse(self, path: str) -> Rehearsal:
+        """Send a write that has to fail, and return how it failed; nothing is changed."""
+        check_path(path)
+        return await self._in_thread(lambda: self._rehearse(path))
+
+    async def identity(self) -> str:
+        """Return, for people, whom the operator's credentials belong to."""
+        return await self._in_thread(self._identity)
+
     async def _in_thread(self, work: Callable[[], T]) -> T:
         """Run blocking work in a thread; raises StoreError(StoreUnavailable) when the deadline has passed.
 
@@ -93,6 +102,12 @@ class BlockingStore(ABC):
 
     @abstractmethod
     def _delete(self, path: str, expected: str) -> None: ...
+
+    @abstractmethod
+    def _rehearse(self, path: str) -> Rehearsal: ...
+
+    @abstractmethod
+    def _identity(self) -> str: ...
 
 
 async def in_store_thread(work: Callable[[], T], *, server: str) -> T:

@@ -7,12 +7,12 @@ from typing import assert_never
 from oidc_publisher.api.storespec import GCSStoreSpec, S3StoreSpec, StoreSpec
 from oidc_publisher.stores.cloudfront.distribution import CloudFrontDistribution
 from oidc_publisher.stores.gcs.store import GCSPlace, GCSStore
-from oidc_publisher.stores.port import Distribution, Store
+from oidc_publisher.stores.port import Distribution, RehearsingStore
 from oidc_publisher.stores.s3.store import S3Endpoint, S3Place, S3Store
 from oidc_publisher.stores.storeendpoints import ClosedStore, StoreEndpoints
 
 
-def open_store(spec: StoreSpec, endpoints: StoreEndpoints = StoreEndpoints()) -> Store:  # noqa: B008 - frozen
+def open_store(spec: StoreSpec, endpoints: StoreEndpoints = StoreEndpoints()) -> RehearsingStore:  # noqa: B008 - frozen
     """Return the store of `spec.store`. No connection is made and no credentials are searched before its first call.
 
     A store at a server that `endpoints` does not allow raises that error from each of its operations.
@@ -34,7 +34,7 @@ def open_distribution(spec: StoreSpec) -> Distribution | None:
     return CloudFrontDistribution(s3.cloud_front.distribution_id, s3.bucket, _endpoint(s3))
 
 
-def _s3(spec: S3StoreSpec, endpoints: StoreEndpoints) -> Store:
+def _s3(spec: S3StoreSpec, endpoints: StoreEndpoints) -> RehearsingStore:
     encryption = spec.server_side_encryption.value if spec.server_side_encryption else None
     place = S3Place(spec.bucket, spec.prefix, spec.expected_bucket_owner, encryption, spec.kms_key_id)
     if spec.endpoint_url is not None:

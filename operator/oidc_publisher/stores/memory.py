@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from datetime import UTC, datetime, timedelta
 
-from oidc_publisher.stores.port import Document, StoredDocument
+from oidc_publisher.stores.port import Document, Rehearsal, StoredDocument
 from oidc_publisher.stores.refusals import lost_race
 from oidc_publisher.stores.storable import check_document, check_path
 
@@ -48,6 +48,15 @@ class MemoryStore:
         if check_path(path) in self.documents:
             self._compare(path, expected)
             del self.documents[path]
+
+    async def rehearse(self, path: str) -> Rehearsal:
+        """Return that a version would be compared."""
+        check_path(path)
+        return Rehearsal.REFUSED_BY_CONDITION
+
+    async def identity(self) -> str:
+        """Return that memory asks nobody who they are."""
+        return "nobody: a store in memory"
 
     async def aclose(self) -> None:
         """Release nothing: memory has no connections."""

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
+from enum import Enum, auto
 from typing import Protocol
 
 from oidc_publisher.documents import Document, StoredDocument
 
-__all__ = ["Distribution", "Document", "Store", "StoredDocument"]
+__all__ = ["Distribution", "Document", "Rehearsal", "RehearsingStore", "Store", "StoredDocument"]
+
+
+class Rehearsal(Enum):
+    """A Rehearsal is what a write that had to fail has shown; both mean that the operator may write there."""
+
+    REFUSED_BY_CONDITION = auto()  # the store has compared the version: conditional writes are honoured
+    REFUSED_OTHERWISE = auto()  # nobody can tell yet whether the store compares
 
 
 class Store(Protocol):
@@ -50,6 +58,22 @@ class Store(Protocol):
 
     async def aclose(self) -> None:
         """Release the connections."""
+        ...
+
+
+class RehearsingStore(Store, Protocol):
+    """A rehearsing store tells before the first write whether writes will succeed, for `oidc-publisher check`."""
+
+    async def rehearse(self, path: str) -> Rehearsal:
+        """Send a write of the document at `path` that has to fail, and return how it failed; nothing is changed.
+
+        Raises `StoreError` when the operator may not write there, and ConditionalWritesUnsupported when the write was
+        accepted. The write has the bytes that are stored already; where there are none, what it made is removed.
+        """
+        ...
+
+    async def identity(self) -> str:
+        """Return, for people, whom the operator's credentials belong to."""
         ...
 
 

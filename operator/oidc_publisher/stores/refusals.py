@@ -11,6 +11,10 @@ class AnswerLostError(StoreError):
     """The request was sent and no answer came, so that the request may have taken effect."""
 
 
+class SpoiltWriteError(StoreError):
+    """The store refuses a write whose bytes are not those that the request promises: it would have been allowed."""
+
+
 class RefusedCredentialsError(StoreError):
     """No credentials were found, or the server refuses them; `others_may_do` when the next call searches again."""
 

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from oidc_publisher.errors import StoreError
 from oidc_publisher.findings import Reason
 from oidc_publisher.linklocal import is_link_local
-from oidc_publisher.stores.port import Document, StoredDocument
+from oidc_publisher.stores.port import Document, Rehearsal, StoredDocument
 from oidc_publisher.stores.s3.hosts import is_amazon_s3
 
 _PORTS = {"http": 80, "https": 443}
@@ -133,6 +133,14 @@ class ClosedStore:
         """Raise the reason why the server is not used."""
         del expected
         self._refuse(path)
+
+    async def rehearse(self, path: str) -> Rehearsal:
+        """Raise the reason why the server is not used."""
+        self._refuse(path)
+
+    async def identity(self) -> str:
+        """Raise the reason why the server is not used."""
+        raise self._why
 
     async def aclose(self) -> None:
         """Release nothing: no connection was made."""

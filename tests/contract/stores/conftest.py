@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from oidc_publisher.stores import Document, Store
+from oidc_publisher.stores import Document
 from oidc_publisher.stores.gcs.clients import GCSClients
 from oidc_publisher.stores.gcs.store import GCSPlace, GCSStore
 from oidc_publisher.stores.memory import MemoryStore
+from oidc_publisher.stores.port import RehearsingStore
 from oidc_publisher.stores.s3.clients import S3Clients
 from oidc_publisher.stores.s3.store import S3Endpoint, S3Place, S3Store
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 class Place:
     """Somewhere empty: `open` gives a store of it, each time as another process would see it."""
 
-    open: Callable[[], Store]
+    open: Callable[[], RehearsingStore]
     location: str
 
 
@@ -139,7 +140,7 @@ def clients_with(credentials: Mapping[str, str], endpoint: S3Endpoint) -> S3Clie
 
 
 @pytest.fixture
-def store(place: Place) -> Store:
+def store(place: Place) -> RehearsingStore:
     """A store of the empty place."""
     return place.open()
 

@@ -11,6 +11,7 @@ import pytest
 from oidc_publisher.errors import PreconditionError
 from oidc_publisher.findings import Reason
 from oidc_publisher.stores import Document, Store, StoredDocument
+from oidc_publisher.stores.port import Rehearsal, RehearsingStore
 from tests.contract.stores.conftest import Place
 
 DISCOVERY = ".well-known/openid-configuration"
@@ -108,6 +109,22 @@ async def test_a_stale_version_loses(store: Store, discovery: Document) -> None:
     with pytest.raises(PreconditionError):
         await store.write(DISCOVERY, changed(discovery, b"three"), expected=first.version)
     assert (await present(store)).document.body == b"two"
+
+
+async def test_a_rehearsal_shows_conditional_writes_and_changes_nothing(
+    store: RehearsingStore, discovery: Document
+) -> None:
+    """Where nothing is stored, and where something is."""
+    assert await store.rehearse(DISCOVERY) is Rehearsal.REFUSED_BY_CONDITION
+    assert await store.read(DISCOVERY) is None
+    written = await store.write(DISCOVERY, discovery, expected=None)
+    assert await store.rehearse(DISCOVERY) is Rehearsal.REFUSED_BY_CONDITION
+    assert ((await present(store)).document, (await present(store)).version) == (discovery, written.version)
+
+
+async def test_a_store_says_whose_the_credentials_are(store: RehearsingStore) -> None:
+    """For people; it names no secret."""
+    assert await store.identity()
 
 
 async def test_a_document_that_is_gone_cannot_be_replaced(store: Store, discovery: Document) -> None:

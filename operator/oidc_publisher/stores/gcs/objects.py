@@ -94,6 +94,14 @@ class GCSObjects:
         """Release the session; the next call takes one again."""
         self._open = None
 
+    def account(self) -> str:
+        """Return whom the credentials belong to, as far as they say so; those of a machine do once they were used."""
+        with self._calling("storage.objects.get", "") as client:
+            # Each kind of google-auth's credentials has a class of its own, and not every class an email address.
+            credentials = client._credentials  # noqa: SLF001 - google-cloud-storage has no other name for it
+        email = getattr(credentials, "service_account_email", None)
+        return str(email or f"credentials of {type(credentials).__module__}")
+
     def name(self, path: str) -> str:
         """Return the object's URL, for messages."""
         return f"{self.place.location}/{path}"

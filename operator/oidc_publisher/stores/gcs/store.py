@@ -22,13 +22,17 @@ from oidc_publisher.findings import Reason
 from oidc_publisher.stores.blocking import BlockingStore
 from oidc_publisher.stores.gcs.clients import SHARED_CLIENTS, GCSClients
 from oidc_publisher.stores.gcs.objects import Found, GCSObjects, GCSPlace, Version
-from oidc_publisher.stores.port import Document, StoredDocument
+from oidc_publisher.stores.port import Document, Rehearsal, StoredDocument
 from oidc_publisher.stores.refusals import AnswerLostError, lost_race
 
 __all__ = ["GCSPlace", "GCSStore"]
 
 #: The number of attempts of one read, because a document may be replaced between the two requests of an attempt.
 _LOOKS = 3
+#: Generations count microseconds since 1970, so that no object has this one.
+_NOBODYS_VERSION = Version(1, 1)
+#: What a rehearsal sends where nothing is stored.
+_BLANK = Document(b"{}", "application/json", "no-store", {})
 
 
 class GCSStore(BlockingStore):
@@ -86,6 +90,24 @@ class GCSStore(BlockingStore):
             return stored
         self._bodies[path] = found.version.generation, document.body
         return found.with_body(document.body)
+
+    def _rehearse(self, path: str) -> Rehearsal:
+        """Write over a generation that no object has."""
+        stored = self._read(path)
+        try:
+            self._objects.put(path, stored.document if stored else _BLANK, _NOBODYS_VERSION)
+        except PreconditionError:
+            return Rehearsal.REFUSED_BY_CONDITION
+        name = self._objects.name(path)
+        raise StoreError(
+            Reason.ConditionalWritesUnsupported,
+            f"{name}: the server ignores ifGenerationMatch on writes, as Cloud Storage does not",
+            hint="Look at what answers at STORAGE_EMULATOR_HOST.",
+            subject=name,
+        )
+
+    def _identity(self) -> str:
+        return self._objects.account()
 
     def _delete(self, path: str, expected: str) -> None:
         found = self._objects.look(path)

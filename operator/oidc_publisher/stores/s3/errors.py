@@ -5,6 +5,7 @@
     StoreError
     ├── PreconditionError          412, 409, and 404 to If-Match: another writer was first, or this call's first attempt
     ├── AnswerLostError            the request was sent and no answer came, so it may have taken effect
+    ├── SpoiltWriteError           the bytes are not those of Content-MD5: sent so on purpose by a rehearsal
     └── RefusedCredentialsError    none found, or none that the store or STS accepts
 
 Messages are stable. What differs from call to call (request IDs, session names) goes to the log
@@ -24,7 +25,7 @@ from oidc_publisher.findings import Reason
 from oidc_publisher.stores.calls import may_pass
 from oidc_publisher.stores.causes import cause
 from oidc_publisher.stores.connections import Break, Mend, broken, origin_of
-from oidc_publisher.stores.refusals import AnswerLostError, RefusedCredentialsError, lost_race
+from oidc_publisher.stores.refusals import AnswerLostError, RefusedCredentialsError, SpoiltWriteError, lost_race
 from oidc_publisher.stores.s3.clients import wrong_region
 from oidc_publisher.stores.s3.denials import LOOK_IT_UP, denied
 from oidc_publisher.stores.s3.endpoint import S3Call, S3Endpoint
@@ -44,6 +45,8 @@ _REFUSED_CREDENTIALS = {
     "TokenRefreshRequired",
 }
 _CLOCK = {"RequestTimeTooSkewed", "RequestExpired", "RequestInTheFuture"}
+_MEND_KEY = "Correct the operator's access key or cloud identity."
+_MEND_ROLE = "Correct the trust policy of the operator's role; it must not rely on the very issuer that is published."
 _MENDS = {
     Mend.NOTHING: "",
     Mend.NAME: "Check the region, endpointURL and DNS.",
@@ -103,6 +106,9 @@ def _from_s3(call: S3Call, code: str, status: int) -> StoreError:
     """Return the StoreError for a code of S3."""
     if code in _LOST_RACE or (code == "NoSuchKey" and call.conditional):
         return lost_race(call.name)
+    if code == "BadDigest":
+        what = f"{call.name}: the bytes that arrived are not those that were sent"
+        return SpoiltWriteError(Reason.StoreUnavailable, what, retryable=True, subject=call.name)
     if code in {"NoSuchBucket", "InvalidBucketName"}:
         return StoreError(Reason.BucketNotFound, f"The bucket {call.bucket} does not exist", subject=call.name)
     if code in _CLOCK:
@@ -113,7 +119,7 @@ def _from_s3(call: S3Call, code: str, status: int) -> StoreError:
         return RefusedCredentialsError(
             Reason.AccessDenied,
             f"{origin_of(call.endpoint.origin)} refuses the operator's credentials for {call.name} ({code})",
-            hint="Correct the operator's access key or cloud identity.",
+            hint=_MEND_KEY,
             retryable=code.startswith("Expired"),
             subject=call.name,
         )
@@ -144,8 +150,10 @@ def _from_sts(call: S3Call, code: str, status: int, operation: str) -> StoreErro
         return call.unavailable(f"STS answers {code} to {operation}")
     return RefusedCredentialsError(
         Reason.CredentialsMissing,
-        f"STS gives the operator no credentials: {code} to {operation}",
-        hint="Correct the trust policy of the operator's role; it must not rely on the very issuer that is published.",
+        f"STS does not accept the operator's credentials: {code} to {operation}"
+        if operation == "GetCallerIdentity"
+        else f"STS gives the operator no credentials: {code} to {operation}",
+        hint=_MEND_KEY if operation == "GetCallerIdentity" else _MEND_ROLE,
         retryable=code.startswith("Expired"),
         subject=call.name,
     )

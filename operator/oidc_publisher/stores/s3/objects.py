@@ -130,15 +130,21 @@ class S3Objects:
                 shared.conditional_reads = modified is not None
         return self.get(path, as_owner=as_owner)
 
-    def put(self, path: str, document: Document, condition: Mapping[str, str]) -> StoredDocument:
-        """Write an object under a condition (`IfMatch` or `IfNoneMatch`). The request names no ACL."""
+    def put(
+        self, path: str, document: Document, condition: Mapping[str, str], *, spoilt: bool = False
+    ) -> StoredDocument:
+        """Write an object under a condition (`IfMatch` or `IfNoneMatch`). The request names no ACL.
+
+        `spoilt` promises other bytes than it sends, so that the server stores nothing (SpoiltWriteError).
+        """
+        promised = document.body + b"spoilt" if spoilt else document.body
         with self._calling(self.call("s3:PutObject", path, conditional=True)) as shared:
             answer = shared.client.put_object(
                 **self._arguments(path, condition),
                 **self._encryption(),
                 Body=document.body,
                 # Buckets with Object Lock accept no write without a checksum. All servers support this plain header.
-                ContentMD5=b64encode(md5(document.body, usedforsecurity=False).digest()).decode(),
+                ContentMD5=b64encode(md5(promised, usedforsecurity=False).digest()).decode(),
                 ContentType=document.content_type,
                 CacheControl=document.cache_control,
                 Metadata=dict(document.metadata),

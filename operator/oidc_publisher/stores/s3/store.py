@@ -19,11 +19,12 @@ from typing import TypeVar
 from oidc_publisher.errors import PreconditionError, StoreError
 from oidc_publisher.findings import Reason
 from oidc_publisher.stores.blocking import BlockingStore
-from oidc_publisher.stores.port import Document, StoredDocument
-from oidc_publisher.stores.refusals import AnswerLostError, RefusedCredentialsError, lost_race
+from oidc_publisher.stores.port import Document, Rehearsal, StoredDocument
+from oidc_publisher.stores.refusals import AnswerLostError, RefusedCredentialsError, SpoiltWriteError, lost_race
 from oidc_publisher.stores.s3.clients import SHARED_CLIENTS, ConditionalWrites, S3Clients
 from oidc_publisher.stores.s3.endpoint import S3Endpoint
 from oidc_publisher.stores.s3.errors import conditions_ignored, owned_by_another
+from oidc_publisher.stores.s3.identity import caller
 from oidc_publisher.stores.s3.objects import FoundObject, S3Objects, S3Place
 
 __all__ = ["S3Endpoint", "S3Place", "S3Store"]
@@ -33,6 +34,8 @@ _LOG = logging.getLogger("oidc_publisher.stores")
 _NOBODYS_ETAG = '"00000000000000000000000000000000"'
 #: The conditions under which a write to an existing object must fail.
 _MUST_FAIL = ({"IfNoneMatch": "*"}, {"IfMatch": _NOBODYS_ETAG})
+#: What a rehearsal sends where nothing is stored. Only a server that checks neither condition nor Content-MD5 keeps it.
+_BLANK = Document(b"{}", "application/json", "no-store", {})
 
 
 class S3Store(BlockingStore):
@@ -44,6 +47,7 @@ class S3Store(BlockingStore):
 
     def __init__(self, place: S3Place, endpoint: S3Endpoint, clients: S3Clients = SHARED_CLIENTS) -> None:
         self._objects = S3Objects(place, endpoint, clients)
+        self._clients = clients
         super().__init__(place.location, self._objects.offsets, endpoint.server)
         self._known: dict[str, FoundObject] = {}
 
@@ -108,6 +112,32 @@ class S3Store(BlockingStore):
                 self._objects.delete(path, None)  # this server compares nothing; the version was compared just above
             elif not isinstance(error, PreconditionError | AnswerLostError) or self._objects.get(path):
                 raise
+
+    def _rehearse(self, path: str) -> Rehearsal:
+        """Write under conditions that must fail, with a Content-MD5 that must fail as well.
+
+        Servers compare the conditions first (S3, versitygw), so that both fail by the condition where it is honoured.
+        """
+        self._refuse_ignorant(path)
+        found = self._objects.get(path)
+        failed = [self._fails(path, found, condition) for condition in _MUST_FAIL if found or "IfMatch" in condition]
+        compared = all(failed) or self._objects.endpoint.is_amazon
+        return Rehearsal.REFUSED_BY_CONDITION if compared else Rehearsal.REFUSED_OTHERWISE
+
+    def _fails(self, path: str, found: FoundObject | None, condition: dict[str, str]) -> bool:
+        """Return whether the write fails by its condition, and not by its Content-MD5; undo it if it does not fail."""
+        try:
+            made = self._objects.put(path, found.stored.document if found else _BLANK, condition, spoilt=True)
+        except PreconditionError:
+            return True
+        except SpoiltWriteError:
+            return False
+        if found is None:
+            self._delete(path, made.version)
+        raise conditions_ignored(self._objects.endpoint, self._objects.name(path))
+
+    def _identity(self) -> str:
+        return caller(self._clients, self._objects.endpoint, self._objects.call("sts:GetCallerIdentity", ""))
 
     def _is_anothers(self, path: str, error: StoreError) -> bool:
         """Return whether a denied read succeeds without the expected owner: S3 answers 403 for both causes."""
