@@ -74,6 +74,19 @@ def timeout_option(default: str, said: str) -> Callable[[_Command], _Command]:
     )
 
 
+def filename_option(*, required: bool) -> Callable[[_Command], _Command]:
+    """Declare -f, whose value is the open file of a manifest, called `manifest`."""
+    return click.option(
+        "-f",
+        "--filename",
+        "manifest",
+        metavar="FILE",
+        type=click.File("rb"),
+        required=required,
+        help="YAML or JSON with the OIDCIssuer, which may stand in a List; - is standard input.",
+    )
+
+
 def word_option(*names: str, default: StrEnum, said: str) -> Callable[[_Command], _Command]:
     """Declare an option whose value is a word of the enumeration of `default`; `said` is its help."""
     words = type(default)

@@ -4,26 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Coroutine
 from datetime import UTC, datetime, timedelta
 from typing import IO
 
 import click
 
-from oidc_publisher.api import OIDCIssuer, format_duration
+from oidc_publisher.api import OIDCIssuer
+from oidc_publisher.cli.asked import wanted, within
 from oidc_publisher.cli.connection import connected
 from oidc_publisher.cli.exitcodes import ExitCode
 from oidc_publisher.cli.options import Asking, Reading
 from oidc_publisher.cli.plan.basis import basis_of
 from oidc_publisher.cli.plan.decide import living_issuer, look_and_decide
 from oidc_publisher.cli.plan.decision import Refused
-from oidc_publisher.cli.plan.manifest import MAX_MANIFEST_BYTES, read_manifest
 from oidc_publisher.cli.plan.preview import Preview, Result, preview, refused_preview, suspended_preview
 from oidc_publisher.cli.plan.text import print_preview
 from oidc_publisher.cli.text.console import console_for
 from oidc_publisher.cli.text.output import tell, write_result
 from oidc_publisher.harmless import harmless
-from oidc_publisher.process import leave
 from oidc_publisher.timing.clock import SystemClock
 
 _CODES = {Result.NOTHING_TO_DO: ExitCode.YES, Result.WOULD_CHANGE: ExitCode.NO}
@@ -36,32 +34,13 @@ def plan(manifest: IO[bytes], limit: timedelta, asking: Asking, reading: Reading
         InvalidObjectError: the API server would not take the manifest.
         NoAnswerError: the cluster could not be read.
     """
-    shown = asyncio.run(_within(limit, _preview(_wanted(manifest), asking, reading)))
+    shown = asyncio.run(within(limit, _preview(wanted(manifest), asking, reading), "read"))
     code = _CODES.get(shown.result, ExitCode.NO_ANSWER)
     console = console_for(sys.stdout, no_color=asking.no_color)
     write_result(asking, shown, lambda: print_preview(shown, console, datetime.now(UTC)))
     if asking.quiet and code is ExitCode.NO_ANSWER:
         click.echo(f"Error: {harmless(shown.sentence)}", err=True)
     return code
-
-
-def _wanted(manifest: IO[bytes]) -> OIDCIssuer:
-    try:
-        # One byte too many is enough to refuse the manifest, and a device may have no end.
-        text = manifest.read(MAX_MANIFEST_BYTES + 1)
-    except OSError as error:
-        raise click.FileError(manifest.name, error.strerror) from None
-    return read_manifest(text, "The manifest" if manifest.name == "<stdin>" else manifest.name)
-
-
-async def _within(limit: timedelta, answer: Coroutine[None, None, Preview]) -> Preview:
-    try:
-        async with asyncio.timeout(limit.total_seconds()):
-            return await answer
-    except TimeoutError:
-        said = f"Error: Not everything was read within {format_duration(limit)}. Give it more with --timeout."
-        click.echo(said, err=True)
-        leave(ExitCode.NO_ANSWER)  # Python would wait for a thread inside boto3 until its own timeout
 
 
 async def _preview(wanted: OIDCIssuer, asking: Asking, reading: Reading) -> Preview:

@@ -7,19 +7,19 @@ from typing import IO, Any
 
 import click
 
-from oidc_publisher.cli.options import Asking, Reading, common_options, reading_options, taken, timeout_option
+from oidc_publisher.cli.options import (
+    Asking,
+    Reading,
+    common_options,
+    filename_option,
+    reading_options,
+    taken,
+    timeout_option,
+)
 
 
 @click.command("plan")
-@click.option(
-    "-f",
-    "--filename",
-    "manifest",
-    metavar="FILE",
-    type=click.File("rb"),
-    required=True,
-    help="YAML or JSON with the OIDCIssuer, which may stand in a List; - is standard input.",
-)
+@filename_option(required=True)
 @timeout_option("1m", "How long everything may take together.")
 @reading_options
 @common_options
