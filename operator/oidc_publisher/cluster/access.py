@@ -8,16 +8,19 @@ from dataclasses import dataclass
 
 from oidc_publisher.api import GROUP, PLURAL
 from oidc_publisher.cluster.answer import object_in
+from oidc_publisher.cluster.failures import unexpected_body
 from oidc_publisher.cluster.port import ClusterAPI
 from oidc_publisher.errors import ClusterError
 
 _API_VERSION = "authorization.k8s.io/v1"
 _PATH = f"/apis/{_API_VERSION}/selfsubjectaccessreviews"
+_WHO_API_VERSION = "authentication.k8s.io/v1"
+_WHO_PATH = f"/apis/{_WHO_API_VERSION}/selfsubjectreviews"
 
 
 @dataclass(frozen=True, slots=True)
 class Right:
-    """A Right is a verb on a resource, or on one named object of the resource."""
+    """A Right is a verb on a resource, on one named object of the resource, or on a URL's `path` that is no resource's."""
 
     verb: str
     resource: str = PLURAL
@@ -25,9 +28,12 @@ class Right:
     group: str = GROUP
     namespace: str = ""
     name: str = ""
+    path: str = ""
 
     def __str__(self) -> str:
         """Return the right as RBAC and `kubectl auth can-i` write it."""
+        if self.path:
+            return f"{self.verb} on {self.path}"
         below = f"/{self.subresource}" if self.subresource else ""
         return f"{self.verb} on {self.resource}{'.' if self.group else ''}{self.group}{below}"
 
@@ -51,19 +57,39 @@ async def missing_rights(client: ClusterAPI, *, timeout_s: float = 3.0) -> tuple
 
 
 async def is_allowed(client: ClusterAPI, right: Right, *, timeout_s: float = 3.0) -> bool | None:
-    """Return whether the operator has the right, by a SelfSubjectAccessReview; None where the review fails.
-
-    Every authenticated user may create these reviews (ClusterRole system:basic-user).
-    """
-    attributes = dataclasses.asdict(right)
-    body = {
-        "apiVersion": _API_VERSION,
-        "kind": "SelfSubjectAccessReview",
-        "spec": {"resourceAttributes": {name: value for name, value in attributes.items() if value}},
-    }
+    """Return whether the operator has the right; None where the review fails."""
     try:
-        answer = await client.request("POST", _PATH, body=body, timeout_s=timeout_s, repeatable=True)
-        status = object_in(answer.object(), "status")
+        return await review_right(client, right, timeout_s=timeout_s)
     except ClusterError:
         return None
-    return status.get("allowed") is not False
+
+
+async def review_right(client: ClusterAPI, right: Right, *, timeout_s: float = 3.0) -> bool:
+    """Return whether the caller has the right, by a SelfSubjectAccessReview.
+
+    Every authenticated user may create these reviews (ClusterRole system:basic-user).
+
+    Raises:
+        ClusterError: the API server did not say.
+    """
+    attributes = {name: value for name, value in dataclasses.asdict(right).items() if value}
+    asked: dict[str, object] = {"resourceAttributes": attributes}
+    if right.path:
+        asked = {"nonResourceAttributes": {"path": right.path, "verb": right.verb}}
+    body = {"apiVersion": _API_VERSION, "kind": "SelfSubjectAccessReview", "spec": asked}
+    answer = await client.request("POST", _PATH, body=body, timeout_s=timeout_s, repeatable=True)
+    allowed = object_in(answer.object(), "status").get("allowed")
+    if not isinstance(allowed, bool):
+        raise unexpected_body(answer.status, "a review without a result", request=answer.request, asked=answer.asked)
+    return allowed
+
+
+async def own_name(client: ClusterAPI, *, timeout_s: float = 5.0) -> str:
+    """Return the user name that the API server knows the credentials by, as `kubectl auth whoami` does (Kubernetes 1.28).
+
+    Raises:
+        ClusterError: the API server did not say.
+    """
+    body = {"apiVersion": _WHO_API_VERSION, "kind": "SelfSubjectReview"}
+    answer = await client.request("POST", _WHO_PATH, body=body, timeout_s=timeout_s, repeatable=True)
+    return str(object_in(object_in(answer.object(), "status"), "userInfo").get("username") or "")

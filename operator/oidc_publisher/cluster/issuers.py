@@ -7,7 +7,7 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
 
-from oidc_publisher.api import GROUP, PLURAL, VERSION
+from oidc_publisher.api import GROUP, KIND, PLURAL, VERSION
 from oidc_publisher.cluster.access import grant
 from oidc_publisher.cluster.answer import object_in
 from oidc_publisher.cluster.failures import ObjectMissingError, with_reason
@@ -44,6 +44,41 @@ async def listed_issuer(client: ClusterAPI, name: str) -> Object | None:
     """
     answer = await client.request("GET", _COLLECTION, params={"fieldSelector": f"metadata.name={name}"})
     return next((item for item in answer.items() if object_in(item, "metadata").get("name") == name), None)
+
+
+async def all_issuers(client: ClusterAPI) -> tuple[Object, ...]:
+    """Return every OIDCIssuer.
+
+    Raises:
+        ClusterError: the objects could not be listed.
+    """
+    found: list[Object] = []
+    params = {"limit": _PAGE}
+    while True:
+        answer = await client.request("GET", _COLLECTION, params=params)
+        found += answer.items()
+        following = object_in(answer.object(), "metadata").get("continue")
+        if not following:
+            return tuple(found)
+        params |= {"continue": str(following)}
+
+
+async def served_schema(client: ClusterAPI) -> Object | None:
+    """Return the schema by which the API server checks OIDCIssuers, None when it serves none of this version.
+
+    Every authenticated user may read it (ClusterRole system:discovery), but not the CustomResourceDefinition itself.
+
+    Raises:
+        ClusterError: the schema could not be read.
+    """
+    try:
+        answer = await client.request("GET", f"/openapi/v3/apis/{GROUP}/{VERSION}")
+    except AnswerError as error:
+        if error.status == HTTPStatus.NOT_FOUND:
+            return None
+        raise
+    schemas = object_in(object_in(answer.object(), "components"), "schemas")
+    return next((found for name, found in schemas.items() if name.rpartition(".")[2] == KIND), None)
 
 
 async def patch_status(client: ClusterAPI, name: str, status_patch: Mapping[str, Any], resource_version: str) -> Object:

@@ -15,8 +15,8 @@ __all__ = ["Distribution", "Document", "Rehearsal", "RehearsingStore", "Store", 
 class Rehearsal(Enum):
     """A Rehearsal is what a write that had to fail has shown; both mean that the operator may write there."""
 
-    REFUSED_BY_CONDITION = auto()  # the store has compared the version: conditional writes are honoured
-    REFUSED_OTHERWISE = auto()  # nobody can tell yet whether the store compares
+    REFUSED_BY_CONDITION = auto()  # the store compares versions: conditional writes are honoured
+    UNDECIDED = auto()  # nothing shows yet that the store honours every condition
 
 
 class Store(Protocol):

@@ -117,12 +117,13 @@ class S3Store(BlockingStore):
         """Write under conditions that must fail, with a Content-MD5 that must fail as well.
 
         Servers compare the conditions first (S3, versitygw), so that both fail by the condition where it is honoured.
+        Where there is no document, If-None-Match would hold, and nothing shows whether the server heeds it.
         """
         self._refuse_ignorant(path)
         found = self._objects.get(path)
         failed = [self._fails(path, found, condition) for condition in _MUST_FAIL if found or "IfMatch" in condition]
-        compared = all(failed) or self._objects.endpoint.is_amazon
-        return Rehearsal.REFUSED_BY_CONDITION if compared else Rehearsal.REFUSED_OTHERWISE
+        compared = self._objects.endpoint.is_amazon or (found is not None and all(failed))
+        return Rehearsal.REFUSED_BY_CONDITION if compared else Rehearsal.UNDECIDED
 
     def _fails(self, path: str, found: FoundObject | None, condition: dict[str, str]) -> bool:
         """Return whether the write fails by its condition, and not by its Content-MD5; undo it if it does not fail."""

@@ -1,0 +1,1 @@
+"""The command `check`, which says before and after an installation what of it works and what is missing."""
