@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from hack.gen import crd_yaml
+from oidc_publisher.cli.check.command import command as check
 from oidc_publisher.cli.run.command import command
 from oidc_publisher.controller.shard import Shard
 from tests.support import chart
@@ -70,6 +71,35 @@ def test_the_operator_takes_its_arguments(name: str) -> None:
         assert verb == "run"
         roots = [a for a in arguments if a.startswith("--key-files-root")]  # a folder of the pod, not of this machine
         command.make_context("run", [a for a in arguments if a not in roots])
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in RENDERINGS.glob("*.yaml")))
+def test_helm_test_checks_as_the_operator(name: str) -> None:
+    """The same identity, environment, mounts and network; the options are those of `check`, with the operator's values."""
+    values = RENDERINGS / f"{name}.yaml"
+    objects, found = render(values), chart.check_pod(values)
+    deployment = of_kind(objects, "Deployment")[0]
+    operator = deployment["spec"]["template"]["spec"]
+    assert found["metadata"]["annotations"]["helm.sh/hook"] == "test"
+    assert found["metadata"]["namespace"] == deployment["metadata"]["namespace"]
+    ((one,), (running,)) = found["spec"]["containers"], operator["containers"]
+    verb, *arguments = one["args"]
+    assert verb == "check"
+    roots = [a for a in arguments if a.startswith("--key-files-root")]  # a folder of the pod, not of this machine
+    check.make_context("check", [a for a in arguments if a not in roots])
+    assert set(arguments) - {"--timeout=2m"} <= set(running["args"])
+    of_its_own = {"name", "args", "ports", "startupProbe", "livenessProbe", "readinessProbe"}
+    assert without(one, of_its_own) == without(running, of_its_own)
+    pods = {"containers", "restartPolicy", "activeDeadlineSeconds"}
+    assert without(found["spec"], pods) == without(operator, pods)
+    for policy in of_kind(objects, "NetworkPolicy"):
+        assert policy["spec"]["podSelector"]["matchLabels"].items() <= found["metadata"]["labels"].items()
+    assert "oidc-publisher.io/shard" not in found["metadata"]["labels"]  # no Deployment selects it
+
+
+def without(found: Object, names: set[str]) -> Object:
+    """An object without some of its members."""
+    return {name: value for name, value in found.items() if name not in names}
 
 
 def test_each_shard_is_a_deployment(everything: list[Object]) -> None:
@@ -344,6 +374,7 @@ def test_the_notes_name_the_next_command_with_the_values() -> None:
     assert "kubectl -n oidc-publisher rollout status deployment -l app.kubernetes.io/instance=prod" in said
     assert "issuerURL: https://BUCKET.s3.eu-west-1.amazonaws.com/prod" in said
     assert "in 2 shards" in said
+    assert "helm test prod -n oidc-publisher --logs" in said
     assert "may read secret clusters/hosted-sa" in said
     assert "may read no ConfigMap" in chart.notes()
     assert "deletes every OIDCIssuer" in chart.notes({"crds": {"keep": False}})

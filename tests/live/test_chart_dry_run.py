@@ -67,7 +67,7 @@ def conforms(schemas: str, objects: list[chart.Object]) -> str:
 @pytest.mark.parametrize("values", RENDERINGS, ids=lambda path: path.stem)
 def test_kubeconform_has_nothing_to_say(schemas: str, values: Path) -> None:
     """Offline, as a pipeline would hold a rendering."""
-    assert not conforms(schemas, chart.render(values))
+    assert not conforms(schemas, [*chart.render(values), chart.check_pod(values)])
 
 
 def test_kubeconform_sees_a_misspelt_field(schemas: str) -> None:
@@ -89,7 +89,10 @@ def test_the_pod_is_admitted_where_pod_security_is_restricted(cluster: ControlPl
     (deployment,) = chart.of_kind(chart.render(), "Deployment")
     pod: chart.Object = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "operator", "namespace": "restricted"}}
     pod["spec"] = deployment["spec"]["template"]["spec"]
-    assert "created" in cluster.kubectl("create", "--dry-run=server", "-f-", stdin=yaml.safe_dump(pod))
+    checking = chart.check_pod()
+    checking["metadata"]["namespace"] = "restricted"
+    for admitted in (pod, checking):
+        assert "created" in cluster.kubectl("create", "--dry-run=server", "-f-", stdin=yaml.safe_dump(admitted))
     del pod["spec"]["securityContext"]["runAsNonRoot"]
     refused = cluster.kubectl("create", "--dry-run=server", "-f-", stdin=yaml.safe_dump(pod), check=False)
     assert "runAsNonRoot" in refused

@@ -28,13 +28,20 @@ class RefusedError(Exception):
 
 
 def render(values: Values | Path | None = None, *arguments: str, chart: Path = CHART) -> list[Object]:
-    """The objects of a release with these values, the CRD among them, in no order that matters.
+    """The objects of a release with these values, the CRD among them, in no order that matters; no hooks.
 
     Raises:
         RefusedError: helm refuses the values, or cannot render the chart.
     """
-    text = helm("template", RELEASE, str(chart), f"--namespace={NAMESPACE}", *arguments, values=values)
+    text = helm("template", RELEASE, str(chart), f"--namespace={NAMESPACE}", "--skip-tests", *arguments, values=values)
     return [found for found in yaml.load_all(text, yaml.CSafeLoader) if found]
+
+
+def check_pod(values: Values | Path | None = None) -> Object:
+    """The pod of `helm test`."""
+    place = (f"--namespace={NAMESPACE}", "--show-only=templates/tests/check.yaml")
+    found: Object = yaml.load(helm("template", RELEASE, str(CHART), *place, values=values), yaml.CSafeLoader)
+    return found
 
 
 def notes(values: Values | Path | None = None) -> str:
