@@ -92,6 +92,7 @@ def test_without_the_crd_an_installation_is_broken(stage: Stage) -> None:
     """The line says how it is installed."""
     said = lines(run(stage, "-f", "-", manifest=stage.issuer(), exit_code=1), "No", "NoAnswer")
     assert list(said) == [f"CustomResourceDefinition {CRD}"]
+    assert lines(run(stage, exit_code=1), "No", "NoAnswer") == said
     assert "crds.enabled" in said[f"CustomResourceDefinition {CRD}"]["advice"]
 
 

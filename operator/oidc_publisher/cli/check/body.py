@@ -6,6 +6,7 @@ import asyncio
 import sys
 from collections.abc import Sequence
 from datetime import timedelta
+from http import HTTPStatus
 from typing import IO
 
 import click
@@ -23,7 +24,7 @@ from oidc_publisher.cli.text.console import console_for
 from oidc_publisher.cli.text.output import tell, write_result
 from oidc_publisher.cluster import ClusterAPI
 from oidc_publisher.cluster.issuers import Object, all_issuers
-from oidc_publisher.errors import ClusterError, InvalidObjectError
+from oidc_publisher.errors import AnswerError, ClusterError, InvalidObjectError
 from oidc_publisher.harmless import harmless
 from oidc_publisher.stores.storeendpoints import StoreEndpoints
 
@@ -97,6 +98,8 @@ async def _issuers(
         try:
             objects = list(await all_issuers(client))
         except ClusterError as error:
+            if isinstance(error, AnswerError) and error.status == HTTPStatus.NOT_FOUND:
+                return (), ()  # there is no CRD, and its own line says so
             return (), (unasked(error, "list of the OIDCIssuers"),)
     if not objects:
         return (), (
