@@ -96,6 +96,12 @@ async def test_a_user_without_rights(
     with pytest.raises(StoreError, match=r"s3:PutObject on s3://.* is denied") as denied:
         await store.write(JWKS, discovery, expected=None)
     assert denied.value.reason is Reason.AccessDenied
+    for stored in (False, True):  # the rights are looked at before the condition, whether there is an object or not
+        if stored:
+            await bucket.store().write(JWKS, discovery, expected=None)
+        with pytest.raises(StoreError, match=r"s3:PutObject on s3://.* is denied") as denied:
+            await store.rehearse(JWKS)
+        assert denied.value.reason is Reason.AccessDenied
 
 
 async def test_a_bucket_of_another_account(bucket: Bucket) -> None:
