@@ -95,9 +95,11 @@ class GCSStore(BlockingStore):
         """Write over a generation that no object has."""
         stored = self._read(path)
         try:
-            self._objects.put(path, stored.document if stored else _BLANK, _NOBODYS_VERSION)
+            made = self._objects.put(path, stored.document if stored else _BLANK, _NOBODYS_VERSION)
         except PreconditionError:
             return Rehearsal.REFUSED_BY_CONDITION
+        if stored is None:
+            self._objects.delete(path, made.version)
         name = self._objects.name(path)
         raise StoreError(
             Reason.ConditionalWritesUnsupported,

@@ -21,6 +21,7 @@ from oidc_publisher.findings import Reason
 from oidc_publisher.stores import StoredDocument
 from oidc_publisher.stores.gcs.clients import GCSClients
 from oidc_publisher.stores.gcs.store import GCSPlace, GCSStore
+from oidc_publisher.stores.port import Rehearsal
 from tests.support.builders import DOCUMENT
 from tests.support.gcsscript import ObjectServer, gcs_error
 from tests.support.scripted import Answer, Request, Script, ScriptedServer
@@ -53,6 +54,37 @@ async def present(of: GCSStore) -> StoredDocument:
     found = await of.read(JWKS)
     assert found is not None
     return found
+
+
+async def test_a_rehearsal_fails_by_its_precondition(serve: Serve) -> None:
+    """Nothing is stored where nothing was, and a document keeps its version."""
+    script = ObjectServer()
+    serve(script)
+    writer = store()
+    assert await writer.rehearse(JWKS) is Rehearsal.REFUSED_BY_CONDITION
+    assert script.objects == {}
+    written = await writer.write(JWKS, DOCUMENT, expected=None)
+    assert await writer.rehearse(JWKS) is Rehearsal.REFUSED_BY_CONDITION
+    assert (await present(store())).version == written.version
+
+
+async def test_a_server_that_ignores_preconditions_is_found_out(serve: Serve) -> None:
+    """It is no Cloud Storage; what the rehearsal made there is removed, and a document keeps its bytes."""
+    script = ObjectServer()
+
+    def ignorant(request: Request) -> Answer:
+        path = request.path.replace("ifGenerationMatch=1&", "").replace("&ifGenerationMatch=1", "")
+        return script(dataclasses.replace(request, path=path.replace("&ifMetagenerationMatch=1", "")))
+
+    serve(ignorant)
+    for stored in (False, True):
+        if stored:
+            await store().write(JWKS, DOCUMENT, expected=None)
+        with pytest.raises(StoreError) as refused:
+            await store().rehearse(JWKS)
+        assert refused.value.reason is Reason.ConditionalWritesUnsupported
+        assert bool(script.objects) is stored
+    assert (await present(store())).document == DOCUMENT
 
 
 async def test_an_edit_of_metadata_alone_beats_a_write(serve: Serve) -> None:
