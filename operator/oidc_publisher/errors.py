@@ -18,6 +18,7 @@
     ├── StoreError                 a call to the store failed (stores/)
     │   ├── PreconditionError      a lost race: another writer wrote in between
     │   ├── AnswerLostError        a request without an answer, which may have taken effect
+    │   ├── SpoiltWriteError       bytes that are not those of Content-MD5, as a rehearsal sends them
     │   └── RefusedCredentialsError    no credentials, or credentials that the store refuses
     └── FetchError                 the issuer could not be fetched as a relying party fetches it (probe/)
 

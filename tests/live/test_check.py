@@ -123,6 +123,7 @@ def test_everything_works_and_nothing_is_changed(installed: Stage) -> None:
     assert said["identity at s3://example-oidc/prod"]["found"] == f"access key {installed.s3.access_key} (env)"
     assert installed.s3.client.list_objects_v2(Bucket=BUCKET)["Contents"] == before
     assert json.loads(run(installed, "oidci/prod", exit_code=0)) == json.loads(output)
+    assert run(installed, "--quiet", exit_code=0) == ""
 
 
 def test_a_person_is_told_that_the_rights_are_not_the_operators(installed: Stage) -> None:
@@ -205,7 +206,7 @@ def test_a_store_that_refuses_writes_is_no(installed: Stage) -> None:
 
 
 def test_a_store_that_is_away_is_no_answer(installed: Stage) -> None:
-    """Nobody can tell what the operator may do there; the public URL is the API servers' matter of another host here."""
+    """Nobody can tell what the operator may do there; the documents are served from elsewhere, and are."""
     spec = installed.s3_spec(endpointURL="https://localhost:1")
     said = lines(run(installed, "-f", "-", manifest=installed.issuer(store={"s3": spec}), exit_code=2), "NoAnswer")
     assert set(said) == {f"read {JWKS}", f"read {DISCOVERY}"}
