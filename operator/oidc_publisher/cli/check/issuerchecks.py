@@ -30,7 +30,7 @@ async def issuer_section(
     """Check everything that the issuer names, but its API servers, which issuers have in common."""
     store = open_store(issuer.spec.store, endpoints)
     try:
-        lines, published = await _store_lines(store, (issuer.spec.jwks_path, DISCOVERY_PATH))
+        lines, published = await store_lines(store, (issuer.spec.jwks_path, DISCOVERY_PATH))
     finally:
         await store.aclose()
     sources = [line for one in _other_sources(issuer) for line in await _source_lines(client, one, key_files_root)]
@@ -56,7 +56,7 @@ async def _source_lines(client: ClusterAPI, spec: KeySourceSpec, root: Path | No
     return (Line(CheckResult.YES, check, counted(len(read.reading.listings), "key")),)
 
 
-async def _store_lines(store: RehearsingStore, paths: tuple[str, ...]) -> tuple[tuple[Line, ...], bool]:
+async def store_lines(store: RehearsingStore, paths: tuple[str, ...]) -> tuple[tuple[Line, ...], bool]:
     """Return the lines of the store, and whether both documents are stored already."""
     lines: list[Line] = []
     rehearsed: list[Rehearsal] = []
