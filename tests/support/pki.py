@@ -141,6 +141,64 @@ class PKI:
         return written
 
 
+class LaxAuthority:
+    """A certificate authority that breaks RFC 5280, as plain `openssl` makes them: strict clients refuse it.
+
+    `lacks` is "key usage" or "critical basic constraints": what its certificate does not have, and RFC 5280 demands.
+    """
+
+    def __init__(self, folder: Path, lacks: str = "key usage") -> None:
+        self._key = ec.generate_private_key(ec.SECP256R1())
+        self._folder = folder
+        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"a CA without {lacks}")])
+        constraints = x509.BasicConstraints(ca=True, path_length=None)
+        builder = _builder(name, name, self._key.public_key()).add_extension(
+            constraints, critical=lacks != "critical basic constraints"
+        )
+        builder = builder.add_extension(
+            x509.SubjectKeyIdentifier.from_public_key(self._key.public_key()), critical=False
+        )
+        if lacks != "key usage":
+            builder = builder.add_extension(_SIGNS_CERTIFICATES, critical=True)
+        self._certificate = builder.sign(self._key, hashes.SHA256())
+        self.ca_file = folder / "lax-ca.pem"
+        self.ca_file.write_bytes(self.ca_pem)
+
+    @property
+    def ca_pem(self) -> bytes:
+        """The authority's certificate in PEM."""
+        return self._certificate.public_bytes(serialization.Encoding.PEM)
+
+    def serving(self) -> Certificate:
+        """Issue a serving certificate for every local name, which breaks no rule itself."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+        builder = _builder(subject, self._certificate.subject, key.public_key())
+        for extension in (
+            x509.SubjectAlternativeName([_general_name(name) for name in EVERY_LOCAL_NAME]),
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()),
+        ):
+            builder = builder.add_extension(extension, critical=False)
+        written = Certificate(self._folder / "lax.crt", self._folder / "lax.key")
+        certificate = builder.sign(self._key, hashes.SHA256())
+        written.chain_file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+        written.key_file.write_bytes(_key_pem(key))
+        return written
+
+
+_SIGNS_CERTIFICATES = x509.KeyUsage(
+    digital_signature=True,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    key_cert_sign=True,
+    crl_sign=True,
+    encipher_only=False,
+    decipher_only=False,
+)
+
+
 def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
     now = dt.datetime.now(dt.UTC)
     return x509.CertificateBuilder(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ssl
 
+from oidc_publisher.chainchecks import check_as_go_does
+
 
 def client_context(
     authority: str | None, certificate: str | None = None, key: str | None = None, *, verify: bool = True
@@ -16,11 +18,7 @@ def client_context(
     context = ssl.create_default_context(cafile=authority)
     if certificate:
         context.load_cert_chain(certificate, key)
-    if authority:
-        # The cluster's CA is trusted because the credentials name it. As in kubectl, a CA without key usages is
-        # accepted (Python 3.13 refuses these by default), and so is an intermediate CA.
-        context.verify_flags &= ~ssl.VERIFY_X509_STRICT
-        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    check_as_go_does(context)  # the system's CAs too: kubectl accepts a company's own among them
     if not verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE

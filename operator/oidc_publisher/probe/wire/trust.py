@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from oidc_publisher.chainchecks import check_as_go_does
 from oidc_publisher.errors import FetchError
 from oidc_publisher.findings import Reason
 
@@ -72,10 +73,7 @@ def _contexts(certificate_authority: str, roots: RootsState) -> tuple[ssl.SSLCon
 def _verifying(certificate_authority: str) -> ssl.SSLContext:
     context = ssl.create_default_context()
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    # Python 3.13 changed the defaults of both flags. Relying parties (Go, Java) are not so strict, and every Python
-    # must give the same result for one issuer; an intermediate certificate that the admin names is a root.
-    context.verify_flags &= ~ssl.VerifyFlags.VERIFY_X509_STRICT
-    context.verify_flags |= ssl.VerifyFlags.VERIFY_X509_PARTIAL_CHAIN
+    check_as_go_does(context)  # most relying parties are written in Go or Java
     if certificate_authority:
         try:
             context.load_verify_locations(cadata=certificate_authority)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import random
 import socket
+import ssl
 import time
 from collections.abc import Callable
 from datetime import datetime
@@ -26,6 +27,7 @@ from urllib3.connection import HTTPConnection
 from urllib3.connectionpool import HTTPConnectionPool
 from urllib3.util.ssl_ import create_urllib3_context
 
+from oidc_publisher.chainchecks import check_as_go_does
 from oidc_publisher.stores.deadlines import CONNECT_TIMEOUT_S, READ_TIMEOUT_S, BoundedTLSSocket, bounded, left_s
 from oidc_publisher.timing.httpdate import parsed_date
 
@@ -39,6 +41,8 @@ _PAUSE_S = (0.1, 0.5)
 _MAX_CONNECTIONS = 32
 #: The statuses that Cloud Storage itself lists as retryable (cloud.google.com/storage/docs/retry-strategy).
 _WORTH_ANOTHER_TRY = frozenset({408, 429, 500, 502, 503, 504})
+#: The retries of a request for a token that AuthorizedSession has by default.
+_TOKEN_RETRIES = 3
 #: The narrowest scope that can write objects. IAM decides what the identity may do.
 _SCOPE = "https://www.googleapis.com/auth/devstorage.read_write"
 
@@ -50,10 +54,18 @@ def new_session() -> AuthorizedSession:
     """
     emulated = bool(os.environ.get("STORAGE_EMULATOR_HOST"))
     credentials = AnonymousCredentials() if emulated else _found_credentials()  # type: ignore[no-untyped-call]
-    http = AuthorizedSession(credentials, max_refresh_attempts=1)  # type: ignore[no-untyped-call]
+    http = AuthorizedSession(  # type: ignore[no-untyped-call]
+        credentials, max_refresh_attempts=1, auth_request=Request(_token_session())
+    )
     for scheme in ("https://", "http://"):
         http.mount(scheme, _BoundedAdapter(pool_maxsize=_MAX_CONNECTIONS))
     return http
+
+
+def _token_session() -> requests.Session:
+    session = requests.Session()
+    session.mount("https://", _Adapter(max_retries=_TOKEN_RETRIES))
+    return session
 
 
 class _HTTPConnection(HTTPConnection):
@@ -67,14 +79,34 @@ class _HTTPPool(HTTPConnectionPool):
     ConnectionCls = _HTTPConnection
 
 
-class _BoundedAdapter(HTTPAdapter):
+class _Adapter(HTTPAdapter):
+    """The adapter accepts the certificate chains that Google's Go clients accept, behind a proxy as well."""
+
+    sslsocket_class = ssl.SSLSocket
+
+    def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
+        """Make the pools as the parent does, with a TLS context of this module."""
+        super().init_poolmanager(*arguments, ssl_context=self._context(), **options)
+
+    def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
+        """Return the pools behind a proxy as the parent does, with a TLS context of this module."""
+        return super().proxy_manager_for(proxy, **({"ssl_context": self._context()} | options))
+
+    def _context(self) -> ssl.SSLContext:
+        context = create_urllib3_context()
+        context.sslsocket_class = self.sslsocket_class
+        check_as_go_does(context)
+        return context
+
+
+class _BoundedAdapter(_Adapter):
     """The adapter makes connections that apply the deadline of their thread."""
+
+    sslsocket_class = BoundedTLSSocket
 
     def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
         """Make the pools as the parent does, with bounded sockets in them."""
-        context = create_urllib3_context()
-        context.sslsocket_class = BoundedTLSSocket
-        super().init_poolmanager(*arguments, ssl_context=context, **options)
+        super().init_poolmanager(*arguments, **options)
         classes = {**self.poolmanager.pool_classes_by_scheme, "http": _HTTPPool}
         self.poolmanager.pool_classes_by_scheme = classes
 
@@ -140,5 +172,5 @@ class _NotFound:
 
 
 def _found_credentials() -> Credentials:
-    found, _ = google.auth.default(scopes=[_SCOPE], request=cast("Any", _Search()))
+    found, _ = google.auth.default(scopes=[_SCOPE], request=cast("Any", _Search(_token_session())))
     return found

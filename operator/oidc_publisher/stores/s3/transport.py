@@ -33,6 +33,7 @@ from botocore.utils import get_environ_proxies
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 from urllib3.util.connection import allowed_gai_family, create_connection
 
+from oidc_publisher.chainchecks import check_as_go_does
 from oidc_publisher.linklocal import is_link_local
 from oidc_publisher.stores.deadlines import BoundedTLSSocket, bounded, check_deadline, left_s
 from oidc_publisher.stores.s3.authorities import system_roots, trust
@@ -58,6 +59,7 @@ def _loaded_context(path: str, written_at: int, extra_pem: str | None) -> ssl.SS
     context.sslsocket_class = BoundedTLSSocket
     context.check_hostname = True
     context.verify_mode = ssl.CERT_REQUIRED
+    check_as_go_does(context)
     trust(context, path, extra_pem)
     return context
 
