@@ -171,7 +171,8 @@ def _of_parties(
             discovery.document.members,
             keys,
             jwks_size_bytes=len(key_set.fetched.body),
-            private_address=_private_address(look),
+            private_address=_first(look, "private_address"),
+            strict_refusal=_first(look, "strict_refusal"),
             untrusted=look.stranger.message if look.stranger and look.stranger.reason in _UNTRUSTED else "",
         )
         asked = (rule for party in expected.relying_parties for rule in broken_rules(party, facts))
@@ -193,9 +194,10 @@ def _of_the_stranger(look: Look) -> Iterator[Finding]:
         yield look.stranger.finding()
 
 
-def _private_address(look: Look) -> str:
-    answers = (answer for read in look.reads for answer in (read.discovery, read.jwks))
-    return next((a.private_address for a in answers if isinstance(a, Fetched) and a.private_address), "")
+def _first(look: Look, attribute: str) -> str:
+    """Return the first text that an answer has in this attribute, empty where none has one."""
+    answers = (answer for read in look.reads for answer in (read.discovery, read.jwks) if isinstance(answer, Fetched))
+    return next((text for answer in answers if (text := str(getattr(answer, attribute)))), "")
 
 
 def _severity(expected: Expected) -> Severity:

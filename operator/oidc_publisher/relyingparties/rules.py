@@ -25,7 +25,8 @@ class ServedIssuer:
     `discovery` and `keys` are the members of the discovery document and of each JWK as they were served,
     `jwks_size_bytes` is the size of the key set's document. `private_address` is an address of the host that the public
     cannot reach, empty where there is none. `untrusted` is the sentence about a certificate that no public certificate
-    authority issued, empty where one did.
+    authority issued, empty where one did. `strict_refusal` is why the strict checks of Python 3.13 refuse the
+    certificate, empty where they accept it.
     """
 
     issuer_url: str
@@ -34,6 +35,7 @@ class ServedIssuer:
     jwks_size_bytes: int
     private_address: str = ""
     untrusted: str = ""
+    strict_refusal: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,12 @@ def broken_library_rules(facts: ServedIssuer) -> list[BrokenRule]:
     if "authorization_endpoint" not in facts.discovery:
         sentence = "openidconnect-rs refuses a discovery document without authorization_endpoint"
         broken.append(BrokenRule("openidconnect-rs", "AuthorizationEndpoint", sentence, certain=False))
+    if facts.strict_refusal:  # ssl.VERIFY_X509_STRICT is a default since Python 3.13
+        host = urlsplit(facts.issuer_url).hostname
+        sentence = f"Python 3.13 and later refuse the certificate of {host}: {facts.strict_refusal}"
+        broken.append(
+            BrokenRule("Python", "StrictCertificate", sentence, certain=False, hint=_HINTS["StrictCertificate"])
+        )
     return broken
 
 
@@ -170,6 +178,10 @@ _UNLESS_TOLD = (
 _HINTS: Mapping[str, str] = {
     "PublicAddress": f"Publish on a public address, {_UNLESS_TOLD}",
     "PublicTrust": f"Use a certificate of a public CA, {_UNLESS_TOLD}",
+    "StrictCertificate": (
+        "Issue the CA and the certificate as RFC 5280 demands (critical basic constraints, key usages, key identifiers), or"
+        " take VERIFY_X509_STRICT out of the TLS contexts of verifiers in Python."
+    ),
 }
 
 

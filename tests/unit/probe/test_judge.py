@@ -208,6 +208,17 @@ def test_a_certificate_that_ends_soon_is_a_warning(days: int, life_days: int, wa
         assert ends.date().isoformat() in findings[0].message
 
 
+def test_a_certificate_that_strict_clients_refuse_is_a_warning() -> None:
+    """Served stays True: nearly all relying parties accept it."""
+    second = Read(DISCOVERY, dataclasses.replace(JWKS, strict_refusal="CA cert does not include key usage extension"))
+    judgement = judge(Look((Read(DISCOVERY, JWKS), second), NOW), expected())
+    (finding,) = judgement.findings
+    assert (finding.reason, finding.severity) == (Reason.RelyingPartyRuleBroken, Severity.WARNING)
+    assert finding.subject == "Python"
+    assert "Python 3.13 and later refuse the certificate" in finding.message
+    assert judgement.achieved
+
+
 @pytest.mark.parametrize(("slow", "warned"), [((3.0, 3.0), True), ((3.0, 0.1), False), ((1.1, 1.1), False)])
 def test_slowness_that_a_second_read_confirms_is_a_warning(slow: tuple[float, float], warned: bool) -> None:
     """STS waits 5 s; the message holds no measured time."""

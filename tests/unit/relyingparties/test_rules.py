@@ -128,6 +128,13 @@ def test_libraries_have_rules_whoever_uses_them() -> None:
     ]
     bare = dataclasses.replace(facts, discovery={}, jwks_size_bytes=1)
     assert [rule.rule for rule in broken_library_rules(bare)] == ["AuthorizationEndpoint"]
+    lax = dataclasses.replace(served(RSA), strict_refusal="CA cert does not include key usage extension")
+    (rule,) = broken_library_rules(lax)
+    assert (rule.party, rule.rule, rule.certain) == ("Python", "StrictCertificate", False)
+    assert rule.sentence == (
+        "Python 3.13 and later refuse the certificate of oidc.example.test: CA cert does not include key usage extension"
+    )
+    assert "RFC 5280" in rule.hint
 
 
 def test_every_party_of_the_api_has_demands() -> None:

@@ -166,10 +166,15 @@ def _verify_code(error: aiohttp.ClientConnectorCertificateError) -> int:
     return code if isinstance(code, int) else 0
 
 
-def _certificate(error: aiohttp.ClientConnectorCertificateError, url: str) -> FetchError:
+def verify_message(error: aiohttp.ClientConnectorCertificateError) -> str:
+    """Return why OpenSSL refuses a certificate, without the names that follow a comma."""
     said = str(getattr(error.certificate_error, "verify_message", "")) or "not acceptable"
+    return said.partition(",")[0]
+
+
+def _certificate(error: aiohttp.ClientConnectorCertificateError, url: str) -> FetchError:
     reason, meaning = _VERIFY_NAMES.get(
-        _verify_code(error), (Reason.CertificateUntrusted, f"is refused: {said.partition(',')[0]}")
+        _verify_code(error), (Reason.CertificateUntrusted, f"is refused: {verify_message(error)}")
     )
     return FetchError(reason, f"The certificate of {host_of(url)} {meaning}", subject=url)
 

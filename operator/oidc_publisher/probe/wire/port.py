@@ -30,6 +30,8 @@ class Fetched:
     answer came from a cache.
     `elapsed`: the time from the request until the end of the body; that of the first request of a connection includes
     name resolution and handshake.
+    `strict_refusal`: why Python 3.13 refuses the host's certificate, in OpenSSL's words; empty where it does not, and
+    where that was not tried.
     `private_address`: an address of the host that the public cannot reach, empty where all of them are public.
     """
 
@@ -44,6 +46,7 @@ class Fetched:
     date_offset: timedelta | None = None
     elapsed: timedelta = timedelta(0)
     certificate: Validity | None = None
+    strict_refusal: str = ""
     private_address: str = ""
 
 
@@ -79,6 +82,6 @@ class Wire(Protocol):
 
         `number` counts the visits of one probe from 0. Each visit uses another address of the host, as far as there are
         several. Visit 0 offers no newer TLS than 1.2, so that every probe proves at no cost that TLS 1.2 suffices; the
-        later visits prove that a current client can connect as well.
+        later visits prove that a current client can connect as well. Visit 1 tries the strict checks of Python 3.13 first.
         """
         ...

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from oidc_publisher.chainchecks import check_as_go_does
+from oidc_publisher.chainchecks import check_as_go_does, check_as_strict_python_does
 from oidc_publisher.errors import FetchError
 from oidc_publisher.findings import Reason
 
@@ -39,6 +39,7 @@ def roots_state() -> RootsState:
 class Trust:
     """Trust holds the TLS contexts of one set of roots: `tls12` offers TLS 1.2 only, `current` every current version.
 
+    `strict` is as `current`, and refuses the chains that Python 3.13 refuses.
     `unverified` accepts any certificate. It reads a chain that the other contexts refused, and never a document.
     `roots` is the state of the system's roots that the contexts were made from.
     """
@@ -46,13 +47,14 @@ class Trust:
     roots: RootsState
     tls12: ssl.SSLContext
     current: ssl.SSLContext
+    strict: ssl.SSLContext
     unverified: ssl.SSLContext
 
     @classmethod
     def of(cls, certificate_authority: str = "") -> Self:
         """Return contexts that trust the system's roots and the given PEM certificates, if there are any.
 
-        The first call blocks for 100 ms. Raises FetchError(ProbeUnavailable) when the PEM cannot be read.
+        The first call blocks for 150 ms. Raises FetchError(ProbeUnavailable) when the PEM cannot be read.
         """
         with _BUILDING:  # a hundred issuers that start together build the contexts once
             roots = roots_state()
@@ -60,14 +62,17 @@ class Trust:
 
 
 @functools.lru_cache(maxsize=_CACHED)
-def _contexts(certificate_authority: str, roots: RootsState) -> tuple[ssl.SSLContext, ssl.SSLContext, ssl.SSLContext]:
+def _contexts(
+    certificate_authority: str, roots: RootsState
+) -> tuple[ssl.SSLContext, ssl.SSLContext, ssl.SSLContext, ssl.SSLContext]:
     del roots  # only part of the cache's key: it distinguishes the states of the system's roots
-    tls12, current = _verifying(certificate_authority), _verifying(certificate_authority)
+    tls12, current, strict = (_verifying(certificate_authority) for _ in range(3))
     tls12.maximum_version = ssl.TLSVersion.TLSv1_2
+    check_as_strict_python_does(strict)
     unverified = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     unverified.check_hostname = False
     unverified.verify_mode = ssl.CERT_NONE
-    return tls12, current, unverified
+    return tls12, current, strict, unverified
 
 
 def _verifying(certificate_authority: str) -> ssl.SSLContext:

@@ -25,8 +25,9 @@ from oidc_publisher.probe.wire.https import _Connector
 from tests.support.certificates import PublicAuthority
 from tests.support.hosts import GOOD, Connection, Host, Script, saying
 from tests.support.loopback import localhost_addresses
-from tests.support.pki import PKI, Certificate
+from tests.support.pki import PKI, Certificate, LaxAuthority
 from tests.support.processes import free_port
+from tests.support.strictpython import be_strict
 
 TIMEOUT = dt.timedelta(seconds=5)
 SHORT = dt.timedelta(seconds=0.3)
@@ -124,6 +125,56 @@ async def test_an_intermediate_may_be_named_as_a_root(pki: PKI, tmp_path: Path) 
     authority = PublicAuthority(tmp_path)
     with Host(authority.serving(chain=False).server_context()) as host:
         assert (await fetch(pki, host.url, certificate_authority=authority.intermediate_pem)).status == 200
+
+
+@pytest.mark.parametrize(
+    ("lacks", "said"),
+    [
+        ("key usage", "CA cert does not include key usage extension"),
+        ("critical basic constraints", "Basic Constraints of CA cert not marked critical"),
+    ],
+)
+async def test_a_certificate_that_python_3_13_refuses_is_accepted_and_told(
+    lacks: str, said: str, pki: PKI, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Relying parties in Go or Java accept it; the second visit tries the strict checks, at one more handshake."""
+    be_strict(monkeypatch)
+    authority = LaxAuthority(tmp_path, lacks)
+    trust: dict[str, Any] = {"certificate_authority": authority.ca_pem.decode()}
+    with Host(authority.serving().server_context()) as host:
+        first, second = [await fetch(pki, host.url, number=number, **trust) for number in (0, 1)]
+        assert host.connections == 3
+    assert (first.status, first.strict_refusal) == (200, "")
+    assert (second.status, second.strict_refusal) == (200, said)
+
+
+@pytest.mark.slow
+async def test_a_strict_refusal_takes_no_time_from_the_host(
+    pki: PKI, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A host that needs most of the time for one handshake is not too slow because the probe makes two."""
+    authority = LaxAuthority(tmp_path)
+    begun = ssl.SSLContext.wrap_socket
+
+    def slow(self: ssl.SSLContext, *arguments: Any, **options: Any) -> ssl.SSLSocket:
+        time.sleep(1)
+        return begun(self, *arguments, **options)
+
+    monkeypatch.setattr(ssl.SSLContext, "wrap_socket", slow)
+    with Host(authority.serving().server_context()) as host:
+        trust: dict[str, Any] = {"certificate_authority": authority.ca_pem.decode()}
+        answer = await fetch(pki, host.url, number=1, timeout=dt.timedelta(seconds=1.9), **trust)
+    assert answer.strict_refusal
+    assert answer.elapsed < dt.timedelta(seconds=1.9)
+
+
+async def test_a_sound_certificate_costs_the_strict_checks_no_connection(pki: PKI) -> None:
+    """The second visit has one connection, as the first."""
+    with Host(pki.serving().server_context()) as host:
+        async with visiting(pki, 1) as visit:
+            answers = [await visit.get(host.url, Deadline.after(TIMEOUT)) for _ in range(2)]
+        assert host.connections == 1
+    assert [answer.strict_refusal for answer in answers] == ["", ""]
 
 
 async def test_the_system_s_roots_alone_do_not_trust_a_private_ca(pki: PKI) -> None:
