@@ -18,10 +18,10 @@ COVERED = $(if $(T)$(K),,--cov --cov-report=term)
 
 PART ?= whole
 
-.PHONY: help install testbed demo test unit ordinary check fmt gen mutate soak bench lock clean
+.PHONY: help install testbed image image-test demo test unit ordinary check fmt gen mutate soak bench lock clean
 
 help: ## list the verbs
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: .venv/.installed ## make .venv with the console script oidc-publisher
 
@@ -31,6 +31,12 @@ install: .venv/.installed ## make .venv with the console script oidc-publisher
 testbed: install ## build kube-apiserver, etcd, kubectl, an S3 server and helm into the user's cache (minutes, once)
 	@$(BIN)/python hack/testbed/build.py
 	@$(BIN)/python hack/testbed/nginx.py
+
+image: ## build the image with docker, podman or buildah (IMAGE=name; BASE=local makes the bases of Debian packages)
+	@hack/image/build
+
+image-test: testbed ## run the image that `make image` built with buildah, as restricted as the chart's pod
+	@OIDC_PUBLISHER_IMAGE="$$(hack/image/build --name)" $(BIN)/python -m pytest -q -rP tests/live/test_image.py
 
 demo: install ## watch two API servers' keys become a working issuer, break, heal and rotate (KEEP=1 leaves it running)
 	@$(BIN)/python hack/testbed/build.py --servers
@@ -77,6 +83,8 @@ bench: testbed ## measure, and write docs/reference/performance.md
 lock: install ## resolve requirements.lock anew, for every platform, with hashes
 	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --group dev --upgrade \
 	  --custom-compile-command "make lock" pyproject.toml -o requirements.lock
+	@$(BIN)/uv pip compile --quiet --universal --generate-hashes -c requirements.lock \
+	  --custom-compile-command "make lock" pyproject.toml -o requirements.run.lock
 
 clean: ## remove what the verbs made in the checkout; the testbed in the user's cache stays
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage dist

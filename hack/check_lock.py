@@ -1,4 +1,4 @@
-"""Check without a network that requirements.lock satisfies pyproject.toml and that every dependency has a floor."""
+"""Check without a network that the locks satisfy pyproject.toml and agree, and that every dependency has a floor."""
 
 from __future__ import annotations
 
@@ -16,16 +16,27 @@ ROOT = Path(__file__).resolve().parent.parent
 def main() -> int:
     """Print each fault on a line; 1 when there is any."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    locked = dict(re.findall(r"^([A-Za-z0-9._-]+)==(\S+)", (ROOT / "requirements.lock").read_text(), re.MULTILINE))
+    locked, in_the_image = versions("requirements.lock"), versions("requirements.run.lock")
     wanted = [
         *project["project"]["dependencies"],
         *project["dependency-groups"]["dev"],
         *project["build-system"]["requires"],
     ]
     faults = [fault for text in wanted for fault in faults_of(Requirement(text), locked)]
+    faults += [
+        f"{name} is {version} in requirements.run.lock" for name, version in in_the_image.items() - locked.items()
+    ]
+    for text in project["project"]["dependencies"]:
+        if canonicalize_name(Requirement(text).name) not in in_the_image:
+            faults.append(f"{text} is not in requirements.run.lock")
     for fault in faults:
         print(f"requirements.lock: {fault}; run: make lock", file=sys.stderr)
     return 1 if faults else 0
+
+
+def versions(lock: str) -> dict[str, str]:
+    """The version of each package in a lock."""
+    return dict(re.findall(r"^([A-Za-z0-9._-]+)==(\S+)", (ROOT / lock).read_text(), re.MULTILINE))
 
 
 def faults_of(requirement: Requirement, locked: dict[str, str]) -> list[str]:
