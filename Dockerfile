@@ -28,10 +28,15 @@ COPY operator operator
 RUN /uv/bin/uv build --no-cache --python python3 --wheel --build-constraints requirements.lock --require-hashes --out-dir /dist \
  && /uv/bin/uv pip install --no-cache --python python3 --target /package/lib --no-deps /dist/*.whl \
  && rm -rf /package/lib/bin \
- && python3 -m compileall -q --invalidation-mode unchecked-hash /package/lib
+ && python3 -m compileall -q --invalidation-mode unchecked-hash -s /package -p /app /package/lib
 COPY --chmod=755 hack/image/oidc-publisher /package/bin/oidc-publisher
 
 FROM ${RUN_BASE}
+# Neither base has bytecode of the standard library, and a read-only root cannot keep it: each start would compile it.
+USER 0
+RUN ["/usr/bin/python3", "-I", "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", "-x", \
+     "/(ensurepip|idlelib|lib2to3|test|tkinter|turtledemo|unittest|pydoc_data|encodings/(cp|euc|iso|mac|big|shift|hz|johab|gb|koi))", \
+     "/usr/lib/python3.13"]
 ARG VERSION=unknown
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="oidc-publisher" \
