@@ -19,6 +19,8 @@ The model leaves out these cases, because no rule can save them or because the c
 - a public URL that was led away from a key and back before any pass could see it, while the status, or the owner mark
   beside a lost status, says that the URL shows the key; and a URL that led to a location of a longer cache age that no
   pass has read;
+- a status that was lost while no pass ran (suspended, or the operator away), and a public URL that led elsewhere, or to a
+  copy that somebody kept in step, for that time and back: then no record is left either;
 - another writer that rewrites a former location that the public URL still shows, or that makes another location hold
   exactly what this issuer's holds;
 - a withdrawn key that an API server signs with: its tokens are to be refused;
