@@ -1,7 +1,7 @@
-"""R9: what the stored key set says of keys and of who wrote it: ledgers rebuilt, sets taken over, second writers told apart.
+"""Rule R9 reads keys and writers from the stored key set: it rebuilds ledgers, takes sets over, and detects second writers.
 
-A cluster that was cloned from an etcd snapshot has the same UIDs, the same ledger and the same owner mark. What tells the
-two apart is the nonce that every write carries: each ledger knows those of its own writes.
+A cluster that was cloned from an etcd snapshot has the same UIDs, the same ledger and the same owner mark. The nonce of each
+write distinguishes the two clusters, because each ledger holds the nonces of its own writes only.
 """
 
 from __future__ import annotations
@@ -17,29 +17,29 @@ from oidc_publisher.rotation.readings import StoreState, TakeOver
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from datetime import timedelta
 
     from oidc_publisher.rotation.readings import Pass
 
 
 def needs_rebuild(ledger: Ledger, seen: Pass) -> bool:
-    """Whether the stored set knows more than the ledger: it is empty, its serial is lower, or nobody remembers the nonce.
+    """Return whether the stored set may hold keys that the ledger lacks.
 
-    A set that somebody rewrote without our mark counts too, where the discovery document beside it still bears ours: it is
-    all that remembers our keys.
+    That is so where the ledger is empty, where its serial is lower than the stored one, and where the stored nonce is
+    unknown. A set without our mark counts too while the discovery document beside the set bears our mark, because that
+    set is the only record of our keys.
     """
     stored = seen.stored
     told = stored.state is StoreState.PRESENT and (stored.ours or stored.half_ours)
-    # A higher serial beside a nonce of ours is no write of ours: whoever rewrote the mark is believed nothing.
+    # This operator never writes a higher serial under a nonce that the ledger knows: somebody edited the mark.
     newer = ledger.serial < stored.serial and not (stored.nonces and set(stored.nonces) <= set(ledger.nonces))
     return told and (not ledger.keys or newer or stored.unknown_writer)
 
 
 def rebuild(ledger: Ledger, seen: Pass) -> Ledger:
-    """The ledger with the stored keys that it lacks, in stored order, as old as the stored object.
+    """Return the ledger with the stored keys that it lacks, in stored order and with the age of the stored object.
 
-    Where the mark does not say that the public URL led to this place when it was written, they are as new as this look: what
-    the URL showed until now may be another place's set, without them.
+    Where the mark does not state that the public URL led to this place at the write, the keys count as served only from the
+    present probe on, because the URL may have shown another place's set without these keys until now.
     """
     if not needs_rebuild(ledger, seen):
         return ledger
@@ -47,7 +47,7 @@ def rebuild(ledger: Ledger, seen: Pass) -> Ledger:
     time = stored_time(seen)
     lifetime = max(stored.token_lifetime or seen.policy.max_token_lifetime, seen.policy.max_token_lifetime)
     age = max(believable_age(seen) or UNSTATED_AGE, stale_age_now(ledger, seen))
-    # What a person had forgotten before that write is not in its mark; what is asked for since is to be forgotten now.
+    # The mark holds no cache age that forgetCacheAgesBefore had removed before the write; a later request applies now.
     forgotten = time if seen.policy.forget_cache_ages_before and not ledger.keys else ledger.cache_ages_forgotten_time
     entered = lacking_entries(ledger, seen, token_lifetime=lifetime, stale_age=age, rebuilt_time=_shown_since(seen))
     aged = tuple(
@@ -69,15 +69,15 @@ def rebuild(ledger: Ledger, seen: Pass) -> Ledger:
 
 
 def stored_time(seen: Pass) -> datetime:
-    """Since when the stored keys are published: the object's last-modified time, which never lies ahead (R13)."""
+    """Return the time since which the stored keys are published: the object's last-modified time, never in the future (R13)."""
     time = seen.stored.last_modified or seen.now
     return min(time, seen.now) if seen.trusted else time
 
 
 def _shown_since(seen: Pass) -> datetime | None:
-    """Since when the public URL shows the stored keys, if it shows them now; None where the mark does not say that it did.
+    """Return the time since which the public URL shows the stored keys, provided that it shows them now.
 
-    It had to lead to this place when the object was written, and an earlier version's mark says nothing of that.
+    None where the mark does not state that the URL led to this place at the write. A mark of an earlier version never does.
     """
     return stored_time(seen) if seen.stored.shown else None
 
@@ -90,11 +90,11 @@ def lacking_entries(
     stale_age: timedelta,
     rebuilt_time: datetime | None = None,
 ) -> tuple[LedgerKey, ...]:
-    """Entries for the stored keys that the ledger lacks, as old as the stored object and listed by nobody so far."""
+    """Return entries for the stored keys that the ledger lacks, with the age of the stored object and without origins."""
     known = {entry.key_id for entry in ledger.keys}
     lacking = [key for key in seen.stored.keys if key.key_id not in known]
     first, time = next_version(ledger), stored_time(seen)
-    # The stored set is ordered newest first; counting goes from the oldest, so that the order is the stored one again.
+    # The stored set is ordered newest first. The oldest key gets the lowest version, which keeps the stored order.
     return tuple(
         LedgerKey(
             key=key,
@@ -110,10 +110,10 @@ def lacking_entries(
 
 
 def _forget(entry: LedgerKey, seen: Pass) -> LedgerKey:
-    """What an older ledger says of a key may have been true of a former life of it: it may have left and come back.
+    """Return an older ledger's entry without the times that may belong to an earlier stay of the key in the set.
 
-    Only a key that signs keeps what made it safe. The others are as old as the stored object, and no retirement goes on
-    that began before it.
+    The key may have left and come back since that ledger was saved. A key that signs keeps the times that made it safe. Any
+    other key gets the age of the stored object, and a retirement that began earlier does not continue.
     """
     entry = replace(entry, unused_since_time=None, retire_time=None, leaving=False, only_here=False)
     if entry.key_id in {mint.key_id for mint in seen.mints.minted}:
@@ -130,16 +130,16 @@ def _forget(entry: LedgerKey, seen: Pass) -> LedgerKey:
     )
 
 
-#: How long tokens of an owner who did not say so may live: the default of rotation.maxTokenLifetime.
+#: The token lifetime of an owner that states none: the default of rotation.maxTokenLifetime.
 _UNSTATED_LIFETIME = UNSTATED_AGE
 
 
 def take_over(ledger: Ledger, seen: Pass) -> Ledger:
-    """The ledger with what another owner's set says of keys; applied again before it was written over, it adds nothing.
+    """Return the ledger with the keys and ages of another owner's set. A second call before the write adds nothing.
 
-    Merge: the keys that the ledger lacks enter as unused ones, to leave by R5. Of both, Merge and Replace: keys of ours
-    that are in that set were published with it; of the others it is remembered that copies of a set without them may live.
-    Since when the public URL leads to that set nobody knows, so that no key counts as served before it is seen (R2).
+    Under Merge the keys that the ledger lacks enter as unused keys, which leave by R5. Under Merge and Replace our keys in
+    that set were published with it, and copies of a set without our other keys may exist in caches. The time since which the
+    public URL leads to that set is unknown, so that no key counts as served before a probe sees the key (R2).
     """
     stored = seen.stored
     if stored.take_over is None:
@@ -165,8 +165,8 @@ def _inherit(entry: LedgerKey, seen: Pass, lifetime: timedelta, age: timedelta, 
     if entry.key not in seen.stored_keys:
         return entry
     if moved:
-        # Until now the public URL showed our former place, whatever has been lying here: these documents are no proof
-        # that anybody has seen the key.
+        # The public URL has shown our former place until now, so these documents do not prove that a relying party has
+        # seen the key.
         return replace(entry, token_lifetime=max(entry.token_lifetime, lifetime))
     time = stored_time(seen)
     return replace(
@@ -176,16 +176,16 @@ def _inherit(entry: LedgerKey, seen: Pass, lifetime: timedelta, age: timedelta, 
     )
 
 
-#: So many nonces are remembered: those of writes that failed since the stored one, and former ones, for somebody may put
-#: an older version of the documents back.
+#: The most nonces that a ledger holds: those of failed writes since the stored one, and former ones, because somebody may
+#: restore an older version of the documents.
 MAX_NONCES = 16
 
 
 @dataclass(frozen=True, slots=True)
 class OwnWrites:
-    """What is known of our own writes: the serial and the nonces.
+    """OwnWrites holds the serial and the nonces of this operator's writes.
 
-    `certain`: no write of ours can have been forgotten, so that a mark of ours with another nonce is a second writer's.
+    `certain`: the nonces are complete, so that a mark of ours with another nonce is a second writer's.
     """
 
     serial: int
@@ -193,21 +193,21 @@ class OwnWrites:
     certain: bool
 
     def unknown(self, nonces: Iterable[str]) -> bool:
-        """Whether one of the nonces is of no write of ours. A mark without one was written by an earlier version."""
+        """Return whether one of the nonces belongs to no known write. An earlier version wrote marks without a nonce."""
         return any(nonce and nonce not in self.nonces for nonce in nonces)
 
 
 def own_writes(
     ledger: Ledger, saved: Ledger | None, *, remembered: Iterable[str] = (), token_lifetime: timedelta, now: datetime
 ) -> OwnWrites:
-    """What is known of our writes.
+    """Return the writes that are known to be this operator's.
 
-    `saved` is the ledger as this process saved it last, None where it has saved none since it read documents that the
-    ledger knew. `remembered` are nonces of writes that this process has known, whatever the status says now. While the
-    ledger is the saved one, all writes are known. After a restart, or where somebody restored a status, they are not: then
-    the first unknown nonce rebuilds the ledger, and another one within one token lifetime is a second writer's.
+    `saved` is the ledger that this process saved last, None where this process has saved no ledger since it read documents
+    that the ledger knew. `remembered` are the nonces that this process has known, whatever the status holds now. While the
+    ledger equals the saved one, all writes are known. After a restart, or after somebody restored a status, some may be
+    unknown: the first unknown nonce then rebuilds the ledger, and another one within one token lifetime is a second writer's.
     """
-    # Without a nonce nothing is remembered: an earlier version wrote, or the status was lost while the store was away.
+    # A ledger without nonces is an earlier version's, or its status was lost while the store could not be read.
     unchanged = bool(ledger.nonces) and saved is not None and same_writes(ledger, saved)
     lifetime = max([token_lifetime, *(entry.token_lifetime for entry in ledger.keys)])
     rebuilt = ledger.unknown_writer_time
@@ -217,10 +217,11 @@ def own_writes(
 
 
 def note_writers(ledger: Ledger, seen: Pass) -> Ledger:
-    """Note the nonces that are stored, newest last, and since when a second writer keeps us from writing.
+    """Note the stored nonces, newest last, and the time since which a second writer prevents every write.
 
-    That mark stays over restarts until the documents are ours again, or until a person takes it away: then the ledger is
-    not the saved one, and the unknown nonce rebuilds it (docs/how-to/take-over-documents.md, two writers under one mark).
+    That time survives restarts until the documents are ours again, or until a person removes it. After the removal the
+    ledger differs from the saved one, and the unknown nonce rebuilds it (docs/how-to/take-over-documents.md, two writers
+    under one mark).
     """
     stored = seen.stored
     if stored.second_writer:
@@ -229,13 +230,14 @@ def note_writers(ledger: Ledger, seen: Pass) -> Ledger:
         return ledger
     found = tuple(dict.fromkeys(stored.nonces))
     others = tuple(nonce for nonce in ledger.nonces if nonce not in found)[len(found) - MAX_NONCES :]
-    # After an unknown writer ours stays the newest, so that the mark differs and is written: the other one then stops.
+    # After an unknown writer our own nonce stays the newest. The planned mark then differs from the stored one and is
+    # written, and the other writer stops.
     nonces = (*found, *others) if stored.unknown_writer else (*others, *found)
     return replace(ledger, nonces=nonces, second_writer_time=None)
 
 
 def same_writes(one: Ledger, other: Ledger) -> bool:
-    """Whether two ledgers know of the same writes."""
+    """Return whether two ledgers hold the same writes."""
     return _writes(one) == _writes(other)
 
 

@@ -1,4 +1,4 @@
-"""The one catalogue of findings: a reason for everything that can be wrong, and an entry for each reason."""
+"""The catalogue holds an entry for each reason, and a reason for everything that can be wrong."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the catalogue says of one reason, in terms of severities and conditions."""
+"""An entry of the catalogue gives a reason its severity, its condition and its two sentences."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class Severity(StrEnum):
-    """How bad it is: Critical breaks relying parties or stops the work, Warning may, Info does not."""
+    """A Critical finding breaks relying parties or stops the operator, a Warning may, an Info does not."""
 
     CRITICAL = "Critical"
     WARNING = "Warning"
@@ -38,10 +38,10 @@ CONDITION_ORDER: tuple[ConditionType, ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What the catalogue says of one reason.
+    """An Entry describes one reason.
 
-    `unknown`: the condition becomes Unknown, not False, for the cause was not to be asked. `stalled`: only a person
-    can mend it. `meaning` and `hint` are whole sentences: what it means, and what an admin does next.
+    `unknown`: the condition becomes Unknown, not False, because the cause could not be asked. `stalled`: only a person
+    can correct the cause. `meaning` and `hint` are whole sentences: what the reason means, and what an admin does next.
     """
 
     condition: ConditionType

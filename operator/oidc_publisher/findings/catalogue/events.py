@@ -1,4 +1,4 @@
-"""What is over as soon as it has happened: events alone, no finding stays."""
+"""The entries of events describe what is over as soon as it has happened, so that no finding stays."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the rotation rules complain of: SafeToSign."""
+"""The entries of plan describe what the rules of rotation find; they belong to the condition SafeToSign."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What keeps relying parties from the documents, Served, or from the tokens, TokenAccepted."""
+"""The entries of prove describe why relying parties cannot read the documents (Served) or accept tokens (TokenAccepted)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Why the documents are not in the store as planned: Published."""
+"""The entries of publish describe why the stored documents differ from the planned ones (Published)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Why key sources could not be read, or not in full: KeysRead."""
+"""The entries of read describe why key sources could not be read in full (KeysRead)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every reason this product knows, in the order in which one causes the next.
+"""The reasons of this product stand in the order in which one causes the next.
 
 A reason is at once the condition's reason, the event's reason, a metric's label, the text of the command line and the
 anchor of its runbook. The order of the members is the order of causes: read, plan, publish, prove, report.
@@ -10,7 +10,7 @@ from enum import StrEnum, auto
 
 
 class Reason(StrEnum):
-    """One word for each thing that can be wrong; the value is the word itself."""
+    """A Reason is one word for one thing that can be wrong; the value is the word itself."""
 
     @staticmethod
     def _generate_next_value_(name: str, start: int, count: int, last_values: list[str]) -> str:  # noqa: ARG004 - enum's protocol

@@ -1,4 +1,4 @@
-"""What the object as a whole says: Ready, and the words of conditions that are as they should be."""
+"""The entries of report describe the object as a whole (Ready), and conditions that are as they should be."""
 
 from __future__ import annotations
 
