@@ -229,7 +229,9 @@ class Rotation(Admin):
             refused = bool(world.cluster.refusing(key))
             assert (entry.safe_since_time is None) is refused, "it is safe where every API server lists it (R15)"
         known = {entry.key for entry in world.operator.ledger.keys}
-        assert known >= world.cluster.used
+        # A withdrawn key that is not listed and signs by mistake is in no published set; after a lost status nothing holds it.
+        unlisted = {key for key in world.cluster.signers if not world.cluster.lists(key)}
+        assert known >= world.cluster.used - (unlisted & world.oracle.withdrawn)
         # Where every key in use is withdrawn, the last one that stays may be another.
         assert len(known - world.cluster.used) <= (0 if wanted else 1), "and the ledger holds nothing else"
 

@@ -89,6 +89,11 @@ class Cluster:
         entries = self.named.entries if self.named else {}
         return found | {key for number, key in entries.items() if number not in unread}
 
+    def lists(self, key: PublicKey) -> bool:
+        """Return whether the key is in key files of a present server, or in the named source."""
+        named = self.named.entries.values() if self.named else ()
+        return key in named or any(key in server.files for server in self.present.values())
+
     def refusing(self, key: PublicKey, *, answering: bool = False) -> list[str]:
         """Return the API servers that refuse tokens of this key, none where there is a single API server (R15)."""
         there = {a: server for a, server in self.servers.items() if server.present or server.restarting}
