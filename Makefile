@@ -18,7 +18,7 @@ COVERED = $(if $(T)$(K),,--cov --cov-report=term)
 
 PART ?= whole
 
-.PHONY: help install testbed image image-test demo test unit ordinary check fmt gen mutate soak bench lock clean
+.PHONY: help install testbed image image-test demo test unit ordinary check site fmt gen mutate soak bench lock clean
 
 help: ## list the verbs
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,7 +53,7 @@ test: testbed ## run every test, the live ones against real servers (T=path and 
 ordinary: testbed ## run demo and tests as an ordinary user under the system's Python, without IPv6 and with it (root sets it up)
 	@hack/ordinary $(PART)
 
-check: install ## format, lint, types, layers, prose, generated files fresh
+check: install ## format, lint, types, layers, prose, links of the docs, generated files fresh
 	@test ! -e operator/__init__.py || { echo "operator/__init__.py shadows the standard library's operator: remove it"; exit 1; }
 	@$(BIN)/ruff format --check --quiet . || { echo "run: make fmt"; exit 1; }
 	@$(BIN)/ruff check --quiet .
@@ -63,7 +63,12 @@ check: install ## format, lint, types, layers, prose, generated files fresh
 	@$(BIN)/python hack/check_lock.py
 	@$(BIN)/python hack/draw_timeline.py --check
 	@$(BIN)/python hack/prose.py --check
+	@$(MAKE) --no-print-directory site >/dev/null
 	@echo "check: all good"
+
+site: install ## build the site of the docs into build/site; a broken link or a page outside the menu fails
+	@said=$$(NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build 2>&1) || { echo "$$said" >&2; exit 1; } # --quiet would let all pass
+	@echo build/site/index.html
 
 fmt: install ## format code and prose, and mend what the linter can
 	@$(BIN)/ruff format .
@@ -89,4 +94,4 @@ lock: install ## resolve requirements.lock anew, for every platform, with hashes
 	  --custom-compile-command "make lock" pyproject.toml -o requirements.run.lock
 
 clean: ## remove what the verbs made in the checkout; the testbed in the user's cache stays
-	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage dist
+	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage build dist
