@@ -18,6 +18,7 @@ from oidc_publisher.api.status import WAITING_STATUS
 from oidc_publisher.errors import InvalidObjectError
 from tests.api_objects import BadObject, bad_objects, good_objects
 from tests.api_objects.mutation import mutations
+from tests.support.docpages import manifests
 from tests.support.processes import wait_for
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ CRD_FILE = Path(__file__).parents[2] / "crds" / "oidc-publisher.io_oidcissuers.y
 API_VERSION, KIND = "oidc-publisher.io/v1alpha1", "OIDCIssuer"
 COLLECTION = f"/apis/{API_VERSION}/oidcissuers"
 GOOD, BAD = good_objects(), bad_objects()
+#: The OIDCIssuers on the pages of the docs.
+PRINTED = manifests(KIND)
 #: Members with an enum: the API server repeats a value that is not in it, and nothing but giving up the enum helps.
 ENUMS = {"addressingStyle", "adoption", "deletionPolicy", "relyingParties", "serverSideEncryption"}
 
@@ -83,6 +86,14 @@ def test_a_good_object_is_accepted_and_reads_the_same_offline(cluster: ControlPl
     answer = _try(cluster, GOOD[name])
     assert answer.status == 201, answer.body
     assert read_issuer(answer.json()).spec == read_issuer(GOOD[name]).spec
+
+
+def test_the_manifests_of_the_docs_are_accepted(cluster: ControlPlane) -> None:
+    """What an admin copies from a page is taken as it stands."""
+    answers = {where: _try(cluster, document) for where, document in PRINTED.items()}
+    refused = {where: answer.body for where, answer in answers.items() if answer.status != 201}
+    assert len(PRINTED) > 12
+    assert refused == {}
 
 
 @pytest.mark.parametrize("bad", [b for b in BAD.values() if b.before is None], ids=lambda b: b.name)
