@@ -16,6 +16,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from hack.testbed import debian
 from hack.testbed.cache import CannotBuildError, cache_folder, goarch
 from hack.testbed.progress import progress
 
@@ -48,7 +49,9 @@ def unpack() -> Path:
     with tempfile.TemporaryDirectory(prefix=".building-", dir=folder.parent) as work, progress("nginx"):
         root = Path(work) / "root"
         for package in PACKAGES:
-            _run(["dpkg-deb", "-x", str(_download(package, Path(work) / package)), str(root)])
+            debian.download([package], Path(work) / package, CURE)
+            for file in (Path(work) / package).glob("*.deb"):
+                debian.run(["dpkg-deb", "-x", str(file), str(root)], CURE)
             if (root / PROGRAM).is_file():
                 break
         if not _runs(root / PROGRAM):
@@ -56,27 +59,6 @@ def unpack() -> Path:
         shutil.rmtree(folder, ignore_errors=True)
         root.replace(folder)
     return target
-
-
-def _download(package: str, folder: Path) -> Path:
-    """The package's file; the lists of packages are fetched first where there are none and this user may."""
-    folder.mkdir()
-    command = ["apt-get", "--quiet", "download", package]
-    if subprocess.run(command, cwd=folder, capture_output=True, check=False).returncode:
-        if os.geteuid() == 0:
-            _run(["apt-get", "--quiet", "update"])
-        _run(command, folder)
-    found = list(folder.glob("*.deb"))
-    if not found:
-        raise CannotBuildError(f"apt-get download {package} left no package: {CURE}.")
-    return found[0]
-
-
-def _run(command: list[str], folder: Path | None = None) -> None:
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    if done.returncode:
-        said = (done.stderr.strip() or done.stdout.strip()).splitlines()
-        raise CannotBuildError(f"{' '.join(command[:3])} failed ({said[-1] if said else 'silently'}): {CURE}.")
 
 
 def _runs(program: Path) -> bool:
