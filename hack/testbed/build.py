@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import fcntl
+import hashlib
 import json
 import os
 import re
@@ -32,9 +33,15 @@ KUBERNETES_PACKAGES = {
     "kubectl": "k8s.io/kubernetes/cmd/kubectl",
     "kube-apiserver": "k8s.io/kubernetes/cmd/kube-apiserver",
 }
+#: What makes a node, beside the control plane, run pods (hack/testbed/node).
+NODE_PACKAGES = {
+    name: f"k8s.io/kubernetes/cmd/{name}"
+    for name in ("kube-controller-manager", "kube-proxy", "kube-scheduler", "kubelet")
+}
 VERSITYGW_PACKAGES = {"versitygw": "github.com/versity/versitygw/cmd/versitygw"}
 FAKEGCS_PACKAGES = {"fake-gcs-server": "github.com/fsouza/fake-gcs-server"}
 HELM_PACKAGES = {"helm": "helm.sh/helm/v4/cmd/helm"}
+PAUSE_PACKAGES = {"pause": "oidc-publisher.io/testbed/pause"}
 KUBECONFORM_PACKAGES = {"kubeconform": "github.com/yannh/kubeconform/cmd/kubeconform"}
 
 
@@ -62,8 +69,8 @@ def pinned(module: str, dependency: str) -> str:
     return found[1]
 
 
-def kubernetes() -> Part:
-    """Describe the Kubernetes binaries of the version asked for (K8S_VERSION, else the pinned one)."""
+def kubernetes(packages: dict[str, str] = KUBERNETES_PACKAGES) -> Part:
+    """Describe Kubernetes binaries of the version asked for (K8S_VERSION, else the pinned one)."""
     version = os.environ.get("K8S_VERSION", "").removeprefix("v") or pinned("kubernetes", "k8s.io/kubernetes")
     if not re.fullmatch(r"1\.\d+\.\d+", version):
         raise CannotBuildError(f"K8S_VERSION must be a version such as 1.36.3, not {version!r}.")
@@ -73,10 +80,15 @@ def kubernetes() -> Part:
         module="kubernetes",
         version=version,
         folder=cache_folder() / f"{version}-{sys.platform}-{goarch()}" / "bin",
-        packages=KUBERNETES_PACKAGES,
+        packages=packages,
         # gitCommit and buildDate stay at upstream's placeholders: the same source gives the same bytes.
         ldflags=" ".join(["-s -w", *(f"-X k8s.io/component-base/version.{k}={v}" for k, v in variables.items())]),
     )
+
+
+def node() -> Part:
+    """Describe the programs that a node needs beside the control plane's, of the same version."""
+    return kubernetes(NODE_PACKAGES)
 
 
 def versitygw() -> Part:
@@ -107,6 +119,12 @@ def kubeconform() -> Part:
     return Part("kubeconform", version, folder, KUBECONFORM_PACKAGES, f"-s -w -X main.version=v{version}")
 
 
+def pause() -> Part:
+    """Describe the program that holds the namespaces of a pod; its version is that of its source."""
+    source = hashlib.sha256((HERE / "pause" / "main.go").read_bytes()).hexdigest()[:12]
+    return Part("pause", source, cache_folder() / f"pause-{source}-{sys.platform}-{goarch()}" / "bin", PAUSE_PACKAGES)
+
+
 def kubebuilder_assets() -> Path | None:
     """Return the folder named by KUBEBUILDER_ASSETS, which must hold all Kubernetes binaries."""
     value = os.environ.get("KUBEBUILDER_ASSETS")
@@ -121,6 +139,11 @@ def kubebuilder_assets() -> Path | None:
 def kubernetes_folder() -> Path:
     """Return the folder of etcd, kube-apiserver and kubectl, built or not."""
     return kubebuilder_assets() or kubernetes().folder
+
+
+def node_folder() -> Path:
+    """Return the folder of kubelet and the other programs of a node, built or not."""
+    return node().folder
 
 
 def versitygw_folder() -> Path:
@@ -159,7 +182,7 @@ def generate_kubernetes_module(go: Go, version: str, folder: Path) -> None:
     go_line = re.findall(r"^go \S+$", upstream, re.MULTILINE)[0]
     published = "v0." + version.split(".", 1)[1]
     lines = ["module oidc-publisher.io/testbed/kubernetes", go_line]
-    lines += [f"tool {package}" for package in KUBERNETES_PACKAGES.values()]
+    lines += [f"tool {package}" for package in (KUBERNETES_PACKAGES | NODE_PACKAGES).values()]
     lines += [f"require k8s.io/kubernetes v{version}"]
     lines += [f"replace {name} => {name} {published}" for name in staging]
     (folder / "go.mod").write_text("\n".join(lines) + "\n")
@@ -214,7 +237,7 @@ def load(go: Go, part: Part, name: str, module: Path) -> set[str]:
 
 def described(part: Part, name: str) -> str:
     """Return a binary's name with its version."""
-    of_kubernetes = part.packages is KUBERNETES_PACKAGES
+    of_kubernetes = part.module == "kubernetes"
     return f"{name} (Kubernetes {part.version})" if of_kubernetes else f"{name} {part.version}"
 
 

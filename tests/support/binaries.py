@@ -15,7 +15,7 @@ class NotBuiltError(Exception):
 
 
 def find(name: str) -> Path:
-    """Return the path of etcd, kube-apiserver, kubectl, versitygw, fake-gcs-server, helm or kubeconform.
+    """Return the path of etcd, kube-apiserver, kubectl, a program of the node, versitygw, fake-gcs-server, helm or kubeconform.
 
     Raises:
         NotBuiltError: it is neither in KUBEBUILDER_ASSETS nor in the cache of hack/testbed.
@@ -32,6 +32,7 @@ def find(name: str) -> Path:
 
 def _folder_of(name: str) -> Path:
     others = (
+        (build.NODE_PACKAGES, build.node_folder),
         (build.VERSITYGW_PACKAGES, build.versitygw_folder),
         (build.FAKEGCS_PACKAGES, build.fakegcs_folder),
         (build.HELM_PACKAGES, build.helm_folder),

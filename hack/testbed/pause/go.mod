@@ -1,0 +1,3 @@
+module oidc-publisher.io/testbed/pause
+
+go 1.26.0
