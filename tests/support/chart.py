@@ -79,13 +79,13 @@ def _printed(verb: str, *arguments: str, values: str | Path | None) -> str:
     return done.stdout
 
 
-def run(*arguments: str | Path, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
+def run(*arguments: str | Path, stdin: str | None = None, timeout_s: float = 60) -> subprocess.CompletedProcess[str]:
     """Run helm, which finds no kubeconfig, no repository and no cache of the user's, and leaves none."""
     with tempfile.TemporaryDirectory(prefix="helm-") as home:
         environment = {"PATH": os.environ["PATH"], "HOME": home}
         argv: list[str | Path] = [binaries.find("helm"), *arguments]
         return subprocess.run(
-            argv, input=stdin, env=environment, capture_output=True, text=True, check=False, timeout=60
+            argv, input=stdin, env=environment, capture_output=True, text=True, check=False, timeout=timeout_s
         )
 
 

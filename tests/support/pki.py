@@ -26,6 +26,7 @@ EVERY_LOCAL_NAME = (
     "10.201.0.11",
     "10.201.0.12",
     "10.201.0.13",
+    "10.96.0.1",  # the Service of the API servers, as pods reach it
     "kubernetes",
     "kubernetes.default",
     "kubernetes.default.svc",

@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 
 from tests.support import binaries
 from tests.support.loopback import host_port, localhost_addresses
-from tests.support.processes import Process, free_port, https_origin, localhost_accepts
+from tests.support.processes import Process, accepts_connections, free_port, https_origin
 from tests.support.startable import Startable
 
 if TYPE_CHECKING:
@@ -35,12 +35,19 @@ _LOG_LINE = re.compile(
 
 
 class S3Server(Startable):
-    """versitygw at a port of localhost, with a root user made for this run."""
+    """versitygw at a port of localhost, with a root user made for this run.
 
-    def __init__(self, folder: Path, pki: PKI, *, port: int | None = None) -> None:
+    With `address` it listens there instead, under the certificate of `host`, so that pods reach it too.
+    """
+
+    def __init__(
+        self, folder: Path, pki: PKI, *, port: int | None = None, address: str | None = None, host: str | None = None
+    ) -> None:
         self.folder = folder
         self.pki = pki
         self.port = port or free_port()
+        self._address = address
+        self._certificate = pki.serving(*([host, address] if host and address else []))
         self.access_key = f"root{secrets.token_hex(6)}"
         self.secret_key = secrets.token_hex(20)
         self._log = folder / "access.log"
@@ -54,7 +61,7 @@ class S3Server(Startable):
     @property
     def endpoint_url(self) -> str:
         """The origin of the S3 API and of the public objects."""
-        return https_origin(self.port)
+        return https_origin(self.port) if self._address is None else f"https://{self._address}:{self.port}"
 
     @property
     def credentials(self) -> dict[str, str]:
@@ -73,7 +80,7 @@ class S3Server(Startable):
     def start(self) -> None:
         """Start the server, with whatever it stored before, and wait until it listens."""
         self.process.start()
-        self.process.wait_until(lambda: localhost_accepts(self.port))
+        self.process.wait_until(lambda: all(accepts_connections(address, self.port) for address in self._addresses()))
 
     def stop(self) -> None:
         """Kill the server; its objects stay."""
@@ -165,13 +172,15 @@ class S3Server(Startable):
         counted = self.requests(bucket)
         return counted["PutObject"] + counted["DeleteObject"] + counted["DeleteObjects"]
 
+    def _addresses(self) -> list[str]:
+        return list(localhost_addresses()) if self._address is None else [self._address]
+
     def _argv(self) -> list[str | Path]:
-        certificate = self.pki.serving()
         return [
             binaries.find("versitygw"),
-            *(f"--port={host_port(address, self.port)}" for address in localhost_addresses()),
-            f"--cert={certificate.chain_file}",
-            f"--key={certificate.key_file}",
+            *(f"--port={host_port(address, self.port)}" for address in self._addresses()),
+            f"--cert={self._certificate.chain_file}",
+            f"--key={self._certificate.key_file}",
             f"--region={REGION}",
             f"--iam-dir={self.folder / 'iam'}",
             f"--access-log={self._log}",

@@ -1,0 +1,44 @@
+"""Write the image of the container that holds a pod's namespaces, as an archive for `ctr images import`."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import tarfile
+from typing import TYPE_CHECKING
+
+from hack.testbed.cache import goarch
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PAUSE_IMAGE = "localhost/oidc-publisher/pause:1"
+
+
+def write_image(archive: Path, name: str, program: Path) -> Path:
+    """Write an image that holds one static program, which is its entrypoint, in the format of `docker save`."""
+    layer = _tar({program.name: program.read_bytes()})
+    digest = hashlib.sha256(layer).hexdigest()
+    config = {
+        "architecture": goarch(),
+        "os": "linux",
+        "config": {"Entrypoint": [f"/{program.name}"]},
+        "rootfs": {"type": "layers", "diff_ids": [f"sha256:{digest}"]},
+    }
+    written = json.dumps(config).encode()
+    config_name = f"{hashlib.sha256(written).hexdigest()}.json"
+    manifest = [{"Config": config_name, "RepoTags": [name], "Layers": [f"{digest}.tar"]}]
+    parts = {config_name: written, f"{digest}.tar": layer, "manifest.json": json.dumps(manifest).encode()}
+    archive.write_bytes(_tar(parts))
+    return archive
+
+
+def _tar(files: dict[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        for name, content in files.items():
+            entry = tarfile.TarInfo(name)
+            entry.size, entry.mode = len(content), 0o755
+            tar.addfile(entry, io.BytesIO(content))
+    return buffer.getvalue()
