@@ -15,10 +15,12 @@ K ?=
 SELECTED = $(if $(K),-k "$(K)")
 UNIT_TESTS := tests/unit tests/contract tests/property
 COVERED = $(if $(T)$(K),,--cov --cov-report=term)
+# In CI a whole `make test` has a node with pods too; elsewhere that is `make e2e`.
+E2E = $(if $(T)$(K)$(filter command,$(origin PYTEST_ARGS)),,$(filter true,$(CI)))
 
 PART ?= whole
 
-.PHONY: help install testbed image image-test demo test unit ordinary check site fmt gen mutate soak bench lock clean
+.PHONY: help install testbed image image-test demo test e2e e2e-kind unit ordinary check site fmt gen mutate soak bench lock clean
 
 help: ## list the verbs
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,7 +50,14 @@ unit: install ## tests that need no server, no Go and no root, in a minute (T=pa
 	@HYPOTHESIS_PROFILE=$${HYPOTHESIS_PROFILE:-fast} $(BIN)/python -m pytest $(PYTEST_ARGS) -m "not live and not slow" $(SELECTED) $(or $(T),$(UNIT_TESTS))
 
 test: testbed ## run every test, the live ones against real servers (T=path and K=name for a part)
-	@$(BIN)/python -m pytest $(PYTEST_ARGS) $(COVERED) $(SELECTED) $(T)
+	@$(if $(filter tests/e2e%,$(T)),hack/e2e node,$(BIN)/python -m pytest $(PYTEST_ARGS) $(COVERED)) $(SELECTED) $(T)
+	@$(if $(E2E),hack/e2e node -q tests/e2e)
+
+e2e: testbed ## install the chart on a node with real pods, and follow a release through its life (needs root)
+	@hack/e2e node $(SELECTED) $(or $(T),tests/e2e)
+
+e2e-kind: testbed ## the same on the cluster that KUBECONFIG names, such as one of kind (hack/kind.yaml says how)
+	@hack/e2e existing $(SELECTED) $(or $(T),tests/e2e)
 
 ordinary: testbed ## run demo and tests as an ordinary user under the system's Python, without IPv6 and with it (root sets it up)
 	@hack/ordinary $(PART)

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 __all__ = ["control_plane", "edge", "gcs", "moto", "pki", "s3"]
 
 LIVE_FOLDER = Path(__file__).parent / "live"
+E2E_FOLDER = Path(__file__).parent / "e2e"
+#: A node takes root, an image and gigabytes that no other test needs: hack/e2e asks for these tests.
+collect_ignore = [] if os.environ.get("OIDC_PUBLISHER_E2E") else [str(E2E_FOLDER)]
 #: What these run of the product in their own process says nothing of what the tests of its parts hold.
 _NOT_MEASURED = (LIVE_FOLDER, Path(__file__).parent / "testbed")
 _HANDED_ON = "why_not_live"
@@ -27,6 +30,8 @@ _WHY_NOT_LIVE = pytest.StashKey[str]()
 def pytest_configure(config: pytest.Config) -> None:
     """Enter the namespace before anything is imported, resolved or started; each worker has one of its own."""
     namespace.clean_environment()
+    if os.environ.get("OIDC_PUBLISHER_E2E") == "existing":
+        return  # that cluster is elsewhere
     if why_not := _enter_namespace(config):
         config.stash[_WHY_NOT_LIVE] = why_not
     examples.load_profile()
@@ -69,8 +74,8 @@ def _take_the_floor_out(config: pytest.Config) -> None:
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Mark everything below tests/live as live, and what does not count for the coverage."""
-    if LIVE_FOLDER in item.path.parents:
+    """Mark everything below tests/live and tests/e2e as live, and what does not count for the coverage."""
+    if {LIVE_FOLDER, E2E_FOLDER} & set(item.path.parents):
         item.add_marker(pytest.mark.live)
     if any(folder in item.path.parents for folder in _NOT_MEASURED):
         item.add_marker(pytest.mark.no_cover)
