@@ -14,7 +14,7 @@ import pytest
 from oidc_publisher import __version__
 from tests.e2e.clients import Clients
 from tests.e2e.relyingparty import RelyingParty, Watch
-from tests.e2e.world import NAMESPACE, RELEASE, World
+from tests.e2e.world import NAMESPACE, RELEASE, World, prove_anew
 
 #: The chart as it was first committed (85ff0bc), without changes.
 FIRST_CHART = Path(__file__).parent / "charts" / "first"
@@ -130,17 +130,6 @@ def test_a_new_installation_takes_its_own_documents_over(world: World, watch: Wa
     assert {c["type"]: c["status"] for c in now["conditions"]}["Ready"] == "True"
     assert watch.rejected == []
     assert sum(watch.checks.values()) > 50
-
-
-def prove_anew(world: World) -> None:
-    """Change something that every pass honours, and wait until the operator that runs now has proven that."""
-    changed = "3s" if world.cluster.get("oidcissuer", "prod")["spec"]["interval"] == "2s" else "2s"
-    world.cluster.kubectl("patch", "oidcissuer", "prod", "--type=merge", f'-p={{"spec":{{"interval":"{changed}"}}}}')
-    generation = world.cluster.get("oidcissuer", "prod")["metadata"]["generation"]
-    world.cluster.wait_for(
-        lambda: world.status().get("observedGeneration") == generation, what="the operator has seen the change"
-    )
-    world.wait_ready()
 
 
 def _key(world: World, kid: str) -> dict[str, str]:

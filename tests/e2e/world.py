@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import yaml
 
-from tests.support import chart
 from tests.support.chart import CHART
 
 if TYPE_CHECKING:
@@ -147,15 +146,13 @@ class World:
         status: Object = self.cluster.wait_for(ready, what=f"{name} is Ready", timeout_s=timeout_s)
         return status
 
-    def wait_proven_anew(self, name: str = "prod", timeout_s: float = 60) -> Object:
-        """Wait until the operator that runs now has proven the issuer: later than what the status says at first."""
-        before = self.status(name).get("lastProvenTime", "")
-        status: Object = self.cluster.wait_for(
-            lambda: (s := self.status(name)).get("lastProvenTime", "") > before and s,
-            what=f"{name} is proven anew",
-            timeout_s=timeout_s,
-        )
-        return status
 
-
-__all__ = ["CHART", "NAMESPACE", "RELEASE", "World", "chart"]
+def prove_anew(world: World) -> None:
+    """Change something that every pass honours, and wait until the operator that runs now has proven that."""
+    changed = "3s" if world.cluster.get("oidcissuer", "prod")["spec"]["interval"] == "2s" else "2s"
+    world.cluster.kubectl("patch", "oidcissuer", "prod", "--type=merge", f'-p={{"spec":{{"interval":"{changed}"}}}}')
+    generation = world.cluster.get("oidcissuer", "prod")["metadata"]["generation"]
+    world.cluster.wait_for(
+        lambda: world.status().get("observedGeneration") == generation, what="the operator has seen the change"
+    )
+    world.wait_ready()
