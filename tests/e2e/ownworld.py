@@ -33,6 +33,7 @@ class OwnStore:
     endpoint_url = f"https://{HOST}"
     bucket = BUCKET
     region = REGION
+    curl_settings = f'resolve = "{HOST}:{HTTPS_PORT}:{NODE_ADDRESS}"\n'
 
     def __init__(self, folder: Path, pki: PKI) -> None:
         self.server = S3Server(folder / "s3", pki, port=HTTPS_PORT, address=NODE_ADDRESS, host=HOST)
@@ -52,6 +53,11 @@ class OwnStore:
             connection.request("GET", f"/{BUCKET}/{PREFIX}{path}")
             answer = connection.getresponse()
             return Fetched(answer.status, {k.lower(): v for k, v in answer.headers.items()}, answer.read())
+
+    def empty(self) -> None:
+        """Delete every object."""
+        for name in self.object_names():
+            self.server.delete(BUCKET, name)
 
     def object_names(self) -> list[str]:
         """The keys of all objects."""

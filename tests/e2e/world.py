@@ -44,6 +44,12 @@ class Store(Protocol):
     def fetch(self, path: str) -> Fetched:
         """Fetch a path of the issuer's URL anonymously, over TLS that is checked."""
 
+    #: Lines of a .curlrc that let curl find the public face from here.
+    curl_settings: str
+
+    def empty(self) -> None:
+        """Delete every object of the bucket."""
+
     def object_names(self) -> list[str]:
         """The keys of all objects of the bucket."""
 
