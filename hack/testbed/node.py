@@ -17,7 +17,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from hack.testbed import build, debian
+from hack.testbed import build, debian, kindconfig
 from hack.testbed.cache import CannotBuildError, cache_folder, goarch
 from hack.testbed.progress import progress
 
@@ -95,6 +95,7 @@ def main() -> int:
             print("\n".join(f"{name}={shlex.quote(value)}" for name, value in environment.items()))
             return 0
         build.build(build.node(), build.pause())
+        kindconfig.compile_program()
         folders = [unpack("node", NODE_PACKAGES), unpack("image", IMAGE_PACKAGES)]
         print(build.node().folder, *folders, sep="\n")
     except CannotBuildError as error:

@@ -8,9 +8,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.support.node import cgroups
 from tests.support.processes import wait_for
 
+pytestmark = pytest.mark.own_node
 ROOT = Path(__file__).resolve().parents[2]
 _RUN = """
 import sys, time

@@ -99,7 +99,7 @@ class S3Server(Startable):
             "aws_secret_access_key": self.secret_key,
             "region_name": REGION,
             "verify": str(self.pki.ca_file),
-            "config": _client_config(),
+            "config": client_config(),
         }
         session = boto3.session.Session()
         client: S3Client = session.client("s3", endpoint_url=endpoint_url or self.endpoint_url, **(options | overrides))
@@ -112,7 +112,7 @@ class S3Server(Startable):
 
     def allow_anonymous_read(self, bucket: str, prefix: str = "") -> None:
         """Let everybody read the objects below a prefix."""
-        self.set_policy(bucket, _everybody_reads(bucket, prefix))
+        self.set_policy(bucket, everybody_reads(bucket, prefix))
 
     def block_anonymous_read(self, bucket: str) -> None:
         """Remove the bucket's policy, so that anonymous readers get 403 again."""
@@ -191,7 +191,8 @@ class S3Server(Startable):
         ]
 
 
-def _client_config() -> Config:
+def client_config() -> Config:
+    """How a client speaks to a server that is not Amazon's."""
     # With botocore's default checksums an S3-compatible server stores objects as aws-chunked and serves them so.
     return Config(
         request_checksum_calculation="when_required",
@@ -203,6 +204,7 @@ def _client_config() -> Config:
     )
 
 
-def _everybody_reads(bucket: str, prefix: str) -> dict[str, Any]:
+def everybody_reads(bucket: str, prefix: str) -> dict[str, Any]:
+    """The statement of a policy that lets everybody read the objects below a prefix."""
     resource = f"arn:aws:s3:::{bucket}/{prefix}*"
     return {"Effect": "Allow", "Principal": {"AWS": ["*"]}, "Action": ["s3:GetObject"], "Resource": resource}

@@ -1,18 +1,18 @@
-"""Write the image of the container that holds a pod's namespaces, as an archive for `ctr images import`."""
+"""Write images of one program each as archives: for `ctr images import`, `kind load image-archive` or `docker load`."""
 
 from __future__ import annotations
 
 import hashlib
 import io
 import json
+import sys
 import tarfile
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from hack.testbed.cache import goarch
+from tests.support import binaries
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
+STORE_IMAGE = "localhost/oidc-publisher/versitygw:1"
 PAUSE_IMAGE = "localhost/oidc-publisher/pause:1"
 
 
@@ -42,3 +42,7 @@ def _tar(files: dict[str, bytes]) -> bytes:
             entry.size, entry.mode = len(content), 0o755
             tar.addfile(entry, io.BytesIO(content))
     return buffer.getvalue()
+
+
+if __name__ == "__main__":
+    write_image(Path(sys.argv[1]), STORE_IMAGE, binaries.find("versitygw"))

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from tests.support.processes import Process
 
 NODE_READY_TIMEOUT_S = 90.0
+_HOSTS = STATE / "hosts"
 
 
 def why_not() -> str:
@@ -105,6 +106,10 @@ class NodeCluster(Startable):
         program = self.root / "usr" / "bin" / "ctr"
         return self.sandbox.run(program, f"--address={settings.CONTAINERD_SOCKET}", "--namespace=k8s.io", *arguments)
 
+    def resolve(self, name: str, address: str) -> None:
+        """Let pods find a name; dnsmasq sees new files of its folder."""
+        self.sandbox.write(_HOSTS / name, f"{address} {name}\n")
+
     def _connect(self) -> None:
         """Lead the Services' addresses to the node, which has no other way out."""
         self.sandbox.run("ip", "route", "add", settings.SERVICE_NETWORK, "dev", "lo", "src", NODE_ADDRESS)
@@ -116,11 +121,11 @@ class NodeCluster(Startable):
         return self._start("containerd", self.root / "usr" / "bin" / "containerd", f"--config={config}")
 
     def _start_dns(self) -> None:
-        lines = "".join(f"{address} {name}\n" for name, address in self.hosts.items())
-        hosts = self.sandbox.write(STATE / "hosts", lines)
+        for name, address in self.hosts.items():
+            self.resolve(name, address)
         self._start(
             "dnsmasq", self.root / "usr" / "sbin" / "dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null",
-            "--no-hosts", "--no-resolv", f"--addn-hosts={hosts}", f"--listen-address={NODE_ADDRESS}",
+            "--no-hosts", "--no-resolv", f"--hostsdir={_HOSTS}", f"--listen-address={NODE_ADDRESS}",
             "--bind-interfaces", "--user=root", "--pid-file", f"--local=/{settings.CLUSTER_DOMAIN}/", "--log-facility=-",
         )  # fmt: skip
 
