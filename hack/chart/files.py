@@ -86,8 +86,13 @@ _README = """\
 Gives any Kubernetes cluster a public OIDC issuer and keeps it true.
 
 ```sh
-helm install oidc-publisher charts/oidc-publisher --namespace oidc-publisher --create-namespace
+make image IMAGE=registry.example.com/oidc-publisher:0.1   # and push it
+helm install oidc-publisher charts/oidc-publisher --namespace oidc-publisher --create-namespace \\
+  --set image.repository=registry.example.com/oidc-publisher --set image.tag=0.1
 ```
+
+A chart of a checkout has no image, and installs nothing until `image.repository` names one.
+A released chart names the image of its release, by digest.
 
 The chart installs the operator, its rights, and the CustomResourceDefinition, which `helm upgrade` upgrades and `helm uninstall` keeps.
 It holds no OIDCIssuer: you apply that afterwards, and it outlives the release.

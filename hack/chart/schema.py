@@ -79,7 +79,8 @@ def values_schema() -> Schema:
     schema = closed(
         crds=closed(enabled=BOOLEAN, keep=BOOLEAN),
         image=closed(
-            repository={"type": "string", "minLength": 1},
+            # Empty is refused by the template, which can say what to do about it.
+            repository=TEXT,
             tag=TEXT,
             digest={"type": "string", "pattern": "^(sha256:[0-9a-f]{64})?$"},
             pullPolicy=one_of("Always", "IfNotPresent", "Never"),

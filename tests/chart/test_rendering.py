@@ -145,12 +145,12 @@ def test_the_pod_is_restricted(defaults: list[Object]) -> None:
 @pytest.mark.parametrize(
     ("image", "reference"),
     [
-        ({}, "ghcr.io/oidc-publisher/oidc-publisher:{version}"),
-        ({"tag": "edge"}, "ghcr.io/oidc-publisher/oidc-publisher:edge"),
-        ({"digest": f"sha256:{'a' * 64}"}, f"ghcr.io/oidc-publisher/oidc-publisher@sha256:{'a' * 64}"),
+        ({}, "registry.example.com/oidc-publisher:{version}"),
+        ({"tag": "edge"}, "registry.example.com/oidc-publisher:edge"),
+        ({"digest": f"sha256:{'a' * 64}"}, f"registry.example.com/oidc-publisher@sha256:{'a' * 64}"),
         (
             {"tag": "edge", "digest": f"sha256:{'a' * 64}"},
-            f"ghcr.io/oidc-publisher/oidc-publisher:edge@sha256:{'a' * 64}",
+            f"registry.example.com/oidc-publisher:edge@sha256:{'a' * 64}",
         ),
     ],
 )
@@ -158,6 +158,21 @@ def test_the_image_is_named_by_tag_or_digest(image: dict[str, str], reference: s
     """The digest decides; the tag stays for people."""
     version = yaml.safe_load((chart.CHART / "Chart.yaml").read_text())["appVersion"]
     assert container(render({"image": image}))["image"] == reference.format(version=version)
+
+
+def test_a_chart_of_a_checkout_demands_an_image() -> None:
+    """A name that nobody has registered may be anybody's; the refusal says what to do, and comes before anything is sent."""
+    with pytest.raises(chart.RefusedError) as caught:
+        chart.helm("template", "prod", str(chart.CHART), image="")
+    said = str(caught.value)
+    assert "image.repository says where the operator's image is" in said
+    assert "--set image.repository=registry.example.com/oidc-publisher --set image.tag=TAG" in said
+    assert "make image IMAGE=" in said
+
+
+def test_the_notes_name_the_image() -> None:
+    """What was installed is what an admin would look for when it cannot be pulled."""
+    assert "Its image is registry.example.com/oidc-publisher:edge\n" in chart.notes({"image": {"tag": "edge"}})
 
 
 def test_the_probes_ask_the_health_pages(defaults: list[Object]) -> None:
@@ -344,6 +359,7 @@ def test_it_works_as_a_dependency(tmp_path: Path) -> None:
     metadata = {"apiVersion": "v2", "name": "parent", "version": "1.0.0", "dependencies": [dependency]}
     (parent / "Chart.yaml").write_text(yaml.safe_dump(metadata))
     below: dict[str, Any] = {"enabled": True, "shards": 2}
+    below["image"] = {"repository": chart.IMAGE}
     values = {"global": {"imagePullSecrets": [{"name": "everybodys"}]}, "oidc-publisher": below}
     objects = render(values, chart=parent)
     assert len(of_kind(objects, "Deployment")) == 2

@@ -32,6 +32,8 @@ def cluster(control_plane: ControlPlane) -> Iterator[ControlPlane]:
 
 def helm(cluster: ControlPlane, *arguments: str | Path, check: bool = True) -> str:
     """What helm prints as the cluster's admin; with `check=False` its errors too."""
+    if arguments[0] in {"install", "upgrade"}:
+        arguments = (*arguments, f"--set=image.repository={chart.IMAGE}")
     done = chart.run(*arguments, f"--kubeconfig={cluster.admin_kubeconfig()}")
     assert not check or done.returncode == 0, done.stderr
     return done.stdout if check else done.stdout + done.stderr

@@ -16,6 +16,8 @@ from tests.support import binaries
 
 CHART = Path(__file__).resolve().parents[2] / "charts" / "oidc-publisher"
 RELEASE, NAMESPACE = "prod", "oidc-publisher"
+#: The chart of a checkout knows no image. What a test gives as values comes after it.
+IMAGE = "registry.example.com/oidc-publisher"
 #: What `kubernetes.io/os` and its like are judged by; a rendering must not depend on the version helm was built with.
 _KUBE_VERSION = "1.36.3"
 
@@ -59,13 +61,21 @@ def issuer_of(notes: str) -> str:
     return done.stdout.replace("BUCKET", "example-oidc").replace("REGION", "eu-central-1")
 
 
-def helm(verb: str, *arguments: str, values: Values | Path | None = None) -> str:
-    """What helm prints.
+def helm(verb: str, *arguments: str, values: Values | Path | None = None, image: str = IMAGE) -> str:
+    """What helm prints; `image` is the repository where the values name none.
 
     Raises:
         RefusedError: its exit code is not 0.
     """
-    return _printed(verb, *arguments, values=json.dumps(values) if isinstance(values, dict) else values)
+    named = [f"--set-json=image.repository={json.dumps(image)}"] if image and not _names_image(values) else []
+    return _printed(verb, *arguments, *named, values=json.dumps(values) if isinstance(values, dict) else values)
+
+
+def _names_image(values: Values | Path | None) -> bool:
+    """Whether the values say something of the repository; `--set` would overrule it."""
+    given = yaml.load(values.read_text(), yaml.CSafeLoader) if isinstance(values, Path) else values
+    image = (given or {}).get("image", {})
+    return not isinstance(image, dict) or "repository" in image
 
 
 @functools.lru_cache
