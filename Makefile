@@ -20,7 +20,12 @@ E2E = $(if $(T)$(K)$(filter command,$(origin PYTEST_ARGS)),,$(filter true,$(CI))
 
 PART ?= whole
 
-.PHONY: help install testbed image image-test demo test e2e e2e-kind unit ordinary check site fmt gen mutate soak bench lock clean
+# The live tests that depend on what an API server does: they say whether another version of Kubernetes will do.
+CORE_TESTS := $(addprefix tests/live/test_,apiserver_source.py bad_input.py chart_dry_run.py chart_release.py check.py cluster.py \
+  crd.py least_privilege.py main_path.py object_sources.py operator_lifecycle.py rights.py rotation.py several_apiservers.py \
+  token_limits.py)
+
+.PHONY: help install testbed image image-test demo test core e2e e2e-kind unit ordinary check site fmt gen mutate soak bench lock clean
 
 help: ## list the verbs
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,6 +63,9 @@ e2e: testbed ## install the chart on a node with real pods, and follow a release
 
 e2e-kind: testbed ## the same on the cluster that KUBECONFIG names, such as one of kind (hack/kind.yaml says how)
 	@hack/e2e existing $(SELECTED) $(or $(T),tests/e2e)
+
+core: testbed ## run the live tests that depend on the API server (K8S_VERSION=1.34.4 or 1.33.13 for another Kubernetes)
+	@$(BIN)/python -m pytest $(PYTEST_ARGS) $(SELECTED) $(or $(T),$(CORE_TESTS))
 
 ordinary: testbed ## run demo and tests as an ordinary user under the system's Python, without IPv6 and with it (root sets it up)
 	@hack/ordinary $(PART)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Builds what the tests run, from pinned Go modules: a control plane, an S3 server, a GCS server, helm and kubeconform.
+"""Builds what the tests run, from pinned Go modules: a control plane, an S3 server, a GCS server, helm, kubeconform, actionlint.
 
 Run it with any Python 3.11.2 or newer; it needs nothing but the standard library, and Go or pip (toolchain.py). What it
 built is kept in the user's cache folder, so a second run has nothing to do.
@@ -42,6 +42,7 @@ VERSITYGW_PACKAGES = {"versitygw": "github.com/versity/versitygw/cmd/versitygw"}
 FAKEGCS_PACKAGES = {"fake-gcs-server": "github.com/fsouza/fake-gcs-server"}
 HELM_PACKAGES = {"helm": "helm.sh/helm/v4/cmd/helm"}
 PAUSE_PACKAGES = {"pause": "oidc-publisher.io/testbed/pause"}
+ACTIONLINT_PACKAGES = {"actionlint": "github.com/rhysd/actionlint/cmd/actionlint"}
 KUBECONFORM_PACKAGES = {"kubeconform": "github.com/yannh/kubeconform/cmd/kubeconform"}
 
 
@@ -76,8 +77,9 @@ def kubernetes(packages: dict[str, str] = KUBERNETES_PACKAGES) -> Part:
         raise CannotBuildError(f"K8S_VERSION must be a version such as 1.36.3, not {version!r}.")
     _, minor, _ = version.split(".")
     variables = {"gitVersion": f"v{version}", "gitMajor": "1", "gitMinor": minor}
+    committed = f"kubernetes-{version}"
     return Part(
-        module="kubernetes",
+        module=committed if (HERE / committed).is_dir() else "kubernetes",
         version=version,
         folder=cache_folder() / f"{version}-{sys.platform}-{goarch()}" / "bin",
         packages=packages,
@@ -125,6 +127,13 @@ def pause() -> Part:
     return Part("pause", source, cache_folder() / f"pause-{source}-{sys.platform}-{goarch()}" / "bin", PAUSE_PACKAGES)
 
 
+def actionlint() -> Part:
+    """Describe actionlint, which reads the workflows as GitHub does."""
+    version = pinned("actionlint", "github.com/rhysd/actionlint")
+    folder = cache_folder() / f"actionlint-{version}-{sys.platform}-{goarch()}" / "bin"
+    return Part("actionlint", version, folder, ACTIONLINT_PACKAGES)
+
+
 def kubebuilder_assets() -> Path | None:
     """Return the folder named by KUBEBUILDER_ASSETS, which must hold all Kubernetes binaries."""
     value = os.environ.get("KUBEBUILDER_ASSETS")
@@ -166,12 +175,19 @@ def kubeconform_folder() -> Path:
     return kubeconform().folder
 
 
+def actionlint_folder() -> Path:
+    """Return the folder of actionlint, built or not."""
+    return actionlint().folder
+
+
 def go_for(part: Part) -> Go:
     """Return a Go that can build the part; where it can be had nowhere, say what else would do."""
     wanted = re.search(r"^go (\S+)", (HERE / part.module / "go.mod").read_text(), re.MULTILINE)
     minimum = wanted[1] if wanted else "1.26"
     instead = ", or set KUBEBUILDER_ASSETS to a folder with etcd, kube-apiserver and kubectl"
-    return find_or_fetch(minimum, f"install Go {minimum} or newer{instead if part.module == 'kubernetes' else ''}")
+    return find_or_fetch(
+        minimum, f"install Go {minimum} or newer{instead if part.packages is KUBERNETES_PACKAGES else ''}"
+    )
 
 
 def generate_kubernetes_module(go: Go, version: str, folder: Path) -> None:
@@ -191,7 +207,7 @@ def generate_kubernetes_module(go: Go, version: str, folder: Path) -> None:
 
 @contextlib.contextmanager
 def module_folder(go: Go, part: Part) -> Iterator[Path]:
-    """Give the folder of the part's Go module: the committed one, or a generated one for another version."""
+    """Give the folder of the part's Go module: the committed one, or a generated one for a version that has none."""
     if part.module != "kubernetes" or part.version == pinned("kubernetes", "k8s.io/kubernetes"):
         yield HERE / part.module
         return
@@ -286,9 +302,9 @@ def main() -> int:
     arguments = parser.parse_args()
     try:
         if not arguments.print_path:
-            tools = [] if arguments.servers else [helm(), kubeconform()]
+            tools = [] if arguments.servers else [helm(), kubeconform(), actionlint()]
             build(*([] if kubebuilder_assets() else [kubernetes()]), versitygw(), fakegcs(), *tools)
-        folders = versitygw_folder(), fakegcs_folder(), helm_folder(), kubeconform_folder()
+        folders = versitygw_folder(), fakegcs_folder(), helm_folder(), kubeconform_folder(), actionlint_folder()
         print(kubernetes_folder(), *folders, sep="\n")
     except CannotBuildError as error:
         print(f"testbed: {error}", file=sys.stderr)

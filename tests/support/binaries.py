@@ -15,7 +15,7 @@ class NotBuiltError(Exception):
 
 
 def find(name: str) -> Path:
-    """Return the path of etcd, kube-apiserver, kubectl, a program of the node, versitygw, fake-gcs-server, helm or kubeconform.
+    """Return the path of etcd, kube-apiserver, kubectl, a node's program, versitygw, fake-gcs-server, helm, kubeconform, actionlint.
 
     Raises:
         NotBuiltError: it is neither in KUBEBUILDER_ASSETS nor in the cache of hack/testbed.
@@ -37,6 +37,7 @@ def _folder_of(name: str) -> Path:
         (build.FAKEGCS_PACKAGES, build.fakegcs_folder),
         (build.HELM_PACKAGES, build.helm_folder),
         (build.KUBECONFORM_PACKAGES, build.kubeconform_folder),
+        (build.ACTIONLINT_PACKAGES, build.actionlint_folder),
     )
     folder = next((folder for packages, folder in others if name in packages), build.kubernetes_folder)
     return folder()

