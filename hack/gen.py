@@ -12,6 +12,7 @@ import yaml
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from hack import referencepages
 from hack.chart import files as chart
 from oidc_publisher.api import custom_resource_definition
 
@@ -36,6 +37,8 @@ OUTPUTS: dict[str, Callable[[], str]] = {
     "charts/oidc-publisher/README.md": chart.readme,
     "charts/oidc-publisher/templates/crd.yaml": chart.crd_template,
     "charts/oidc-publisher/values.schema.json": chart.schema_json,
+    "docs/reference/logs.md": referencepages.logs_page,
+    "docs/reference/metrics.md": referencepages.metrics_page,
     "docs/reference/values.md": chart.values_page,
 }
 

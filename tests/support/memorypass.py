@@ -13,6 +13,7 @@ from aiohttp import web
 
 from oidc_publisher.api import OIDCIssuer
 from oidc_publisher.cluster.memory import merged
+from oidc_publisher.controller.metrics.observed import observing
 from oidc_publisher.probe.wire.memory import MemoryWire
 from oidc_publisher.probe.wire.port import Fetched
 from oidc_publisher.reconcile.ports import PortOpener, Ports
@@ -21,6 +22,7 @@ from oidc_publisher.stores.memory import MemoryStore
 from tests.support.apistub import APIStub, client_of, says, serving
 
 if TYPE_CHECKING:
+    from oidc_publisher.controller.metrics.series import Series
     from tests.support.pki import PKI
 
 URL = "https://oidc.example.com/prod"
@@ -87,9 +89,9 @@ class MemoryPass:
 
 @asynccontextmanager
 async def memory_pass(
-    pki: PKI, folder: Path, store: MemoryStore | None = None, **spec: Any
+    pki: PKI, folder: Path, store: MemoryStore | None = None, *, observer: Series | None = None, **spec: Any
 ) -> AsyncIterator[MemoryPass]:
-    """The pass, with `spec` beside what every issuer has."""
+    """The pass, with `spec` beside what every issuer has; `observer` is told of it and of its ports."""
     kept = store or MemoryStore()
     api = APIObject(_object(folder, spec))
     async with serving(pki) as stub, client_of(pki, stub.address) as client:
@@ -103,7 +105,8 @@ async def memory_pass(
             wire = MemoryWire(lambda url, _: _served(kept, url))
             return replace(await opener.open(issuer), store=kept, wire=wire)
 
-        reconciler = Reconciler(client, open_ports)
+        opened = observing(open_ports, observer.notes_of) if observer else open_ports
+        reconciler = Reconciler(client, opened, observer=observer)
         try:
             yield MemoryPass(api, kept, reconciler, folder, stub)
         finally:

@@ -49,7 +49,8 @@ class _Watched:
 class ObjectWatches:
     """ObjectWatches keeps one watch for each object, whatever the number of issuers that read the object.
 
-    `wake(issuer, reason)` is called for each of these issuers when the object changes.
+    `wake(issuer, reason)` is called for each of these issuers when the object changes. `restarts` counts the watches that
+    ended soon or with an error.
     """
 
     def __init__(self, client: ClusterAPI, wake: Wake) -> None:
@@ -57,6 +58,12 @@ class ObjectWatches:
         self._wake = wake
         self._followed: dict[str, frozenset[ObjectReference]] = {}
         self._tasks: dict[ObjectReference, asyncio.Task[None]] = {}
+        self.restarts = 0
+
+    @property
+    def count(self) -> int:
+        """The number of objects that are watched."""
+        return len(self._tasks)
 
     def follow(self, issuer: str, references: Iterable[ObjectReference]) -> None:
         """Watch exactly these objects for the issuer."""
@@ -96,6 +103,7 @@ class ObjectWatches:
             # yielded.
             short = 0 if loop.time() - began >= _STEADY_S else short + 1
             if short:
+                self.restarts += 1
                 await asyncio.sleep(_RETRIES.delay(short, random.random))
 
     async def _watch_once(self, watched: _Watched) -> None:

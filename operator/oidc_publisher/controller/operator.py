@@ -37,8 +37,12 @@ from oidc_publisher.telemetry.health import (
     ListenError,
     Readiness,
 )
+from oidc_publisher.telemetry.steps import OpenSpan
+from oidc_publisher.telemetry.tracing import span_of, tracing_for
 
 if TYPE_CHECKING:
+    from oidc_publisher.controller.metrics.served import ServedMetrics
+    from oidc_publisher.reconcile.ports import OpenPorts
     from oidc_publisher.reconcile.reconciler import Reconciler
 
 log = structlog.stdlib.get_logger(__name__)
@@ -59,29 +63,41 @@ async def run(settings: RunSettings) -> int:
 
     Raises:
         CredentialsError: there are no credentials for an API server.
-        ListenError: the operator cannot listen on the health address that an option names.
+        ListenError: the operator cannot listen on an address that an option names.
     """
     credentials = load_credentials(settings.kubeconfig, settings.context)
     asyncio.get_running_loop().set_default_executor(_ImpatientExecutor(_LOOP_THREADS))
     async with ClusterClient(credentials, api_server_names=settings.api_server_names) as client:
-        reconciler = _the_reconciler(client, settings)
-        return await Operator(settings, credentials, client, reconciler).run()
+        metrics, tracing = _metrics_of(settings), tracing_for(version=__version__)
+        reconciler = _the_reconciler(client, settings, metrics, span_of(tracing))
+        try:
+            return await Operator(settings, credentials, client, reconciler, metrics).run()
+        finally:
+            if tracing is not None:
+                await asyncio.to_thread(tracing.flush)
 
 
 class Operator:
     """The Operator holds and connects the parts of the operator."""
 
     def __init__(
-        self, settings: RunSettings, credentials: Credentials, client: ClusterClient, reconciler: Reconciler
+        self,
+        settings: RunSettings,
+        credentials: Credentials,
+        client: ClusterClient,
+        reconciler: Reconciler,
+        metrics: ServedMetrics | None = None,
     ) -> None:
         self._settings = settings
         self._credentials = credentials
         self._client = client
         self._reconciler = reconciler
+        self._metrics = metrics
         self._queue = WorkQueue(self._reconcile, max_concurrent=settings.max_concurrent)
         self._watches = ObjectWatches(client, self._queue.add)
         events = IssuerEvents(self._queue, settings.shard)
-        self._watch = IssuerWatch(client, events, Contact(events.look_at_all), self._take_signals)
+        self._contact = Contact(events.look_at_all)
+        self._watch = IssuerWatch(client, events, self._contact, self._take_signals)
         self._heartbeat = Heartbeat()
         self._rights = RightsCheck(client)
         self._steps = ClockSteps(events.look_at_all)
@@ -93,12 +109,14 @@ class Operator:
         """Run until a signal stops the operator, and return 0; return 1 when a part ends that never should."""
         self._take_signals()
         await self._serve_health()
+        await self._serve_metrics()
         log.info(
             "oidc-publisher is running.",
             version=__version__,
             server=self._credentials.server,
             shard=str(self._settings.shard),
             health=self._health.url,
+            metrics=self._metrics.url if self._metrics else None,
         )
         self._freeze_imports()
         self._queue.start()
@@ -143,6 +161,8 @@ class Operator:
             async with asyncio.timeout(_CLOSE_S):
                 await asyncio.gather(self._watches.close(), self._health.stop(), self._reconciler.close())
                 await self._client.close()
+        if self._metrics is not None:
+            self._metrics.stop()
         log.info("oidc-publisher has stopped.", took_s=round(time.monotonic() - began, 2))
 
     async def _serve_health(self) -> None:
@@ -153,9 +173,17 @@ class Operator:
                 raise
             log.warning("The health pages are not served; name an address with --health-address.", why=str(error))
 
+    async def _serve_metrics(self) -> None:
+        if self._metrics is None:
+            return
+        from oidc_publisher.controller.metrics.ownseries import OwnSeries  # noqa: PLC0415 - only where metrics are on
+
+        shard, parts = self._settings.shard, (self._contact, self._watch, self._watches, self._heartbeat)
+        await asyncio.to_thread(self._metrics.start, OwnSeries(shard, self._queue, *parts))
+
     def _checks(self) -> Checks:
         return Checks(
-            live={"loop": self._heartbeat.check, "queue": self._check_queue},
+            live={"loop": self._heartbeat.check, "queue": self._check_queue, "watch": self._watch.check},
             ready={"apiserver": Readiness(self._check_api_server).check, "running": self._check_running},
         )
 
@@ -200,7 +228,17 @@ def _part(name: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
     return asyncio.create_task(work, name=name)
 
 
-def _the_reconciler(client: ClusterClient, settings: RunSettings) -> Reconciler:
+def _metrics_of(settings: RunSettings) -> ServedMetrics | None:
+    if settings.metrics_address is None:
+        return None
+    from oidc_publisher.controller.metrics.served import ServedMetrics  # noqa: PLC0415 - only where metrics are on
+
+    return ServedMetrics(settings.metrics_address, per_key=settings.metrics_per_key)
+
+
+def _the_reconciler(
+    client: ClusterClient, settings: RunSettings, metrics: ServedMetrics | None, open_span: OpenSpan
+) -> Reconciler:
     from oidc_publisher.reconcile.ports import PortOpener  # noqa: PLC0415 - tests of the shell need none of it
     from oidc_publisher.reconcile.reconciler import Reconciler  # noqa: PLC0415 - the same
 
@@ -210,4 +248,10 @@ def _the_reconciler(client: ClusterClient, settings: RunSettings) -> Reconciler:
         key_files_root=settings.key_files_root,
         store_endpoints=settings.store_endpoints,
     )
-    return Reconciler(client, opener.open, holds=settings.shard.holds)
+    open_ports: OpenPorts = opener.open
+    series = metrics.series if metrics else None
+    if series is not None:
+        from oidc_publisher.controller.metrics.observed import observing  # noqa: PLC0415 - only where metrics are on
+
+        open_ports = observing(open_ports, series.notes_of)
+    return Reconciler(client, open_ports, holds=settings.shard.holds, observer=series, open_span=open_span)

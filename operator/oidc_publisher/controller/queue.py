@@ -52,6 +52,7 @@ class _Entry:
     due: float | None = None  # in monotonic seconds
     failures: int = 0
     slow: bool = False  # its last run was slow
+    since: float = 0.0  # since when it waits, in monotonic seconds
     reasons: list[str] = field(default_factory=list)
 
 
@@ -61,6 +62,18 @@ class _Run:
 
     began: float
     slow: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """A Load says how busy the queue is; times are in seconds, and 0 where nothing waits or runs."""
+
+    waiting: int
+    running: int
+    capacity: int
+    longest_wait_s: float
+    oldest_run_s: float
+    standstill_s: float
 
 
 class WorkQueue:
@@ -142,10 +155,26 @@ class WorkQueue:
         """Return for how many seconds all places have been taken without a run starting; 0 while a place is free."""
         if len(self._tasks) < self._max_concurrent:
             return 0.0
-        return self._clock.monotonic() - max(run.began for run in self._tasks.values())
+        return self._clock.monotonic() - max((run.began for run in self._runs()), default=self._clock.monotonic())
+
+    def load(self) -> Load:
+        """Return how busy the queue is. Unlike every other method this one may be called from any thread."""
+        now, entries, runs = self._clock.monotonic(), tuple(self._entries.values()), self._runs()
+        waits = [now - entry.since for entry in entries if entry.waiting]
+        return Load(
+            waiting=len(waits),
+            running=len(runs),
+            capacity=self._max_concurrent,
+            longest_wait_s=max(waits, default=0.0),
+            oldest_run_s=max((now - run.began for run in runs), default=0.0),
+            standstill_s=self.standstill_s(),
+        )
+
+    def _runs(self) -> tuple[_Run, ...]:
+        return tuple(self._tasks.values())
 
     def _enqueue(self, key: str, entry: _Entry) -> None:
-        entry.waiting, entry.due = True, None
+        entry.waiting, entry.due, entry.since = True, None, self._clock.monotonic()
         (self._waiting_slow if entry.slow else self._waiting).append(key)
 
     def _dispatch(self) -> None:

@@ -27,6 +27,7 @@ class RunSettings:
     `api_server_names`: names in certificates, beside the usual ones, under which single API servers get the
     credentials.
     `health_address`: None means DEFAULT_HEALTH_ADDRESS if that address is free.
+    `metrics_address`: None means that no metrics are kept. `metrics_per_key` adds those of single keys.
     """
 
     shard: Shard = WHOLE
@@ -36,6 +37,8 @@ class RunSettings:
     store_endpoints: tuple[str, ...] = ()
     api_server_names: tuple[str, ...] = ()
     health_address: Address | None = None
+    metrics_address: Address | None = None
+    metrics_per_key: bool = False
     kubeconfig: str | None = None
     context: str | None = None
     log_format: LogFormat = LogFormat.AUTO

@@ -1,15 +1,17 @@
-"""The frame of a pass is its deadline, what the pass says about the next pass, and where the pass computes."""
+"""The frame of a pass is its deadline, what the pass says about itself and the next pass, and where the pass computes."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
+from oidc_publisher.api import OIDCIssuer, OIDCIssuerStatus
 from oidc_publisher.cluster import ObjectReference
 from oidc_publisher.findings import Finding, Reason, Severity
+from oidc_publisher.telemetry.steps import Step
 
 T = TypeVar("T")
 
@@ -41,15 +43,84 @@ class Gone:
     """Gone says that the object does not exist or belongs to another shard, so that it is forgotten."""
 
 
+@dataclass(frozen=True, slots=True)
+class PassDone:
+    """PassDone is what one pass did, for logs and metrics.
+
+    `issuer` is the object with the status that the pass left. `changes` names what the pass changed; it is empty where the
+    pass wrote nothing, or nothing but times. `events` are what has happened. `seconds` are the durations of the steps,
+    `took_s` that of the whole pass. `proven` says that everything was proven in this pass. `next_look_s` is the time until
+    the next pass, as far as the clock alone decides; a failed pass comes again sooner.
+    """
+
+    issuer: OIDCIssuer
+    failed: bool
+    changes: tuple[str, ...]
+    events: tuple[Finding, ...]
+    seconds: Mapping[Step, float]
+    took_s: float
+    proven: bool
+    next_look_s: float | None
+
+
+class Observer(Protocol):
+    """An observer is told of every pass. No pass depends on an observer."""
+
+    def seen(self, issuer: OIDCIssuer) -> None:
+        """Note an object as it was read, before its pass."""
+        ...
+
+    def passed(self, done: PassDone) -> None:
+        """Note what a pass did."""
+        ...
+
+    def failed(self, name: str) -> None:
+        """Note a pass that ended before it could report."""
+        ...
+
+    def refused(self, name: str, status: OIDCIssuerStatus) -> None:
+        """Note an object whose spec this version cannot read, with the status that says so."""
+        ...
+
+    def gone(self, name: str) -> None:
+        """Note that the object does not exist or belongs to another shard."""
+        ...
+
+
+class Unobserved:
+    """Unobserved is the observer of an operator whose metrics nobody reads."""
+
+    def seen(self, issuer: OIDCIssuer) -> None:
+        """Note nothing."""
+
+    def passed(self, done: PassDone) -> None:
+        """Note nothing."""
+
+    def failed(self, name: str) -> None:
+        """Note nothing."""
+
+    def refused(self, name: str, status: OIDCIssuerStatus) -> None:
+        """Note nothing."""
+
+    def gone(self, name: str) -> None:
+        """Note nothing."""
+
+
 class PassLateError(Exception):
     """The deadline has ended a pass.
 
     Such an end is like a crash: what the pass has saved holds, and the next pass reads everything anew.
     """
 
-    def finding(self) -> Finding:
-        """Return the finding for the status: a warning, so that conditions become Unknown and Ready follows after three intervals."""
-        message = f"The pass was ended after {PASS_S:g} s, for the servers that it asks answer too slowly together"
+    def finding(self, step: Step | None = None) -> Finding:
+        """Return the finding for the status: a warning, so that conditions become Unknown and Ready follows after three intervals.
+
+        `step` is the step in which the deadline came.
+        """
+        where = f" in its step {step}" if step else ""
+        message = (
+            f"The pass was ended after {PASS_S:g} s{where}, for the servers that it asks answer too slowly together"
+        )
         hint = "Look at findings of earlier passes, and at the load of the store, the API servers and the network."
         return Finding.of(Reason.InternalError, message, hint=hint, severity=Severity.WARNING)
 

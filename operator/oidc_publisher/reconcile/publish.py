@@ -17,6 +17,7 @@ from oidc_publisher.reconcile.read import Readings, read_after_write, read_store
 from oidc_publisher.reconcile.record import Recorder
 from oidc_publisher.rotation import Ledger
 from oidc_publisher.stores import Store
+from oidc_publisher.telemetry.steps import Step
 from oidc_publisher.timing.clock import Clock
 
 #: R6 needs two rounds at most, one that adds keys and one that removes keys; the other rounds are for lost races.
@@ -68,7 +69,8 @@ async def publish(
     for _ in range(MAX_ROUNDS):
         place = recorder.remembering(place, ledger, readings.instant)
         work = partial(decide, recorder.issuer, ledger, readings, place, ports.target, nonce=new_nonce())
-        decision = await compute(work, keys=len(ledger.keys) + readings.listed)
+        with recorder.times.during(Step.PLAN):
+            decision = await compute(work, keys=len(ledger.keys) + readings.listed)
         intent, ledger = decision.intent, decision.intent.ledger
         retired |= _noted(recorder, decision)
         problems = (intent.problem,) if intent.problem else ()
@@ -78,6 +80,7 @@ async def publish(
         await recorder.save(ledger, decision.plan)
         written = await write(ports.store, intent.writes, readings.stored)
         wrote = wrote or written.writes > 0
+        recorder.wrote(written.writes)
         done = replace(done, wrote=wrote)
         if written.error is not None:
             return replace(done, problems=(written.error.finding(subject=place.location),))

@@ -16,7 +16,7 @@ from oidc_publisher.cluster.answer import list_in, object_in
 from oidc_publisher.errors import ClusterError, InvalidObjectError, PublisherError
 from oidc_publisher.findings import Finding, Reason
 from oidc_publisher.reconcile.delete import end, finalizers_of, held_by_us
-from oidc_publisher.reconcile.passes import Gone, Outcome, PassLateError, compute, in_time
+from oidc_publisher.reconcile.passes import Gone, Observer, Outcome, PassLateError, Unobserved, compute, in_time
 from oidc_publisher.reconcile.ports import OpenedPorts, OpenPorts, Ports
 from oidc_publisher.reconcile.prove import longest_cache_age, prove
 from oidc_publisher.reconcile.publish import Published, publish
@@ -25,10 +25,13 @@ from oidc_publisher.reconcile.record import Recorder, SavedLedgers
 from oidc_publisher.reconcile.report import summarise_pass
 from oidc_publisher.reconcile.status.eventrecorder import EventRecorder
 from oidc_publisher.reconcile.status.ledger import read_ledger
+from oidc_publisher.reconcile.status.passlog import log_pass
 from oidc_publisher.reconcile.status.publication import publication_of
 from oidc_publisher.reconcile.status.summary import Summary
-from oidc_publisher.reconcile.unreadable import ForbiddenIssuers, Refusals, Unreadable
+from oidc_publisher.reconcile.unreadable import ForbiddenIssuers, Refusals, Unreadable, refused_status
 from oidc_publisher.rotation import Ledger
+from oidc_publisher.telemetry.cloudrequests import noting
+from oidc_publisher.telemetry.steps import OpenSpan, Step, StepTimes, no_span
 from oidc_publisher.timing.clock import Clock, SystemClock
 
 log = structlog.stdlib.get_logger(__name__)
@@ -43,7 +46,8 @@ class Reconciler:
     """A reconciler carries one issuer after the other through the five steps.
 
     `hub` is the cluster that holds the OIDCIssuers. `open_ports` opens the ports of an issuer. An object whose UID `holds`
-    refuses belongs to another shard. `new_nonce` makes the nonce of each write (R9).
+    refuses belongs to another shard. `new_nonce` makes the nonce of each write (R9). `observer` is told of every pass, and
+    `open_span` opens the spans of traces.
     """
 
     def __init__(
@@ -54,6 +58,8 @@ class Reconciler:
         clock: Clock | None = None,
         holds: Callable[[str], bool] = lambda _: True,
         new_nonce: Callable[[], str] = random_nonce,
+        observer: Observer | None = None,
+        open_span: OpenSpan = no_span,
     ) -> None:
         self._hub = hub
         self._opened = OpenedPorts(open_ports)
@@ -65,28 +71,39 @@ class Reconciler:
         self._forbidden = ForbiddenIssuers(hub, self._clock)
         self._refusals = Refusals(hub, self._clock)
         self._former: dict[str, dict[str, datetime]] = {}
+        self._observer: Observer = observer or Unobserved()
+        self._open_span = open_span
 
     async def reconcile(self, name: str) -> Outcome | Gone:
         """Make one pass over the issuer of this name; every failure is reported, logged and tried again."""
+        with self._open_span("reconcile", {"oidc_publisher.issuer": name}):
+            return await self._reconcile_named(name)
+
+    async def _reconcile_named(self, name: str) -> Outcome | Gone:
+        times = StepTimes(self._open_span)
         try:
             found = await get_issuer(self._hub, name)
         except ClusterError as error:
             log.warning("The OIDCIssuer cannot be read; it is tried again.", issuer=name, why=error.message)
             await self._forbidden.note(name, error, None)
+            self._observer.failed(name)
             return Outcome(failed=True)
         if found is None or not self._holds(found["metadata"]["uid"]):
             # The name may have passed to an object of another shard: events of different objects come in any order.
             await self._forget(name)
             self._saved.forget(name)
+            self._observer.gone(name)
             return Gone()
         try:
-            outcome = await self._reconcile(found)
+            outcome = await self._reconcile(found, times)
         except ConflictError:
             log.debug("The object was changed during the pass, which begins anew.", issuer=name)
+            self._observer.failed(name)
             return Outcome(failed=True)
         except ClusterError as error:
             log.warning("The pass ended early; it is tried again.", issuer=name, why=error.message)
             await self._forbidden.note(name, error, found)
+            self._observer.failed(name)
             return Outcome(failed=True)
         self._forbidden.allowed(name)
         return outcome
@@ -99,15 +116,32 @@ class Reconciler:
         self._former.pop(name, None)
         await self._opened.forget(name)
 
-    async def _reconcile(self, found: Mapping[str, Any]) -> Outcome:
+    async def _reconcile(self, found: Mapping[str, Any], times: StepTimes) -> Outcome:
         try:
             issuer, ledger = await compute(partial(_read, found), keys=_key_count(found))
         except InvalidObjectError as error:
-            await self._forget(found["metadata"]["name"])
-            return await self._refusals.refuse(Unreadable.of(found, error))
-        recorder = Recorder(
-            self._hub, self._clock, self._events, self._saved, issuer, ledger, found.get("status") or {}
-        )
+            return await self._refuse(Unreadable.of(found, error))
+        self._observer.seen(issuer)
+        status = found.get("status") or {}
+        recorder = Recorder(self._hub, self._clock, self._events, self._saved, issuer, ledger, status, times)
+        with noting() as requests:
+            outcome = await self._steps(recorder)
+        done = recorder.done(outcome)
+        self._observer.passed(done)
+        log_pass(done, requests)
+        return outcome
+
+    async def _refuse(self, found: Unreadable) -> Outcome:
+        """Report an object that this version cannot read, whatever was known of the object before."""
+        await self._forget(found.metadata.name)
+        outcome = await self._refusals.refuse(found)
+        status = read_status({"status": refused_status(found, self._clock.now())}).status
+        self._observer.refused(found.metadata.name, status)
+        return outcome
+
+    async def _steps(self, recorder: Recorder) -> Outcome:
+        """Take the steps that the object asks for: all five, those of its deletion, or none while it is suspended."""
+        issuer = recorder.issuer
         if issuer.metadata.deletion_timestamp is not None:
             return await self._guarded(recorder, self._end)
         if issuer.spec.suspend:
@@ -133,7 +167,7 @@ class Reconciler:
             return await in_time(steps(recorder))
         except PassLateError as error:
             log.warning("The pass was ended at its deadline; it is tried again.", issuer=recorder.issuer.metadata.name)
-            await recorder.report(Summary(findings=(error.finding(),)))
+            await recorder.report(Summary(findings=(error.finding(recorder.times.current),)))
         except PublisherError as error:
             if isinstance(error, ClusterError) and error.retryable:
                 raise  # an API server that is away or busy takes no report either, and its fault passes by itself
@@ -146,19 +180,24 @@ class Reconciler:
 
     async def _pass(self, recorder: Recorder) -> Outcome:
         """Take the five steps, in their order."""
-        issuer, ports = recorder.issuer, await self._opened.of(recorder.issuer)
-        await recorder.hold(finalizers_of(issuer))
-        known = issuer.status.publication
-        readings = await read_all(ports, self._clock)
-        done = await publish(ports, recorder, readings, self._clock, self._new_nonce)
-        problems = (*done.problems, *await self._dropped_copies(ports, done))
+        issuer, times = recorder.issuer, recorder.times
+        with times.during(Step.READ):
+            ports = await self._opened.of(issuer)
+            await recorder.hold(finalizers_of(issuer))
+            known = issuer.status.publication
+            readings = await read_all(ports, self._clock)
+        with times.during(Step.PUBLISH):
+            done = await publish(ports, recorder, readings, self._clock, self._new_nonce)
+            problems = (*done.problems, *await self._dropped_copies(ports, done))
         plan, now = done.decision.plan, self._clock.now()
         changed_at = now if done.wrote else None
         last_change = changed_at or (known.last_change_time if known else None)
         removed = self._removed(issuer.metadata.name, ports, done, now)
-        proof = await prove(ports, done.readings, plan, last_change=last_change, removed=removed, clock=self._clock)
+        with times.during(Step.PROVE):
+            proof = await prove(ports, done.readings, plan, last_change=last_change, removed=removed, clock=self._clock)
         publication = publication_of(known, done.stored, plan, done.ledger, changed_at=changed_at)
-        await recorder.report(summarise_pass(done, proof, problems, publication))
+        with times.during(Step.REPORT):
+            await recorder.report(summarise_pass(done, proof, problems, publication))
         return self._outcome(ports, done, issuer.spec.interval)
 
     async def _dropped_copies(self, ports: Ports, done: Published) -> tuple[Finding, ...]:

@@ -10,15 +10,17 @@ from typing import Any
 
 from oidc_publisher.api import OIDCIssuer, OIDCIssuerStatus
 from oidc_publisher.cluster import ClusterAPI, patch_finalizers, patch_status
-from oidc_publisher.findings import Finding
+from oidc_publisher.findings import CONDITION_ORDER, Finding
 from oidc_publisher.reconcile.ownership import Place, remembering
-from oidc_publisher.reconcile.passes import compute
+from oidc_publisher.reconcile.passes import Outcome, PassDone, compute
+from oidc_publisher.reconcile.status.changes import changes
 from oidc_publisher.reconcile.status.eventrecorder import EventRecorder
 from oidc_publisher.reconcile.status.patch import status_patch
 from oidc_publisher.reconcile.status.publication import move_noted, saved_publication
 from oidc_publisher.reconcile.status.size import fitted
 from oidc_publisher.reconcile.status.summary import Summary, summarise, with_ledger, with_plan
 from oidc_publisher.rotation import Advance, Ledger, same_writes
+from oidc_publisher.telemetry.steps import StepTimes
 from oidc_publisher.timing.clock import Clock
 
 #: So many nonces of the writes of one object are kept; a status that somebody puts back is seldom older.
@@ -77,7 +79,7 @@ class Recorder:
     """A recorder writes to the one object that a pass works on, and tells people what has changed.
 
     `issuer` is the object as last read or written, `ledger` the ledger that the object's status had when it was read. The
-    object's resourceVersion goes into every write. Where somebody changed the object meanwhile, the write raises
+    object's resourceVersion goes into every write. `times` measures the steps of the pass. Where somebody changed the object meanwhile, the write raises
     ConflictError, and the pass begins anew.
     """
 
@@ -90,9 +92,15 @@ class Recorder:
         issuer: OIDCIssuer,
         ledger: Ledger,
         raw_status: Mapping[str, Any],
+        times: StepTimes,
     ) -> None:
         self.issuer = issuer
         self.ledger = ledger
+        self.times = times
+        self._read_status = issuer.status
+        self._told: list[Finding] = []
+        self._writes = 0
+        self._held = self._proven = False
         self._hub = hub
         self._clock = clock
         self._events = events
@@ -111,6 +119,29 @@ class Recorder:
     def confirm(self) -> None:
         """Note that the pass has read the stored documents, and that the ledger knows who wrote those documents."""
         self._confirmed = True
+
+    def wrote(self, documents: int) -> None:
+        """Note that the pass has written so many documents."""
+        self._writes += documents
+
+    def done(self, outcome: Outcome) -> PassDone:
+        """Return what the pass did, with its outcome."""
+        changed = [*changes(self._read_status, self.issuer.status)]
+        if self._writes:
+            changed.append("documents")
+        if self._held:
+            changed.append("finalizers")
+        wake = outcome.wake_after
+        return PassDone(
+            issuer=self.issuer,
+            failed=outcome.failed,
+            changes=tuple(changed),
+            events=tuple(self._told),
+            seconds=self.times.seconds,
+            took_s=self.times.total_s,
+            proven=self._proven,
+            next_look_s=wake.total_seconds() if wake is not None else None,
+        )
 
     def happened(self, events: Iterable[Finding]) -> None:
         """Note events of this pass; the recorder tells them once the pass is reported."""
@@ -136,6 +167,7 @@ class Recorder:
         """
         work = partial(_reported_status, self.issuer, summary, self._clock.now())
         status, moved = await compute(work, keys=len((summary.ledger or self.ledger).keys))
+        self._proven = all(c.status == "True" for c in status.conditions if c.type in CONDITION_ORDER)
         await self._patch(status)
         if summary.ledger is not None:
             self._saved.note(self.issuer, summary.ledger, confirmed=self._confirmed)
@@ -152,6 +184,7 @@ class Recorder:
         if finalizers == metadata.finalizers:
             return
         stored = await patch_finalizers(self._hub, metadata.name, finalizers, self._resource_version)
+        self._held = True
         metadata = metadata.model_copy(update={"finalizers": finalizers})
         self.issuer = self.issuer.model_copy(update={"metadata": metadata})
         self._resource_version = stored["metadata"]["resourceVersion"]
@@ -160,6 +193,7 @@ class Recorder:
         """Tell what happened in the pass. A deleted object has no status, so its last events are told without a report."""
         for event in self._happened:
             await self._events.happened(self.issuer, event)
+        self._told.extend(self._happened)
         self._happened.clear()
 
     async def _patch(self, status: OIDCIssuerStatus) -> None:

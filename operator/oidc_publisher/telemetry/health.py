@@ -54,9 +54,14 @@ class Heartbeat:
             self._last = self._monotonic()
             await asyncio.sleep(BEAT_S)
 
+    @property
+    def age_s(self) -> float:
+        """The seconds since the event loop was last seen to run."""
+        return self._monotonic() - self._last
+
     def check(self) -> str | None:
         """Return for how long the event loop has not run when that is too long, else None."""
-        age = self._monotonic() - self._last
+        age = self.age_s
         return f"the event loop's last beat was {age:.0f} s ago" if age > OLDEST_BEAT_S else None
 
 
@@ -97,7 +102,11 @@ class Checks:
 
 
 class ListenError(Exception):
-    """The operator cannot listen on the address of the health pages."""
+    """The operator cannot listen on an address; `option` is the option that names the address."""
+
+    def __init__(self, message: str, *, option: str = "--health-address") -> None:
+        super().__init__(message)
+        self.option = option
 
 
 class HealthServer:

@@ -7,9 +7,11 @@ import gc
 import json
 import os
 import signal
+import subprocess
 import sys
+import urllib.request
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -19,10 +21,12 @@ import yaml
 from aiohttp import web
 
 from oidc_publisher.controller import operator
+from oidc_publisher.controller.metrics import metriclist
 from oidc_publisher.controller.settings import RunSettings
 from oidc_publisher.reconcile.passes import Outcome
 from oidc_publisher.telemetry.address import Address
 from tests.support.apistub import APIStub, refuses, says, serving
+from tests.support.processes import free_port
 from tests.support.statuses import issuer_object
 
 if TYPE_CHECKING:
@@ -153,6 +157,63 @@ async def test_it_waits_for_the_crd_then_follows_every_change_until_it_is_told_t
         assert await asyncio.wait_for(running, 30) == 0
         cluster.stop.set()
     assert "The CustomResourceDefinition is missing." in capsys.readouterr().out
+
+
+async def test_its_metrics_have_every_part_of_it_and_the_issuer(pki: PKI, tmp_path: Path) -> None:
+    """What the list promises of the operator is on the page of a running one, before and after it has read an issuer."""
+    cluster, port = Cluster(), free_port()
+    async with serving(pki) as stub:
+        cluster.serve(stub)
+        settings = replace(settings_for(stub, pki, tmp_path), metrics_address=Address("127.0.0.1", port))
+        running = asyncio.create_task(operator.run(settings))
+        await eventually(lambda: cluster.watches)
+        await eventually(cluster.patched.is_set)
+        await asyncio.sleep(0)
+
+        async def page() -> str:
+            return await asyncio.to_thread(_page_at, port)
+
+        async with asyncio.timeout(60):
+            while 'reconciles_total{issuer="prod",result="changed"} 1.0' not in await page():  # noqa: ASYNC110 - the page is the condition
+                await asyncio.sleep(0.02)
+        text = await page()
+        for metric in metriclist.OF_OPERATOR:
+            suffix = "_count" if metric.kind is metriclist.Kind.HISTOGRAM else ""
+            assert f"\n{metric.full_name}{suffix}" in text or metric is metriclist.STORE_SECONDS, metric.name
+        for line in (
+            "api_server_reachable 1.0",
+            "api_server_outages_total 0.0",
+            'watch_running{watch="issuers"} 1.0',
+            'watch_restarts_total{watch="issuers"} 0.0',
+            "queue_capacity 16.0",
+            "issuers 1.0",
+            'issuer_suspended{issuer="prod"} 1.0',
+            'condition{issuer="prod",status="Unknown",type="Ready"} 1.0',
+        ):
+            assert f"\noidc_publisher_{line}\n" in text, line
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert await asyncio.wait_for(running, 30) == 0
+        cluster.stop.set()
+    with pytest.raises(OSError, match="refused"):
+        _page_at(port)
+
+
+def _page_at(port: int) -> str:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+        text: str = answer.read().decode()
+        return text
+
+
+def test_an_operator_without_metrics_and_traces_imports_nothing_for_them() -> None:
+    """Both would cost each start time and memory, for nobody."""
+    code = (
+        "import sys, oidc_publisher.controller.operator, oidc_publisher.reconcile.reconciler\n"
+        "from oidc_publisher.telemetry.tracing import tracing_for\n"
+        "assert tracing_for({}, version='1') is None\n"
+        "sys.exit(' '.join(name for name in sys.modules if name.startswith(('prometheus_client', 'opentelemetry'))) or 0)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 async def test_a_watch_that_breaks_is_begun_again(pki: PKI, tmp_path: Path) -> None:

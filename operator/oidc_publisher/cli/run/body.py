@@ -17,10 +17,10 @@ def run(settings: RunSettings) -> int:
 
     Raises:
         CredentialsError: there are no credentials for an API server.
-        BadParameter: the health address that was asked for cannot be listened on.
+        BadParameter: an address that was asked for cannot be listened on.
     """
     logs.configure(settings.log_format, settings.log_level)
     try:
         return asyncio.run(operator.run(settings))
     except ListenError as error:
-        raise click.BadParameter(f"{error}.", param_hint="'--health-address'") from None
+        raise click.BadParameter(f"{error}.", param_hint=f"'{error.option}'") from None

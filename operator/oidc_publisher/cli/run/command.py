@@ -42,6 +42,15 @@ _CONTEXT = {"auto_envvar_prefix": "OIDC_PUBLISHER", "show_default": True}
     callback=parsed(Address.parse),
     help="Where /livez and /readyz are served. Without it at :8080, or nowhere if that port is taken.",
 )
+@click.option(
+    "--metrics-address",
+    metavar="HOST:PORT",
+    callback=parsed(Address.parse),
+    help="Where /metrics is served for Prometheus, such as :9090. Without it nowhere.",
+)
+@click.option(
+    "--metrics-per-key", is_flag=True, help="Add metrics of single keys, with the key ID as a label of each series."
+)
 @word_option("--log-format", default=LogFormat.AUTO, said="auto is text on a terminal, else JSON.")
 @word_option("--log-level", default=LogLevel.INFO, said="The least important lines that are printed.")
 def command(**options: Any) -> NoReturn:

@@ -80,6 +80,7 @@ class KopfSessions:
     ) -> aiohttp.ClientResponse:
         """Add credentials and the server name to a request, and note its result."""
         self.asked = self.asked or request.url.path == COLLECTION
+        self._contact.asked()
         request.server_hostname = self._credentials.tls_server_name
         try:
             request.headers.update(await self._credentials.headers())

@@ -34,6 +34,14 @@ _RESTARTS = Backoff(base_s=0.1, cap_s=1.0)
 #: them.
 _BEGINS_WITHIN_S = 5.0
 
+#: The API server ends each watch request after this time, and kopf begins the next one where it ended. Without a limit the
+#: API server chooses one of 30 to 60 minutes, and for so long nothing tells a living watch from a dead one.
+WATCH_S = 300.0
+
+#: A watch that has asked for nothing for so long has died, and a restart helps. kopf itself begins a stream anew that has
+#: sent nothing for 70 s, although the API server sends a bookmark each minute.
+DEAD_AFTER_S = 3 * WATCH_S
+
 #: After a run of kopf that lasted at least this long, the next restart is fast again.
 _GOOD_RUN_S = 10.0
 
@@ -41,7 +49,8 @@ _GOOD_RUN_S = 10.0
 class IssuerWatch:
     """An IssuerWatch passes every event of an OIDCIssuer to `events`, despite outages, refusals and a missing CRD.
 
-    `on_spawned` is called each time after kopf has installed its handlers of SIGINT and SIGTERM.
+    `on_spawned` is called each time after kopf has installed its handlers of SIGINT and SIGTERM. `restarts` counts how often
+    kopf ended, and `running` says whether it runs.
     """
 
     def __init__(
@@ -51,9 +60,21 @@ class IssuerWatch:
         self._contact = contact
         self._on_spawned = on_spawned
         self._sessions = KopfSessions(client.credentials, contact, events.look_at_all)
+        self.restarts = 0
+        self.running = False
         self._registry = kopf.OperatorRegistry()
         self._sessions.register(self._registry)
         register(self._registry, events)
+
+    def check(self) -> str | None:
+        """Return for how long the watch has asked for nothing where that is too long, else None.
+
+        An API server that is away is no fault of the watch, which asks again and again.
+        """
+        age_s = self._contact.age_s
+        if age_s is None or age_s <= DEAD_AFTER_S:
+            return None
+        return f"the watch of OIDCIssuers has asked the API server for nothing for {age_s:.0f} s"
 
     async def run(self) -> None:
         """Watch until cancelled."""
@@ -62,7 +83,9 @@ class IssuerWatch:
             while True:
                 await wait_until_served(self._client, self._contact)
                 began = time.monotonic()
-                log.warning("The watch of OIDCIssuers ended; it begins again.", why=await self._watch_once())
+                why = await self._watch_once()
+                self.restarts += 1
+                log.warning("The watch of OIDCIssuers ended; it begins again.", why=why)
                 if time.monotonic() - began > _GOOD_RUN_S:
                     pauses = iter(_RESTARTS)
                 await asyncio.sleep(next(pauses))
@@ -79,6 +102,7 @@ class IssuerWatch:
             clusterwide=True,
         )
         self._on_spawned()
+        self.running = True
         running = asyncio.create_task(kopf.run_tasks(tasks, ignored=_Everything()), name="kopf")
         try:
             while not running.done():
@@ -87,6 +111,7 @@ class IssuerWatch:
                     return "kopf did not find the resource in discovery"
             return _ending(running)
         finally:
+            self.running = False
             running.cancel()
             with contextlib.suppress(Exception, asyncio.CancelledError):
                 await running
@@ -105,6 +130,7 @@ def _settings() -> kopf.OperatorSettings:
     settings.networking.connect_timeout = 3
     settings.networking.request_timeout = 10
     settings.networking.error_backoffs = _RETRIES
+    settings.watching.server_timeout = WATCH_S
     settings.queueing.exit_timeout = 1
     settings.process.ultimate_exiting_timeout = None  # otherwise kopf schedules a SIGKILL of this process
     settings.persistence.finalizer = "oidc-publisher.io/never"  # kopf removes its own finalizer from every object

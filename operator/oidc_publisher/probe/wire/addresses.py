@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import socket
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -52,6 +53,7 @@ class Gate(AbstractResolver):
     allow_private: bool
     resolved: bool = False  # whether a visit that timed out was past the name resolution
     private: str = ""  # the first private address that was allowed
+    resolve_s: float = 0.0  # how long the last name resolution took
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
@@ -60,7 +62,9 @@ class Gate(AbstractResolver):
 
         Raises socket.gaierror, PrivateAddressError, or OSError without a route.
         """
+        began_s = time.monotonic()
         infos = await _resolved(host, port, family)
+        self.resolve_s = time.monotonic() - began_s
         self.resolved = True
         addresses = list(dict.fromkeys((info[0], str(info[4][0])) for info in infos))
         for _, address in addresses:

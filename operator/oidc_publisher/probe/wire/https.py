@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
@@ -18,6 +19,7 @@ from oidc_publisher.findings import Reason
 from oidc_publisher.probe.wire import failures
 from oidc_publisher.probe.wire.addresses import Gate, resolver_answers
 from oidc_publisher.probe.wire.chain import judge_chain, sent_chain
+from oidc_publisher.probe.wire.phases import Connecting
 from oidc_publisher.probe.wire.port import BODY_LIMIT_BYTES, Deadline, Fetched, Validity, Visit
 from oidc_publisher.probe.wire.trust import Trust, roots_state
 from oidc_publisher.timing.httpdate import parsed_date
@@ -74,6 +76,8 @@ class _Connector(aiohttp.TCPConnector):
             limit=1,
         )
         self.tls: ssl.SSLObject | None = None
+        self.connecting = Connecting()
+        self._gate = gate
         self._opened: list[asyncio.Transport] = []
 
     async def connect(
@@ -82,9 +86,12 @@ class _Connector(aiohttp.TCPConnector):
         traces: list[Any],
         timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - aiohttp's signature
     ) -> aiohttp.connector.Connection:
+        began_s = time.monotonic()
         connection = await super().connect(req, traces, timeout)
         if connection.transport is not None:
             self.tls = connection.transport.get_extra_info("ssl_object")
+            if connection.transport not in self._opened:  # a new one, and not the one that the host kept open
+                self.connecting = Connecting(began_s, time.monotonic(), self._gate.resolve_s)
             self._opened.append(connection.transport)
         return connection
 
@@ -155,7 +162,9 @@ class _HTTPSVisit:
     async def _get(self, url: yarl.URL, context: ssl.SSLContext | None) -> Fetched:
         began = asyncio.get_running_loop().time()
         async with self._session.get(url, ssl=context or True, allow_redirects=False) as answer:
+            headers_at = asyncio.get_running_loop().time()
             body, oversized = await _read(answer)
+        ended_at = asyncio.get_running_loop().time()
         headers = answer.headers
         return Fetched(
             url=str(url),
@@ -167,9 +176,10 @@ class _HTTPSVisit:
             location=headers.get("Location", ""),
             oversized=oversized,
             date_offset=_date_offset(headers.get("Date", ""), headers.get("Age", ""), datetime.now(UTC)),
-            elapsed=timedelta(seconds=asyncio.get_running_loop().time() - began),
+            elapsed=timedelta(seconds=ended_at - began),
             certificate=self._validity(),
             private_address=self._gate.private,
+            phases=self._connector.connecting.phases(self._connector.tls, headers_at=headers_at, ended_at=ended_at),
         )
 
     def _validity(self) -> Validity | None:

@@ -21,6 +21,21 @@ class Validity:
 
 
 @dataclass(frozen=True, slots=True)
+class Phases:
+    """Phases hold the seconds that the parts of one fetch over a new connection took, in the words of blackbox_exporter.
+
+    `resolve`: the name. `connect`: the TCP connection. `tls`: the handshake. `processing`: from the request until the
+    headers. `transfer`: the body.
+    """
+
+    resolve: float
+    connect: float
+    tls: float
+    processing: float
+    transfer: float
+
+
+@dataclass(frozen=True, slots=True)
 class Fetched:
     """The answer to one anonymous GET holds what the host sent, unchanged.
 
@@ -33,6 +48,7 @@ class Fetched:
     `strict_refusal`: why Python 3.13 refuses the host's certificate, in OpenSSL's words; empty where it does not, and
     where that was not tried.
     `private_address`: an address of the host that the public cannot reach, empty where all of them are public.
+    `phases`: None for a further fetch over a kept connection.
     """
 
     url: str
@@ -48,6 +64,7 @@ class Fetched:
     certificate: Validity | None = None
     strict_refusal: str = ""
     private_address: str = ""
+    phases: Phases | None = None
 
 
 @dataclass(frozen=True, slots=True)

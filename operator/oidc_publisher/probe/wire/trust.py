@@ -12,6 +12,7 @@ from typing import Self
 from oidc_publisher.chainchecks import check_as_go_does, check_as_strict_python_does
 from oidc_publisher.errors import FetchError
 from oidc_publisher.findings import Reason
+from oidc_publisher.probe.wire.phases import TimedTLS
 
 # Loading the system's roots costs 35 ms and most of a megabyte each time. Few operators have several private CAs.
 _CACHED = 32
@@ -77,6 +78,7 @@ def _contexts(
 
 def _verifying(certificate_authority: str) -> ssl.SSLContext:
     context = ssl.create_default_context()
+    context.sslobject_class = TimedTLS
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     check_as_go_does(context)  # most relying parties are written in Go or Java
     if certificate_authority:

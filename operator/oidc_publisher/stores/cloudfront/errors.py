@@ -21,6 +21,7 @@ from oidc_publisher.stores.calls import may_pass
 from oidc_publisher.stores.connections import broken
 from oidc_publisher.stores.s3.errors import break_of
 from oidc_publisher.stores.s3.policies import Denial
+from oidc_publisher.telemetry.cloudrequests import note
 
 _LOG = logging.getLogger("oidc_publisher.stores")
 _MAX_AGE = "until then copies live for their max-age"
@@ -83,6 +84,7 @@ def _from_answer(distribution: str, response: Mapping[str, Any], operation: str)
         error.get("Message", ""),
         metadata.get("RequestId", ""),
     )
+    note(operation, status, **{"x-amz-request-id": str(metadata.get("RequestId", ""))})
     if operation not in _OURS:
         what = f"STS gives the operator no credentials ({code})"
         return _not_made(distribution, "CreateInvalidation", what, "Correct the operator's cloud identity")

@@ -27,6 +27,7 @@ from oidc_publisher.findings import Reason
 from oidc_publisher.stores.calls import Call, may_pass
 from oidc_publisher.stores.gcs.failures import clock_off, from_client, from_credentials
 from oidc_publisher.stores.refusals import RefusedCredentialsError, lost_race
+from oidc_publisher.telemetry.cloudrequests import note
 from oidc_publisher.timing.httpdate import parsed_date
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger("oidc_publisher.stores")
 
+#: The header of Cloud Storage's answers by which Google's support finds a request.
+_UPLOAD_ID = "x-guploader-uploadid"
 #: Cloud Storage names the missing permission: "... does not have storage.objects.get access to ...".
 _PERMISSION = re.compile(r"\bstorage\.[a-zA-Z]+\.[a-zA-Z]+")
 _KMS = re.compile(r"\b(?:cloudkms|KMS)\b")
@@ -112,6 +115,8 @@ def translated(call: Call) -> Iterator[None]:
     try:
         yield
     except GoogleAPICallError as error:
+        headers = getattr(error.response, "headers", None) or {}
+        note(call.permission, int(error.code or 0), **{_UPLOAD_ID: str(headers.get(_UPLOAD_ID, ""))})
         raise _from_answer(call, _said(error)) from error
     except GoogleAuthError as error:
         _LOG.info("%s on %s: %r", call.permission, call.name, error)

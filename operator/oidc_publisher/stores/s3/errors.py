@@ -30,6 +30,7 @@ from oidc_publisher.stores.s3.clients import wrong_region
 from oidc_publisher.stores.s3.denials import LOOK_IT_UP, denied
 from oidc_publisher.stores.s3.endpoint import S3Call, S3Endpoint
 from oidc_publisher.stores.storeendpoints import link_local
+from oidc_publisher.telemetry.cloudrequests import note
 
 _LOG = logging.getLogger("oidc_publisher.stores")
 
@@ -91,6 +92,7 @@ def _from_answer(call: S3Call, response: Mapping[str, Any], operation: str) -> S
         metadata.get("RequestId", ""),
         metadata.get("HostId", ""),
     )
+    note_answer(operation, metadata)
     if operation not in _OURS:
         return _from_sts(call, code, status, operation)
     region = wrong_region(response, call.endpoint.region)
@@ -100,6 +102,12 @@ def _from_answer(call: S3Call, response: Mapping[str, Any], operation: str) -> S
     if code not in _CLOCK | _REFUSED_CREDENTIALS:
         refused = denied(call, code, status, str(error.get("Message", "")))
     return refused or _from_s3(call, code, status)
+
+
+def note_answer(operation: str, metadata: Mapping[str, Any]) -> None:
+    """Note the request IDs of an answer, by its ResponseMetadata."""
+    ids = {"x-amz-request-id": metadata.get("RequestId", ""), "x-amz-id-2": metadata.get("HostId", "")}
+    note(operation, int(metadata.get("HTTPStatusCode", 0)), **{name: str(value) for name, value in ids.items()})
 
 
 def _from_s3(call: S3Call, code: str, status: int) -> StoreError:

@@ -17,7 +17,7 @@ from oidc_publisher.stores.port import Document, StoredDocument
 from oidc_publisher.stores.refusals import RefusedCredentialsError, too_large
 from oidc_publisher.stores.s3.clients import ConditionalWrites, S3Clients, SharedClient
 from oidc_publisher.stores.s3.endpoint import S3Call, S3Endpoint
-from oidc_publisher.stores.s3.errors import translated
+from oidc_publisher.stores.s3.errors import note_answer, translated
 from oidc_publisher.stores.storable import MAX_BODY_BYTES
 from oidc_publisher.timing.httpdate import parsed_date
 
@@ -150,6 +150,7 @@ class S3Objects:
                 Metadata=dict(document.metadata),
             )
             headers = self._note_clock(answer)
+            note_answer("PutObject", answer.get("ResponseMetadata", {}))
         written = parsed_date(headers.get("date")) or self._now()
         return StoredDocument(document, self._version(path, answer.get("ETag")), written)
 
@@ -157,7 +158,9 @@ class S3Objects:
         """Delete an object if it has this version, or in any case (None)."""
         condition = {"IfMatch": version} if version else {}
         with self._calling(self.call("s3:DeleteObject", path, conditional=bool(version))) as shared:
-            self._note_clock(shared.client.delete_object(**self._arguments(path, condition)))
+            answer = shared.client.delete_object(**self._arguments(path, condition))
+            self._note_clock(answer)
+            note_answer("DeleteObject", answer.get("ResponseMetadata", {}))
 
     @contextlib.contextmanager
     def _calling(self, call: S3Call) -> Iterator[SharedClient]:

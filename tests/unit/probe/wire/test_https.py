@@ -228,6 +228,25 @@ async def test_the_certificate_s_end_is_known(pki: PKI) -> None:
 # --- TLS versions -----------------------------------------------------------------------------------------------------
 
 
+async def test_a_fetch_over_a_new_connection_states_its_phases(pki: PKI) -> None:
+    """The host is slow between the request and the answer: that is processing, whatever the handshake took."""
+
+    def slow(connection: Connection, _: bytes) -> None:
+        time.sleep(0.3)
+        connection.send(GOOD)
+
+    with Host(pki.serving("localhost").server_context(), slow) as host:
+        async with visiting(pki) as visit:
+            first = await visit.get(host.url, Deadline.after(TIMEOUT))
+            phases = first.phases
+    assert phases is not None
+    assert phases.processing >= 0.3
+    assert 0 < phases.tls < phases.processing
+    assert min(phases.resolve, phases.connect, phases.transfer) >= 0
+    whole = phases.resolve + phases.connect + phases.tls + phases.processing + phases.transfer
+    assert whole == pytest.approx(first.elapsed.total_seconds(), abs=0.1)
+
+
 async def test_tls_1_2_must_do(pki: PKI) -> None:
     """The first visit of each look offers nothing newer; later ones do."""
     context = pki.serving().server_context()
