@@ -19,6 +19,7 @@ from oidc_publisher.probe.wire.port import Fetched
 from oidc_publisher.reconcile.ports import PortOpener, Ports
 from oidc_publisher.reconcile.reconciler import Reconciler
 from oidc_publisher.stores.memory import MemoryStore
+from oidc_publisher.telemetry.steps import OpenSpan, no_span
 from tests.support.apistub import APIStub, client_of, says, serving
 
 if TYPE_CHECKING:
@@ -89,7 +90,13 @@ class MemoryPass:
 
 @asynccontextmanager
 async def memory_pass(
-    pki: PKI, folder: Path, store: MemoryStore | None = None, *, observer: Series | None = None, **spec: Any
+    pki: PKI,
+    folder: Path,
+    store: MemoryStore | None = None,
+    *,
+    observer: Series | None = None,
+    open_span: OpenSpan = no_span,
+    **spec: Any,
 ) -> AsyncIterator[MemoryPass]:
     """The pass, with `spec` beside what every issuer has; `observer` is told of it and of its ports."""
     kept = store or MemoryStore()
@@ -106,7 +113,7 @@ async def memory_pass(
             return replace(await opener.open(issuer), store=kept, wire=wire)
 
         opened = observing(open_ports, observer.notes_of) if observer else open_ports
-        reconciler = Reconciler(client, opened, observer=observer)
+        reconciler = Reconciler(client, opened, observer=observer, open_span=open_span)
         try:
             yield MemoryPass(api, kept, reconciler, folder, stub)
         finally:

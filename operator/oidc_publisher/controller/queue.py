@@ -26,6 +26,7 @@ import structlog
 
 from oidc_publisher.controller.settings import MAX_CONCURRENT
 from oidc_publisher.reconcile.passes import Gone, Outcome
+from oidc_publisher.reconcile.status.watchfulness import waited_s
 from oidc_publisher.timing.backoff import Backoff
 from oidc_publisher.timing.clock import Clock, SystemClock
 
@@ -185,6 +186,7 @@ class WorkQueue:
             key = waiting.popleft()
             entry = self._entries[key]
             entry.waiting, entry.running = False, True
+            waited_s.set(self._clock.monotonic() - entry.since)
             reasons, entry.reasons = entry.reasons, []
             log.debug("reconcile", issuer=key, why=reasons or ["deadline"])
             task = asyncio.create_task(self._run(key, entry), name=f"reconcile {key}")

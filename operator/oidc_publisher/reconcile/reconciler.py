@@ -124,6 +124,7 @@ class Reconciler:
         self._observer.seen(issuer)
         status = found.get("status") or {}
         recorder = Recorder(self._hub, self._clock, self._events, self._saved, issuer, ledger, status, times)
+        recorder.besides = self._saved.others.read(issuer, self._clock.now())
         with noting() as requests:
             outcome = await self._steps(recorder)
         done = recorder.done(outcome)

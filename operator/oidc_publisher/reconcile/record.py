@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -19,6 +19,7 @@ from oidc_publisher.reconcile.status.patch import status_patch
 from oidc_publisher.reconcile.status.publication import move_noted, saved_publication
 from oidc_publisher.reconcile.status.size import fitted
 from oidc_publisher.reconcile.status.summary import Summary, summarise, with_ledger, with_plan
+from oidc_publisher.reconcile.status.watchfulness import Watchfulness
 from oidc_publisher.rotation import Advance, Ledger, same_writes
 from oidc_publisher.telemetry.steps import StepTimes
 from oidc_publisher.timing.clock import Clock
@@ -41,11 +42,12 @@ class SavedLedgers:
     """SavedLedgers remembers the ledger of each object as this process saved it last, or left it unchanged (R9).
 
     No rule works with a remembered ledger. The remembered ledger only tells whether the one in the status is still that
-    of this process.
+    of this process. `others` notices the writes of another process.
     """
 
     def __init__(self) -> None:
         self._known: dict[str, _Saved] = {}
+        self.others = Watchfulness()
 
     def of(self, issuer: OIDCIssuer) -> Ledger | None:
         """Return the ledger that was saved last for this object, None where no stored documents have confirmed it yet.
@@ -69,6 +71,7 @@ class SavedLedgers:
     def forget(self, name: str) -> None:
         """Forget the ledger of an object that is gone."""
         self._known.pop(name, None)
+        self.others.forget(name)
 
     def _of(self, issuer: OIDCIssuer) -> _Saved | None:
         known = self._known.get(issuer.metadata.name)
@@ -79,7 +82,8 @@ class Recorder:
     """A recorder writes to the one object that a pass works on, and tells people what has changed.
 
     `issuer` is the object as last read or written, `ledger` the ledger that the object's status had when it was read. The
-    object's resourceVersion goes into every write. `times` measures the steps of the pass. Where somebody changed the object meanwhile, the write raises
+    object's resourceVersion goes into every write. `besides` are findings about the operator itself, which every report has.
+    `times` measures the steps of the pass. Where somebody changed the object meanwhile, the write raises
     ConflictError, and the pass begins anew.
     """
 
@@ -97,6 +101,7 @@ class Recorder:
         self.issuer = issuer
         self.ledger = ledger
         self.times = times
+        self.besides: tuple[Finding, ...] = ()
         self._read_status = issuer.status
         self._told: list[Finding] = []
         self._writes = 0
@@ -165,6 +170,7 @@ class Recorder:
         Raises:
             ConflictError: the object was changed since it was read.
         """
+        summary = replace(summary, findings=(*summary.findings, *self.besides))
         work = partial(_reported_status, self.issuer, summary, self._clock.now())
         status, moved = await compute(work, keys=len((summary.ledger or self.ledger).keys))
         self._proven = all(c.status == "True" for c in status.conditions if c.type in CONDITION_ORDER)
@@ -202,6 +208,7 @@ class Recorder:
         status, patch = await compute(work, keys=len(status.keys))
         if not patch:
             return
+        self._saved.others.wrote(self.issuer, status)
         stored = await patch_status(self._hub, self.issuer.metadata.name, patch, self._resource_version)
         before, self.issuer = self.issuer, self.issuer.model_copy(update={"status": status})
         self._raw_status = stored.get("status") or {}

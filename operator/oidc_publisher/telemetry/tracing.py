@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import threading
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
@@ -23,8 +24,8 @@ log = structlog.stdlib.get_logger(__name__)
 #: OpenTelemetry's own names: the endpoint of all signals, and that of traces alone.
 ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 _SERVICE = "oidc-publisher"
-#: The end of the operator waits for the last spans for so long, in milliseconds.
-_FLUSH_MS = 500
+#: The end of the operator waits for the last spans for so long.
+_FLUSH_S = 0.5
 
 
 class Tracing:
@@ -39,8 +40,13 @@ class Tracing:
         return self._tracer.start_as_current_span(name, attributes=attributes)
 
     def flush(self) -> None:
-        """Send what is left, for half a second at most; this call blocks."""
-        self._provider.force_flush(_FLUSH_MS)
+        """Send what is left, for half a second at most; this call blocks.
+
+        A receiver that does not answer would keep force_flush for ten seconds, whatever timeout it is given.
+        """
+        sending = threading.Thread(target=self._provider.force_flush, name="traces", daemon=True)
+        sending.start()
+        sending.join(_FLUSH_S)
 
 
 def tracing_for(environment: Mapping[str, str] = os.environ, *, version: str) -> Tracing | None:
@@ -65,6 +71,7 @@ def _tracing(environment: Mapping[str, str], version: str) -> Tracing:
     export = importlib.import_module("opentelemetry.sdk.trace.export")
     otlp = importlib.import_module("opentelemetry.exporter.otlp.proto.http.trace_exporter")
     named = {} if environment.get("OTEL_SERVICE_NAME") else {"service.name": _SERVICE}
-    provider = trace.TracerProvider(resource=resources.Resource.create({**named, "service.version": version}))
+    resource = resources.Resource.create({**named, "service.version": version})
+    provider = trace.TracerProvider(resource=resource, shutdown_on_exit=False)  # `flush` is called instead
     provider.add_span_processor(export.BatchSpanProcessor(otlp.OTLPSpanExporter()))
     return Tracing(version, provider)

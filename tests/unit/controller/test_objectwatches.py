@@ -96,6 +96,7 @@ def test_a_watch_that_the_server_ends_in_time_begins_again_at_once(monkeypatch: 
     watched = Watched(Server(["1", 300.0], ["1", 300.0], ["2", 300.0]), monkeypatch)
     watched.run(watched.follow(MAP), until=1000.0)
     assert [at for at, _ in watched.server.begun] == [0.0, 300.0, 600.0, 900.0]
+    assert watched.watches.restarts == 0, "that is no failure"
     assert [at for at, _, _ in watched.told] == [0.0, 600.0]
 
 
@@ -116,6 +117,19 @@ def test_no_tight_loop(monkeypatch: pytest.MonkeyPatch, script: Script) -> None:
     assert min(late) >= 15
     assert max(late) <= 33
     assert len(watched.told) == (1 if "1" in script else 0)
+
+
+def test_watches_that_fail_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For the metric of restarts; the number of watched objects is another one."""
+    watched = Watched(Server([GONE], [GONE], [1000.0]), monkeypatch)
+    counts: list[int] = []
+
+    async def steps() -> None:
+        await watched.follow(MAP)()
+        counts.append(watched.watches.count)
+
+    watched.run(steps)
+    assert (counts, watched.watches.restarts) == ([1], 2)
 
 
 def test_after_a_break_the_change_is_told_within_a_second(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,8 +9,9 @@ from datetime import timedelta
 
 import pytest
 
-from oidc_publisher.controller.queue import WorkQueue
+from oidc_publisher.controller.queue import Load, WorkQueue
 from oidc_publisher.reconcile.passes import Gone, Outcome
+from oidc_publisher.reconcile.status.watchfulness import waited_s
 from oidc_publisher.timing.backoff import Backoff
 from tests.support.looptime import LoopClock, run_jumping
 
@@ -379,6 +380,45 @@ def test_a_standstill_is_one_of_all_places_and_never_of_one() -> None:
         return [*ages, queue.standstill_s()]
 
     assert run_jumping(main) == [0.0, 0.0, 30.0, 0.0]
+
+
+def test_the_load_says_what_waits_and_runs_and_for_how_long() -> None:
+    """Two places for three keys: what metrics say of a full queue."""
+
+    async def main() -> list[Load]:
+        queue = queue_of(Recorder(seconds=100), max_concurrent=2)
+        queue.start()
+        loads = [queue.load()]
+        for key in ("first", "second", "third"):
+            queue.add(key, "created")
+            await asyncio.sleep(10)
+        loads.append(queue.load())
+        await asyncio.sleep(500)
+        return [*loads, queue.load()]
+
+    idle = Load(waiting=0, running=0, capacity=2, longest_wait_s=0, oldest_run_s=0, standstill_s=0)
+    busy = Load(waiting=1, running=2, capacity=2, longest_wait_s=10, oldest_run_s=30, standstill_s=20)
+    assert run_jumping(main) == [idle, busy, idle]
+
+
+def test_a_run_knows_how_long_it_has_waited_for_its_place() -> None:
+    """So that a pass can say that it comes late; one that found a place at once has not waited."""
+    waited: list[float] = []
+
+    async def main() -> None:
+        async def process(_: str) -> Outcome:
+            waited.append(waited_s.get())
+            await asyncio.sleep(70)
+            return Outcome()
+
+        queue = queue_of(process, max_concurrent=1)
+        queue.start()
+        for key in ("first", "second"):
+            queue.add(key, "created")
+        await asyncio.sleep(200)
+
+    run_jumping(main)
+    assert waited == [0, 70]
 
 
 def test_keys_that_hang_leave_half_of_the_places_to_the_others() -> None:

@@ -11,6 +11,7 @@ import pytest
 from oidc_publisher.reconcile.passes import Outcome, PassLateError, in_time
 from oidc_publisher.stores.memory import MemoryStore
 from oidc_publisher.stores.port import StoredDocument
+from oidc_publisher.telemetry.steps import Step
 from tests.support.memorypass import memory_pass
 from tests.support.signingkeys import signing_key
 
@@ -62,6 +63,12 @@ async def test_a_pass_that_hangs_is_ended_and_the_last_good_holds(
         await world.run()
         assert world.api.condition("Published")[0] == "True"
         assert "InternalError" not in world.api.reasons()
+
+
+def test_the_finding_of_a_deadline_names_the_step() -> None:
+    """A stuck step is named where no restart would help; a pass that had none yet says the rest."""
+    assert "after 90 s in its step prove, for" in PassLateError().finding(Step.PROVE).message
+    assert "after 90 s, for" in PassLateError().finding().message
 
 
 async def test_a_call_that_is_late_by_itself_is_not_the_deadline() -> None:

@@ -67,14 +67,8 @@ class IssuerWatch:
         register(self._registry, events)
 
     def check(self) -> str | None:
-        """Return for how long the watch has asked for nothing where that is too long, else None.
-
-        An API server that is away is no fault of the watch, which asks again and again.
-        """
-        age_s = self._contact.age_s
-        if age_s is None or age_s <= DEAD_AFTER_S:
-            return None
-        return f"the watch of OIDCIssuers has asked the API server for nothing for {age_s:.0f} s"
+        """Return for how long the watch has asked for nothing where that is too long, else None."""
+        return death_of(self._contact)
 
     async def run(self) -> None:
         """Watch until cancelled."""
@@ -115,6 +109,17 @@ class IssuerWatch:
             running.cancel()
             with contextlib.suppress(Exception, asyncio.CancelledError):
                 await running
+
+
+def death_of(contact: Contact) -> str | None:
+    """Return a sentence where the watch behind `contact` has died, else None.
+
+    An API server that is away is no fault of the watch, which asks again and again.
+    """
+    age_s = contact.age_s
+    if age_s is None or age_s <= DEAD_AFTER_S:
+        return None
+    return f"the watch of OIDCIssuers has asked the API server for nothing for {age_s:.0f} s"
 
 
 def _ending(task: asyncio.Task[None]) -> str:

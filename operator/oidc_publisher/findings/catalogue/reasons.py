@@ -100,6 +100,8 @@ class Reason(StrEnum):
     AudienceShared = auto()
     # report → Ready
     InternalError = auto()
+    SecondOperator = auto()
+    PassesLate = auto()
     Suspended = auto()
     BeingDeleted = auto()
     WaitingForOperator = auto()

@@ -10,7 +10,7 @@ from oidc_publisher.findings.catalogue.reasons import Reason
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_C, _I = Severity.CRITICAL, Severity.INFO
+_C, _W, _I = Severity.CRITICAL, Severity.WARNING, Severity.INFO
 _READY = ConditionType.READY
 
 REPORT: Mapping[Reason, Entry] = {
@@ -20,6 +20,19 @@ REPORT: Mapping[Reason, Entry] = {
         "The operator failed in a way it does not know.",
         "Read its log, and report it.",
         unknown=True,
+    ),
+    Reason.SecondOperator: Entry(
+        _READY,
+        _W,
+        "Two operators look after the same OIDCIssuer; each write of one makes a pass of the other begin anew.",
+        "Keep one release for each cluster (helm list -A) and one replica for each shard; this goes an hour after the other "
+        "one has stopped.",
+    ),
+    Reason.PassesLate: Entry(
+        _READY,
+        _W,
+        "The operator has more to do than it has places for, so that proofs grow older than the interval.",
+        "Raise --max-concurrent or the number of shards, or lengthen spec.interval of issuers that need it less.",
     ),
     Reason.Suspended: Entry(
         _READY,
