@@ -35,9 +35,10 @@ install: .venv/.installed ## make .venv with the console script oidc-publisher
 .venv/.installed: requirements.lock pyproject.toml hack/install
 	@PYTHON="$(PYTHON)" hack/install
 
-testbed: install ## build kube-apiserver, etcd, kubectl, an S3 server and helm into the user's cache (minutes, once)
+testbed: install ## build kube-apiserver, etcd, kubectl, an S3 server, helm and Prometheus into the user's cache (minutes, once)
 	@$(BIN)/python hack/testbed/build.py
 	@$(BIN)/python hack/testbed/nginx.py
+	@$(BIN)/python hack/testbed/monitoring.py
 
 image: ## build the image with docker, podman or buildah (IMAGE=name; BASE=local makes the bases of Debian packages)
 	@hack/image/build

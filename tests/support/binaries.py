@@ -15,7 +15,7 @@ class NotBuiltError(Exception):
 
 
 def find(name: str) -> Path:
-    """Return the path of etcd, kube-apiserver, kubectl, a node's program, versitygw, fake-gcs-server, helm, kubeconform, actionlint.
+    """Return the path of a server or a tool that hack/testbed builds: kube-apiserver, versitygw, helm, promtool and others.
 
     Raises:
         NotBuiltError: it is neither in KUBEBUILDER_ASSETS nor in the cache of hack/testbed.
@@ -38,6 +38,7 @@ def _folder_of(name: str) -> Path:
         (build.HELM_PACKAGES, build.helm_folder),
         (build.KUBECONFORM_PACKAGES, build.kubeconform_folder),
         (build.ACTIONLINT_PACKAGES, build.actionlint_folder),
+        (build.PROMETHEUS_PACKAGES, build.prometheus_folder),
     )
     folder = next((folder for packages, folder in others if name in packages), build.kubernetes_folder)
     return folder()
