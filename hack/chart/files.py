@@ -8,6 +8,9 @@ from pathlib import Path
 
 import yaml
 
+from hack.chart.alerts import Rule, alerts
+from hack.chart.dashboard import Panel, dashboard_json
+from hack.chart.panels import ISSUERS, ROWS
 from hack.chart.schema import values_schema
 from hack.chart.values import Value, documented, type_of
 from oidc_publisher import __version__
@@ -61,6 +64,41 @@ def values_page() -> str:
     return f"# Values of the Helm chart\n\n{_MADE_FROM}\n[Install it](../how-to/install.md) says which of them matter.\n\n{_table()}"
 
 
+def dashboard() -> str:
+    """The Grafana dashboard."""
+    return dashboard_json(ROWS, ISSUERS)
+
+
+def alerts_page() -> str:
+    """docs/reference/alerts.md: every alert in a table."""
+    lines = ["| alert | severity | after | what it says |", "|---|---|---|---|", *map(_alert_row, alerts())]
+    return f"# Alerts\n\n{_ALERTS}\n\n" + "\n".join(lines) + "\n"
+
+
+def _alert_row(rule: Rule) -> str:
+    name = rule["alert"]
+    said = re.sub(r"\{\{ *\$labels\.issuer *\}\}", "NAME", rule["annotations"]["summary"])
+    return f"| [{name}](../runbooks/alerts/{name}.md) | {rule['labels']['severity']} | {rule.get('for', 'at once')} | {said} |"
+
+
+def dashboard_page() -> str:
+    """docs/reference/dashboard.md: every panel with its queries."""
+    lines = [_DASHBOARD]
+    for row in ROWS:
+        lines += [
+            f"\n## {row.title}\n",
+            "| panel | what it shows | queries |",
+            "|---|---|---|",
+            *map(_panel_row, row.panels),
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def _panel_row(panel: Panel) -> str:
+    queries = "<br>".join(f"`{query.expression}`" for query in panel.queries)
+    return f"| {panel.title} | {panel.description} | {queries.replace('|', chr(92) + '|')} |"
+
+
 def readme() -> str:
     """The chart's README.md, which registries show."""
     return f"{_README}\n## Values\n\n{_MADE_FROM}\n\n{_table()}"
@@ -80,6 +118,14 @@ def _row(value: Value) -> str:
 
 
 _MADE_FROM = "Made by `make gen` from the chart's `values.yaml` and `values.schema.json`."
+_ALERTS = """\
+Made by `make gen` from the chart's `files/alerts.yaml`; [monitor](../how-to/monitor.md) says how to get them.
+NAME is the OIDCIssuer's name, which is the label `issuer`."""
+_DASHBOARD = """\
+# The dashboard
+
+Made by `make gen` from `hack/chart/panels.py`, as is [the dashboard itself](../../charts/oidc-publisher/files/dashboard.json); [monitor](../how-to/monitor.md) says how to get it.
+A test runs a real Prometheus beside a real operator through a fault and a rotation, and fails on a panel without data."""
 _README = """\
 # oidc-publisher
 

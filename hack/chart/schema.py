@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from hack.chart.alerts import alert_names
+
 Schema = dict[str, Any]
 
 _TITLE = "Values of the chart oidc-publisher"
@@ -41,6 +43,7 @@ _SOURCES: Schema = {
         },
     },
 }
+_OPTIONAL_DURATION: Schema = {"type": "string", "pattern": "^([0-9]+(ms|[smhd]))*$"}
 _PORT: Schema = {"type": "integer", "minimum": 1, "maximum": 65535}
 
 
@@ -93,6 +96,7 @@ def values_schema() -> Schema:
         maxConcurrent=whole(1, 256),
         log=closed(level=one_of("debug", "info", "warning", "error"), format=one_of("auto", "json", "text")),
         health=closed(port=whole(1024, 65535)),
+        metrics=_metrics(),
         storeEndpoints={"type": "array", "items": {"type": "string", "pattern": "^https?://[^/]+/?$"}},
         apiServerNames={"type": "array", "items": {"type": "string", "minLength": 1}},
         probe=closed(serviceAccount=_account(namespace=_OPTIONAL_NAMESPACE)),
@@ -150,6 +154,43 @@ def values_schema() -> Schema:
     # Helm hands `global` to every chart, and a parent chart may say `enabled` of a dependency.
     schema["properties"] |= {"global": OPEN, "enabled": BOOLEAN}
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": _TITLE, **schema}
+
+
+def _metrics() -> Schema:
+    on = {"properties": {"enabled": {"const": True}}}
+    off = {"properties": {"enabled": {"const": False}}}
+    return closed(
+        needs("serviceMonitor", on, "podMonitor", off),
+        port=whole(1024, 65535),
+        service=closed(enabled=BOOLEAN, annotations=STRINGS),
+        serviceMonitor=closed(
+            enabled=BOOLEAN,
+            namespace=_OPTIONAL_NAMESPACE,
+            labels=STRINGS,
+            interval=_OPTIONAL_DURATION,
+            scrapeTimeout=_OPTIONAL_DURATION,
+            honorLabels=BOOLEAN,
+            relabelings=OPEN_LIST,
+            metricRelabelings=OPEN_LIST,
+        ),
+        podMonitor=closed(enabled=BOOLEAN),
+        prometheusRule=closed(
+            enabled=BOOLEAN,
+            namespace=_OPTIONAL_NAMESPACE,
+            labels=STRINGS,
+            disabled={"type": "array", "uniqueItems": True, "items": one_of(*alert_names())},
+            extraRules={"type": "array", "items": {"type": "object", "required": ["expr"]}},
+            runbookURL={"type": "string", "pattern": "^https?://"},
+        ),
+        dashboard=closed(
+            enabled=BOOLEAN,
+            namespace=_OPTIONAL_NAMESPACE,
+            sidecarLabel={"type": "string", "minLength": 1},
+            sidecarLabelValue=TEXT,
+            annotations=STRINGS,
+            extraLabels=STRINGS,
+        ),
+    )
 
 
 def _aws() -> Schema:

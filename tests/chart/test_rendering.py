@@ -178,7 +178,7 @@ def test_the_notes_name_the_image() -> None:
 def test_the_probes_ask_the_health_pages(defaults: list[Object]) -> None:
     """By the port's name, so that health.port moves all of them."""
     one = container(defaults)
-    assert one["ports"] == [{"name": "health", "containerPort": 8080, "protocol": "TCP"}]
+    assert {"name": "health", "containerPort": 8080, "protocol": "TCP"} in one["ports"]
     pages = {kind: one[kind]["httpGet"] for kind in ("startupProbe", "livenessProbe", "readinessProbe")}
     assert {page["port"] for page in pages.values()} == {"health"}
     assert [page["path"] for page in pages.values()] == ["/livez", "/livez", "/readyz"]
@@ -337,9 +337,10 @@ def test_without_rbac_there_is_none() -> None:
 
 
 def test_the_network_policy_lets_the_api_servers_be_reached(everything: list[Object]) -> None:
-    """At the ports of their endpoints, for that is what a policy sees; nothing but the health pages comes in."""
+    """At the ports of their endpoints, for that is what a policy sees; nothing comes in but for health and metrics."""
     (policy,) = of_kind(everything, "NetworkPolicy")
-    assert [rule["ports"] for rule in policy["spec"]["ingress"]] == [[{"port": "health", "protocol": "TCP"}]]
+    open_ports = [{"port": "health", "protocol": "TCP"}, {"port": "metrics", "protocol": "TCP"}]
+    assert [rule["ports"] for rule in policy["spec"]["ingress"]] == [open_ports]
     dns, https, extra = policy["spec"]["egress"]
     assert {port["port"] for port in dns["ports"]} == {53}
     assert [port["port"] for port in https["ports"]] == [443, 6443, 16443]

@@ -21,7 +21,23 @@ RENDERINGS = sorted((Path(__file__).parent / "renderings").glob("*.yaml"))
 REFUSED: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
     "unknown name": ({"shard": 2}, ("additional properties 'shard' not allowed",)),
     "unknown name below": ({"rbac": {"configmaps": []}}, ("/rbac", "'configmaps' not allowed")),
-    "metrics, which are not there yet": ({"metrics": {"enabled": True}}, ("'metrics' not allowed",)),
+    "metrics, which cannot be turned off": ({"metrics": {"enabled": True}}, ("/metrics", "'enabled' not allowed")),
+    "two monitors": (
+        {"metrics": {"serviceMonitor": {"enabled": True}, "podMonitor": {"enabled": True}}},
+        ("/metrics/podMonitor/enabled", "value must be false"),
+    ),
+    "alert of another name": (
+        {"metrics": {"prometheusRule": {"disabled": ["OIDCIssuerUnready"]}}},
+        ("/metrics/prometheusRule/disabled/0", "'OIDCIssuerNotReady'"),
+    ),
+    "interval in words": (
+        {"metrics": {"serviceMonitor": {"interval": "often"}}},
+        ("/metrics/serviceMonitor/interval", "does not match pattern"),
+    ),
+    "runbooks without scheme": (
+        {"metrics": {"prometheusRule": {"runbookURL": "wiki"}}},
+        ("/metrics/prometheusRule/runbookURL", "does not match pattern"),
+    ),
     "replicas": ({"replicas": 2}, ("'replicas' not allowed",)),
     "no shards": ({"shards": 0}, ("/shards", "minimum: got 0, want 1")),
     "shards in words": ({"shards": "two"}, ("/shards", "got string, want integer")),
@@ -112,7 +128,7 @@ def test_everything_is_everything() -> None:
     """The fullest rendering sets each value to something that is not its default; the ones that exclude it apart."""
     given = yaml.safe_load((Path(__file__).parent / "renderings" / "everything.yaml").read_text())
     apart = {"keyFiles.existingVolume", "crds.enabled", "probe.serviceAccount.create", "serviceAccount.create"}
-    apart |= {"rbac.create", "rbac.finalizers", "rbac.aggregateToView"}
+    apart |= {"rbac.create", "rbac.finalizers", "rbac.aggregateToView", "metrics.podMonitor.enabled"}
     for value in documented(VALUES.read_text(encoding="utf-8")):
         found: Any = given
         for name in value.path.split("."):

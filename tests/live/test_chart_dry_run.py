@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
+from hack.testbed import monitoring
 from tests.support import binaries, chart, openapi
 
 if TYPE_CHECKING:
@@ -19,7 +20,12 @@ RENDERINGS = sorted((Path(__file__).parents[1] / "chart" / "renderings").glob("*
 
 @pytest.fixture(scope="module")
 def cluster(control_plane: ControlPlane) -> ControlPlane:
-    """The control plane with the namespaces that the renderings name."""
+    """The control plane with the namespaces that the renderings name, and the Prometheus operator's own CRDs."""
+    definitions = monitoring.find()
+    assert definitions, "run `python3 hack/testbed/monitoring.py` first"
+    for file in definitions:
+        control_plane.kubectl("apply", "--server-side", "-f", str(file))
+        control_plane.wait_established(yaml.safe_load(file.read_text())["metadata"]["name"])
     names = {"oidc-publisher"}
     for path in RENDERINGS:
         names |= {found["metadata"].get("namespace", "default") for found in chart.render(path)}
@@ -49,6 +55,19 @@ def test_a_misspelt_field_would_be_seen(cluster: ControlPlane) -> None:
     chart.of_kind(objects, "Deployment")[0]["spec"]["template"]["spec"]["enableServiceLink"] = False
     with pytest.raises(AssertionError, match="enableServiceLink"):
         dry_run(cluster, yaml.safe_dump_all(objects))
+
+
+@pytest.mark.parametrize(
+    ("kind", "field"),
+    [("ServiceMonitor", "endpoints"), ("PodMonitor", "podMetricsEndpoints"), ("PrometheusRule", "groups")],
+)
+def test_a_misspelt_field_of_a_monitor_would_be_seen(cluster: ControlPlane, kind: str, field: str) -> None:
+    """The definitions are closed too."""
+    values = next(path for path in RENDERINGS if path.stem == ("pod-monitor" if kind == "PodMonitor" else "everything"))
+    (found,) = chart.of_kind(chart.render(values), kind)
+    found["spec"][field][0]["intervall"] = "30s"
+    with pytest.raises(AssertionError, match="intervall"):
+        dry_run(cluster, yaml.safe_dump(found))
 
 
 @pytest.fixture(scope="module")

@@ -41,6 +41,17 @@ annotations:
 {{- end }}
 {{- end }}
 
+{{/* The same with labels of its own, for an object that others select by them; takes root and the labels. */}}
+{{- define "oidc-publisher.metadataWith" -}}
+{{- $labels := merge (fromYaml (include "oidc-publisher.ownLabels" .root)) .labels .root.Values.commonLabels -}}
+labels:
+  {{- toYaml $labels | nindent 2 }}
+{{- with merge (dict) (default dict .annotations) .root.Values.commonAnnotations }}
+annotations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
 {{- define "oidc-publisher.serviceAccountName" -}}
 {{- default (include "oidc-publisher.fullname" .) .Values.serviceAccount.name }}
 {{- end }}

@@ -1,4 +1,4 @@
-{{/* What a pod of ours is, whatever it runs: takes root, the container's name and args, and whether it serves the health pages. */}}
+{{/* What a pod of ours is, whatever it runs: takes root, the container's name and args, and whether it serves the health pages and the metrics. */}}
 {{- define "oidc-publisher.podSpec" -}}
 {{- with .root -}}
 {{- $keyFiles := or .Values.keyFiles.hostPath .Values.keyFiles.existingVolume }}
@@ -57,6 +57,9 @@ containers:
     ports:
       - name: health
         containerPort: {{ int .Values.health.port }}
+        protocol: TCP
+      - name: metrics
+        containerPort: {{ int .Values.metrics.port }}
         protocol: TCP
     {{- with .Values.startupProbe }}
     startupProbe:
