@@ -2,6 +2,7 @@
 
 from oidc_publisher.probe.judge import Expected, Judgement, judge
 from oidc_publisher.probe.look import Look, Read, Target, look
+from oidc_publisher.probe.survey import flaw_of, judge_survey, survey
 from oidc_publisher.probe.token.judge import (
     TokenFacts,
     judge_lifetime,
@@ -13,6 +14,7 @@ from oidc_publisher.probe.token.judge import (
     verifies,
 )
 from oidc_publisher.probe.wire.https import HTTPSWire
+from oidc_publisher.probe.wire.knocks import Knock, ShownCertificate
 from oidc_publisher.probe.wire.memory import MemoryWire, serving
 from oidc_publisher.probe.wire.port import BODY_LIMIT_BYTES, Deadline, Fetched, Validity, Visit, Wire
 from oidc_publisher.probe.wirereading import date_offsets, key_sets, wire_reading
@@ -24,25 +26,30 @@ __all__ = [
     "Fetched",
     "HTTPSWire",
     "Judgement",
+    "Knock",
     "Look",
     "MemoryWire",
     "Read",
+    "ShownCertificate",
     "Target",
     "TokenFacts",
     "Validity",
     "Visit",
     "Wire",
     "date_offsets",
+    "flaw_of",
     "judge",
     "judge_lifetime",
     "judge_own_audience",
     "judge_peer_review",
     "judge_review",
+    "judge_survey",
     "judge_token",
     "key_sets",
     "look",
     "read_token",
     "serving",
+    "survey",
     "verifies",
     "wire_reading",
 ]

@@ -61,6 +61,7 @@ class Expected:
 class Judgement:
     """The judgement holds the findings of one probe, root cause first, and what the probe read.
 
+    `served` is what relying parties get, None where one of the documents was not read; the rules of a party apply to it.
     `achieved` is the sentence of a successful probe, empty otherwise. `issuer_url` and `jwks_uri` are those of the served
     discovery document, None where none was read. `jwks` are the bytes of the first key set that was read; minted tokens are
     verified against them.
@@ -71,6 +72,7 @@ class Judgement:
     issuer_url: str | None
     jwks_uri: str | None
     jwks: bytes | None
+    served: ServedIssuer | None = None
 
 
 def judge(look: Look, expected: Expected) -> Judgement:
@@ -80,7 +82,8 @@ def judge(look: Look, expected: Expected) -> Judgement:
     found.extend(_of_the_host(look, expected))
     found.extend(_of_discovery(discoveries, expected, _algorithms(key_sets, expected)))
     found.extend(judge_key_sets(key_sets, expected.keys, expected.former_key_ids, _severity(expected)))
-    found.extend(_of_parties(discoveries, key_sets, look, expected))
+    served = _served(discoveries, key_sets, look, expected)
+    found.extend(_of_parties(served, expected))
     found.extend(_of_the_stranger(look))
     findings = sorted_findings(found)
     discovery = next((a.document for a in discoveries if a.document), None)
@@ -91,6 +94,7 @@ def judge(look: Look, expected: Expected) -> Judgement:
         issuer_url=discovery.issuer if discovery else None,
         jwks_uri=discovery.jwks_uri if discovery else None,
         jwks=next((a.fetched.body for a in key_sets if a.document), None),
+        served=served,
     )
 
 
@@ -112,7 +116,8 @@ def _answers(
 def _of_the_host(look: Look, expected: Expected) -> Iterator[Finding]:
     fetched = [a for read in look.reads for a in (read.discovery, read.jwks) if isinstance(a, Fetched)]
     for answer in fetched:
-        yield from expiring(answer.certificate, expected.issuer_url, look.at)
+        own = host_of(answer.url) == host_of(expected.issuer_url)  # the key set may be at a host of its own
+        yield from expiring(answer.certificate, expected.issuer_url if own else answer.url, look.at)
     whole = [read for read in look.reads if read.whole]
     if whole and min(map(_elapsed, whole)) > SLOW:  # a finding needs two slow reads, as with failures
         message = f"{host_of(expected.issuer_url)} takes longer than {spoken(SLOW)} for both documents"
@@ -158,34 +163,39 @@ def _meaning(answer: JudgedAnswer[Discovery]) -> object:
     return discovery.issuer, discovery.jwks_uri, frozenset(discovery.algorithms)
 
 
-def _of_parties(
+def _served(
     discoveries: list[JudgedAnswer[Discovery]], key_sets: list[JudgedAnswer[KeySet]], look: Look, expected: Expected
-) -> Iterator[Finding]:
+) -> ServedIssuer | None:
+    """Return what relying parties get; of repeated reads that differ the first, because AnswersDisagree reports that."""
     for discovery, key_set in zip(discoveries, key_sets, strict=False):
         if discovery.document is None or key_set.document is None:
             continue
         members = key_members(key_set.fetched.body, max_bytes=BODY_LIMIT_BYTES)
-        keys = tuple(member for member in members if isinstance(member, dict))
-        facts = ServedIssuer(
+        return ServedIssuer(
             expected.issuer_url,
             discovery.document.members,
-            keys,
+            tuple(member for member in members if isinstance(member, dict)),
             jwks_size_bytes=len(key_set.fetched.body),
             private_address=_first(look, "private_address"),
             strict_refusal=_first(look, "strict_refusal"),
             untrusted=look.stranger.message if look.stranger and look.stranger.reason in _UNTRUSTED else "",
         )
-        asked = (rule for party in expected.relying_parties for rule in broken_rules(party, facts))
-        for rule in (*asked, *broken_library_rules(facts)):
-            severity = None if rule.certain else Severity.WARNING
-            yield Finding.of(
-                Reason.RelyingPartyRuleBroken,
-                rule.sentence,
-                subject=rule.party,
-                hint=rule.hint or None,
-                severity=severity,
-            )
-        return  # where repeated reads differ, AnswersDisagree reports that
+    return None
+
+
+def _of_parties(served: ServedIssuer | None, expected: Expected) -> Iterator[Finding]:
+    if served is None:
+        return
+    asked = (rule for party in expected.relying_parties for rule in broken_rules(party, served))
+    for rule in (*asked, *broken_library_rules(served)):
+        severity = None if rule.certain else Severity.WARNING
+        yield Finding.of(
+            Reason.RelyingPartyRuleBroken,
+            rule.sentence,
+            subject=rule.party,
+            hint=rule.hint or None,
+            severity=severity,
+        )
 
 
 def _of_the_stranger(look: Look) -> Iterator[Finding]:

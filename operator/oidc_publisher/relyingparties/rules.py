@@ -72,6 +72,22 @@ def broken_rules(party: RelyingParty, facts: ServedIssuer) -> list[BrokenRule]:
     ]
 
 
+def applied_rules(party: RelyingParty) -> tuple[str, ...]:
+    """Return the names of the rules that `party` has, whether an issuer breaks them or not."""
+    demands = DEMANDS[party]
+    has = {
+        "PublicAddress": demands.public,
+        "PublicTrust": demands.public,
+        "IssuerLength": demands.issuer_max_length is not None,
+        "IssuerPort": not demands.port_allowed,
+        "KeyCount": demands.keys_per_type_max is not None,
+        "Algorithms": demands.algorithms is not None,
+        "JWKMembers": demands.jwk_members is not None,
+        "KeyTypes": not demands.unknown_key_types,
+    }
+    return tuple(name for name in _CHECKS if has[name])
+
+
 def broken_library_rules(facts: ServedIssuer) -> list[BrokenRule]:
     """Return the rules of widely used verifier libraries that the issuer breaks, for any relying party."""
     broken = []

@@ -5,8 +5,8 @@ from __future__ import annotations
 import errno
 import socket
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from aiohttp.abc import AbstractResolver, ResolveResult
@@ -47,10 +47,12 @@ class Gate(AbstractResolver):
 
     There is one address only, because aiohttp would try the next one when a connection or a handshake fails, and so
     hide an address that does not work. Visit number N uses the Nth of the addresses that this machine has a route to.
+    `pinned` gives hosts an address without asking the resolver.
     """
 
     number: int
     allow_private: bool
+    pinned: Mapping[str, str] = field(default_factory=dict)
     resolved: bool = False  # whether a visit that timed out was past the name resolution
     private: str = ""  # the first private address that was allowed
     resolve_s: float = 0.0  # how long the last name resolution took
@@ -63,10 +65,9 @@ class Gate(AbstractResolver):
         Raises socket.gaierror, PrivateAddressError, or OSError without a route.
         """
         began_s = time.monotonic()
-        infos = await _resolved(host, port, family)
+        addresses = await addresses_of(host, port, family, pinned=self.pinned)
         self.resolve_s = time.monotonic() - began_s
         self.resolved = True
-        addresses = list(dict.fromkeys((info[0], str(info[4][0])) for info in infos))
         for _, address in addresses:
             self._check(address)
         chosen_family, chosen = self._choose(addresses, port)
@@ -102,6 +103,14 @@ class Gate(AbstractResolver):
         if not reachable:
             raise problem
         return reachable[self.number % len(reachable)]
+
+
+async def addresses_of(
+    host: str, port: int, family: int = socket.AF_UNSPEC, *, pinned: Mapping[str, str] | None = None
+) -> list[tuple[int, str]]:
+    """Return the addresses of a host with their families, in the resolver's order; raises socket.gaierror."""
+    infos = await _resolved((pinned or {}).get(host.lower(), host), port, family)
+    return list(dict.fromkeys((info[0], str(info[4][0])) for info in infos))
 
 
 async def _resolved(host: str, port: int, family: int = socket.AF_UNSPEC) -> Sequence[tuple[Any, ...]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -19,6 +19,7 @@ from oidc_publisher.findings import Reason
 from oidc_publisher.probe.wire import failures
 from oidc_publisher.probe.wire.addresses import Gate, resolver_answers
 from oidc_publisher.probe.wire.chain import judge_chain, sent_chain
+from oidc_publisher.probe.wire.knocks import Knock, knock_at_all
 from oidc_publisher.probe.wire.phases import Connecting
 from oidc_publisher.probe.wire.port import BODY_LIMIT_BYTES, Deadline, Fetched, Validity, Visit
 from oidc_publisher.probe.wire.trust import Trust, roots_state
@@ -34,29 +35,47 @@ _DIAGNOSIS_TIMEOUT = timedelta(seconds=3)
 class HTTPSWire:
     """HTTPSWire fetches over the network, with the settings of one issuer's probe.
 
-    `certificate_authority` is PEM, trusted beside the system's roots. Each visit has its own connection, so that a
-    probe costs as many handshakes as visits.
+    `certificate_authority` is PEM, trusted beside the system's roots. `pinned` gives hosts an address without asking the
+    resolver. Each visit has its own connection, so that a probe costs as many handshakes as visits.
     """
 
-    def __init__(self, *, certificate_authority: str = "", allow_private_address: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        certificate_authority: str = "",
+        allow_private_address: bool = False,
+        pinned: Mapping[str, str] | None = None,
+    ) -> None:
         self._certificate_authority = certificate_authority
         self._allow_private_address = allow_private_address
+        self._pinned = {host.lower(): address for host, address in (pinned or {}).items()}
         self._trust: Trust | None = None
 
     @asynccontextmanager
     async def visit(self, number: int) -> AsyncIterator[Visit]:
         """Yield a visit, and close its connection at the end (see Wire.visit)."""
-        trust = self._trust
-        if trust is None or trust.roots != roots_state():
-            trust = self._trust = await asyncio.to_thread(Trust.of, self._certificate_authority)
+        trust = await self._current_trust()
         context = trust.tls12 if number == 0 else trust.current
-        gate = Gate(number, allow_private=self._allow_private_address)
+        gate = self._gate(number)
         connector = _Connector(gate, context)
         async with _session(connector) as session:
             try:
                 yield _HTTPSVisit(session, connector, gate, trust, strict=number == 1)
             finally:
                 connector.hang_up()
+
+    async def knock(self, host: str, port: int, timeout: timedelta) -> tuple[Knock, ...]:  # noqa: ASYNC109 - of each knock
+        """Connect to every address of a host at once, and return what each of them shows (see knocks)."""
+        return await knock_at_all(host, port, self._gate(0), await self._current_trust(), timeout)
+
+    def _gate(self, number: int) -> Gate:
+        return Gate(number, allow_private=self._allow_private_address, pinned=self._pinned)
+
+    async def _current_trust(self) -> Trust:
+        trust = self._trust
+        if trust is None or trust.roots != roots_state():
+            trust = self._trust = await asyncio.to_thread(Trust.of, self._certificate_authority)
+        return trust
 
 
 class _Connector(aiohttp.TCPConnector):
@@ -77,6 +96,7 @@ class _Connector(aiohttp.TCPConnector):
         )
         self.tls: ssl.SSLObject | None = None
         self.connecting = Connecting()
+        self.peer = ""
         self._gate = gate
         self._opened: list[asyncio.Transport] = []
 
@@ -90,6 +110,7 @@ class _Connector(aiohttp.TCPConnector):
         connection = await super().connect(req, traces, timeout)
         if connection.transport is not None:
             self.tls = connection.transport.get_extra_info("ssl_object")
+            self.peer = str((connection.transport.get_extra_info("peername") or ("",))[0])
             if connection.transport not in self._opened:  # a new one, and not the one that the host kept open
                 self.connecting = Connecting(began_s, time.monotonic(), self._gate.resolve_s)
             self._opened.append(connection.transport)
@@ -132,7 +153,7 @@ class _HTTPSVisit:
         self._connector = connector
         self._gate = gate
         self._trust = trust
-        self._certificate: Validity | None = None
+        self._certificate: tuple[ssl.SSLObject, Validity] | None = None
 
     async def get(self, url: str, deadline: Deadline) -> Fetched:
         """Fetch one URL (see Visit.get)."""
@@ -180,14 +201,16 @@ class _HTTPSVisit:
             certificate=self._validity(),
             private_address=self._gate.private,
             phases=self._connector.connecting.phases(self._connector.tls, headers_at=headers_at, ended_at=ended_at),
+            address=self._connector.peer,
+            headers=tuple(headers.items()),
         )
 
     def _validity(self) -> Validity | None:
-        tls = self._connector.tls
-        if self._certificate is None and tls and (certificate := tls.getpeercert()):
+        tls, known = self._connector.tls, self._certificate
+        if tls is not None and (known is None or known[0] is not tls) and (certificate := tls.getpeercert()):
             times = (ssl.cert_time_to_seconds(str(certificate[name])) for name in ("notBefore", "notAfter"))
-            self._certificate = Validity(*(datetime.fromtimestamp(time, UTC) for time in times))
-        return self._certificate
+            self._certificate = tls, Validity(*(datetime.fromtimestamp(time, UTC) for time in times))
+        return self._certificate[1] if self._certificate else None
 
     async def _diagnosis(self, error: Exception, url: str) -> FetchError:
         """Return the error for a failure, after a further request where only that shows the cause."""
@@ -203,7 +226,7 @@ class _HTTPSVisit:
 
     async def _chain(self, url: str) -> tuple[bytes, ...]:
         """Return the certificates that the host sends, read over a connection that verifies none of them."""
-        gate = Gate(self._gate.number, allow_private=self._gate.allow_private)
+        gate = replace(self._gate, resolved=False, private="")
         connector = _Connector(gate, self._trust.unverified)
         async with _session(connector) as session:
             try:

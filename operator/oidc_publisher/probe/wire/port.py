@@ -49,6 +49,7 @@ class Fetched:
     where that was not tried.
     `private_address`: an address of the host that the public cannot reach, empty where all of them are public.
     `phases`: None for a further fetch over a kept connection.
+    `address`: the address that answered. `headers`: all headers of the answer, in the order in which they came.
     """
 
     url: str
@@ -65,6 +66,12 @@ class Fetched:
     strict_refusal: str = ""
     private_address: str = ""
     phases: Phases | None = None
+    address: str = ""
+    headers: tuple[tuple[str, str], ...] = ()
+
+    def header(self, name: str) -> str:
+        """Return the first header of this name, empty where the host sent none."""
+        return next((value for given, value in self.headers if given.lower() == name.lower()), "")
 
 
 @dataclass(frozen=True, slots=True)
