@@ -23,6 +23,10 @@ _COMMANDS = {
     "run": ("oidc_publisher.cli.run.command", "Run the operator."),
     "plan": ("oidc_publisher.cli.plan.command", "Show what a manifest would change, as a diff. Nothing is written."),
     "check": ("oidc_publisher.cli.check.command", "Check an installation, before and after. Nothing is changed."),
+    "verify": (
+        "oidc_publisher.cli.verify.command",
+        "Say who can use an issuer, who cannot, and why. No cluster is needed.",
+    ),
     "status": ("oidc_publisher.cli.status.command", "Show an issuer on one page: conditions, findings, keys, events."),
     "wait": ("oidc_publisher.cli.wait.command", "Wait until an issuer is Ready, or a key is safe to sign with."),
     "version": ("oidc_publisher.cli.version", "Print the version."),

@@ -4,20 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from enum import StrEnum
 
 from oidc_publisher.cli.exitcodes import ExitCode
+from oidc_publisher.cli.text.marks import CheckResult
 from oidc_publisher.errors import PublisherError
 from oidc_publisher.findings import Finding, Reason, Severity
 
-
-class CheckResult(StrEnum):
-    """What a line says; NO_ANSWER means that nobody could be asked, so that it is neither good nor bad."""
-
-    YES = "Yes"
-    WARNING = "Warning"
-    NO = "No"
-    NO_ANSWER = "NoAnswer"
+__all__ = ["CheckResult", "Line", "Report", "Section", "line_of", "line_of_error", "unasked"]
 
 
 @dataclass(frozen=True, slots=True)

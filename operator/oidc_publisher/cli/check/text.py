@@ -8,19 +8,11 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from oidc_publisher.cli.check.lines import CheckResult, Line, Report, Section
+from oidc_publisher.cli.check.lines import Line, Report, Section
 from oidc_publisher.cli.text.console import Fitting, plain, print_sections, table_of, titled
+from oidc_publisher.cli.text.marks import STYLES, CheckResult, marks_for
 from oidc_publisher.wording import counted
 
-_MARKS = {CheckResult.YES: "✓", CheckResult.WARNING: "!", CheckResult.NO: "✗", CheckResult.NO_ANSWER: "?"}
-#: For a terminal that cannot show the signs, which would print the same question mark for yes and no.
-_PLAIN_MARKS = {CheckResult.YES: "ok", CheckResult.WARNING: "!", CheckResult.NO: "NO", CheckResult.NO_ANSWER: "?"}
-_STYLES = {
-    CheckResult.YES: "green",
-    CheckResult.WARNING: "yellow",
-    CheckResult.NO: "bold red",
-    CheckResult.NO_ANSWER: "bold yellow",
-}
 _RESULTS = {
     CheckResult.YES: "Everything that was checked works.",
     CheckResult.WARNING: "Everything that was checked works, with warnings.",
@@ -31,41 +23,29 @@ _RESULTS = {
 
 def print_report(report: Report, console: Console) -> None:
     """Write a report to a console."""
-    print_sections(_sections(report, _marks_for(console)), console)
+    print_sections(_sections(report, marks_for(console)), console)
 
 
-def _marks_for(console: Console) -> dict[CheckResult, str]:
-    try:
-        "".join(_MARKS.values()).encode(console.encoding)
-    except (UnicodeEncodeError, LookupError):
-        return _PLAIN_MARKS
-    return _MARKS
-
-
-def _sections(report: Report, marks: dict[CheckResult, str]) -> Iterator[RenderableType]:
+def _sections(report: Report, marks: dict[CheckResult, Text]) -> Iterator[RenderableType]:
     for section in report.sections:
         longest = max(len(f"-> {line.advice}") if line.advice else len(line.found) for line in section.lines)
         yield titled(section.title, Fitting(_wide(section, marks), _narrow(section, marks), last=longest))
     yield Group(*_result(report))
 
 
-def _wide(section: Section, marks: dict[CheckResult, str]) -> Table:
+def _wide(section: Section, marks: dict[CheckResult, Text]) -> Table:
     table = table_of("", "", "")
     for line in section.lines:
-        table.add_row(_mark(line, marks), plain(line.check), _said(line))
+        table.add_row(marks[line.result], plain(line.check), _said(line))
     return table
 
 
-def _narrow(section: Section, marks: dict[CheckResult, str]) -> Table:
+def _narrow(section: Section, marks: dict[CheckResult, Text]) -> Table:
     """Make the table for narrow terminals, which has what was found below what was checked."""
     table = table_of("", "")
     for line in section.lines:
-        table.add_row(_mark(line, marks), plain(line.check, "bold").append("\n").append_text(_said(line)))
+        table.add_row(marks[line.result], plain(line.check, "bold").append("\n").append_text(_said(line)))
     return table
-
-
-def _mark(line: Line, marks: dict[CheckResult, str]) -> Text:
-    return plain(marks[line.result], _STYLES[line.result])
 
 
 def _said(line: Line) -> Text:
@@ -86,4 +66,4 @@ def _result(report: Report) -> Iterator[Text]:
         if counts[result]
     ]
     told = f" {counted(len(lines), 'check')}{''.join(f', {one}' for one in named)}."
-    yield plain(_RESULTS[report.result], _STYLES[report.result]).append_text(plain(told))
+    yield plain(_RESULTS[report.result], STYLES[report.result]).append_text(plain(told))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass
 from datetime import datetime
@@ -16,7 +15,9 @@ import yaml
 from oidc_publisher.api import StatusFinding, format_time
 from oidc_publisher.api.common import wire_name
 from oidc_publisher.cli.options import Asking, Output
-from oidc_publisher.harmless import harmless
+from oidc_publisher.cli.text.progress import tell
+
+__all__ = ["tell", "to_json", "write_result", "written"]
 
 
 def write_result(asking: Asking, result: object, as_text: Callable[[], object]) -> None:
@@ -30,12 +31,6 @@ def write_result(asking: Asking, result: object, as_text: Callable[[], object]) 
         as_text()
     else:
         click.echo(written(to_json(result), asking.output), nl=False)
-
-
-def tell(asking: Asking, line: str) -> None:
-    """Write a line of progress to stderr, unless --quiet."""
-    if not asking.quiet:
-        click.secho(harmless(line), err=True, dim=sys.stderr.isatty(), color=False if asking.no_color else None)
 
 
 def to_json(value: Any) -> Any:
