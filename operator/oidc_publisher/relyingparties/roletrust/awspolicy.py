@@ -1,0 +1,142 @@
+"""Evaluate the trust policy of an IAM role for sts:AssumeRoleWithWebIdentity. Pure.
+
+Sources: IAM User Guide, "IAM JSON policy elements: Condition operators" and "Available keys for AWS web identity
+federation"; measured by nobody here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from oidc_publisher.api import RelyingParty
+from oidc_publisher.keys.strictjson import quoted
+from oidc_publisher.relyingparties.roletrust.judged import (
+    NoRoleTrustError,
+    Presented,
+    RoleTrust,
+    TrustCondition,
+    best,
+    said,
+    texts_of,
+)
+
+_ACTIONS = frozenset({"sts:assumerolewithwebidentity", "sts:*", "*"})
+_OPERATOR = re.compile(
+    r"(?:(?P<set>ForAllValues|ForAnyValue):)?(?P<name>String(?P<not>Not)?(?P<how>EqualsIgnoreCase|Equals|Like))"
+    r"(?P<exists>IfExists)?",
+    re.IGNORECASE,
+)
+_MATCHES: Mapping[str, Callable[[str, str], bool]] = {
+    "equals": lambda wanted, given: wanted == given,
+    "equalsignorecase": lambda wanted, given: wanted.casefold() == given.casefold(),
+    "like": lambda wanted, given: _like(wanted).fullmatch(given) is not None,
+}
+#: The claims of any issuer that STS offers to policies. Others exist for a few issuers that AWS knows by name.
+_CLAIMS = frozenset({"aud", "sub", "amr", "oaud", "azp", "email", "id"})
+
+
+def judge_policy(policy: Mapping[str, Any], token: Presented) -> RoleTrust:
+    """Judge the statement that comes nearest to letting the token in, and every Deny that keeps it out.
+
+    Raises:
+        NoRoleTrustError: the policy has no statements.
+    """
+    statements = policy.get("Statement")
+    statements = [statements] if isinstance(statements, dict) else statements
+    if not isinstance(statements, list) or not all(isinstance(one, dict) for one in statements) or not statements:
+        raise NoRoleTrustError("is a policy without statements")
+    allowing = [one for one in statements if one.get("Effect") == "Allow" and _is_federation(one)]
+    denying = [one for one in statements if one.get("Effect") == "Deny" and _is_federation(one)]
+    if not allowing:
+        none = TrustCondition("Allow sts:AssumeRoleWithWebIdentity", holds=False, found="no statement allows it")
+        return RoleTrust(RelyingParty.AWS, "the trust policy", (none,))
+    conditions = best([tuple(_conditions(one, token)) for one in allowing])
+    return RoleTrust(RelyingParty.AWS, "the trust policy", (*conditions, *_denials(denying, token)))
+
+
+def _is_federation(statement: Mapping[str, Any]) -> bool:
+    return bool({action.lower() for action in texts_of(statement.get("Action"))} & _ACTIONS)
+
+
+def _denials(statements: Sequence[Mapping[str, Any]], token: Presented) -> Iterator[TrustCondition]:
+    for statement in statements:
+        if all(condition.holds for condition in _conditions(statement, token)):
+            yield TrustCondition("no Deny statement", holds=False, found="a Deny statement of the policy applies")
+
+
+def _conditions(statement: Mapping[str, Any], token: Presented) -> Iterator[TrustCondition]:
+    yield _principal(statement, token)
+    blocks = statement.get("Condition")
+    for operator, keys in blocks.items() if isinstance(blocks, dict) else ():
+        for key, wanted in keys.items() if isinstance(keys, dict) else ():
+            yield _condition(operator, key, texts_of(wanted), token)
+
+
+def _principal(statement: Mapping[str, Any], token: Presented) -> TrustCondition:
+    principal = statement.get("Principal")
+    named = texts_of(principal.get("Federated")) if isinstance(principal, dict) else texts_of(principal)
+    providers = [name.partition(":oidc-provider/")[2] or name for name in named]
+    what = f"Principal.Federated is {said(providers)}"
+    if token.provider in providers or "*" in providers:
+        return TrustCondition(what, holds=True, found="it is this issuer")
+    near = {text.rstrip("/").casefold() for text in providers}
+    hint = (
+        ", which differs by a slash or the case of letters only"
+        if token.provider.rstrip("/").casefold() in near
+        else ""
+    )
+    return TrustCondition(what, holds=False, found=f"this issuer is {quoted(token.provider)}{hint}")
+
+
+def _condition(operator: str, key: str, wanted: Sequence[str], token: Presented) -> TrustCondition:
+    what = f"{operator} {key} {said(wanted)}"
+    parsed = _OPERATOR.fullmatch(operator)
+    provider, _, claim = key.rpartition(":")
+    if provider.casefold() == f"https://{token.provider}".casefold():
+        return TrustCondition(
+            what, holds=False, found="keys name the issuer without https://, so that this key is never there"
+        )
+    if provider.rstrip("/").casefold() != token.provider.rstrip("/").casefold():
+        return TrustCondition(what, holds=None, found="depends on the request, not on the token")
+    if provider.casefold() != token.provider.casefold():
+        return TrustCondition(
+            what, holds=False, found=f"the keys of this issuer begin with {quoted(token.provider + ':')}"
+        )
+    if parsed is None or claim.lower() not in _CLAIMS:
+        return TrustCondition(what, holds=None, found="cannot be judged here")
+    return _compared(what, parsed, wanted, _given(claim.lower(), token))
+
+
+def _given(claim: str, token: Presented) -> tuple[str, ...]:
+    """Return the values that STS offers for a key: with `azp` in the token, `aud` is that, and `oaud` the audience."""
+    if claim == "aud" and "azp" in token.claims:
+        return texts_of(token.claims["azp"])
+    return texts_of(token.claims.get("aud" if claim == "oaud" else claim))
+
+
+def _compared(what: str, operator: re.Match[str], wanted: Sequence[str], given: Sequence[str]) -> TrustCondition:
+    matches = _MATCHES[operator["how"].lower()]
+    if not given:
+        holds = bool(operator["exists"] or operator["not"])
+        return TrustCondition(what, holds=holds, found="the token has no such claim")
+    hits = [any(matches(one, value) for one in wanted) for value in given]
+    every = (operator["set"] or "").lower() == "forallvalues"
+    positive = all(hits) if every else any(hits)
+    holds = not any(hits) if operator["not"] else positive
+    found = f"it is {said(given)}" if holds else f"the token has {said(given)}{_trap(operator, wanted, given)}"
+    return TrustCondition(what, holds=holds, found=found)
+
+
+def _trap(operator: re.Match[str], wanted: Sequence[str], given: Sequence[str]) -> str:
+    if operator["not"]:
+        return ""
+    if operator["how"].lower() == "equals" and any(_like(one).fullmatch(value) for one in wanted for value in given):
+        return "; StringEquals takes * and ? literally: use StringLike"
+    folded = {one.casefold() for one in wanted} & {value.casefold() for value in given}
+    return ", which differs in the case of letters only" if folded else ""
+
+
+def _like(pattern: str) -> re.Pattern[str]:
+    return re.compile("".join({"*": ".*", "?": "."}.get(c) or re.escape(c) for c in pattern), re.DOTALL)
