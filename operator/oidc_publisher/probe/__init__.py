@@ -4,13 +4,16 @@ from oidc_publisher.probe.judge import Expected, Judgement, judge
 from oidc_publisher.probe.look import Look, Read, Target, look
 from oidc_publisher.probe.survey import flaw_of, judge_survey, survey
 from oidc_publisher.probe.token.judge import (
+    SignatureCheck,
     TokenFacts,
+    check_signature,
     judge_lifetime,
     judge_own_audience,
     judge_peer_review,
     judge_review,
     judge_token,
     read_token,
+    token_parts,
     verifies,
 )
 from oidc_publisher.probe.wire.https import HTTPSWire
@@ -31,11 +34,13 @@ __all__ = [
     "MemoryWire",
     "Read",
     "ShownCertificate",
+    "SignatureCheck",
     "Target",
     "TokenFacts",
     "Validity",
     "Visit",
     "Wire",
+    "check_signature",
     "date_offsets",
     "flaw_of",
     "judge",
@@ -50,6 +55,7 @@ __all__ = [
     "read_token",
     "serving",
     "survey",
+    "token_parts",
     "verifies",
     "wire_reading",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass
 from datetime import datetime
@@ -17,7 +18,7 @@ from oidc_publisher.api.common import wire_name
 from oidc_publisher.cli.options import Asking, Output
 from oidc_publisher.cli.text.progress import tell
 
-__all__ = ["tell", "to_json", "write_result", "written"]
+__all__ = ["tell", "to_json", "write_line", "write_result", "written"]
 
 
 def write_result(asking: Asking, result: object, as_text: Callable[[], object]) -> None:
@@ -31,6 +32,15 @@ def write_result(asking: Asking, result: object, as_text: Callable[[], object]) 
         as_text()
     else:
         click.echo(written(to_json(result), asking.output), nl=False)
+
+
+def write_line(asking: Asking, result: object) -> None:
+    """Write one of several results to stdout as JSON on a line of its own, or as a document of YAML, unless --quiet."""
+    if asking.quiet:
+        return
+    value = to_json(result)
+    click.echo(f"---\n{written(value, Output.YAML)}" if asking.output is Output.YAML else json.dumps(value), nl=True)
+    sys.stdout.flush()
 
 
 def to_json(value: Any) -> Any:

@@ -7,11 +7,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from oidc_publisher.api import RelyingParty
 from oidc_publisher.cli.text.marks import CheckResult
 from oidc_publisher.cli.verify.rulebook import result_of
-from oidc_publisher.cli.verify.verification import PartyLine
+from oidc_publisher.cli.verify.verification import PartyLine, PartyWords
 from oidc_publisher.findings import Finding, Reason
 from oidc_publisher.wording import listed
 
-_NAMES = {RelyingParty.AZURE: "Entra"}
 _MANY = 8
 
 
@@ -42,7 +41,7 @@ def worst_of(results: Iterable[CheckResult]) -> CheckResult:
 def sentence_of(lines: Sequence[PartyLine]) -> str:
     """Say in one sentence who can use the issuer and who cannot."""
     can, may, cannot, open_ = (
-        [_NAMES.get(line.party, line.party.value) for line in lines if line.result is result]
+        [line.party.value for line in lines if line.result is result]
         for result in (CheckResult.YES, CheckResult.WARNING, CheckResult.NO, CheckResult.NO_ANSWER)
     )
     if not lines or len(open_) == len(lines):
@@ -54,6 +53,20 @@ def sentence_of(lines: Sequence[PartyLine]) -> str:
     parts.append(f"{_all_of(cannot)} cannot use {'it' if can or may else 'this issuer'}" if cannot else "")
     parts.append(f"it is open whether {_all_of(open_)} can" if open_ else "")
     return f"{'; '.join(part for part in parts if part)}."
+
+
+def token_sentence(lines: Sequence[PartyWords]) -> str:
+    """Say in one sentence who would accept the token."""
+    takes, refuses = (
+        [line.party.value for line in lines if line.result is r] for r in (CheckResult.YES, CheckResult.NO)
+    )
+    parts = [f"{_all_of(takes)} would accept this token" if takes else ""]
+    parts.append(f"{_all_of(refuses)} would refuse {'it' if takes else 'this token'}" if refuses else "")
+    return (
+        f"{'; '.join(part for part in parts if part)}."
+        if takes or refuses
+        else "Whether the token is accepted is open."
+    )
 
 
 def first_change(findings: Sequence[Finding]) -> str:

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 
 from rich.console import Console, Group, RenderableType
 from rich.text import Text
 
+from oidc_publisher.api import format_time
 from oidc_publisher.cli.text.console import Fitting, plain, print_sections, table_of, titled
 from oidc_publisher.cli.text.marks import STYLES, CheckResult, marks_for
+from oidc_publisher.cli.verify.repeating import Novelty
 from oidc_publisher.cli.verify.verification import (
     AddressLine,
     DocumentLine,
     HostPart,
+    KnownLine,
+    LoadPart,
+    PartyWords,
     RuleLine,
+    TokenCheck,
+    TokenPart,
     Verification,
 )
 from oidc_publisher.wording import counted
@@ -30,6 +38,14 @@ def print_verification(verification: Verification, console: Console) -> None:
     print_sections(_sections(verification, marks_for(console)), console)
 
 
+def print_changes(time: datetime, found: Iterable[Novelty], console: Console) -> None:
+    """Write what changed since the look before, a line each, with the time of the look."""
+    marks = marks_for(console)
+    for one in found:
+        console.print(plain(format_time(time), "dim"), marks[one.result], plain(one.what), soft_wrap=True)
+    console.file.flush()
+
+
 def _sections(verification: Verification, marks: dict[CheckResult, Text]) -> Iterator[RenderableType]:
     yield plain(verification.issuer_url, "bold")
     for host in verification.hosts:
@@ -37,7 +53,14 @@ def _sections(verification: Verification, marks: dict[CheckResult, Text]) -> Ite
     yield titled("DOCUMENTS", _table(map(_document_row, _worth_showing(verification.documents)), marks))
     if verification.keys:
         yield titled("KEYS", *(plain(f"{key.algorithm}  {key.key_id}") for key in verification.keys))
-    yield titled("RULES", _table(map(_rule_row, verification.rules), marks))
+    yield titled("RULES", _table(_rule_rows(verification.rules), marks))
+    if verification.operator is not None:
+        title = f"OPERATOR, oidci/{verification.operator.name}, beside what is seen from here"
+        yield titled(title, _table(map(_known_row, verification.operator.lines), marks))
+    if verification.token is not None:
+        yield from _token(verification.token, marks)
+    if verification.load is not None:
+        yield titled("LOAD", _table([_load_row(verification.load)], marks))
     yield Group(*_closing(verification))
 
 
@@ -113,8 +136,48 @@ def _kept(line: DocumentLine) -> str:
     return kept if line.age_seconds is None else f"{kept}, {line.age_seconds} s old"
 
 
-def _rule_row(line: RuleLine) -> Row:
-    return line.result, line.rule, "" if line.found == "kept" else line.found, line.source
+def _rule_rows(lines: Iterable[RuleLine]) -> Iterator[Row]:
+    """Yield a row for each rule that the probe came to, and one for all others."""
+    unseen = 0
+    for line in lines:
+        if line.result is CheckResult.NO_ANSWER and not line.reasons:
+            unseen += 1
+        else:
+            yield line.result, line.rule, "" if line.found == "kept" else line.found, line.source
+    if unseen:
+        yield CheckResult.NO_ANSWER, f"{counted(unseen, 'more rule')}", "not seen: the probe did not come so far", ""
+
+
+def _known_row(line: KnownLine) -> Row:
+    return line.result, line.what, "; ".join(part for part in (line.operator, line.world) if part), ""
+
+
+def _load_row(line: LoadPart) -> Row:
+    took = "" if line.median_ms is None else f"; half within {line.median_ms} ms, all within {line.slowest_ms} ms"
+    others = "".join(f"; {count} got {what}" for what, count in line.others.items())
+    return line.result, f"{line.strangers} at once", f"{line.found}{took}{others}", ""
+
+
+def _token(token: TokenPart, marks: dict[CheckResult, Text]) -> Iterator[RenderableType]:
+    explained = table_of("", "")
+    for name, value in (*token.header.items(), *token.claims.items()):
+        explained.add_row(plain(name), plain(value))
+    if token.other_claims:
+        explained.add_row("other claims", plain(", ".join(token.other_claims)))
+    yield titled("TOKEN", explained)
+    yield titled("TOKEN CHECKS", _table(map(_check_row, token.checks), marks))
+    yield titled("WHAT RELYING PARTIES WOULD SAY", _table(map(_words_row, token.parties), marks))
+
+
+def _check_row(check: TokenCheck) -> Row:
+    found = f"{check.found} -> {check.advice}" if check.advice else check.found
+    return check.result, check.check, found, ""
+
+
+def _words_row(line: PartyWords) -> Row:
+    if line.result is not CheckResult.NO:
+        return line.result, line.party.value, line.means, ""
+    return line.result, line.party.value, line.words or "refuses it; no text of its own is known", line.means
 
 
 def _closing(verification: Verification) -> Iterator[Text]:

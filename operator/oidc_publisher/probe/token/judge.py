@@ -11,6 +11,7 @@ import binascii
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from enum import Enum, auto
 from typing import Any
 
 from joserfc import jws
@@ -47,10 +48,38 @@ def read_token(token: str) -> TokenFacts:
     Raises ClusterError(TokenRequestFailed) if the token is no JWT.
     """
     try:
-        header, claims, _ = (_decoded(part) for part in token.split("."))
-        return _facts(parse_object(header), parse_object(claims))
+        return _facts(*token_parts(token))
     except (ValueError, TypeError, OverflowError, OSError, DocumentInvalidError):
         raise ClusterError(Reason.TokenRequestFailed, "What was minted is no JWT") from None
+
+
+def token_parts(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return a token's header and claims without verifying the signature.
+
+    Raises ValueError or DocumentInvalidError if the token is no JWT.
+    """
+    header, claims, _ = (_decoded(part) for part in token.split("."))
+    return parse_object(header), parse_object(claims)
+
+
+class SignatureCheck(Enum):
+    """What the served key of a token's key ID says about its signature."""
+
+    KEY_NOT_SERVED = auto()
+    OTHER_ALGORITHM = auto()
+    INVALID = auto()
+    VALID = auto()
+
+
+def check_signature(token: str, facts: TokenFacts, fetched_jwks: bytes) -> SignatureCheck:
+    """Verify a token with the key that is served under its key ID; `fetched_jwks` are the bytes as served."""
+    member = _served(fetched_jwks, facts.key_id)
+    if member is None:
+        return SignatureCheck.KEY_NOT_SERVED
+    if facts.algorithm not in ALGORITHMS:
+        return SignatureCheck.OTHER_ALGORITHM
+    valid = _verified(token, member, {facts.algorithm}, check_key_id=True)
+    return SignatureCheck.VALID if valid else SignatureCheck.INVALID
 
 
 def verifies(token: str, key: PublicKey) -> bool:
@@ -142,12 +171,12 @@ def _signature(token: str, facts: TokenFacts, fetched_jwks: bytes | None) -> _Fo
     if fetched_jwks is None:
         return
     name = "without a kid" if facts.key_id is None else f"with the kid {quoted(facts.key_id)}"
-    member = _served(fetched_jwks, facts.key_id)
-    if member is None:
+    checked = check_signature(token, facts, fetched_jwks)
+    if checked is SignatureCheck.KEY_NOT_SERVED:
         yield Reason.SigningKeyNotServed, f"signs with a key {name}, which is not served", None
-    elif facts.algorithm not in ALGORITHMS:
+    elif checked is SignatureCheck.OTHER_ALGORITHM:
         yield Reason.SignatureInvalid, f"signs with the algorithm {quoted(facts.algorithm)}", _hint_algorithm()
-    elif not _verified(token, member, {facts.algorithm}, check_key_id=True):
+    elif checked is SignatureCheck.INVALID:
         yield (
             Reason.SignatureInvalid,
             f"signs with a key {name}, and the served key of that kid does not verify it",

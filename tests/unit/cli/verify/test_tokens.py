@@ -1,0 +1,169 @@
+"""What `verify` says of a token: explained, checked, and in the words of relying parties."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from oidc_publisher.cli import main
+from tests.support.issuerhost import DISCOVERY, JWKS, IssuerHost
+from tests.support.pki import PKI
+
+DAY = 86_400
+
+
+@pytest.fixture
+def issuer(pki: PKI) -> Iterator[IssuerHost]:
+    """A healthy issuer."""
+    with IssuerHost(pki) as host:
+        yield host
+
+
+class Verify:
+    """Runs verify with a token."""
+
+    def __init__(self, pki: PKI, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        self.pki, self.folder, self.capsys = pki, folder, capsys
+        self.said = ""
+
+    def __call__(self, issuer: IssuerHost, token: str, *arguments: str, trust: object = None) -> tuple[int, Any]:
+        """Return the exit code and the part about the token."""
+        (self.folder / "token").write_text(f"{token}\n")
+        options = ["verify", issuer.url, "--ca", str(self.pki.ca_file), "--allow-private-address", "-o", "json"]
+        options += ["--for", "kubernetes,vault", "--token", str(self.folder / "token"), *arguments]
+        if trust is not None:
+            (self.folder / "trust").write_text(trust if isinstance(trust, str) else json.dumps(trust))
+            options += ["--role-trust", str(self.folder / "trust")]
+        with pytest.raises(SystemExit) as exit_info:
+            main(options)
+        self.said = self.capsys.readouterr().out
+        return int(exit_info.value.code or 0), json.loads(self.said)["token"]
+
+
+@pytest.fixture
+def verify(pki: PKI, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Verify:
+    """Run it."""
+    return Verify(pki, tmp_path, capsys)
+
+
+def failing(part: Any) -> list[str]:
+    return [check["check"] for check in part["checks"] if check["result"] != "Yes"]
+
+
+def test_a_good_token_is_accepted(issuer: IssuerHost, verify: Verify) -> None:
+    """Header and claims are explained, and the signature is never shown."""
+    token = issuer.token(jti="an id", secret="not to be shown")
+    code, part = verify(issuer, token, "--audience", "sts.amazonaws.com")
+    assert (code, failing(part)) == (0, [])
+    assert part["header"]["kid"] == '"key-1"'
+    assert part["claims"]["sub"] == '"system:serviceaccount:ns:app"'
+    assert part["otherClaims"] == ["jti", "secret"]
+    assert all(piece not in verify.said for piece in token.split("."))
+    assert "not to be shown" not in verify.said
+    assert {line["party"]: line["result"] for line in part["parties"]} == {"Kubernetes": "Yes", "Vault": "Yes"}
+    assert "Kubernetes and Vault would accept this token." in verify.said
+
+
+REFUSED: dict[str, tuple[dict[str, Any], str, str]] = {
+    "expired": ({"exp": 1_700_000_000}, "it has not expired", "Unauthorized"),
+    "of another issuer": ({"iss": "https://other.example.test"}, "iss is this issuer, byte for byte", "Unauthorized"),
+    "not valid yet": ({"nbf": int(time.time()) + DAY}, "it is valid already", "Unauthorized"),
+    "signed by an absent key": ({"key_id": "key-9"}, "the token's key is served", "Unauthorized"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_token_that_is_refused_says_why(name: str, issuer: IssuerHost, verify: Verify) -> None:
+    """With the check that fails, and what the relying party says."""
+    claims, check, words = REFUSED[name]
+    code, part = verify(issuer, issuer.token(**claims))
+    assert code == 1
+    assert check in failing(part)
+    assert part["parties"][0]["words"].startswith(words)
+
+
+def test_a_slash_is_named(issuer: IssuerHost, verify: Verify) -> None:
+    """The most frequent difference of issuers."""
+    _, part = verify(issuer, issuer.token(iss=f"{issuer.url}/"))
+    assert "differs by a slash" in part["checks"][0]["found"]
+
+
+def test_another_key_under_the_same_kid_is_a_wrong_signature(issuer: IssuerHost, verify: Verify) -> None:
+    """Kubernetes says the same of both, and Vault too; the checks tell them apart."""
+    token = issuer.token()
+    head, claims, signature = token.split(".")
+    code, part = verify(issuer, f"{head}.{claims}.{signature[:-8]}AAAAAAAA")
+    assert code == 1
+    assert failing(part) == ["the served key verifies the signature"]
+    assert "failed to verify id token signature" in part["parties"][1]["words"]
+
+
+def test_an_unadvertised_algorithm_is_named(issuer: IssuerHost, verify: Verify) -> None:
+    """go-oidc refuses it."""
+    issuer.discover(id_token_signing_alg_values_supported=["ES256"])
+    code, part = verify(issuer, issuer.token())
+    assert code == 1
+    assert failing(part) == ["the document advertises the token's algorithm"]
+
+
+def test_the_audience_is_compared(issuer: IssuerHost, verify: Verify) -> None:
+    """With each that the relying party expects."""
+    code, part = verify(issuer, issuer.token(), "--audience", "vault")
+    assert code == 1
+    assert failing(part) == ['aud has "vault"']
+    assert part["parties"][1]["words"] == "audience claim does not match any expected audience"
+
+
+def test_each_party_has_words_of_its_own(issuer: IssuerHost, verify: Verify) -> None:
+    """AWS and Entra say different things of an absent key; where no text is known, none is invented."""
+    issuer.answers[JWKS].body = issuer.answers[JWKS].body.replace(b"key-1", b"key-2")
+    _, part = verify(issuer, issuer.token(), "--for", "aws,gcp,azure,vault")
+    words = {line["party"]: line.get("words", "") for line in part["parties"]}
+    assert "Couldn't retrieve verification key" in words["AWS"]
+    assert "AADSTS90061" in words["Azure"]  # at a private address it comes to no key
+    assert "failed to verify id token signature" in words["Vault"]
+
+
+def test_old_and_long_tokens_are_refused_by_some(issuer: IssuerHost, verify: Verify) -> None:
+    """AWS and GCP by age, Entra by lifetime; neither is a matter for Kubernetes."""
+    now = int(time.time())
+    code, part = verify(issuer, issuer.token(iat=now - 2 * DAY, nbf=now - 2 * DAY, exp=now + 9 * DAY))
+    assert code == 0
+    assert failing(part) == ["it is younger than a day", "it lives a day at most"]
+
+
+def test_without_a_key_set_nothing_is_said_of_the_signature(issuer: IssuerHost, verify: Verify) -> None:
+    """A yes would be false, and so would a no."""
+    issuer.answers.pop(DISCOVERY)
+    code, part = verify(issuer, issuer.token())
+    assert code == 1
+    assert [check["result"] for check in part["checks"] if check["check"] == "the token's key is served"] == [
+        "NoAnswer"
+    ]
+    assert part["parties"][0]["result"] == "No"
+
+
+def test_a_role_that_does_not_trust_it_is_named(issuer: IssuerHost, verify: Verify) -> None:
+    """Which condition of the policy fails."""
+    provider = issuer.url.removeprefix("https://")
+    condition = {"StringEquals": {f"{provider}:sub": "system:serviceaccount:ns:other"}}
+    statement = {
+        "Effect": "Allow",
+        "Action": "sts:AssumeRoleWithWebIdentity",
+        "Principal": {"Federated": f"arn:aws:iam::123456789012:oidc-provider/{provider}"},
+        "Condition": condition,
+    }
+    code, part = verify(issuer, issuer.token(), trust={"Statement": [statement]})
+    assert code == 1
+    assert failing(part) == [f'AWS: StringEquals {provider}:sub "system:serviceaccount:ns:other"']
+
+
+def test_a_role_that_cannot_be_judged_is_no_answer(issuer: IssuerHost, verify: Verify) -> None:
+    """A yes about half of the conditions would be none."""
+    code, _ = verify(issuer, issuer.token(), trust="assertion.sub.extract('a{b}') == 'x'")
+    assert code == 2
