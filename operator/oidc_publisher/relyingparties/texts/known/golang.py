@@ -1,0 +1,191 @@
+"""Known texts of libraries and programs in Go."""
+
+from __future__ import annotations
+
+from oidc_publisher.relyingparties.texts.knowntext import KnownText
+from oidc_publisher.relyingparties.texts.knowntext import RefusalCause as Cause
+from oidc_publisher.relyingparties.texts.knowntext import SettlingCheck as Check
+
+GOLANG = (
+    KnownText(
+        name="goidc-signature",
+        party="go-oidc and Vault",
+        text="failed to verify id token signature",
+        causes=(
+            Cause.KID,
+            Cause.STALE,
+            Cause.MATERIAL,
+        ),
+        checks=(
+            Check.KID,
+            Check.SIGNATURE,
+        ),
+        meaning="No key that the party has verifies the token: the kid is unknown to it, its copy of the key set is old, or another key has that kid. It says the same for all three.",
+        advice="Look whether the kid is served. If not, publish it; if so, verify the signature: where that fails too, it is an outage.",
+        sources=(
+            "https://github.com/coreos/go-oidc/issues/243",
+            "https://github.com/coreos/go-oidc/issues/175",
+        ),
+    ),
+    KnownText(
+        name="goidc-issuer-document",
+        party="go-oidc",
+        text='oidc: issuer did not match the issuer returned by provider, expected "{any}" got "{issuer}"',
+        causes=(Cause.ISSUER,),
+        checks=(Check.ISSUER,),
+        meaning="The `issuer` of the discovery document is not the URL that it was asked for; the message has both.",
+        advice="Give the party exactly the document's issuer, or serve the document where its issuer says.",
+        sources=("https://github.com/coreos/go-oidc/blob/HEAD/oidc/oidc.go",),
+    ),
+    KnownText(
+        name="gojose-key-type",
+        party="go-jose",
+        text="unknown json web key type '{any}'",
+        causes=(Cause.UNREADABLE,),
+        checks=(Check.DOCUMENTS,),
+        meaning="A key of the set has a type that this library does not know, and the whole set is refused because of it.",
+        advice="Remove that key from the set, or upgrade the party.",
+        sources=("https://github.com/go-jose/go-jose/blob/HEAD/jwk.go",),
+    ),
+    KnownText(
+        name="go-json-html",
+        party="a program in Go",
+        text="invalid character '<' looking for beginning of value",
+        causes=(
+            Cause.STATUS,
+            Cause.UNREADABLE,
+            Cause.STORE,
+        ),
+        checks=(
+            Check.DOCUMENTS,
+            Check.WIRE,
+        ),
+        meaning="XML or HTML is served where JSON is expected: an error page, a login page or a catch-all, with status 200.",
+        advice="Look at the body that the URL shows, and at the place behind it.",
+        sources=("https://github.com/openshift/cluster-authentication-operator/issues/164",),
+    ),
+    KnownText(
+        name="goidc-get-keys",
+        party="go-oidc",
+        text="oidc: get keys failed:",
+        causes=(Cause.STATUS,),
+        checks=(Check.DOCUMENTS,),
+        meaning="The key set is not served with 200; the discovery document was.",
+        advice="Look at jwks_uri and at the status that the message has.",
+        sources=(
+            "https://github.com/coreos/go-oidc/blob/HEAD/oidc/jwks.go",
+            "https://github.com/spiffe/spire-tutorials/issues/86",
+        ),
+    ),
+    KnownText(
+        name="goidc-content-type",
+        party="go-oidc",
+        text='expected Content-Type = application/json, got "{any}"',
+        causes=(Cause.UNREADABLE,),
+        checks=(
+            Check.DOCUMENTS,
+            Check.WIRE,
+        ),
+        meaning="The document could not be decoded; the content type is only the excuse, the reason stands behind the last colon.",
+        advice="Read the reason: an unknown type of key, a byte order mark, or HTML.",
+        sources=("https://github.com/coreos/go-oidc/blob/HEAD/oidc/oidc.go",),
+    ),
+    KnownText(
+        name="goidc2-algorithm",
+        party="go-oidc v2 and kube-apiserver",
+        text="id token signed with unsupported algorithm, expected [{any}] got",
+        causes=(Cause.ALGORITHM,),
+        checks=(Check.ALGORITHM,),
+        meaning="The token's algorithm is not advertised by the discovery document, or not configured at the party.",
+        advice="Advertise the algorithm, restart the party, and set --oidc-signing-algs where the party is an API server.",
+        sources=("https://github.com/coreos/go-oidc/blob/HEAD/verify.go",),
+    ),
+    KnownText(
+        name="gojose-algorithm",
+        party="go-oidc v3 and go-jose",
+        text='unexpected signature algorithm "{any}"; expected [{any}]',
+        causes=(Cause.ALGORITHM,),
+        checks=(Check.ALGORITHM,),
+        meaning='The token\'s algorithm is not advertised by the discovery document or not configured at the party: newer words for it, behind "malformed jwt".',
+        advice="Advertise the algorithm, and restart the party, which keeps the list of its start.",
+        sources=("https://github.com/go-jose/go-jose/blob/HEAD/jws.go",),
+    ),
+    KnownText(
+        name="gojose-off-curve",
+        party="go-jose",
+        text="invalid EC key, X/Y are not on declared curve",
+        causes=(Cause.UNREADABLE,),
+        checks=(Check.DOCUMENTS,),
+        meaning="One bad key makes the whole set useless.",
+        advice="Remove that key from the set.",
+        sources=("https://github.com/go-jose/go-jose/blob/HEAD/jwk.go",),
+    ),
+    KnownText(
+        name="golangjwt-keyfunc",
+        party="golang-jwt",
+        text="token is unverifiable: error while executing keyfunc",
+        causes=(
+            Cause.KID,
+            Cause.UNREADABLE,
+        ),
+        checks=(
+            Check.KID,
+            Check.DOCUMENTS,
+        ),
+        meaning="The program found no key for the token: the kid is unknown, the key set could not be fetched, or the header is bad. The cause stands behind the colon.",
+        advice="Read the cause, then look whether the kid is served.",
+        sources=("https://github.com/golang-jwt/jwt/blob/HEAD/parser.go",),
+    ),
+    KnownText(
+        name="golangjwt-rsa",
+        party="golang-jwt",
+        text="crypto/rsa: verification error",
+        causes=(Cause.MATERIAL,),
+        checks=(Check.SIGNATURE,),
+        meaning="The key was found, and did not make the signature.",
+        advice="Compare the modulus of the served key with that of the signer.",
+        sources=("https://github.com/MicahParks/keyfunc/issues/68",),
+    ),
+    KnownText(
+        name="openfga-claims",
+        party="OpenFGA",
+        text='"message":"invalid claims"',
+        causes=(Cause.STALE,),
+        checks=(
+            Check.KID,
+            Check.WIRE,
+        ),
+        meaning="It misleads: the kid is unknown after a rotation, and the claims are fine.",
+        advice="Upgrade OpenFGA, or restart it.",
+        sources=("https://github.com/openfga/openfga/issues/3099",),
+    ),
+    KnownText(
+        name="go-tls-name-s3",
+        party="a program in Go",
+        text="x509: certificate is valid for *.s3.amazonaws.com",
+        causes=(
+            Cause.TLS,
+            Cause.STORE,
+        ),
+        checks=(Check.TLS,),
+        meaning="The bucket's name has dots, which the wildcard of the certificate does not cover.",
+        advice="Use a bucket without dots in its name, or a host of your own.",
+        sources=(
+            "https://github.com/aws/aws-sdk-java/issues/2314",
+            "https://github.com/kubernetes/kops/issues/13817",
+        ),
+    ),
+    KnownText(
+        name="go-tls-unknown-authority",
+        party="a program in Go",
+        text="x509: certificate signed by unknown authority",
+        causes=(
+            Cause.TLS,
+            Cause.EGRESS,
+        ),
+        checks=(Check.TLS,),
+        meaning="The certificate comes from an authority that the caller does not trust, or the host does not send its intermediate, or the caller talks to another host than it thinks, such as its own API server or a proxy that breaks TLS.",
+        advice="Look whose host is named in front of the colon, and who issued the certificate that it shows.",
+        sources=("https://github.com/kubernetes/apiserver/issues/27",),
+    ),
+)

@@ -1,0 +1,163 @@
+"""Known texts of Vault and OpenBao."""
+
+from __future__ import annotations
+
+from oidc_publisher.relyingparties.texts.knowntext import KnownText
+from oidc_publisher.relyingparties.texts.knowntext import RefusalCause as Cause
+from oidc_publisher.relyingparties.texts.knowntext import SettlingCheck as Check
+
+VAULT = (
+    KnownText(
+        name="vault-discovery",
+        party="Vault",
+        text="error checking oidc discovery URL",
+        causes=(
+            Cause.UNREADABLE,
+            Cause.TLS,
+            Cause.ISSUER,
+        ),
+        checks=(
+            Check.DOCUMENTS,
+            Check.TLS,
+            Check.ISSUER,
+        ),
+        meaning="Vault could not use the discovery document, for any cause; the cause is in the server's log only.",
+        advice="Read the server's log, and set oidc_discovery_ca_pem where the certificate is private.",
+        sources=("https://github.com/hashicorp/vault-plugin-auth-jwt/blob/HEAD/path_config.go",),
+        verify_for="vault",
+    ),
+    KnownText(
+        name="vault-jwks",
+        party="Vault",
+        text="error checking jwks URL",
+        causes=(
+            Cause.UNREADABLE,
+            Cause.TLS,
+        ),
+        checks=(
+            Check.DOCUMENTS,
+            Check.TLS,
+        ),
+        meaning="Vault could not use the key set, for any cause; the cause is in the server's log only.",
+        advice="Read the server's log, and set jwks_ca_pem where the certificate is private.",
+        sources=("https://github.com/hashicorp/vault-plugin-auth-jwt/blob/HEAD/path_config.go",),
+        verify_for="vault",
+    ),
+    KnownText(
+        name="vault-provider-404",
+        party="Vault",
+        text="error creating provider with given values: 404 Not Found",
+        causes=(
+            Cause.STATUS,
+            Cause.ISSUER,
+        ),
+        checks=(
+            Check.DOCUMENTS,
+            Check.ISSUER,
+        ),
+        meaning="The discovery document does not exist below the URL that Vault was given.",
+        advice="Give Vault the issuer's URL itself, without /.well-known/openid-configuration.",
+        sources=("https://github.com/hashicorp/vault-plugin-auth-jwt/issues/7",),
+        verify_for="vault",
+    ),
+    KnownText(
+        name="vault-audience",
+        party="Vault",
+        text="audience claim does not match any expected audience",
+        causes=(Cause.AUDIENCE,),
+        checks=(Check.AUDIENCE,),
+        meaning="The token's `aud` is not among the role's bound_audiences.",
+        advice="Add the audience to the role, or project the token with the role's audience.",
+        sources=("https://github.com/hashicorp/vault/issues/16033",),
+        verify_for="vault",
+    ),
+    KnownText(
+        name="vault-no-bound-audience",
+        party="Vault",
+        text="audience claim found in JWT but no audiences bound to the role",
+        causes=(Cause.AUDIENCE,),
+        checks=(
+            Check.AUDIENCE,
+            Check.PROVIDER,
+        ),
+        meaning="Tokens of Kubernetes always have `aud`, so the role needs bound_audiences.",
+        advice="Set bound_audiences on the role.",
+        sources=("https://github.com/hashicorp/vault-plugin-auth-jwt/blob/HEAD/claims.go",),
+        verify_for="vault",
+    ),
+    KnownText(
+        name="vault-issuer",
+        party="Vault",
+        text="invalid issuer (iss) claim",
+        causes=(Cause.ISSUER,),
+        checks=(Check.ISSUER,),
+        meaning="The token's `iss` is not the bound_issuer of the configuration.",
+        advice="Compare the two, byte for byte, trailing slash included.",
+        sources=("https://github.com/hashicorp/cap/blob/HEAD/jwt/jwt.go",),
+        verify_for="vault",
+    ),
+    KnownText(
+        name="vault-no-known-key",
+        party="Vault",
+        text="no known key successfully validated the token signature",
+        causes=(
+            Cause.KID,
+            Cause.STALE,
+        ),
+        checks=(
+            Check.KID,
+            Check.PROVIDER,
+        ),
+        meaning="None of the public keys in Vault's configuration verifies the token. Pasted keys are never fetched again, so a rotation leaves them behind.",
+        advice="Use oidc_discovery_url or jwks_url instead of jwt_validation_pubkeys.",
+        sources=("https://github.com/NVIDIA/nvcf/issues/826",),
+        verify_for="vault",
+    ),
+    KnownText(
+        name="vault-config-type",
+        party="Vault and OpenBao",
+        text="unsupported config type",
+        causes=(Cause.PROVIDER,),
+        checks=(Check.PROVIDER,),
+        meaning="The auth method has a client ID and secret, so it is set up for logins in a browser, not for verifying tokens.",
+        advice="Set oidc_client_id and oidc_client_secret to empty strings in the configuration of this mount.",
+        sources=(
+            "https://github.com/hashicorp/vault-plugin-auth-jwt/issues/200",
+            "https://github.com/openbao/openbao/issues/1778",
+        ),
+        verify_for="vault",
+    ),
+    KnownText(
+        name="vault-unhandled-login",
+        party="Vault",
+        text="unhandled case during login",
+        causes=(Cause.PROVIDER,),
+        checks=(Check.PROVIDER,),
+        meaning="The auth method is set up for logins in a browser, and was sent a token: older words for an unsupported type of configuration.",
+        advice="Remove the client ID and secret from the configuration of this mount.",
+        sources=("https://github.com/hashicorp/vault-plugin-auth-jwt/issues/128",),
+        verify_for="vault",
+    ),
+    KnownText(
+        name="vault-kubernetes-html",
+        party="Vault",
+        text="auth/kubernetes/login{any}Code: 500{any}invalid character '<' looking for beginning of value",
+        causes=(Cause.NONE,),
+        checks=(Check.NETWORK,),
+        meaning="The host to which Vault sends TokenReviews answered with HTML. It is not about the issuer.",
+        advice="Correct kubernetes_host in the configuration of auth/kubernetes.",
+        sources=("https://github.com/hashicorp/vault-plugin-auth-kubernetes/issues/42",),
+        verify_for="vault",
+    ),
+    KnownText(
+        name="vault-jwt-file",
+        party="Vault's agent",
+        text="error removing jwt file",
+        causes=(Cause.NONE,),
+        checks=(Check.CONTAINER,),
+        meaning="It is harmless: the agent may not delete a token on a read-only volume. The failure stands further down in the log.",
+        advice="Read on; set remove_jwt_after_reading to false to silence it.",
+        sources=("https://github.com/hashicorp/vault/issues/16033",),
+        verify_for="vault",
+    ),
+)
