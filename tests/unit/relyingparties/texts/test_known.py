@@ -8,7 +8,7 @@ import pytest
 
 from oidc_publisher.relyingparties.texts import KnownText, RefusalCause, SettlingCheck, explained
 from oidc_publisher.relyingparties.texts.known import KNOWN
-from oidc_publisher.relyingparties.texts.wrappers import WRAPPERS
+from oidc_publisher.relyingparties.texts.wrappers import WRAPPERS, WrapperText
 from tests.support.textsamples import SAMPLES
 
 _SENTENCES = re.compile(r"[A-Z`'\"0-9].*[.]", re.DOTALL)
@@ -28,8 +28,8 @@ def test_every_text_has_a_sample_and_every_sample_a_text() -> None:
 
 def test_no_name_and_no_text_stands_twice() -> None:
     """A wrapper is no known text either."""
-    names = [known.name for known in (*KNOWN, *WRAPPERS)]
-    texts = [known.text.lower() for known in (*KNOWN, *WRAPPERS)]
+    names = [known.name for known in KNOWN] + [wrapper.name for wrapper in WRAPPERS]
+    texts = [known.text.lower() for known in KNOWN] + [wrapper.text.lower() for wrapper in WRAPPERS]
     assert len(names) == len(set(names))
     assert len(texts) == len(set(texts))
 
@@ -69,9 +69,8 @@ def test_every_cause_and_every_check_is_in_use() -> None:
 
 
 @pytest.mark.parametrize("wrapper", WRAPPERS, ids=lambda wrapper: wrapper.name)
-def test_a_wrapper_alone_explains_nothing(wrapper: object) -> None:
+def test_a_wrapper_alone_explains_nothing(wrapper: WrapperText) -> None:
     """It is named as a wrapper, and no text is found in it."""
-    text = getattr(wrapper, "text")  # noqa: B009 - WrapperText is private to its module
-    found = explained(f"2026-11-26T03:38:26Z {text}")
+    found = explained(f"2026-11-26T03:38:26Z {wrapper.text}")
     assert found.found == ()
     assert wrapper in found.wrappers
