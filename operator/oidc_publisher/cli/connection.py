@@ -16,7 +16,7 @@ from oidc_publisher.cli.wait.verdict import Request
 from oidc_publisher.cluster import ClusterAPI, ClusterClient, CredentialsError, get_issuer, load_credentials
 from oidc_publisher.cluster.answer import object_in
 from oidc_publisher.cluster.failures import ObjectMissingError
-from oidc_publisher.cluster.issuers import Object
+from oidc_publisher.cluster.issuers import Object, all_issuers
 from oidc_publisher.errors import AnswerError, ClusterError
 from oidc_publisher.harmless import harmless
 
@@ -113,6 +113,37 @@ async def request_look(client: ClusterClient, issuer: OIDCIssuer, value: str) ->
         raise _refusal(error, may_not) from error
     request = Request(value, issuer.status.last_handled_reconcile_at, issuer.reconcile_requested_at)
     return read_issuer(answer.stored_object("name")), request
+
+
+async def set_suspend(client: ClusterClient, name: str, *, suspended: bool) -> None:
+    """Set spec.suspend of an issuer.
+
+    Raises:
+        NoAnswerError: the caller may not, or there is no such OIDCIssuer.
+        ClusterError: the field could not be set at the moment.
+    """
+    path = f"/apis/{GROUP}/{VERSION}/{PLURAL}/{quote(name, safe='')}"
+    body = {"spec": {"suspend": suspended}}
+    try:
+        await client.request("PATCH", path, body=body, content_type="application/merge-patch+json")
+    except ObjectMissingError:
+        raise NoAnswerError(f"There is no OIDCIssuer {name} in this cluster.") from None
+    except AnswerError as error:
+        raise _refusal(error, f"You may not change OIDCIssuer {name} (verb patch on {PLURAL}.{GROUP})") from error
+
+
+async def living_objects(client: ClusterAPI) -> tuple[Object, ...]:
+    """Read the objects of all OIDCIssuers.
+
+    Raises:
+        NoCRDError: the cluster has no OIDCIssuers at all.
+        NoAnswerError: the caller may not list them.
+        ClusterError: the objects could not be listed at the moment.
+    """
+    try:
+        return await all_issuers(client)
+    except AnswerError as error:
+        raise _refusal(error, f"You may not list OIDCIssuers (verb list on {PLURAL}.{GROUP})") from error
 
 
 async def events_about(client: ClusterClient, issuer: OIDCIssuer) -> list[dict[str, Any]]:

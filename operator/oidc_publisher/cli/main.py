@@ -27,8 +27,12 @@ _COMMANDS = {
         "oidc_publisher.cli.verify.command",
         "Say who can use an issuer, who cannot, and why. No cluster is needed.",
     ),
-    "status": ("oidc_publisher.cli.status.command", "Show an issuer on one page: conditions, findings, keys, events."),
+    "status": ("oidc_publisher.cli.status.command", "Show an issuer on one page, or all of them, a line each."),
     "wait": ("oidc_publisher.cli.wait.command", "Wait until an issuer is Ready, or a key is safe to sign with."),
+    "reconcile": ("oidc_publisher.cli.reconcile.command", "Ask the operator to look at an issuer now."),
+    "suspend": ("oidc_publisher.cli.suspend.command", "Let the operator leave an issuer alone."),
+    "resume": ("oidc_publisher.cli.resume.command", "Let the operator go on with a suspended issuer."),
+    "completion": ("oidc_publisher.cli.completion", "Print the completion script of a shell."),
     "version": ("oidc_publisher.cli.version", "Print the version."),
 }
 #: U+2011, which looks like a hyphen and is none to click's wrapping.

@@ -57,6 +57,16 @@ def common_options(command: _Command) -> _Command:
     return _added(_COMMON, cluster_options(command))
 
 
+def output_options(command: _Command) -> _Command:
+    """Add the options of a command that asks no cluster; `asking_nobody` takes their values."""
+    return _added(_COMMON, command)
+
+
+def asking_nobody(options: dict[str, Any]) -> Asking:
+    """Move the values of `output_options` out of `options`, which keeps the rest."""
+    return taken(Asking, options | {"kubeconfig": None, "context": None})
+
+
 def cluster_options(command: _Command) -> _Command:
     """Add the options that choose the cluster and the credentials."""
     return _added(_CLUSTER, command)
@@ -107,6 +117,7 @@ def _added(options: tuple[Callable[[_Command], _Command], ...], command: _Comman
 
 
 name_argument = click.argument("name", metavar="NAME", callback=parsed(issuer_name))
+optional_name_argument = click.argument("name", metavar="[NAME]", required=False, callback=parsed(issuer_name))
 _CLUSTER = (
     click.option(
         "--kubeconfig",

@@ -2,113 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import threading
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 import yaml
-from aiohttp import web
 
-from oidc_publisher.api import RECONCILE_REQUESTED_AT, format_time
-from oidc_publisher.cli import main
-from tests.support.apistub import APIStub, Handler, refuses, says, serving
-from tests.support.statuses import OLD, Object, condition, issuer_object
-
-if TYPE_CHECKING:
-    from tests.support.pki import PKI
-
-PATH = "/apis/oidc-publisher.io/v1alpha1/oidcissuers/prod"
-EVENTS = "/apis/events.k8s.io/v1/namespaces/default/events"
-NO_EVENTS = says({"kind": "EventList", "metadata": {}, "items": []})
-
-
-@pytest.fixture(scope="module")
-def api(pki: PKI) -> Iterator[APIStub]:
-    """An API server in a thread of its own, for a command has an event loop of its own."""
-    loop = asyncio.new_event_loop()
-    started, stop = threading.Event(), asyncio.Event()
-    stubs: list[APIStub] = []
-
-    async def serve() -> None:
-        async with serving(pki) as stub:
-            stubs.append(stub)
-            started.set()
-            await stop.wait()
-
-    thread = threading.Thread(target=lambda: loop.run_until_complete(serve()))
-    thread.start()
-    assert started.wait(30)
-    yield stubs[0]
-    loop.call_soon_threadsafe(stop.set)
-    thread.join()
-    loop.close()
-
-
-@pytest.fixture
-def kubeconfig(api: APIStub, pki: PKI, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A kubeconfig for it, in the environment; it serves the issuer of `statuses` without events."""
-    api.answers.clear()
-    api.on("GET", PATH, says(ready_now()))
-    api.on("GET", EVENTS, NO_EVENTS)
-    content = {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "current-context": "one",
-        "contexts": [{"name": "one", "context": {"cluster": "one", "user": "one"}}],
-        "clusters": [
-            {"name": "one", "cluster": {"server": f"https://{api.address}", "certificate-authority": str(pki.ca_file)}}
-        ],
-        "users": [{"name": "one", "user": {"token": "irrelevant"}}],
-    }
-    path = tmp_path / "kubeconfig"
-    path.write_text(yaml.safe_dump(content))
-    monkeypatch.setenv("KUBECONFIG", str(path))
-    return path
-
-
-def ready_now(**status: Any) -> Object:
-    """The issuer of `statuses`, proven a second ago."""
-    return issuer_object(lastProvenTime=format_time(datetime.now(UTC) - timedelta(seconds=1)), **status)
-
-
-def call(*arguments: str) -> int:
-    """Run a command in this process; its exit code."""
-    with pytest.raises(SystemExit) as exit_info:
-        main(list(arguments))
-    return int(exit_info.value.code or 0)
-
-
-def operator_answers(obj: Object) -> Handler:
-    """The question is noted, and the operator answers it at once."""
-
-    async def answer(request: web.Request) -> web.StreamResponse:
-        value = (await request.json())["metadata"]["annotations"][RECONCILE_REQUESTED_AT]
-        obj["metadata"]["annotations"] = {RECONCILE_REQUESTED_AT: value}
-        said = web.json_response(obj)
-        obj["status"]["lastHandledReconcileAt"] = value
-        return said
-
-    return answer
-
-
-def has(obj: Object) -> Handler:
-    """The object as it is when it is asked for."""
-
-    async def answer(_: web.Request) -> web.StreamResponse:
-        return web.json_response(obj)
-
-    return answer
-
-
-async def has_no_such_path(_: web.Request) -> web.StreamResponse:
-    """The answer of an API server that does not know the resource."""
-    return web.Response(status=404, text="404 page not found")
+from tests.support.apistub import APIStub, Handler, refuses, says
+from tests.support.commands import EVENTS, PATH, call, has, has_no_such_path, operator_answers, ready_now
+from tests.support.statuses import OLD, condition, issuer_object
 
 
 @pytest.mark.usefixtures("kubeconfig")

@@ -7,9 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 
 import oidc_publisher.cli
+from oidc_publisher.cli.main import cli
 
 CLI = Path(oidc_publisher.cli.__file__).parent
 COMMANDS = sorted(path.relative_to(CLI).as_posix() for path in CLI.glob("*/command.py"))
@@ -31,11 +33,7 @@ HEAVY = {
 
 @pytest.mark.parametrize(
     "arguments",
-    [
-        ["--help"],
-        ["version"],
-        *([command, "--help"] for command in ("run", "plan", "check", "verify", "status", "wait")),
-    ],
+    [["--help"], ["version"], *([command, "--help"] for command in cli.list_commands(click.Context(cli)))],
     ids=" ".join,
 )
 def test_help_and_version_import_nothing_heavy(arguments: list[str]) -> None:
@@ -61,8 +59,9 @@ def lazy_imports(module: str) -> int:
 
 def test_a_command_enters_its_body_by_one_import() -> None:
     """Everything else stands at the top of a module, where a reader looks for it."""
-    names = ("check", "plan", "run", "status", "verify", "wait")
-    assert [f"{name}/command.py" for name in names] == COMMANDS
+    # A command that is one module (version, completion) imports nothing heavy at all.
+    assert len(COMMANDS) >= 8, "this test reads what it means to read"
+    assert {Path(module).parent.name for module in COMMANDS} <= set(cli.list_commands(click.Context(cli)))
     found = {path.relative_to(CLI).as_posix() for path in CLI.rglob("*.py")}
     assert {module: lazy_imports(module) for module in found if lazy_imports(module)} == (
         dict.fromkeys(COMMANDS, 1) | PARSERS

@@ -9,6 +9,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from oidc_publisher.cli.status.overview import IssuerLine, Overview
 from oidc_publisher.cli.status.page import ConditionLine, KeyLine, Page
 from oidc_publisher.cli.text.console import (
     Fitting,
@@ -22,7 +23,7 @@ from oidc_publisher.cli.text.console import (
     when,
 )
 from oidc_publisher.cli.text.keyids import shortened
-from oidc_publisher.cli.text.times import both
+from oidc_publisher.cli.text.times import away, both
 from oidc_publisher.findings import Reason, joined
 from oidc_publisher.wording import counted
 
@@ -30,6 +31,49 @@ from oidc_publisher.wording import counted
 def print_page(page: Page, console: Console, now: datetime) -> None:
     """Write a page to a console."""
     print_sections(_sections(page, now), console)
+
+
+def print_overview(overview: Overview, console: Console, now: datetime) -> None:
+    """Write a line for each issuer, and what speaks against those that say they are Ready."""
+    longest = max((len(line.issuer_url) for line in overview.issuers), default=0)
+    print_sections([Fitting(_overview(overview, now), _narrow_overview(overview, now), last=longest)], console)
+
+
+def _overview(overview: Overview, now: datetime) -> Table:
+    table = table_of("NAME", "READY", "REASON", "WARNINGS", "KEYS", "PROVEN", "ISSUER")
+    for line in overview.issuers:
+        keys = "-" if line.key_count is None else str(line.key_count)
+        warnings = plain(_warnings(line), "yellow")
+        table.add_row(*_readiness(line), warnings, keys, _proven(line, now), plain(line.issuer_url))
+    return table
+
+
+def _narrow_overview(overview: Overview, now: datetime) -> Table:
+    """Make the table for narrow terminals, which leaves out the keys and the URLs."""
+    table = table_of("NAME", "READY", "PROVEN", "REASON")
+    for line in overview.issuers:
+        name, ready, reason = _readiness(line)
+        table.add_row(name, ready, _proven(line, now), reason)
+    return table
+
+
+def _readiness(line: IssuerLine) -> tuple[Text, Text, Text]:
+    """Return name, status and reason; a True that nobody proves any more is no green True."""
+    if line.ready == "True" and not line.proven:
+        return plain(line.name, "bold"), plain("True (old)", "yellow"), plain(line.caveat)
+    return plain(line.name, "bold"), coloured(line.ready), plain(line.reason)
+
+
+def _warnings(line: IssuerLine) -> str:
+    """Name what the reason does not say already."""
+    if line.worst == line.reason:
+        return f"+{line.warnings - 1}" if line.warnings > 1 else "-"
+    more = f" +{line.warnings - 1}" if line.warnings > 1 else ""
+    return f"{line.worst}{more}" if line.worst else "-"
+
+
+def _proven(line: IssuerLine, now: datetime) -> Text:
+    return plain(away(line.last_proven_time, now) if line.last_proven_time else "never")
 
 
 def _sections(page: Page, now: datetime) -> Iterator[Group]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum, auto
 
@@ -102,9 +102,9 @@ def condition(issuer: OIDCIssuer, kind: ConditionType) -> StatusCondition | None
 def judge_ready(issuer: OIDCIssuer, now: datetime) -> Verdict:
     """Judge whether the issuer is Ready now, in its present generation."""
     name = issuer.metadata.name
-    held_up = _held_up(issuer)
-    if held_up is not None:
-        return held_up
+    obstacle = held_up(issuer)
+    if obstacle is not None:
+        return obstacle
     ready = condition(issuer, ConditionType.READY)
     if ready is None or ready.reason == Reason.WaitingForOperator:
         return Verdict(VerdictKind.NOT_YET, f"No operator has looked at {name} yet.", silent=True)
@@ -113,6 +113,13 @@ def judge_ready(issuer: OIDCIssuer, now: datetime) -> Verdict:
     if last_proof(issuer, now) is not ProofAge.NEW:
         return Verdict(VerdictKind.NOT_YET, _unproven(issuer, now), silent=True)
     return Verdict(VerdictKind.YES, f"{name} is Ready: {ready.reason}.")
+
+
+def judge_pass(issuer: OIDCIssuer, now: datetime) -> Verdict:
+    """Judge the pass that a status is from; the caller knows that the status is fresh (R10)."""
+    verdict = judge_ready(issuer, now)
+    final = verdict.answer is VerdictKind.NOT_YET and not verdict.silent
+    return replace(verdict, answer=VerdictKind.NO) if final else verdict
 
 
 def _unproven(issuer: OIDCIssuer, now: datetime) -> str:
@@ -126,9 +133,9 @@ def _unproven(issuer: OIDCIssuer, now: datetime) -> str:
 
 def judge_key(issuer: OIDCIssuer, key_id: str, now: datetime) -> Verdict:
     """Judge whether the cluster may sign with a key; the caller knows that the status is fresh (R10)."""
-    held_up = _held_up(issuer) or _no_plan(issuer)
-    if held_up is not None:
-        return held_up
+    obstacle = held_up(issuer) or _no_plan(issuer)
+    if obstacle is not None:
+        return obstacle
     key = next((k for k in issuer.status.keys if k.key_id == key_id), None)
     if key_id in issuer.spec.rotation.withdrawn_key_ids:
         return Verdict(
@@ -177,7 +184,8 @@ def _unlisted(key: StatusKey) -> str:
     return f" But API server {lacking} does not list it, and would refuse its tokens: add it to the key files there."
 
 
-def _held_up(issuer: OIDCIssuer) -> Verdict | None:
+def held_up(issuer: OIDCIssuer) -> Verdict | None:
+    """Return the verdict on an issuer that no pass is made for at present, None when passes are made."""
     name = issuer.metadata.name
     if issuer.metadata.deletion_timestamp is not None:
         return Verdict(

@@ -97,10 +97,8 @@ class Waiting:
     async def _ask(self, issuer: OIDCIssuer) -> None:
         if not self._asked_s:
             self.tell(f"Asking the operator to look at {self.name} now (it has {format_duration(fresh_for(issuer))}).")
-        # The time is for people. The random end keeps apart two people who ask in the same second.
-        value = f"{format_time(datetime.now(UTC))}-{secrets.token_hex(4)}"
         try:
-            _, self._request = await request_look(self.client, issuer, value)
+            _, self._request = await request_look(self.client, issuer, question())
         except ClusterError as error:
             self._lost(error)
             return
@@ -143,6 +141,14 @@ class Waiting:
         if self._last[0].silent:
             raise NoAnswerError(self._last[0].sentence)
         return self._last[0]
+
+
+def question() -> str:
+    """Return a value for the annotation that nobody used before.
+
+    The time is for people. The random end keeps apart two people who ask in the same second.
+    """
+    return f"{format_time(datetime.now(UTC))}-{secrets.token_hex(4)}"
 
 
 def _unanswered(name: str, waited: timedelta) -> str:

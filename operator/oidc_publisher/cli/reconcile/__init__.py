@@ -1,0 +1,1 @@
+"""`oidc-publisher reconcile`: it asks the operator for a pass now."""

@@ -1,0 +1,1 @@
+"""`oidc-publisher resume`: it lets the operator go on with a suspended issuer."""

@@ -1,0 +1,1 @@
+"""`oidc-publisher suspend`: it sets spec.suspend, and `resume` takes it back."""
