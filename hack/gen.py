@@ -1,4 +1,4 @@
-"""Write the files that are made from the models and from the chart's values, or say with --check which of them are stale."""
+"""Write the files that are made from models, values, commands and runbooks, or say with --check which of them are stale."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import yaml
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from hack import referencepages
+from hack import referencepages, runbooks
 from hack.chart import files as chart
 from oidc_publisher.api import custom_resource_definition
 
@@ -43,6 +43,8 @@ OUTPUTS: dict[str, Callable[[], str]] = {
     "docs/reference/logs.md": referencepages.logs_page,
     "docs/reference/metrics.md": referencepages.metrics_page,
     "docs/reference/values.md": chart.values_page,
+    "docs/runbooks/README.md": runbooks.index,
+    "operator/oidc_publisher/cli/explain/runbooks.md": runbooks.packed,
 }
 
 

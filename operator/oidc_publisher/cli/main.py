@@ -32,6 +32,7 @@ _COMMANDS = {
     "reconcile": ("oidc_publisher.cli.reconcile.command", "Ask the operator to look at an issuer now."),
     "suspend": ("oidc_publisher.cli.suspend.command", "Let the operator leave an issuer alone."),
     "resume": ("oidc_publisher.cli.resume.command", "Let the operator go on with a suspended issuer."),
+    "explain": ("oidc_publisher.cli.explain.command", "Say what an error of a relying party means, or a reason."),
     "completion": ("oidc_publisher.cli.completion", "Print the completion script of a shell."),
     "version": ("oidc_publisher.cli.version", "Print the version."),
 }

@@ -81,6 +81,7 @@ def test_help_lists_the_commands_and_exit_codes(capsys: pytest.CaptureFixture[st
     assert "version Print the version." in lines
     assert "plan Show what a manifest would change, as a diff. Nothing is written." in lines
     assert "wait Wait until an issuer is Ready, or a key is safe to sign with." in lines
+    assert "explain Say what an error of a relying party means, or a reason." in lines
     assert "Exit codes" in said
 
 
