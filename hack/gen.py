@@ -12,7 +12,7 @@ import yaml
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from hack import referencepages, runbooks
+from hack import clireference, referencepages, runbooks
 from hack.chart import files as chart
 from oidc_publisher.api import custom_resource_definition
 
@@ -42,6 +42,7 @@ OUTPUTS: dict[str, Callable[[], str]] = {
     "charts/oidc-publisher/values.schema.json": chart.schema_json,
     "docs/reference/logs.md": referencepages.logs_page,
     "docs/reference/metrics.md": referencepages.metrics_page,
+    "docs/reference/cli.md": clireference.page,
     "docs/reference/values.md": chart.values_page,
     "docs/runbooks/README.md": runbooks.index,
     "operator/oidc_publisher/cli/explain/runbooks.md": runbooks.packed,
