@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from oidc_publisher.findings.catalogue import CATALOGUE, CONDITION_ORDER, ConditionType, Reason, Severity
-from oidc_publisher.findings.finding import Finding, most_important
+from oidc_publisher.findings.finding import Finding, condition_message, most_important
 from oidc_publisher.harmless import harmless
 
 if TYPE_CHECKING:
@@ -190,8 +190,9 @@ def _broken(kind: ConditionType, findings: Iterable[Finding], facts: Facts) -> C
 
 
 def _told(kind: ConditionType, status: ConditionStatus, finding: Finding, facts: Facts) -> Condition:
-    """Return the condition with the finding's reason, its message and its advice."""
-    return _make(kind, status, finding.reason, finding.sentence, facts)
+    """Return the condition with the finding's reason, its message, its advice and where its runbook is."""
+    message = condition_message(finding.reason, finding.message, finding.advice)
+    return _make(kind, status, finding.reason, message, facts)
 
 
 def _make(kind: ConditionType, status: ConditionStatus, reason: Reason, message: str, facts: Facts) -> Condition:

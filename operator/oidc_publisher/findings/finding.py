@@ -77,6 +77,14 @@ class Finding:
         return CATALOGUE[self.reason].stalled
 
 
+def condition_message(reason: str, message: str, advice: str | None) -> str:
+    """Return the message of a condition that is named after a finding: it ends with where the runbook of the reason is.
+
+    The command needs no network and no address that may move, and prints the page of the very version that runs it.
+    """
+    return f"{joined(message, advice)} Runbook: oidc-publisher explain {reason}"
+
+
 def joined(message: str, advice: str | None) -> str:
     """Join a finding's message and advice to one text of at most MAX_SENTENCE characters."""
     return f"{message} {advice}" if advice else message

@@ -252,7 +252,8 @@ def test_what_is_wrong_and_what_to_do_are_joined_in_a_condition_alone() -> None:
     assert (finding.message, finding.advice) == ("s3://b does not exist.", "Create it, or correct spec.store.")
     found = by_type(conditions((finding,), GOOD))
     for kind in (ConditionType.READY, ConditionType.PUBLISHED, ConditionType.STALLED):
-        assert found[kind].message == "s3://b does not exist. Create it, or correct spec.store."
+        said = "s3://b does not exist. Create it, or correct spec.store."
+        assert found[kind].message == f"{said} Runbook: oidc-publisher explain BucketNotFound"
 
 
 def test_every_condition_that_a_finding_moves_says_what_to_do() -> None:
@@ -262,7 +263,8 @@ def test_every_condition_that_a_finding_moves_says_what_to_do() -> None:
         for condition in conditions((finding,), replace(GOOD, may_sign=False)):
             assert condition.message != finding.message
     for condition in refused_conditions(Finding.of(Reason.SpecUnsupported, "spec.store"), GOOD):
-        assert condition.message == f"spec.store. {CATALOGUE[Reason.SpecUnsupported].hint}"
+        said = f"spec.store. {CATALOGUE[Reason.SpecUnsupported].hint}"
+        assert condition.message == f"{said} Runbook: oidc-publisher explain SpecUnsupported"
 
 
 def test_a_check_may_advise_better_than_the_catalogue() -> None:

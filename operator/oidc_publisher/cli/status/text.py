@@ -24,7 +24,7 @@ from oidc_publisher.cli.text.console import (
 )
 from oidc_publisher.cli.text.keyids import shortened
 from oidc_publisher.cli.text.times import away, both
-from oidc_publisher.findings import Reason, joined
+from oidc_publisher.findings import Reason, condition_message, joined
 from oidc_publisher.wording import counted
 
 
@@ -82,7 +82,8 @@ def _sections(page: Page, now: datetime) -> Iterator[Group]:
         longest = max(_message(line, page).cell_len for line in page.conditions)
         yield titled("CONDITIONS", Fitting(_conditions(page, now), _narrow_conditions(page, now), last=longest))
     if page.findings:
-        yield titled("FINDINGS, root cause first", *(finding_block(finding, now) for finding in page.findings))
+        hint = Text("The page of a reason: oidc-publisher explain REASON", style="dim")
+        yield titled("FINDINGS, root cause first", *(finding_block(finding, now) for finding in page.findings), hint)
     if page.keys:
         yield titled("KEYS, newest first", Fitting(_keys(page, now), _narrow_keys(page, now)))
     yield titled("EVENTS, newest first", *_events(page, now))
@@ -128,6 +129,7 @@ def _status(line: ConditionLine) -> Text:
 def _message(line: ConditionLine, page: Page) -> Text:
     """Return the condition's message, or a reference to the findings when one of them says the same."""
     said = {joined(finding.message, finding.advice) for finding in page.findings}
+    said |= {condition_message(finding.reason, finding.message, finding.advice) for finding in page.findings}
     return Text("see findings", style="dim") if line.message in said else plain(line.message)
 
 

@@ -249,3 +249,12 @@ def test_the_page_for_programs_is_stable() -> None:
     assert made["events"] == [
         {"time": "2026-02-01T10:00:47Z", "type": "Normal", "reason": "KeySafe", "message": "Key x is safe.", "count": 1}
     ]
+
+
+def test_a_condition_that_names_its_runbook_is_not_repeated_either() -> None:
+    """The condition's message ends with the command; the findings end with it once for all."""
+    finding = {"reason": "Redirected", "severity": "Critical", "message": "It redirects.", "advice": "Serve it."}
+    said = "It redirects. Serve it. Runbook: oidc-publisher explain Redirected"
+    lines = text(page(issuer(findings=[finding], conditions=[condition("Ready", "False", "Redirected", said)])))
+    assert any(line.endswith("see findings") for line in lines)
+    assert lines.count("  The page of a reason: oidc-publisher explain REASON") == 1
