@@ -105,6 +105,11 @@ def _headers(answer: Fetched, types: frozenset[str], max_age: timedelta | None) 
             f"{url} is served with Content-Encoding {shown(answer.content_encoding)} to a reader that accepts none"
         )
         yield Finding.of(Reason.HeadersWrong, message, subject=url, hint="Store and serve it without one.")
+    yield from _caching(answer, max_age)
+
+
+def _caching(answer: Fetched, max_age: timedelta | None) -> Iterator[Finding]:
+    url = answer.url
     served = f"Cache-Control {shown(answer.cache_control)}" if answer.cache_control else "no Cache-Control"
     if max_age is None:
         if cachecontrol.longest_age(answer.cache_control) is None:
@@ -114,3 +119,12 @@ def _headers(answer: Fetched, types: frozenset[str], max_age: timedelta | None) 
     elif not cachecontrol.is_as_published(answer.cache_control, max_age):
         message = f'{url} is served with {served}, not "public, max-age={int(max_age.total_seconds())}"'
         yield Finding.of(Reason.CacheControlWrong, message, subject=url)
+    # The messages name no Age, which differs each time.
+    if cachecontrol.is_beyond(answer.cache_control, answer.age):
+        message = f"A cache serves {url} beyond its max-age, by its header Age"
+        hint = "Let the cache keep to Cache-Control: until then relying parties see a change of the keys later than planned."
+        yield Finding.of(Reason.CacheControlWrong, message, subject=url, hint=hint)
+    if "*" in (name.strip() for name in answer.vary.split(",")):
+        message = f"{url} is served with Vary: *, so that no cache may answer with it (RFC 9110, 12.5.5)"
+        hint = "Serve it without Vary: else each relying party asks the host itself, and throttling hits all of them."
+        yield Finding.of(Reason.CacheControlWrong, message, subject=url, hint=hint)

@@ -6,6 +6,7 @@ import re
 from datetime import timedelta
 
 _DIRECTIVE = re.compile(r'\s*([!#$%&\'*+.^_`|~0-9A-Za-z-]+)\s*(?:=\s*(?:"([^"]*)"|([^,\s]*)))?\s*(?:,|$)')
+_RENEWAL = timedelta(minutes=1)
 _SECONDS_MAX = 2**31  # RFC 9111, 1.2.2: the value that stands for every greater number
 
 
@@ -32,6 +33,15 @@ def longest_age(header: str) -> timedelta | None:
         return None
     stale = max(_seconds(found.get(name, "")) for name in ("stale-while-revalidate", "stale-if-error"))
     return timedelta(seconds=max(ages) + max(stale, 0))
+
+
+def is_beyond(header: str, age: str) -> bool:
+    """Return whether a cache serves a document, by its header Age, beyond every age that the document states.
+
+    A minute above is in order: a cache that many readers ask renews a document while it still serves the old copy.
+    """
+    allowed, seconds = longest_age(header), _seconds(age.strip())
+    return allowed is not None and timedelta(seconds=seconds) > allowed + _RENEWAL
 
 
 def is_as_published(header: str, max_age: timedelta) -> bool:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oidc_publisher.probe.cachecontrol import directives, is_as_published, longest_age
+from oidc_publisher.probe.cachecontrol import directives, is_as_published, is_beyond, longest_age
 
 AGES: dict[str, int | None] = {
     "public, max-age=300": 300,
@@ -41,6 +41,26 @@ def test_the_longest_age_counts(header: str) -> None:
     """The rotation waits for the last cache that may still have an older set; what states no age is None."""
     seconds = AGES[header]
     assert longest_age(header) == (None if seconds is None else dt.timedelta(seconds=seconds))
+
+
+BEYOND = {
+    ("public, max-age=300", "300"): False,
+    ("public, max-age=300", "360"): False,
+    ("public, max-age=300", "361"): True,
+    ("public, max-age=300", " 86400 "): True,
+    ("max-age=300, s-maxage=900", "901"): False,
+    ("max-age=300, stale-if-error=86400", "80000"): False,
+    ("no-store", "86400"): False,
+    ("", "86400"): False,
+    ("max-age=300", "yesterday"): False,
+    ("max-age=300", ""): False,
+}
+
+
+@pytest.mark.parametrize(("header", "age"), BEYOND)
+def test_a_cache_that_keeps_a_document_too_long_is_told(header: str, age: str) -> None:
+    """A minute above is a renewal; without a stated age there is nothing to keep to."""
+    assert is_beyond(header, age) is BEYOND[header, age]
 
 
 PUBLISHED = {

@@ -195,6 +195,8 @@ class _HTTPSVisit:
             cache_control=", ".join(headers.getall("Cache-Control", [])),
             content_encoding=", ".join(headers.getall("Content-Encoding", [])),
             location=headers.get("Location", ""),
+            age=headers.get("Age", ""),
+            vary=", ".join(headers.getall("Vary", [])),
             oversized=oversized,
             date_offset=_date_offset(headers.get("Date", ""), headers.get("Age", ""), datetime.now(UTC)),
             elapsed=timedelta(seconds=ended_at - began),

@@ -40,6 +40,7 @@ class Fetched:
     """The answer to one anonymous GET holds what the host sent, unchanged.
 
     Headers are empty strings where the host sent none; several of one name are joined by ", ".
+    `age`, `vary`: what a cache between the host and the operator states.
     `oversized`: the body was longer than BODY_LIMIT_BYTES and was cut.
     `date_offset`: the host's clock (Date) minus the operator's on receipt, None where the host stated no Date or the
     answer came from a cache.
@@ -59,6 +60,8 @@ class Fetched:
     cache_control: str = ""
     content_encoding: str = ""
     location: str = ""
+    age: str = ""
+    vary: str = ""
     oversized: bool = False
     date_offset: timedelta | None = None
     elapsed: timedelta = timedelta(0)
