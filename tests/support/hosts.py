@@ -24,10 +24,13 @@ class Connection:
     def __init__(self, raw: socket.socket) -> None:
         self.raw = raw
 
-    def send(self, data: bytes) -> None:
-        """Send bytes; a reader that has gone away is no error."""
-        with contextlib.suppress(OSError):
+    def send(self, data: bytes) -> bool:
+        """Send bytes, and return whether the reader was still there; that it has gone is no error."""
+        try:
             self.raw.sendall(data)
+        except OSError:
+            return False
+        return True
 
     def wait_for_end(self) -> None:
         """Wait until the reader has gone, whatever it still sends."""
@@ -43,7 +46,12 @@ class Connection:
 
 def saying(data: bytes) -> Script:
     """Return a script that answers each request with these bytes."""
-    return lambda connection, _: connection.send(data)
+
+    def script(connection: Connection, head: bytes) -> None:
+        del head
+        connection.send(data)
+
+    return script
 
 
 class Host:
@@ -60,24 +68,44 @@ class Host:
         self.connections = 0
         self._tls = tls
         self._script = script or saying(GOOD)
+        self._addresses = addresses
         self._listeners = listen(addresses=addresses)
+        self.port = self._listeners[0].getsockname()[1]
         #: The URL of a document there.
-        self.url = f"https://localhost:{self._listeners[0].getsockname()[1]}/document"
-        self._threads = [threading.Thread(target=self._accept, args=(one,), daemon=True) for one in self._listeners]
+        self.url = f"https://localhost:{self.port}/document"
+        self._threads: list[threading.Thread] = []
 
     def __enter__(self) -> Self:
-        """Begin to listen."""
+        """Begin to accept connections."""
+        self._threads += [threading.Thread(target=self._accept, args=(one,), daemon=True) for one in self._listeners]
         for thread in self._threads:
             thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         """Stop, and wait for what still runs."""
-        for one in self._listeners:
-            one.shutdown(socket.SHUT_RDWR)  # wakes accept()
+        self.stop_listening()
         for thread in self._threads:
             thread.join(timeout=10)
+
+    def serve(self, tls: ssl.SSLContext | None, script: Script) -> None:
+        """Serve later connections in another way."""
+        self._tls, self._script = tls, script
+
+    def stop_listening(self) -> None:
+        """Refuse connections from now on."""
+        for one in self._listeners:
+            one.shutdown(socket.SHUT_RDWR)  # wakes accept()
         close_all(self._listeners)
+        self._listeners = []
+
+    def listen_again(self, *, addresses: tuple[str, ...] | None = None) -> None:
+        """Listen at the same port, at other addresses if told so, after `stop_listening`."""
+        self._listeners = listen(self.port, addresses or self._addresses)
+        for one in self._listeners:
+            thread = threading.Thread(target=self._accept, args=(one,), daemon=True)
+            self._threads.append(thread)
+            thread.start()
 
     def _accept(self, listener: socket.socket) -> None:
         while True:
@@ -91,16 +119,17 @@ class Host:
             thread.start()
 
     def _serve(self, raw: socket.socket) -> None:
+        tls, script = self._tls, self._script
         with contextlib.suppress(OSError):
             raw.settimeout(10)
-            if self._tls is None:
-                self._script(Connection(raw), b"")
+            if tls is None:
+                script(Connection(raw), b"")
                 raw.close()
                 return
-            with self._tls.wrap_socket(raw, server_side=True) as encrypted:
+            with tls.wrap_socket(raw, server_side=True) as encrypted:
                 for head in _heads(encrypted):
                     self.requests.append(head)
-                    self._script(Connection(encrypted), head)
+                    script(Connection(encrypted), head)
         raw.close()
 
 

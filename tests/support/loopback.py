@@ -23,6 +23,11 @@ def localhost_addresses() -> tuple[str, ...]:
     return (IPV4, *(address for address in others if _is_ours(address)))
 
 
+def has_ipv6() -> bool:
+    """Return whether this machine, or this namespace, has the address ::1."""
+    return _is_ours("::1")
+
+
 def listen(port: int = 0, addresses: tuple[str, ...] | None = None) -> list[socket.socket]:
     """Listen at one port of every address (of localhost unless told otherwise); 0 picks a port that is free on all.
 
