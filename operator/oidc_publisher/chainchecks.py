@@ -14,8 +14,10 @@ import ssl
 def check_as_go_does(context: ssl.SSLContext) -> None:
     """Let a context accept chains that Go accepts: without key usages, and from an intermediate CA as the root.
 
-    The signatures, the names and the validity are verified as before.
+    The signatures and the validity are verified as before. The name of the host has to be among the alternative names:
+    Go, and every browser, ignores a host in the common name, which OpenSSL takes where there are no alternative names.
     """
+    context.hostname_checks_common_name = False
     context.verify_flags &= ~ssl.VerifyFlags.VERIFY_X509_STRICT
     context.verify_flags |= ssl.VerifyFlags.VERIFY_X509_PARTIAL_CHAIN
 

@@ -15,7 +15,8 @@ from typing import Any
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from oidc_publisher.documents import discovery_document, jwks_document
 from oidc_publisher.keys import PublicKey
@@ -108,6 +109,19 @@ class Certificates:
         made = _certificate("weak key", key.public_key(), self._rsa_root, self._rsa_key)
         return self._written("weak-key", made.public_bytes(Encoding.DER), key)
 
+    def common_name(self) -> Certificate:
+        """Issue a certificate without alternative names, whose common name is the host."""
+        key = rsa.generate_private_key(65537, 2048)
+        made = _certificate("localhost", key.public_key(), self._rsa_root, self._rsa_key, alternatives=False)
+        return self._written("common-name", made.public_bytes(Encoding.DER), key)
+
+    def for_clients(self) -> Certificate:
+        """Issue a certificate whose extended key usage has clients alone."""
+        key = rsa.generate_private_key(65537, 2048)
+        usage = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH])
+        made = _certificate("a client", key.public_key(), self._rsa_root, self._rsa_key, usage)
+        return self._written("for-clients", made.public_bytes(Encoding.DER), key)
+
     def sha1(self) -> Certificate:
         """Issue a certificate that is signed with SHA-1; the library makes none, so the signature is made anew."""
         key = rsa.generate_private_key(65537, 2048)
@@ -138,7 +152,12 @@ def server_context(certificate: Certificate, **settings: Any) -> ssl.SSLContext:
 
 
 def _certificate(
-    name: str, key: rsa.RSAPublicKey, issuer: x509.Certificate | None, signer: rsa.RSAPrivateKey
+    name: str,
+    key: rsa.RSAPublicKey,
+    issuer: x509.Certificate | None,
+    signer: rsa.RSAPrivateKey,
+    *extensions: x509.ExtensionType,
+    alternatives: bool = True,
 ) -> x509.Certificate:
     now = dt.datetime.now(dt.UTC)
     subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
@@ -165,9 +184,9 @@ def _certificate(
         )
         return builder.add_extension(usage, critical=True).sign(signer, hashes.SHA256())
     above = x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key())
-    return (
-        builder.add_extension(_NAMES, critical=False).add_extension(above, critical=False).sign(signer, hashes.SHA256())
-    )
+    for extension in (*((_NAMES,) if alternatives else ()), above, *extensions):
+        builder = builder.add_extension(extension, critical=False)
+    return builder.sign(signer, hashes.SHA256())
 
 
 def p224_jwk() -> Member:
@@ -175,3 +194,13 @@ def p224_jwk() -> Member:
     numbers = ec.generate_private_key(ec.SECP224R1()).public_key().public_numbers()
     x, y = (text(number.to_bytes(28)) for number in (numbers.x, numbers.y))
     return {"use": "sig", "kty": "EC", "kid": "p224", "alg": "ES256", "crv": "P-224", "x": x, "y": y}
+
+
+def certificate_of(member: Member) -> bytes:
+    """Return a certificate (DER) of the RSA key of a JWK, signed by somebody."""
+    modulus, exponent = (int.from_bytes(octets(member[name])) for name in ("n", "e"))
+    key = rsa.RSAPublicNumbers(exponent, modulus).public_key()
+    somebody = load_pem_private_key(signing_key("RSA-2048", "somebody").private_pem, None)
+    if not isinstance(somebody, rsa.RSAPrivateKey):
+        raise TypeError("RSA was asked for")
+    return _certificate("a key of tokens", key, None, somebody).public_bytes(Encoding.DER)

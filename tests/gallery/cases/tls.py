@@ -151,6 +151,18 @@ CASES = (
         Reason.CertificateUntrusted,
     ),
     Case(
+        "certificate-common-name",
+        "the certificate names the host in its common name alone",
+        _with(Certificates.common_name),
+        Reason.CertificateNameMismatch,
+    ),
+    Case(
+        "certificate-for-clients",
+        "the certificate is for clients, by its extended key usage",
+        _with(Certificates.for_clients),
+        Reason.CertificateUntrusted,
+    ),
+    Case(
         "ca-without-key-usage",
         "the CA's certificate has no key usage, which RFC 5280 demands",
         _with(lambda c: c.lax.serving()),
