@@ -27,7 +27,8 @@ class Case:
     `broken` is what is broken, as half a sentence. `reason` is the finding that names it, `also` are the findings that
     the same fault brings along. `without_plan` is what a reader says who does not know what was published (None: the
     same). `timeout_s` is the probe's, short where it has to pass. `named`: the host has a name of its own in the
-    gallery's name server; `host` replaces that name.
+    gallery's name server; `host` replaces that name. `signer`: which of the issuer's keys signs the token that judges
+    are shown, by default the RSA key.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Case:
     named: bool = False
     host: str = ""
     needs_ipv6: bool = False
+    signer: int = 0
 
     @property
     def reasons(self) -> frozenset[Reason]:

@@ -18,6 +18,8 @@ from tests.support.startable import Startable
 Source = Callable[[], tuple[bytes | None, bytes | None]]
 
 DISCOVERY, JWKS = ".well-known/openid-configuration", "openid/v1/jwks"
+#: Below it both documents are always in good order.
+MOVED = "moved/"
 
 
 class Place(Startable):
@@ -118,7 +120,7 @@ class Place(Startable):
 
     def _answer(self, connection: Connection, head: bytes) -> None:
         path = head.split(b" ")[1].decode().removeprefix(f"/{self.name}/")
-        found = dict(zip((DISCOVERY, JWKS), self.source(), strict=True)).get(path)
+        found = dict(zip((DISCOVERY, JWKS), self.source(), strict=True)).get(path.removeprefix(MOVED))
         answer = Answer(found) if found is not None else Answer(b"not found\n", 404, {"Content-Type": "text/plain"})
         changes = self._changes.get(path)
         if changes:

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from oidc_publisher.errors import KeyRefusedError
 from oidc_publisher.findings import Reason
 from oidc_publisher.keys import KeyDefect, PublicKey, to_jwk
-from oidc_publisher.keys.jwk import key_members, member_name, read_jwk
+from oidc_publisher.keys.jwk import is_for_encryption, key_members, member_name, read_jwk
+from oidc_publisher.keys.oddities import is_passed_over
 from oidc_publisher.keys.remembering import Remembered
 from oidc_publisher.keys.strictjson import MAX_DOCUMENT_BYTES
 
@@ -80,10 +81,11 @@ def _read(data: bytes) -> KeySet:
     left_out: list[str] = []
     for number, member in enumerate(members, start=1):
         name = member_name(number, member)
-        key, flaws = _judge(member, keys)
+        key, flaws, oddities = _judge(member, keys)
         defects.extend(KeyDefect(Reason.KeySetInvalid, f"{name} {flaw}") for flaw in flaws)
+        defects.extend(KeyDefect(Reason.KeySetInvalid, f"{name} {oddity}", overlooked=True) for oddity in oddities)
         if key is None or keys[key.key_id] != key:
-            left_out.append(f"{name} {flaws[-1]}")
+            left_out.append(f"{name} {(*oddities, *flaws)[-1]}")
     return KeySet(tuple(keys.values()), tuple(defects), tuple(left_out))
 
 
@@ -95,14 +97,17 @@ def digest(data: bytes) -> str:
     return f"sha256:{hashlib.sha256(data).hexdigest()}"
 
 
-def _judge(member: object, keys: dict[str, PublicKey]) -> tuple[PublicKey | None, tuple[str, ...]]:
-    """Add the member's key to `keys` if the key is usable; return the key, and what is wrong with the member."""
+def _judge(member: object, keys: dict[str, PublicKey]) -> tuple[PublicKey | None, tuple[str, ...], tuple[str, ...]]:
+    """Add the member's key to `keys` if the key is usable; return the key, and the flaws and oddities of the member."""
     try:
         reading = read_jwk(member)
     except KeyRefusedError as error:
-        return None, (error.message,)
+        if is_passed_over(member) or is_for_encryption(member):
+            return None, (), (error.message,)
+        return None, (error.message,), ()
     first = keys.setdefault(reading.key.key_id, reading.key)
     if first is reading.key:
-        return reading.key, reading.flaws
+        return reading.key, reading.flaws, reading.oddities
     again = "has the kid of an earlier key"
-    return reading.key, (*reading.flaws, again if first == reading.key else f"{again} and other material")
+    flaws = (*reading.flaws, again if first == reading.key else f"{again} and other material")
+    return reading.key, flaws, reading.oddities

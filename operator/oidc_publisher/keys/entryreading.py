@@ -11,10 +11,14 @@ from oidc_publisher.keys.publickey import PublicKey
 
 @dataclass(frozen=True, slots=True)
 class KeyDefect:
-    """A KeyDefect is one error; `detail` continues after a name and a colon, and repeats no content of the entry."""
+    """A KeyDefect is one error; `detail` continues after a name and a colon, and repeats no content of the entry.
+
+    `overlooked`: no verifier minds, as far as is known.
+    """
 
     reason: Reason
     detail: str
+    overlooked: bool = False
 
 
 @dataclass(frozen=True, slots=True)

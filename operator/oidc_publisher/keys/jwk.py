@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from oidc_publisher.errors import DocumentInvalidError, KeyRefusedError
 from oidc_publisher.findings import Reason
+from oidc_publisher.keys.oddities import overlooked
 from oidc_publisher.keys.publickey import PublicKey, is_thumbprint_of, looks_like_thumbprint, refuse_unsound_rsa
 from oidc_publisher.keys.strictjson import parse_object, quoted
 
@@ -32,10 +33,14 @@ _BASE64URL = re.compile(r"[A-Za-z0-9_-]*={0,2}")
 
 @dataclass(frozen=True, slots=True)
 class JWKReading:
-    """A JWKReading holds the key of a JWK, and the flaws for which some verifiers refuse the JWK all the same."""
+    """A JWKReading holds the key of a JWK, and the flaws for which some verifiers refuse the JWK all the same.
+
+    `oddities` are flaws that no verifier minds, as far as is known.
+    """
 
     key: PublicKey
     flaws: tuple[str, ...] = ()
+    oddities: tuple[str, ...] = ()
 
 
 def to_jwk(key: PublicKey) -> dict[str, str]:
@@ -69,9 +74,10 @@ def read_jwk(member: object) -> JWKReading:
     if private:
         raise KeyRefusedError(Reason.PrivateKeyInEntry, f"holds private members ({', '.join(private)})")
     flaws: list[str] = []
+    oddities: list[str] = []
     kty = member.get("kty")
     if kty == "RSA":
-        material: rsa.RSAPublicKey | ec.EllipticCurvePublicKey = _rsa(member, flaws)
+        material: rsa.RSAPublicKey | ec.EllipticCurvePublicKey = _rsa(member, flaws, oddities)
     elif kty == "EC":
         material = _ec(member, flaws)
     else:
@@ -79,10 +85,18 @@ def read_jwk(member: object) -> JWKReading:
     key = PublicKey.of(material, _kid(member))
     _refuse_other_purpose(member, key)
     _refuse_other_material(key)
-    others = sorted(set(member) - MEMBERS)
-    if others:
-        flaws.append(f"has members that some relying parties refuse ({', '.join(map(quoted, others))})")
-    return JWKReading(key, tuple(flaws))
+    _judge_further_members(member, key, flaws, oddities)
+    return JWKReading(key, tuple(flaws), tuple(oddities))
+
+
+def is_for_encryption(member: object) -> bool:
+    """Return whether a member is a sound key for encryption, which verifiers pass over."""
+    if not isinstance(member, dict) or member.get("use") != "enc":
+        return False
+    try:
+        return not read_jwk({name: value for name, value in member.items() if name not in ("use", "alg")}).flaws
+    except KeyRefusedError:
+        return False
 
 
 def key_members(data: bytes, *, max_bytes: int) -> list[Any]:
@@ -104,6 +118,17 @@ def _kid(member: Mapping[str, Any]) -> str:
     if not isinstance(kid, str):
         raise KeyRefusedError(Reason.EntryUnreadable, "has no kid")
     return kid
+
+
+def _judge_further_members(member: Mapping[str, Any], key: PublicKey, flaws: list[str], oddities: list[str]) -> None:
+    others = sorted(set(member) - MEMBERS)
+    for found, names in (
+        (flaws, [name for name in others if not overlooked(member, name, key)]),
+        (oddities, [name for name in others if overlooked(member, name, key)]),
+    ):
+        if names:
+            who = "some" if found is flaws else "few"
+            found.append(f"has members that {who} relying parties refuse ({', '.join(map(quoted, names))})")
 
 
 def _refuse_other_purpose(member: Mapping[str, Any], key: PublicKey) -> None:
@@ -142,12 +167,12 @@ def _numbers_of(key: PublicKey) -> dict[str, str]:
     return {"crv": _CRV[key.algorithm], "x": _encoded(x), "y": _encoded(y)}
 
 
-def _rsa(member: Mapping[str, Any], flaws: list[str]) -> rsa.RSAPublicKey:
+def _rsa(member: Mapping[str, Any], flaws: list[str], oddities: list[str]) -> rsa.RSAPublicKey:
     numbers = []
     for name in ("n", "e"):
         octets = _octets(member, name, flaws)
         if octets[:1] == b"\0":
-            flaws.append(f"has leading zeros in {name}")  # RFC 7518, 2: Base64urlUInt has none
+            oddities.append(f"has leading zeros in {name}")  # RFC 7518, 2: Base64urlUInt has none
         numbers.append(int.from_bytes(octets))
     modulus, exponent = numbers
     refuse_unsound_rsa(modulus, exponent)

@@ -62,9 +62,15 @@ def _meaning(answer: JudgedAnswer[KeySet]) -> object:
 
 def _defects(answer: JudgedAnswer[KeySet]) -> Iterator[Finding]:
     defects = answer.document.defects if answer.document else ()
-    if defects:
-        url = answer.fetched.url
-        message = f"{url}: {listed((defect.detail for defect in defects), most=_NAMED, separator='; ')}"
+    if not defects:
+        return
+    url = answer.fetched.url
+    worst_first = sorted(defects, key=lambda defect: defect.overlooked)
+    message = f"{url}: {listed((defect.detail for defect in worst_first), most=_NAMED, separator='; ')}"
+    if all(defect.overlooked for defect in defects):
+        hint = "No verifier is known to mind; serve only the keys that sign tokens, without further members."
+        yield Finding.of(Reason.KeySetInvalid, message, subject=url, hint=hint, severity=Severity.WARNING)
+    else:
         yield Finding.of(Reason.KeySetInvalid, message, subject=url)
 
 

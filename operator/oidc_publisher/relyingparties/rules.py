@@ -15,6 +15,9 @@ from oidc_publisher.relyingparties.demands import DEMANDS, Demands
 #: Measured: Nimbus and Spring Security read no more of a key set (RemoteJWKSet.DEFAULT_HTTP_SIZE_LIMIT of Nimbus).
 LIBRARY_JWKS_LIMIT_BYTES = 51_200
 
+#: Required by OpenID Connect Discovery 1.0, section 3, beside those that everybody needs; openidconnect-rs has no defaults.
+_REQUIRED = ("authorization_endpoint", "response_types_supported", "subject_types_supported")
+
 _EC_ALGORITHMS = {"P-256": "ES256", "P-384": "ES384", "P-521": "ES512"}
 
 
@@ -95,8 +98,9 @@ def broken_library_rules(facts: ServedIssuer) -> list[BrokenRule]:
         sentence = f"Nimbus and Spring Security read key sets below {LIBRARY_JWKS_LIMIT_BYTES} bytes only"
         broken.append(BrokenRule("Nimbus", "KeySetSize", sentence, certain=False))
     # Required by OpenID Connect Discovery 1.0, section 3; EKS has "urn:kubernetes:programmatic_authorization".
-    if "authorization_endpoint" not in facts.discovery:
-        sentence = "openidconnect-rs refuses a discovery document without authorization_endpoint"
+    missing = [name for name in _REQUIRED if name not in facts.discovery]
+    if missing:
+        sentence = f"openidconnect-rs refuses a discovery document without {', '.join(missing)}"
         broken.append(BrokenRule("openidconnect-rs", "AuthorizationEndpoint", sentence, certain=False))
     if facts.strict_refusal:  # ssl.VERIFY_X509_STRICT is a default since Python 3.13
         host = urlsplit(facts.issuer_url).hostname
@@ -108,7 +112,8 @@ def broken_library_rules(facts: ServedIssuer) -> list[BrokenRule]:
 
 
 def _uncertain(demands: Demands) -> frozenset[str]:
-    return frozenset() if demands.algorithms_certain else frozenset({"Algorithms"})
+    # GCP refuses the members in an uploaded set. It reads those of GitHub's issuer, which has x5c and x5t.
+    return frozenset({"JWKMembers"} if demands.algorithms_certain else {"JWKMembers", "Algorithms"})
 
 
 def _public_address(demands: Demands, facts: ServedIssuer) -> Iterator[str]:
@@ -162,7 +167,7 @@ def _jwk_members(demands: Demands, facts: ServedIssuer) -> Iterator[str]:
     for key in facts.keys:
         others = sorted(set(key) - demands.jwk_members)
         if others:
-            yield f"refuses the JWK members {', '.join(map(quoted, others))} of the key {_kid(key)}"
+            yield f"refuses the JWK members {', '.join(map(quoted, others))} of the key {_kid(key)} in an uploaded set"
 
 
 def _key_types(demands: Demands, facts: ServedIssuer) -> Iterator[str]:
@@ -171,8 +176,13 @@ def _key_types(demands: Demands, facts: ServedIssuer) -> Iterator[str]:
     for key in facts.keys:
         if key.get("kty") == "EC" and key.get("crv") not in tuple(_EC_ALGORITHMS):  # a tuple: it may be no string
             yield f"drops the whole set because of the curve {quoted(key.get('crv'))} of the key {_kid(key)}"
-        elif key.get("kty") not in ("RSA", "EC"):
+        elif key.get("kty") not in ("RSA", "EC") and not _is_known_elsewhere(key):
             yield f"drops the whole set because of the key type {quoted(key.get('kty'))} of the key {_kid(key)}"
+
+
+def _is_known_elsewhere(key: Mapping[str, Any]) -> bool:
+    """Return whether go-jose reads a key that signs no token of a cluster (measured with kube-apiserver 1.36)."""
+    return key.get("kty") == "oct" or (key.get("kty"), key.get("crv")) == ("OKP", "Ed25519")
 
 
 _CHECKS: Mapping[str, RuleCheck] = {

@@ -23,7 +23,7 @@ from tests.gallery.answers import (
     xml_error,
 )
 from tests.gallery.case import Case, Fault, Verdict
-from tests.gallery.place import Place
+from tests.gallery.place import DISCOVERY, JWKS, MOVED, Place
 
 _HTML = b"<!DOCTYPE html><html><body><h1>Something went wrong</h1></body></html>"
 _NOT_HTTP = b"SSH-2.0-OpenSSH_9.2\r\n\r\n"
@@ -67,6 +67,11 @@ def _chunk_short(place: Place) -> None:
     place.deliver(cut(10_000, reset=False))
 
 
+def _redirected(place: Place) -> None:
+    moved = [status(302, Location=f"{place.issuer}/{MOVED}{path}") for path in (DISCOVERY, JWKS)]
+    place.change(moved[0], jwks=(moved[1],))
+
+
 def _short(place: Place) -> None:
     place.deliver(cut(20, reset=False))
 
@@ -74,8 +79,8 @@ def _short(place: Place) -> None:
 CASES = (
     Case(
         "redirect",
-        "the host redirects with 302",
-        _both(status(302, Location="https://elsewhere.test/")),
+        "the host redirects with 302, to where the documents are",
+        _redirected,
         Reason.Redirected,
     ),
     Case(

@@ -57,6 +57,12 @@ CASES: dict[str, tuple[ServedIssuer, dict[str, list[str]]]] = {
         served(RSA, {"kty": "AKP", "kid": "pq"}),
         {"Kubernetes": ["KeyTypes"], "Vault": ["KeyTypes"]},
     ),
+    "Ed25519": (served(RSA, {"kty": "OKP", "crv": "Ed25519", "kid": "ed"}), {}),
+    "X25519": (
+        served(RSA, {"kty": "OKP", "crv": "X25519", "kid": "x"}),
+        {"Kubernetes": ["KeyTypes"], "Vault": ["KeyTypes"]},
+    ),
+    "a shared secret": (served(RSA, {"kty": "oct", "kid": "secret"}), {}),
     "a key type that is an object": (
         served({"kty": {}, "kid": []}),
         {"Kubernetes": ["KeyTypes"], "Vault": ["KeyTypes"]},
@@ -119,6 +125,13 @@ def test_what_is_only_documented_is_not_certain() -> None:
     assert length.certain
 
 
+def test_what_is_refused_in_an_upload_alone_is_not_certain() -> None:
+    """GCP reads issuers that have x5c beside their keys, as GitHub's."""
+    (rule,) = broken_rules(RelyingParty.GCP, served({**RSA, "x5c": ["AA"]}))
+    assert not rule.certain
+    assert "in an uploaded set" in rule.sentence
+
+
 def test_libraries_have_rules_whoever_uses_them() -> None:
     """Never certain: nobody asked for them."""
     facts = served(RSA, size=51_200)
@@ -127,7 +140,9 @@ def test_libraries_have_rules_whoever_uses_them() -> None:
         ("Nimbus", "KeySetSize", False)
     ]
     bare = dataclasses.replace(facts, discovery={}, jwks_size_bytes=1)
-    assert [rule.rule for rule in broken_library_rules(bare)] == ["AuthorizationEndpoint"]
+    (required,) = broken_library_rules(bare)
+    assert required.rule == "AuthorizationEndpoint"
+    assert required.sentence.endswith("authorization_endpoint, response_types_supported, subject_types_supported")
     lax = dataclasses.replace(served(RSA), strict_refusal="CA cert does not include key usage extension")
     (rule,) = broken_library_rules(lax)
     assert (rule.party, rule.rule, rule.certain) == ("Python", "StrictCertificate", False)
