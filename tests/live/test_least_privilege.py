@@ -202,7 +202,7 @@ LOSSES = {
     ),
     "create events.events.k8s.io in default": Loss(
         is_told,
-        log,
+        status_of(),
         ("create events (events.k8s.io) in namespace default", "rbac.create"),
         lambda stage: patch(stage, suspend=True),
     ),

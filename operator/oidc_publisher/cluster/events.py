@@ -8,14 +8,17 @@ from http import HTTPStatus
 from typing import Any
 
 from oidc_publisher.api import API_VERSION, KIND
-from oidc_publisher.cluster.access import grant
+from oidc_publisher.cluster.access import Right, grant
 from oidc_publisher.cluster.failures import with_reason
 from oidc_publisher.cluster.port import ClusterAPI
 from oidc_publisher.errors import AnswerError
+from oidc_publisher.findings import Reason
 
 _CONTROLLER = "oidc-publisher.io/operator"
 #: The namespace of events about cluster-scoped objects, where kubectl looks for them.
 _NAMESPACE = "default"
+#: What post_event needs.
+RECORDING = Right("create", "events", group="events.k8s.io", namespace=_NAMESPACE)
 #: The limit of the API for a note (k8s.io/api/events/v1), in bytes. An event with a longer note is refused.
 _NOTE_LENGTH_BYTES = 1024
 
@@ -33,6 +36,7 @@ async def post_event(
     """Record one event about `issuer` (its metadata); `action` names in one word what the operator was doing.
 
     Raises:
+        AnswerError: EventsForbidden when the operator may not create events.
         ClusterError: the event could not be recorded. Events are for people, so nothing may depend on them.
     """
     body = {
@@ -56,7 +60,7 @@ async def post_event(
             raise
         message = f"The operator may not create events in namespace {_NAMESPACE}"
         hint = grant(f"create events (events.k8s.io) in namespace {_NAMESPACE}")
-        raise with_reason(error, error.reason, message, hint=hint) from error
+        raise with_reason(error, Reason.EventsForbidden, message, hint=hint) from error
 
 
 def cut_note(note: str) -> str:

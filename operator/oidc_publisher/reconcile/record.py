@@ -170,7 +170,8 @@ class Recorder:
         Raises:
             ConflictError: the object was changed since it was read.
         """
-        summary = replace(summary, findings=(*summary.findings, *self.besides))
+        problems = await self._events.problems()
+        summary = replace(summary, findings=(*summary.findings, *self.besides, *problems))
         work = partial(_reported_status, self.issuer, summary, self._clock.now())
         status, moved = await compute(work, keys=len((summary.ledger or self.ledger).keys))
         self._proven = all(c.status == "True" for c in status.conditions if c.type in CONDITION_ORDER)

@@ -118,3 +118,37 @@ async def test_without_patch_on_the_status_the_object_has_an_event(pki: PKI) -> 
         assert await reconciler.reconcile("prod") == Outcome(failed=True)
         await reconciler.close()
         assert [event["regarding"]["uid"] for event in events(stub)] == ["u-1"]
+
+
+def findings_reported(stub: APIStub) -> list[Any]:
+    """The findings of the last status that was written."""
+    patches = [seen.body for seen in stub.seen if seen.method == "PATCH"]
+    return [patch["status"]["findings"] for patch in patches if "findings" in patch["status"]][-1]
+
+
+async def test_without_the_right_to_record_events_the_status_says_so_until_it_is_granted(pki: PKI) -> None:
+    """Kubectl describe shows no event, and why is otherwise in the log alone; a resting issuer has no event to try it with."""
+
+    async def review(request: web.Request) -> web.StreamResponse:
+        asked = (await request.json())["spec"]["resourceAttributes"]
+        assert asked == {"verb": "create", "resource": "events", "group": "events.k8s.io", "namespace": "default"}
+        return web.json_response({"status": {"allowed": granted}})
+
+    granted = False
+    async with serving(pki) as stub, client_of(pki, stub.address) as client:
+        stub.on("GET", f"{ISSUERS}/prod", says(OBJECT))
+        stub.on("PATCH", f"{ISSUERS}/prod/status", says(OBJECT))
+        stub.on("POST", EVENTS, CANNOT)
+        stub.on("POST", REVIEWS, review)
+        reconciler = Reconciler(client, PortOpener(client).open)
+        await reconciler.reconcile("prod")
+        await reconciler.reconcile("prod")
+        (finding,) = findings_reported(stub)
+        assert (finding["reason"], finding["severity"]) == ("EventsForbidden", "Warning")
+        assert "create events (events.k8s.io) in namespace default" in finding["advice"]
+        assert "rbac.create" in finding["advice"]
+        granted = True
+        stub.on("GET", f"{ISSUERS}/prod", says(OBJECT | {"status": {"findings": [finding]}}))
+        await reconciler.reconcile("prod")
+        assert findings_reported(stub) in ([], None)
+        await reconciler.close()

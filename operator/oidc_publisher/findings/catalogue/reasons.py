@@ -102,6 +102,7 @@ class Reason(StrEnum):
     InternalError = auto()
     SecondOperator = auto()
     PassesLate = auto()
+    EventsForbidden = auto()
     Suspended = auto()
     BeingDeleted = auto()
     WaitingForOperator = auto()

@@ -34,6 +34,12 @@ REPORT: Mapping[Reason, Entry] = {
         "The operator has more to do than it has places for, so that proofs grow older than the interval.",
         "Raise --max-concurrent or the number of shards, or lengthen spec.interval of issuers that need it less.",
     ),
+    Reason.EventsForbidden: Entry(
+        _READY,
+        _W,
+        "The operator may not record events: kubectl describe and kubectl events show nothing of what happens.",
+        "Allow its ServiceAccount to create events (events.k8s.io) in namespace default; the Helm chart does so with rbac.create.",
+    ),
     Reason.Suspended: Entry(
         _READY,
         _I,

@@ -9,8 +9,10 @@ import structlog
 
 from oidc_publisher.api import ObjectMeta, OIDCIssuerStatus, StatusCondition
 from oidc_publisher.cluster import ClusterAPI, post_event
+from oidc_publisher.cluster.access import is_allowed
+from oidc_publisher.cluster.events import RECORDING
 from oidc_publisher.errors import ClusterError
-from oidc_publisher.findings import CONDITION_ORDER, ConditionType, Finding, Severity
+from oidc_publisher.findings import CONDITION_ORDER, ConditionType, Finding, Reason, Severity
 from oidc_publisher.timing.clock import Clock
 
 log = structlog.stdlib.get_logger(__name__)
@@ -37,6 +39,16 @@ class EventRecorder:
         self._client = client
         self._clock = clock
         self._refused = False
+        self._forbidden: Finding | None = None
+
+    async def problems(self) -> tuple[Finding, ...]:
+        """Return the finding that events are forbidden, as long as they are.
+
+        A resting issuer has no event that would show that the right was granted, so the API server is asked for the right.
+        """
+        if self._forbidden is not None and await is_allowed(self._client, RECORDING):
+            self._forbidden = None
+        return () if self._forbidden is None else (self._forbidden,)
 
     async def happened(self, issuer: Told, event: Finding) -> None:
         """Tell what is over as soon as it has happened: that a key became safe, that drift was repaired."""
@@ -73,11 +85,13 @@ class EventRecorder:
         except ClusterError as error:
             level = logging.DEBUG if self._refused else logging.WARNING  # the first refusal in a row is a warning
             self._refused = True
+            if error.reason is Reason.EventsForbidden:
+                self._forbidden = error.finding()
             log.log(
                 level, "The event was not recorded.", issuer=issuer.metadata.name, why=error.message, hint=error.hint
             )
         else:
-            self._refused = False
+            self._refused, self._forbidden = False, None
 
 
 def _log(issuer: Told, condition: StatusCondition) -> None:
