@@ -25,7 +25,7 @@ CORE_TESTS := $(addprefix tests/live/test_,apiserver_source.py bad_input.py char
   crd.py least_privilege.py main_path.py object_sources.py operator_lifecycle.py rights.py rotation.py several_apiservers.py \
   token_limits.py)
 
-.PHONY: help install testbed image image-test demo test core e2e e2e-kind unit ordinary check site fmt gen mutate soak bench lock clean
+.PHONY: help install testbed image image-test release-check demo test core e2e e2e-kind unit ordinary check site fmt gen mutate soak bench lock clean
 
 help: ## list the verbs
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ image: ## build the image with docker, podman or buildah (IMAGE=name; BASE=local
 
 image-test: testbed ## run the image that `make image` built with buildah, as restricted as the chart's pod
 	@OIDC_PUBLISHER_IMAGE="$$(hack/image/build --name)" $(BIN)/python -m pytest -q -rP tests/live/test_image.py
+
+release-check: testbed ## make into dist/ and show what a release would publish, and what speaks against it; pushes nothing
+	@$(BIN)/python hack/release_check.py
 
 demo: install ## watch two API servers' keys become a working issuer, break, heal and rotate (KEEP=1 leaves it running)
 	@$(BIN)/python hack/testbed/build.py --servers
