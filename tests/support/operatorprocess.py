@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import urllib.error
 import urllib.request
@@ -17,6 +18,12 @@ if TYPE_CHECKING:
 
 # What a container's environment has; everything else would hide that the operator depends on it.
 _INHERITED = ("PATH", "HOME", "LANG", "TZ")
+
+
+#: Values of an operator's environment that its log must not hold.
+_SECRET = re.compile(r"SECRET|TOKEN|PASSWORD|CREDENTIAL")
+#: The log of every operator that this session has run, with the secrets of its environment.
+LOGS: dict[Path, set[str]] = {}
 
 
 class OperatorProcess:
@@ -41,6 +48,7 @@ class OperatorProcess:
         ]
         inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
         settings = {"KUBECONFIG": str(kubeconfig), "AWS_EC2_METADATA_DISABLED": "true", **(env or {})}
+        LOGS.setdefault(folder / f"{name}.log", set()).update(v for n, v in settings.items() if _SECRET.search(n))
         self.process = Process(name, argv, folder / f"{name}.log", env=inherited | settings)
 
     def __enter__(self) -> Self:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import logging
 from collections.abc import Callable, Iterator
@@ -15,6 +16,7 @@ from oidc_publisher.errors import StoreError
 from oidc_publisher.findings import Reason
 from oidc_publisher.stores.gcs.clients import GCSClients
 from oidc_publisher.stores.gcs.store import GCSPlace, GCSStore
+from oidc_publisher.telemetry.cloudrequests import noting
 from tests.support.builders import DOCUMENT
 from tests.support.gcsscript import ObjectServer, gcs_error
 from tests.support.scripted import Answer, Request, Script, ScriptedServer
@@ -257,6 +259,15 @@ async def test_what_cannot_be_deleted_names_the_permission(serve: Serve) -> None
     written = await store().write(JWKS, DOCUMENT, expected=None)
     with pytest.raises(StoreError, match=r"storage\.objects\.delete on gs://.* is denied"):
         await store().delete(JWKS, expected=written.version)
+
+
+async def test_googles_request_id_is_noted_for_the_line_of_the_pass(serve: Serve) -> None:
+    """The header that Google's support asks for."""
+    refusal = gcs_error(403, "vpcServiceControls", POLICY)
+    serve(lambda _: dataclasses.replace(refusal, headers={**refusal.headers, "X-GUploader-UploadID": "U1"}))
+    with noting() as requests:
+        await failure()
+    assert set(requests) == {"storage.objects.get 403 x-guploader-uploadid=U1"}
 
 
 async def test_googles_own_words_go_to_the_log(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:

@@ -13,6 +13,7 @@ from oidc_publisher.errors import PreconditionError, StoreError
 from oidc_publisher.findings import Reason
 from oidc_publisher.stores.s3.clients import S3Clients
 from oidc_publisher.stores.s3.store import S3Endpoint, S3Place, S3Store
+from oidc_publisher.telemetry.cloudrequests import noting
 from tests.support.builders import DOCUMENT
 from tests.support.scripted import Answer, ObjectServer, Request, ScriptedServer, s3_error
 
@@ -171,6 +172,23 @@ async def test_request_ids_go_to_the_log(serve: Serve, store_of: StoreOf, caplog
     assert "request id R1" in caplog.text
     assert "a session name" in caplog.text
     assert "R1" not in str(caught.value)
+
+
+async def test_request_ids_are_noted_for_the_line_of_the_pass(serve: Serve, store_of: StoreOf) -> None:
+    """Of a refusal and of a write that was done, from the threads of the store; a read that succeeds needs none."""
+    ids = {"x-amz-request-id": "R2", "x-amz-id-2": "H2"}
+
+    def answer(request: Request) -> Answer:
+        return Answer(200, {"ETag": '"1"', **ids}) if request.method == "PUT" else s3_error(403, "AccessDenied")
+
+    store = store_of(serve(answer))
+    with noting() as requests:
+        await store.write(JWKS, DOCUMENT, expected=None)
+        with pytest.raises(StoreError):
+            await store.read(JWKS)
+    assert requests[0] == "PutObject 200 x-amz-request-id=R2 x-amz-id-2=H2"
+    assert requests[1].startswith("GetObject 403 x-amz-request-id=R1")
+    assert len(requests) == 2
 
 
 async def test_an_expected_owner_is_sent_with_every_call(serve: Serve, store_of: StoreOf) -> None:
