@@ -138,6 +138,25 @@ def is_told(stage: Stage) -> bool:
     return '"name": "prod"' in told(stage)
 
 
+def flap(stage: Stage) -> None:
+    """Suspend the issuer and let it go on: the same two events again."""
+    for suspend in (True, False):
+        patch(stage, suspend=suspend)
+        until(lambda: (condition(stage.get().get("status", {}), "Ready") == "Unknown") is suspend, "its next pass")  # noqa: B023 - it is waited for here
+
+
+def log_of_flapping(stage: Stage) -> str:
+    """The log, after the issuer has flapped."""
+    flap(stage)
+    return log(stage)
+
+
+def is_one_event(stage: Stage) -> bool:
+    """What happens again is one event with a count."""
+    flap(stage)
+    return any(found.get("series", {}).get("count", 1) > 1 for found in events(stage, "Suspended"))
+
+
 def is_ready(stage: Stage) -> bool:
     """The pod is ready, and `helm install --wait` returns."""
     return stage.operator.health("/readyz")[0] == 200
@@ -205,6 +224,9 @@ LOSSES = {
         status_of(),
         ("create events (events.k8s.io) in namespace default", "rbac.create"),
         lambda stage: patch(stage, suspend=True),
+    ),
+    "patch events.events.k8s.io in default": Loss(
+        is_one_event, log_of_flapping, ("patch events (events.k8s.io) in namespace default", "rbac.create")
     ),
     f"create serviceaccounts/token {chart.RELEASE}-oidc-publisher-probe in {chart.NAMESPACE}": Loss(
         has("TokenAccepted"),

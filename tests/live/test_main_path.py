@@ -76,6 +76,20 @@ def test_events_tell_what_happened(stage: Stage) -> None:
     assert re.search(r"Normal +Proven ", events)
 
 
+def test_what_flaps_is_one_line_for_each_thing_that_happens(stage: Stage) -> None:
+    """The API server's own series, as `kubectl describe` counts them."""
+    for _ in range(3):
+        for suspend in (True, False):
+            stage.cluster.patch("oidc-publisher.io/v1alpha1", "OIDCIssuer", "prod", {"spec": {"suspend": suspend}})
+            stage.wait(
+                lambda s, ready="Unknown" if suspend else "True": condition(s, "Ready") == ready,  # type: ignore[misc]
+                what="the next pass",
+            )
+    described = stage.cluster.kubectl("describe", "oidcissuer", "prod")
+    (suspended,) = [line for line in described.splitlines() if re.search(r"Warning +Suspended ", line)]
+    assert re.search(r"\(x3 over \d+s\)", suspended)
+
+
 def test_an_independent_verifier_accepts_a_token(stage: Stage) -> None:
     """PyJWT finds the key by the discovery document alone, and verifies a token of each API server."""
     discovery = json.loads(stage.edge.fetch(f"/{BUCKET}/{DISCOVERY}").body)

@@ -19,6 +19,7 @@ _CONTROLLER = "oidc-publisher.io/operator"
 _NAMESPACE = "default"
 #: What post_event needs.
 RECORDING = Right("create", "events", group="events.k8s.io", namespace=_NAMESPACE)
+_EVENTS = f"/apis/events.k8s.io/v1/namespaces/{_NAMESPACE}/events"
 #: The limit of the API for a note (k8s.io/api/events/v1), in bytes. An event with a longer note is refused.
 _NOTE_LENGTH_BYTES = 1024
 
@@ -32,8 +33,10 @@ async def post_event(
     warning: bool,
     action: str,
     at: datetime,
-) -> None:
-    """Record one event about `issuer` (its metadata); `action` names in one word what the operator was doing.
+) -> str:
+    """Record one event about `issuer` (its metadata), and return the name of the event.
+
+    `action` names in one word what the operator was doing.
 
     Raises:
         AnswerError: EventsForbidden when the operator may not create events.
@@ -43,7 +46,7 @@ async def post_event(
         "apiVersion": "events.k8s.io/v1",
         "kind": "Event",
         "metadata": {"generateName": f"{issuer['name']}-", "namespace": _NAMESPACE},
-        "eventTime": at.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+        "eventTime": _micro_time(at),
         "reportingController": _CONTROLLER,
         "reportingInstance": "oidc-publisher",
         "action": action,
@@ -52,15 +55,38 @@ async def post_event(
         "note": cut_note(note),
         "regarding": {"apiVersion": API_VERSION, "kind": KIND, "name": issuer["name"], "uid": issuer["uid"]},
     }
-    path = f"/apis/events.k8s.io/v1/namespaces/{_NAMESPACE}/events"
+    stored = await _sent(client, "POST", _EVENTS, body, "create")
+    return str((stored.get("metadata") or {}).get("name") or "")
+
+
+async def repeat_event(client: ClusterAPI, name: str, *, count: int, at: datetime) -> None:
+    """Make an event a series: the same has happened again, `count` times in all, the last time `at`.
+
+    The API server keeps an event for an hour after its last change.
+
+    Raises:
+        ObjectMissingError: the API server does not have the event any more.
+        ClusterError: the repetition could not be recorded.
+    """
+    series = {"series": {"count": count, "lastObservedTime": _micro_time(at)}}
+    await _sent(client, "PATCH", f"{_EVENTS}/{name}", series, "patch")
+
+
+async def _sent(client: ClusterAPI, method: str, path: str, body: Mapping[str, Any], verb: str) -> dict[str, Any]:
+    kind = "application/merge-patch+json" if method == "PATCH" else "application/json"
     try:
-        await client.request("POST", path, body=body, timeout_s=5.0)
+        return (await client.request(method, path, body=body, content_type=kind, timeout_s=5.0)).object()
     except AnswerError as error:
         if error.status != HTTPStatus.FORBIDDEN:
             raise
-        message = f"The operator may not create events in namespace {_NAMESPACE}"
-        hint = grant(f"create events (events.k8s.io) in namespace {_NAMESPACE}")
-        raise with_reason(error, Reason.EventsForbidden, message, hint=hint) from error
+        message = f"The operator may not {verb} events in namespace {_NAMESPACE}"
+        hint = grant(f"{verb} events (events.k8s.io) in namespace {_NAMESPACE}")
+        reason = Reason.EventsForbidden if verb == RECORDING.verb else error.reason
+        raise with_reason(error, reason, message, hint=hint) from error
+
+
+def _micro_time(at: datetime) -> str:
+    return at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def cut_note(note: str) -> str:

@@ -118,8 +118,7 @@ class MemoryCluster:
         if path.startswith(_ISSUERS):
             return self._issuer(method, path.removeprefix(_ISSUERS), body)
         if path.startswith(_EVENTS):
-            self.events.append(body)
-            return HTTPStatus.CREATED, body
+            return self._event(method, path.rpartition("/")[2], body)
         if path.endswith("/token"):
             spec = body["spec"]
             token = self.mint(asked, spec["audiences"][0], spec["expirationSeconds"])
@@ -129,6 +128,21 @@ class MemoryCluster:
             review = self.review(asked, spec["token"], tuple(spec["audiences"]))
             return HTTPStatus.CREATED, {**body, "status": _answered(review, asked)}
         return HTTPStatus.NOT_FOUND, {"kind": "Status", "reason": "NotFound", "message": "not found"}
+
+    def _event(self, method: str, name: str, body: Object) -> tuple[int, Object]:
+        if method == "PATCH":
+            found = next((event for event in self.events if event["metadata"].get("name") == name), None)
+            if found is None:
+                return HTTPStatus.NOT_FOUND, {
+                    "kind": "Status",
+                    "reason": "NotFound",
+                    "details": {"name": name, "kind": "events"},
+                }
+            found.update(body)
+            return HTTPStatus.OK, found
+        metadata = body["metadata"]
+        self.events.append({**body, "metadata": {**metadata, "name": f"{metadata['generateName']}{len(self.events)}"}})
+        return HTTPStatus.CREATED, self.events[-1]
 
     def _issuer(self, method: str, rest: str, body: Object) -> tuple[int, Object]:
         name, _, part = rest.partition("/")

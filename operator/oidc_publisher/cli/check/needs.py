@@ -48,6 +48,8 @@ def _of_every_pass(probe: tuple[str, str] | None) -> Iterator[Need]:
     yield Need(slices, _RBAC, "find the API servers")
     events = Right("create", "events", group="events.k8s.io", namespace=_DEFAULT)
     yield Need(events, _RBAC, "record events")
+    repeated = Right("patch", "events", group="events.k8s.io", namespace=_DEFAULT)
+    yield Need(repeated, _RBAC, "record what happens again as one event")
     if probe is not None:
         namespace, name = probe
         token = Right("create", "serviceaccounts", "token", group="", namespace=namespace, name=name)

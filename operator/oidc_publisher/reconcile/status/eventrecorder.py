@@ -3,19 +3,39 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from http import HTTPStatus
 from typing import Protocol
 
 import structlog
 
 from oidc_publisher.api import ObjectMeta, OIDCIssuerStatus, StatusCondition
-from oidc_publisher.cluster import ClusterAPI, post_event
+from oidc_publisher.cluster import ClusterAPI
 from oidc_publisher.cluster.access import is_allowed
-from oidc_publisher.cluster.events import RECORDING
-from oidc_publisher.errors import ClusterError
+from oidc_publisher.cluster.events import RECORDING, post_event, repeat_event
+from oidc_publisher.cluster.failures import ObjectMissingError
+from oidc_publisher.errors import AnswerError, ClusterError
 from oidc_publisher.findings import CONDITION_ORDER, ConditionType, Finding, Reason, Severity
 from oidc_publisher.timing.clock import Clock
 
 log = structlog.stdlib.get_logger(__name__)
+
+
+#: The UID of the object, the reason, and the note of an event: what is alike in all three is the same event.
+_Key = tuple[str, str, str]
+#: The API server drops an event an hour after its last change (--event-ttl).
+_KEPT_FOR = timedelta(hours=1)
+_MOST_KNOWN = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class _Recorded:
+    """An event that this process has recorded: its name, when it was last observed, and how often."""
+
+    name: str
+    at: datetime
+    count: int = 1
 
 
 class Told(Protocol):
@@ -33,13 +53,18 @@ class Told(Protocol):
 
 
 class EventRecorder:
-    """An event recorder tells people what has happened to an issuer; no pass depends on whether an event was recorded."""
+    """An event recorder tells people what has happened to an issuer; no pass depends on whether an event was recorded.
+
+    What happens again within an hour becomes a series of the first event, as `kubectl describe` shows it: an issuer that
+    flaps has a line for each thing that it does, and not a hundred lines.
+    """
 
     def __init__(self, client: ClusterAPI, clock: Clock) -> None:
         self._client = client
         self._clock = clock
-        self._refused = False
+        self._refused = self._unpatchable = False
         self._forbidden: Finding | None = None
+        self._known: dict[_Key, _Recorded] = {}
 
     async def problems(self) -> tuple[Finding, ...]:
         """Return the finding that events are forbidden, as long as they are.
@@ -71,27 +96,56 @@ class EventRecorder:
                 await self._post(issuer, condition.reason, condition.message, warning=condition.status != "True")
 
     async def _post(self, issuer: Told, reason: str, note: str, *, warning: bool) -> None:
-        metadata = {"name": issuer.metadata.name, "uid": issuer.metadata.uid}
+        """Record an event, or one more of the events that were recorded in the last hour."""
+        key = (issuer.metadata.uid, reason, note)
         try:
-            await post_event(
-                self._client,
-                metadata,
-                reason=reason,
-                note=note,
-                warning=warning,
-                action="Reconcile",
-                at=self._clock.now(),
-            )
+            if not await self._repeated(key):
+                self._note(key, await self._new(issuer, reason, note, warning=warning))
         except ClusterError as error:
-            level = logging.DEBUG if self._refused else logging.WARNING  # the first refusal in a row is a warning
-            self._refused = True
             if error.reason is Reason.EventsForbidden:
                 self._forbidden = error.finding()
-            log.log(
-                level, "The event was not recorded.", issuer=issuer.metadata.name, why=error.message, hint=error.hint
-            )
+            self._refuse(issuer, "The event was not recorded.", error)
         else:
             self._refused, self._forbidden = False, None
+
+    async def _new(self, issuer: Told, reason: str, note: str, *, warning: bool) -> str:
+        metadata, now = {"name": issuer.metadata.name, "uid": issuer.metadata.uid}, self._clock.now()
+        return await post_event(
+            self._client, metadata, reason=reason, note=note, warning=warning, action="Reconcile", at=now
+        )
+
+    async def _repeated(self, key: _Key) -> bool:
+        """Record one more of a known event; return False where it is not known, or not there any more, or may not be changed."""
+        known, now = self._known.get(key), self._clock.now()
+        if known is None or now - known.at > _KEPT_FOR:
+            return False
+        try:
+            await repeat_event(self._client, known.name, count=known.count + 1, at=now)
+        except ObjectMissingError:
+            return False
+        except AnswerError as error:
+            if error.status != HTTPStatus.FORBIDDEN:
+                raise
+            if not self._unpatchable:
+                self._unpatchable = True
+                log.warning("The same event is recorded anew each time.", why=error.message, hint=error.hint)
+            return False
+        self._unpatchable = False
+        self._known[key] = _Recorded(known.name, now, known.count + 1)
+        return True
+
+    def _note(self, key: _Key, name: str) -> None:
+        """Remember a new event; the oldest ones are forgotten."""
+        self._known.pop(key, None)
+        if name:
+            self._known[key] = _Recorded(name, self._clock.now())
+        while len(self._known) > _MOST_KNOWN:
+            del self._known[next(iter(self._known))]
+
+    def _refuse(self, issuer: Told, what: str, error: ClusterError) -> None:
+        level = logging.DEBUG if self._refused else logging.WARNING  # the first refusal in a row is a warning
+        self._refused = True
+        log.log(level, what, issuer=issuer.metadata.name, why=error.message, hint=error.hint)
 
 
 def _log(issuer: Told, condition: StatusCondition) -> None:

@@ -1,0 +1,100 @@
+"""What happens again is one event with a count: a series of the API server."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import pytest
+from structlog.testing import capture_logs
+
+from oidc_publisher.cluster.memory import MemoryCluster
+from oidc_publisher.errors import AnswerError
+from oidc_publisher.findings import Finding, Reason
+from oidc_publisher.reconcile.status.eventrecorder import EventRecorder
+from tests.support.builders import NOW, issuer_of
+
+ISSUER = issuer_of(metadata={"name": "prod", "uid": "u-1"})
+DRIFT = Finding.of(Reason.DriftRepaired, "s3://bucket is repaired")
+
+
+class Clock:
+    """A clock that a test sets."""
+
+    def __init__(self) -> None:
+        self.time = NOW
+
+    def now(self) -> datetime:
+        """The wall clock."""
+        return self.time
+
+    def monotonic(self) -> float:
+        """The same as seconds."""
+        return self.time.timestamp()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+def counts(cluster: MemoryCluster) -> list[int]:
+    return [event.get("series", {}).get("count", 1) for event in cluster.events]
+
+
+async def test_an_hour_of_the_same_is_one_event(clock: Clock) -> None:
+    """Sixty drifts, a minute apart: kubectl shows "x60 over 59m"."""
+    cluster = MemoryCluster()
+    recorder = EventRecorder(cluster, clock)
+    for _ in range(60):
+        await recorder.happened(ISSUER, DRIFT)
+        clock.time += timedelta(minutes=1)
+    assert counts(cluster) == [60]
+    last = (clock.time - timedelta(minutes=1)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    assert cluster.events[0]["series"]["lastObservedTime"] == last
+    assert cluster.events[0]["eventTime"] == NOW.strftime("%Y-%m-%dT%H:%M:%S.%fZ"), "when it began"
+
+
+async def test_another_object_reason_or_sentence_is_another_event(clock: Clock) -> None:
+    """The note of a series is that of its first event, so another note would be lost."""
+    cluster = MemoryCluster()
+    recorder = EventRecorder(cluster, clock)
+    others = (
+        (ISSUER, Finding.of(Reason.DriftRepaired, "s3://other is repaired")),
+        (ISSUER, Finding.of(Reason.KeySafe, "s3://bucket is repaired")),
+        (issuer_of(metadata={"name": "prod", "uid": "u-2"}), DRIFT),
+    )
+    for issuer, event in ((ISSUER, DRIFT), *others):
+        await recorder.happened(issuer, event)
+    assert counts(cluster) == [1, 1, 1, 1]
+
+
+async def test_what_the_api_server_has_dropped_is_recorded_anew(clock: Clock) -> None:
+    """After its hour, or because somebody deleted the event."""
+    cluster = MemoryCluster()
+    recorder = EventRecorder(cluster, clock)
+    await recorder.happened(ISSUER, DRIFT)
+    clock.time += timedelta(hours=1, seconds=1)
+    await recorder.happened(ISSUER, DRIFT)
+    assert counts(cluster) == [1, 1]
+    cluster.events.clear()
+    await recorder.happened(ISSUER, DRIFT)
+    await recorder.happened(ISSUER, DRIFT)
+    assert counts(cluster) == [2]
+
+
+async def test_without_the_right_to_patch_each_is_an_event_of_its_own_and_the_log_says_so_once(clock: Clock) -> None:
+    """As before the operator had that right: nothing is lost."""
+
+    def before(method: str, _: str) -> None:
+        if method == "PATCH":
+            raise AnswerError(Reason.InternalError, "it is forbidden", status=403)
+
+    cluster = MemoryCluster(before=before)
+    recorder = EventRecorder(cluster, clock)
+    with capture_logs() as told:
+        for _ in range(3):
+            await recorder.happened(ISSUER, DRIFT)
+    assert counts(cluster) == [1, 1, 1]
+    (line,) = [line for line in told if line["log_level"] == "warning"]
+    assert line["event"] == "The same event is recorded anew each time."
+    assert "patch events (events.k8s.io) in namespace default" in line["hint"]
