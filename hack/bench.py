@@ -32,6 +32,7 @@ from hack.benchmark import (  # noqa: E402
     options,
     page,
     ready,
+    scrape,
     steady,
     steps,
 )
@@ -58,6 +59,7 @@ ALONE: dict[str, Callable[[Amount], Chapter]] = {
     "gcs": gcs.measure,
     "boto3": awsclients.measure,
     "imports": imports.measure,
+    "metrics": scrape.measure,
 }
 
 
