@@ -46,6 +46,13 @@ A pass that changed something has it at level info, a pass at rest at level debu
 _LOGS_END = """\
 
 What changed for people has a line with its sentence beside it: each condition (`issuer`, `condition`, `status`, `reason`), and each event (`issuer`, `reason`, `subject`, `advice`).
+
+## Traces
+
+Where `OTEL_EXPORTER_OTLP_ENDPOINT` is set and the extra is installed (`pip install 'oidc-publisher[otel]'`), each pass is a trace, sent by OTLP over HTTP.
+The span `reconcile` has the attribute `oidc_publisher.issuer`, and a span for each step below it: `read`, `publish` with `plan` in it, `prove`, `report`.
+All settings are the environment variables of OpenTelemetry itself.
+Without an endpoint nothing of OpenTelemetry is imported.
 """
 
 

@@ -114,6 +114,7 @@ def test_the_end_waits_for_a_receiver_that_does_not_answer_no_longer_than_half_a
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A pod that stops must not hang on its traces."""
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "4")  # how long force_flush alone would take
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Handler) as silent:  # it accepts, and never answers
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{silent.server_address[1]}")
         tracing = tracing_for(version="1")

@@ -24,7 +24,7 @@ _ENOUGH = 3
 
 
 @dataclass(slots=True)
-class _Watched:
+class _WrittenHere:
     """What this process knows of one object: its own latest writes, and when it found somebody else's."""
 
     uid: str
@@ -42,7 +42,7 @@ class Watchfulness:
     """
 
     def __init__(self) -> None:
-        self._known: dict[str, _Watched] = {}
+        self._known: dict[str, _WrittenHere] = {}
 
     def read(self, issuer: OIDCIssuer, now: datetime) -> tuple[Finding, ...]:
         """Note an object as it was read at the begin of its pass, and return the findings about the operator."""
@@ -64,18 +64,18 @@ class Watchfulness:
         """Forget an object that is gone."""
         self._known.pop(name, None)
 
-    def _of(self, issuer: OIDCIssuer) -> _Watched:
+    def _of(self, issuer: OIDCIssuer) -> _WrittenHere:
         known = self._known.get(issuer.metadata.name)
         if known is None or known.uid != issuer.metadata.uid:
-            known = self._known[issuer.metadata.name] = _Watched(issuer.metadata.uid)
+            known = self._known[issuer.metadata.name] = _WrittenHere(issuer.metadata.uid)
         return known
 
-    def _second(self, known: _Watched, now: datetime) -> tuple[Finding, ...]:
+    def _second(self, known: _WrittenHere, now: datetime) -> tuple[Finding, ...]:
         if len(known.foreign) < _ENOUGH or now - known.foreign[0] > _COUNTED_FOR:
             return ()
         return (Finding.of(Reason.SecondOperator, "Another process writes the status of this OIDCIssuer too"),)
 
-    def _late(self, known: _Watched, issuer: OIDCIssuer) -> Finding | None:
+    def _late(self, known: _WrittenHere, issuer: OIDCIssuer) -> Finding | None:
         """Return the finding of a pass that waited for a whole interval; it stays until a pass waits for less than half."""
         limit = max(issuer.spec.interval, _SHORTEST_LATENESS).total_seconds()
         known.late = waited_s.get() > (limit / 2 if known.late else limit)
