@@ -115,6 +115,8 @@ def _answers(
 
 def _of_the_host(look: Look, expected: Expected) -> Iterator[Finding]:
     fetched = [a for read in look.reads for a in (read.discovery, read.jwks) if isinstance(a, Fetched)]
+    for sentence in dict.fromkeys(answer.opened_tls for answer in fetched if answer.opened_tls):
+        yield Finding.of(Reason.ProxyBreaksTLS, sentence, subject=expected.issuer_url)
     for answer in fetched:
         own = host_of(answer.url) == host_of(expected.issuer_url)  # the key set may be at a host of its own
         yield from expiring(answer.certificate, expected.issuer_url if own else answer.url, look.at)

@@ -22,6 +22,22 @@ PROVE: Mapping[Reason, Entry] = {
         "Mend its DNS and egress; nothing is said about the issuer until then.",
         unknown=True,
     ),
+    Reason.ProxyNotAllowed: Entry(
+        _SERVED,
+        _W,
+        "The operator may not use the proxy that the object names.",
+        "Start the operator with --probe-proxy, or take spec.probe.proxyURL out.",
+        unknown=True,
+        stalled=True,
+    ),
+    Reason.ProxyBreaksTLS: Entry(
+        _SERVED,
+        _W,
+        "A proxy between the operator and the issuer's host breaks TLS open.",
+        "Let the proxy pass TLS to this host through unopened: what relying parties see of its certificate is not known until "
+        "then. Where the host's own CA is private, name it in probe.certificateAuthority.",
+        unknown=True,
+    ),
     Reason.NameNotResolved: Entry(
         _SERVED,
         _C,

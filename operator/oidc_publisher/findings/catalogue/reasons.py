@@ -63,6 +63,8 @@ class Reason(StrEnum):
     DistributionMismatch = auto()
     # prove → Served
     ProbeUnavailable = auto()
+    ProxyNotAllowed = auto()
+    ProxyBreaksTLS = auto()
     NameNotResolved = auto()
     PrivateAddress = auto()
     ConnectionFailed = auto()

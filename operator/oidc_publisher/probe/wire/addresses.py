@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import errno
+import ipaddress
 import socket
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -47,11 +49,13 @@ class Gate(AbstractResolver):
 
     There is one address only, because aiohttp would try the next one when a connection or a handshake fails, and so
     hide an address that does not work. Visit number N uses the Nth of the addresses that this machine has a route to.
-    `pinned` gives hosts an address without asking the resolver.
+    `pinned` gives hosts an address without asking the resolver. `proxied`: the host that is resolved is a proxy, which may
+    be anywhere; the addresses of the issuer's host are the proxy's business then.
     """
 
     number: int
     allow_private: bool
+    proxied: bool = False
     pinned: Mapping[str, str] = field(default_factory=dict)
     resolved: bool = False  # whether a visit that timed out was past the name resolution
     private: str = ""  # the first private address that was allowed
@@ -83,8 +87,13 @@ class Gate(AbstractResolver):
     async def close(self) -> None:
         """Release nothing: a gate holds no resources."""
 
-    def _check(self, address: str) -> None:
-        if is_public(address):
+    def check_literal(self, host: str) -> None:
+        """Raise PrivateAddressError for a host that is a private IP address, also where a proxy connects to it."""
+        with suppress(ValueError):
+            self._check(str(ipaddress.ip_address(host.strip("[]"))), even_proxied=True)
+
+    def _check(self, address: str, *, even_proxied: bool = False) -> None:
+        if (self.proxied and not even_proxied) or is_public(address):
             return
         if not self.allow_private:
             raise PrivateAddressError(errno.EACCES, address)

@@ -6,8 +6,6 @@ what happened                         what aiohttp raises          reason
 no such name                          ClientConnectorDNSError      NameNotResolved
 the resolver does not answer          the same, EAI_AGAIN          ProbeUnavailable, or NameNotResolved where it
                                                                    answers for the top-level domain
-the same two where the environment    the same                     ProbeUnavailable
-names a proxy for the host
 a private address                     either connector error       PrivateAddress
 the kernel has no route               ClientConnectorError         ProbeUnavailable (nothing was sent)
 refused, unreachable, reset           ClientConnectorError         ConnectionFailed
@@ -20,7 +18,7 @@ no TLS, no HTTP, a broken transfer    several                      ConnectionFai
 ====================================  ===========================  ==================================================
 
 A network policy or firewall that drops the operator's packets cannot be told from a host that is down. Both are
-ConnectionFailed, whose hint says so and names the proxy that the environment has for the host.
+ConnectionFailed, whose hint says so. What fails behind a proxy is translated by `proxyfailures`.
 """
 
 from __future__ import annotations
@@ -33,7 +31,6 @@ import aiohttp
 
 from oidc_publisher.errors import FetchError
 from oidc_publisher.findings import Reason
-from oidc_publisher.probe.proxies import proxy_variable
 from oidc_publisher.probe.text import host_of, spoken
 from oidc_publisher.probe.wire.addresses import LOCAL_ERRNOS, Gate, PrivateAddressError
 from oidc_publisher.probe.wire.port import Deadline
@@ -49,14 +46,10 @@ _VERIFY_NAMES: Mapping[int, tuple[Reason, str]] = {
 }
 #: "unable to get (local) issuer certificate", "unable to verify the first certificate": the sent chain shows the cause.
 CHAIN_CODES = frozenset({2, 20, 21})
+_UNTRUSTED_CODES = CHAIN_CODES | {18, 19}
 
 _NO_COMMON_TLS = ("PROTOCOL_VERSION", "UNSUPPORTED_PROTOCOL", "HANDSHAKE_FAILURE", "NO_SHARED_CIPHER")
 _NO_TLS = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE")
-
-_WITHOUT_PROXY = (
-    "Give the operator DNS and egress to the issuer's host, and name the host in NO_PROXY; nothing is said about the issuer"
-    " until then."
-)
 
 _SILENT_RESOLVER = frozenset({socket.EAI_AGAIN, socket.EAI_FAIL, socket.EAI_SYSTEM})
 
@@ -73,6 +66,11 @@ def is_silent_resolver(error: BaseException) -> bool:
 def is_chain_question(error: BaseException) -> bool:
     """Return whether only the certificates that the host sends can show the cause."""
     return isinstance(error, aiohttp.ClientConnectorCertificateError) and _verify_code(error) in CHAIN_CODES
+
+
+def is_untrusted_chain(error: BaseException) -> bool:
+    """Return whether a chain was refused that leads to no trusted root, whatever the reason for that is."""
+    return isinstance(error, aiohttp.ClientConnectorCertificateError) and _verify_code(error) in _UNTRUSTED_CODES
 
 
 def too_late(url: str, deadline: Deadline, gate: Gate, *, connected: bool) -> FetchError:
@@ -92,21 +90,12 @@ def silent_resolver(url: str) -> FetchError:
 
 
 def _no_network(url: str, said: str) -> FetchError:
-    """Return the error for a defect of the operator's own network, with the proxy that the environment names."""
-    proxy = proxy_variable(host_of(url))
-    if proxy is None:
-        return FetchError(Reason.ProbeUnavailable, said, retryable=True, subject=url)
-    message = f"{said}, and the probe does not go by the proxy of {proxy}"
-    return FetchError(Reason.ProbeUnavailable, message, hint=_WITHOUT_PROXY, retryable=True, subject=url)
+    """Return the error for a defect of the operator's own network."""
+    return FetchError(Reason.ProbeUnavailable, said, retryable=True, subject=url)
 
 
 def no_name(url: str, message: str, *, hint: str = "") -> FetchError:
-    """Return the error for a name without an address.
-
-    It is about the issuer, or about the operator's network where a proxy resolves names for the operator.
-    """
-    if proxy_variable(host_of(url)):
-        return _no_network(url, f"The operator's resolver has no address for {host_of(url)}")
+    """Return the error for a name without an address."""
     return FetchError(Reason.NameNotResolved, message, hint=hint, retryable=True, subject=url)
 
 
@@ -150,8 +139,6 @@ def _no_connection(url: str, message: str) -> FetchError:
         "Look whether every address of the host is up and open to the world, and whether the operator's network policy "
         "lets it out."
     )
-    if proxy := proxy_variable(host_of(url)):
-        hint += f" The probe does not go by the proxy of {proxy}."
     return FetchError(Reason.ConnectionFailed, message, hint=hint, retryable=True, subject=url)
 
 

@@ -1,8 +1,9 @@
-"""Fetch a URL anonymously: no credentials, cookies, proxy or redirects, within a deadline, up to BODY_LIMIT_BYTES."""
+"""Fetch a URL anonymously: no credentials, cookies or redirects, within a deadline, up to BODY_LIMIT_BYTES."""
 
 from __future__ import annotations
 
 import asyncio
+import base64
 import ssl
 import time
 from collections.abc import AsyncIterator, Mapping
@@ -16,12 +17,14 @@ import yarl
 
 from oidc_publisher.errors import FetchError
 from oidc_publisher.findings import Reason
-from oidc_publisher.probe.wire import failures
+from oidc_publisher.probe.proxies import Proxy, environment_proxy
+from oidc_publisher.probe.wire import failures, proxyfailures
 from oidc_publisher.probe.wire.addresses import Gate, resolver_answers
 from oidc_publisher.probe.wire.chain import judge_chain, sent_chain
 from oidc_publisher.probe.wire.knocks import Knock, knock_at_all
 from oidc_publisher.probe.wire.phases import Connecting
 from oidc_publisher.probe.wire.port import BODY_LIMIT_BYTES, Deadline, Fetched, Validity, Visit
+from oidc_publisher.probe.wire.publicroots import is_publicly_trusted
 from oidc_publisher.probe.wire.trust import Trust, roots_state
 from oidc_publisher.timing.httpdate import parsed_date
 
@@ -36,7 +39,9 @@ class HTTPSWire:
     """HTTPSWire fetches over the network, with the settings of one issuer's probe.
 
     `certificate_authority` is PEM, trusted beside the system's roots. `pinned` gives hosts an address without asking the
-    resolver. Each visit has its own connection, so that a probe costs as many handshakes as visits.
+    resolver. `proxy` is the one that the spec names; without it the environment's is used, for hosts that NO_PROXY does not
+    name. Hosts in `pinned` are reached without a proxy. Each visit has its own connection, so that a probe costs as many
+    handshakes as visits.
     """
 
     def __init__(
@@ -45,7 +50,9 @@ class HTTPSWire:
         certificate_authority: str = "",
         allow_private_address: bool = False,
         pinned: Mapping[str, str] | None = None,
+        proxy: Proxy | None = None,
     ) -> None:
+        self._proxy = proxy
         self._certificate_authority = certificate_authority
         self._allow_private_address = allow_private_address
         self._pinned = {host.lower(): address for host, address in (pinned or {}).items()}
@@ -60,13 +67,26 @@ class HTTPSWire:
         connector = _Connector(gate, context)
         async with _session(connector) as session:
             try:
-                yield _HTTPSVisit(session, connector, gate, trust, strict=number == 1)
+                yield _HTTPSVisit(self, session, connector, gate, trust, strict=number == 1)
             finally:
                 connector.hang_up()
 
     async def knock(self, host: str, port: int, timeout: timedelta) -> tuple[Knock, ...]:  # noqa: ASYNC109 - of each knock
         """Connect to every address of a host at once, and return what each of them shows (see knocks)."""
+        if self.proxy_for(host) is not None:
+            return ()
         return await knock_at_all(host, port, self._gate(0), await self._current_trust(), timeout)
+
+    def proxy_for(self, host: str) -> Proxy | None:
+        """Return the proxy by which this host is reached; raises FetchError where the environment names no proxy."""
+        if host.lower() in self._pinned:
+            return None
+        return self._proxy or environment_proxy(host)
+
+    @property
+    def has_own_authority(self) -> bool:
+        """Whether a certificate authority was given, so that a private one may be the host's own."""
+        return bool(self._certificate_authority)
 
     def _gate(self, number: int) -> Gate:
         return Gate(number, allow_private=self._allow_private_address, pinned=self._pinned)
@@ -145,8 +165,16 @@ def _session(connector: _Connector) -> aiohttp.ClientSession:
 
 class _HTTPSVisit:
     def __init__(
-        self, session: aiohttp.ClientSession, connector: _Connector, gate: Gate, trust: Trust, *, strict: bool
+        self,
+        wire: HTTPSWire,
+        session: aiohttp.ClientSession,
+        connector: _Connector,
+        gate: Gate,
+        trust: Trust,
+        *,
+        strict: bool,
     ) -> None:
+        self._wire = wire
         self._session = session
         self._strict = strict
         self._spent_s = 0.0
@@ -157,9 +185,12 @@ class _HTTPSVisit:
 
     async def get(self, url: str, deadline: Deadline) -> Fetched:
         """Fetch one URL (see Visit.get)."""
+        proxy = self._proxy_of(url)
         try:
             return await (self._get_strictly if self._strict else self._get_in_time)(url, deadline)
         except TimeoutError:
+            if proxy is not None and self._connector.tls is None:
+                raise proxyfailures.too_late(url, deadline, proxy) from None
             raise failures.too_late(url, deadline, self._gate, connected=self._connector.tls is not None) from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
             failure = await self._diagnosis(error, url)
@@ -182,7 +213,11 @@ class _HTTPSVisit:
 
     async def _get(self, url: yarl.URL, context: ssl.SSLContext | None) -> Fetched:
         began = asyncio.get_running_loop().time()
-        async with self._session.get(url, ssl=context or True, allow_redirects=False) as answer:
+        proxy = self._proxy_of(str(url))
+        if proxy is not None:
+            self._gate.proxied = True
+            self._gate.check_literal(url.raw_host or "")
+        async with self._session.get(url, ssl=context or True, allow_redirects=False, **_by(proxy)) as answer:
             headers_at = asyncio.get_running_loop().time()
             body, oversized = await _read(answer)
         ended_at = asyncio.get_running_loop().time()
@@ -203,9 +238,27 @@ class _HTTPSVisit:
             certificate=self._validity(),
             private_address=self._gate.private,
             phases=self._connector.connecting.phases(self._connector.tls, headers_at=headers_at, ended_at=ended_at),
-            address=self._connector.peer,
+            proxy=str(proxy) if proxy else "",
+            opened_tls=self._opened(str(url), proxy) if proxy else "",
+            address="" if proxy else self._connector.peer,
             headers=tuple(headers.items()),
         )
+
+    def _proxy_of(self, url: str) -> Proxy | None:
+        try:
+            host = yarl.URL(url, encoded=True).raw_host or ""
+        except ValueError:  # the request itself will say so
+            return None
+        return self._wire.proxy_for(host)
+
+    def _opened(self, url: str, proxy: Proxy) -> str:
+        """Return why the certificate may be the proxy's own, empty where a public CA issued it, or where one was given."""
+        tls = self._connector.tls
+        if tls is None or self._wire.has_own_authority:
+            return ""
+        chain = sent_chain(tls)
+        public = is_publicly_trusted(chain, yarl.URL(url, encoded=True).raw_host or "")
+        return proxyfailures.not_public(url, chain, proxy) if public is False else ""
 
     def _validity(self) -> Validity | None:
         tls, known = self._connector.tls, self._certificate
@@ -216,6 +269,12 @@ class _HTTPSVisit:
 
     async def _diagnosis(self, error: Exception, url: str) -> FetchError:
         """Return the error for a failure, after a further request where only that shows the cause."""
+        proxy = self._proxy_of(url)
+        if proxy is not None:
+            if failures.is_untrusted_chain(error):
+                return proxyfailures.untrusted(url, await self._chain(url), proxy)
+            if (failure := proxyfailures.failure_behind(error, url, proxy)) is not None:
+                return failure
         if failures.is_silent_resolver(error):
             with suppress(TimeoutError):
                 async with asyncio.timeout(_DIAGNOSIS_TIMEOUT.total_seconds()):
@@ -235,12 +294,22 @@ class _HTTPSVisit:
                 with suppress(aiohttp.ClientError, OSError):
                     async with (
                         asyncio.timeout(_DIAGNOSIS_TIMEOUT.total_seconds()),
-                        session.head(_parsed(url), allow_redirects=False),
+                        session.head(_parsed(url), allow_redirects=False, **_by(self._proxy_of(url))),
                     ):
                         pass
                 return sent_chain(connector.tls) if connector.tls else ()
             finally:  # also where the pass has run out of time
                 connector.hang_up()
+
+
+def _by(proxy: Proxy | None) -> dict[str, Any]:
+    """Return the options of a request that goes by a proxy."""
+    if proxy is None:
+        return {}
+    if not proxy.user:
+        return {"proxy": proxy.url}
+    credentials = base64.b64encode(f"{proxy.user}:{proxy.password}".encode()).decode()
+    return {"proxy": proxy.url, "proxy_headers": {"Proxy-Authorization": f"Basic {credentials}"}}
 
 
 def _parsed(url: str) -> yarl.URL:

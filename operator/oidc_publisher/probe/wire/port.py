@@ -50,6 +50,8 @@ class Fetched:
     where that was not tried.
     `private_address`: an address of the host that the public cannot reach, empty where all of them are public.
     `phases`: None for a further fetch over a kept connection.
+    `proxy`: the proxy by which the host was reached, whose business its addresses are; empty without one. `opened_tls`: why
+    the certificate may be the proxy's own; empty where it is not.
     `address`: the address that answered. `headers`: all headers of the answer, in the order in which they came.
     """
 
@@ -69,6 +71,8 @@ class Fetched:
     strict_refusal: str = ""
     private_address: str = ""
     phases: Phases | None = None
+    proxy: str = ""
+    opened_tls: str = ""
     address: str = ""
     headers: tuple[tuple[str, str], ...] = ()
 

@@ -541,56 +541,6 @@ async def test_what_the_resolver_says_is_told_apart(name: str, pki: PKI, monkeyp
     assert said in error.message
 
 
-PROXIES: dict[str, tuple[dict[str, str], Reason]] = {
-    "none": ({}, Reason.NameNotResolved),
-    "HTTPS_PROXY": ({"HTTPS_PROXY": "http://me:secret@proxy:3128"}, Reason.ProbeUnavailable),
-    "https_proxy": ({"https_proxy": "http://me:secret@proxy:3128"}, Reason.ProbeUnavailable),
-    "for other hosts": ({"HTTPS_PROXY": "http://proxy:3128", "NO_PROXY": ".example.test"}, Reason.NameNotResolved),
-    "for http alone": ({"HTTP_PROXY": "http://proxy:3128"}, Reason.NameNotResolved),
-    "empty": ({"HTTPS_PROXY": ""}, Reason.NameNotResolved),
-}
-
-
-@pytest.mark.parametrize("name", PROXIES)
-@pytest.mark.parametrize("answer", [{}, {"oidc.example.test": socket.EAI_AGAIN}], ids=["no such name", "no zone"])
-async def test_behind_a_proxy_a_name_that_does_not_resolve_is_no_fault_of_the_issuer(
-    name: str, answer: dict[str, list[str] | int], pki: PKI, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """There the proxy resolves names: nobody need create a record that exists."""
-    variables, reason = PROXIES[name]
-    for variable, value in variables.items():
-        monkeypatch.setenv(variable, value)
-    monkeypatch.setattr(socket, "getaddrinfo", resolving(answer))
-    error = await failure(pki, "https://oidc.example.test/document")
-    assert error.reason is reason
-    if reason is Reason.ProbeUnavailable:
-        assert f"the proxy of {next(iter(variables))}" in error.message
-        assert "NO_PROXY" in error.hint
-        assert "secret" not in error.message
-        assert "record" not in error.finding().message
-
-
-async def test_behind_a_proxy_a_resolver_that_is_dead_names_it(pki: PKI, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As in a cluster whose DNS has no way out."""
-    monkeypatch.setenv("HTTPS_PROXY", "http://proxy:3128")
-    dead: dict[str, list[str] | int] = {"oidc.example.test": socket.EAI_AGAIN, "test.": socket.EAI_AGAIN}
-    monkeypatch.setattr(socket, "getaddrinfo", resolving(dead))
-    error = await failure(pki, "https://oidc.example.test/document")
-    assert error.reason is Reason.ProbeUnavailable
-    assert error.message.endswith(
-        "gives no answer for oidc.example.test, and the probe does not go by the proxy of HTTPS_PROXY"
-    )
-
-
-async def test_behind_a_proxy_a_connection_that_fails_names_it(pki: PKI, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A host that is down cannot be told from a firewall that lets the proxy alone out."""
-    url = f"https://localhost:{free_port()}/document"
-    monkeypatch.setenv("HTTPS_PROXY", "http://proxy:3128")
-    error = await failure(pki, url)
-    assert error.reason is Reason.ConnectionFailed
-    assert error.hint.endswith("The probe does not go by the proxy of HTTPS_PROXY.")
-
-
 async def test_a_resolver_that_hangs_is_the_operator_s_problem(pki: PKI, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is known of the issuer then."""
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: time.sleep(0.6))
@@ -666,8 +616,7 @@ async def test_each_visit_takes_one_address_and_the_next_visit_the_next(
 
 
 async def test_the_reader_is_a_stranger(pki: PKI, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No credentials, no cookies, no proxy, nothing compressed."""
-    monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{free_port()}")
+    """No credentials, no cookies, nothing compressed."""
     netrc = tmp_path / "netrc"
     netrc.write_text("machine localhost login me password secret\n")
     monkeypatch.setenv("NETRC", str(netrc))
