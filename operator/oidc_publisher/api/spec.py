@@ -25,6 +25,7 @@ from oidc_publisher.api.storespec import StoreSpec
 
 _HOST_LABEL = "[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?"
 _ISSUER_URL = rf"^https://({_HOST_LABEL})(\.{_HOST_LABEL})*(:{PORT})?(/[A-Za-z0-9._~-]+)*/?$"
+_PROXY_URL = r"^http://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}$"
 
 
 class RelyingParty(StrEnum):
@@ -80,6 +81,16 @@ class RotationSpec(APIModel):
 class ProbeSpec(APIModel):
     """How the operator proves in every interval that relying parties can use the issuer."""
 
+    rules = (
+        # At the parent, because a message about the value would repeat a password in it.
+        Rule(
+            f"!has(self.proxyURL) || self.proxyURL.matches(r'{_PROXY_URL}')",
+            "must be http://HOST:PORT, without user information and without a path",
+            lambda s: s.proxy_url is None or re.fullmatch(_PROXY_URL, s.proxy_url) is not None,
+            field_path=".proxyURL",
+        ),
+    )
+
     timeout: Annotated[Duration, Between("1s", "30s")] = timedelta(seconds=5)
     """How long fetching both documents may take together. AWS STS gives up after 5 seconds."""
     audiences: Annotated[
@@ -103,6 +114,11 @@ class ProbeSpec(APIModel):
     """PEM certificates to trust beside the system's when the issuer URL is fetched. Every relying party needs a setting
     to trust them as well. Clouds have no such setting, so while AWS, GCP or Azure is among relyingParties, the issuer
     needs a certificate that the system's roots verify."""
+    proxy_url: Annotated[str, Field(min_length=10, max_length=255)] | None = None
+    """The HTTP proxy by which the issuer URL is fetched, such as http://proxy.example.com:3128. When absent, the operator
+    uses the proxy of its environment (HTTPS_PROXY, NO_PROXY), if there is one. The operator uses a proxy named here only
+    if it is that one, or if the operator was started with --probe-proxy. A proxy resolves the host name itself, so that
+    allowPrivateAddress then concerns IP addresses in the issuer URL only."""
 
 
 class OIDCIssuerSpec(APIModel):

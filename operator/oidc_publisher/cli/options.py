@@ -10,7 +10,16 @@ from typing import Any, TypeVar
 
 import click
 
-from oidc_publisher.cli.parameters import each, host_name, issuer_name, namespaced_name, parsed, store_endpoint, timeout
+from oidc_publisher.cli.parameters import (
+    each,
+    host_name,
+    http_proxy,
+    issuer_name,
+    namespaced_name,
+    parsed,
+    store_endpoint,
+    timeout,
+)
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -41,6 +50,7 @@ class Reading:
     probe_service_account: tuple[str, str] | None = None
     key_files_root: Path | None = None
     store_endpoints: tuple[str, ...] = ()
+    probe_proxies: tuple[str, ...] = ()
     api_server_names: tuple[str, ...] = ()
 
 
@@ -157,6 +167,16 @@ _READING = (
         callback=each(store_endpoint),
         help="A server that an OIDCIssuer may name as endpointURL, such as https://minio.example.com:9000. May be given "
         "several times. With it, no other servers may be named but Amazon's. Plain http needs it.",
+    ),
+    click.option(
+        "--probe-proxy",
+        "probe_proxies",
+        metavar="URL",
+        multiple=True,
+        envvar="OIDC_PUBLISHER_PROBE_PROXY",
+        callback=each(http_proxy),
+        help="A proxy that an OIDCIssuer may name as probe.proxyURL, such as http://proxy.example.com:3128. May be given "
+        "several times. The proxy of HTTPS_PROXY may be named without it.",
     ),
     click.option(
         "--api-server-name",

@@ -14,6 +14,8 @@ _LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 _NAMESPACED_NAME = re.compile(rf"{_LABEL}/{_LABEL}(\.{_LABEL})*")
 #: NAME, or NAME with the resource in front as kubectl prints it (oidcissuer.oidc-publisher.io/prod).
 _ISSUER = re.compile(rf"((oidci|oidcissuers?)(\.oidc-publisher\.io)?/)?(?P<name>{_LABEL}(\.{_LABEL})*)")
+#: As spec.probe.proxyURL has it.
+_PROXY = re.compile(r"http://[A-Za-z0-9.\[\]:-]+:[0-9]{1,5}")
 
 Callback = Callable[[click.Context, click.Parameter, str | None], object]
 
@@ -90,6 +92,17 @@ def store_endpoint(text: str) -> str:
     from oidc_publisher.stores.storeendpoints import Server  # noqa: PLC0415 - cryptography; --help needs none of it
 
     Server.parse(text)
+    return text
+
+
+def http_proxy(text: str) -> str:
+    """Read the URL of an HTTP proxy.
+
+    Raises:
+        ValueError: the text has another form.
+    """
+    if not _PROXY.fullmatch(text):
+        raise ValueError("must be http://HOST:PORT, such as http://proxy.example.com:3128")
     return text
 
 

@@ -247,6 +247,7 @@ def _the_reconciler(
         probe_account=settings.probe_service_account,
         key_files_root=settings.key_files_root,
         store_endpoints=settings.store_endpoints,
+        probe_proxies=settings.probe_proxies,
     )
     open_ports: OpenPorts = opener.open
     series = metrics.series if metrics else None

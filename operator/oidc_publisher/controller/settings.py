@@ -24,6 +24,7 @@ class RunSettings:
     `key_files_root`: the folder below which key sources may read files; with None they may read no files.
     `store_endpoints`: the servers that objects may name as their store, as URLs for Server.parse of stores/storeendpoints; an
     empty tuple allows every https server.
+    `probe_proxies`: the proxies that objects may name for the probe, beside the environment's own.
     `api_server_names`: names in certificates, beside the usual ones, under which single API servers get the
     credentials.
     `health_address`: None means DEFAULT_HEALTH_ADDRESS if that address is free.
@@ -35,6 +36,7 @@ class RunSettings:
     probe_service_account: tuple[str, str] | None = None
     key_files_root: Path | None = None
     store_endpoints: tuple[str, ...] = ()
+    probe_proxies: tuple[str, ...] = ()
     api_server_names: tuple[str, ...] = ()
     health_address: Address | None = None
     metrics_address: Address | None = None

@@ -2,6 +2,7 @@
 
 from oidc_publisher.probe.judge import Expected, Judgement, judge
 from oidc_publisher.probe.look import Look, Read, Target, look
+from oidc_publisher.probe.proxies import ProbeProxies, Proxy
 from oidc_publisher.probe.survey import flaw_of, judge_survey, survey
 from oidc_publisher.probe.token.judge import (
     SignatureCheck,
@@ -18,12 +19,13 @@ from oidc_publisher.probe.token.judge import (
 )
 from oidc_publisher.probe.wire.https import HTTPSWire
 from oidc_publisher.probe.wire.knocks import Knock, ShownCertificate
-from oidc_publisher.probe.wire.memory import MemoryWire, serving
+from oidc_publisher.probe.wire.memory import ClosedWire, MemoryWire, serving
 from oidc_publisher.probe.wire.port import BODY_LIMIT_BYTES, Deadline, Fetched, Validity, Visit, Wire
 from oidc_publisher.probe.wirereading import date_offsets, key_sets, wire_reading
 
 __all__ = [
     "BODY_LIMIT_BYTES",
+    "ClosedWire",
     "Deadline",
     "Expected",
     "Fetched",
@@ -32,6 +34,8 @@ __all__ = [
     "Knock",
     "Look",
     "MemoryWire",
+    "ProbeProxies",
+    "Proxy",
     "Read",
     "ShownCertificate",
     "SignatureCheck",

@@ -9,7 +9,8 @@ from pathlib import Path
 from oidc_publisher.api import OIDCIssuer, OIDCIssuerSpec, ProbeSpec
 from oidc_publisher.cluster import ClusterAPI, kube_system_uid
 from oidc_publisher.documents import jwks_uri, owner_of
-from oidc_publisher.probe import HTTPSWire, Target, Wire
+from oidc_publisher.errors import FetchError
+from oidc_publisher.probe import ClosedWire, HTTPSWire, ProbeProxies, Target, Wire
 from oidc_publisher.probe.token.limits import TokenLimits
 from oidc_publisher.reconcile.cdn.invalidator import Invalidator
 from oidc_publisher.reconcile.cdn.schedule import viewer_paths
@@ -70,11 +71,13 @@ class PortOpener:
         probe_account: tuple[str, str] | None = None,
         key_files_root: Path | None = None,
         store_endpoints: tuple[str, ...] = (),
+        probe_proxies: tuple[str, ...] = (),
     ) -> None:
         self._cluster = cluster
         self._probe_account = probe_account
         self._key_files_root = key_files_root
         self._store_endpoints = StoreEndpoints.listed(store_endpoints)
+        self._probe_proxies = ProbeProxies.listed(probe_proxies)
         self._cluster_uid: str | None = None
 
     async def open(self, issuer: OIDCIssuer) -> Ports:
@@ -93,19 +96,30 @@ class PortOpener:
             store=open_store(spec.store, self._store_endpoints),
             invalidator=Invalidator(distribution, paths, owner) if distribution else None,
             target=target,
-            wire=HTTPSWire(
-                certificate_authority=spec.probe.certificate_authority or "",
-                allow_private_address=spec.probe.allow_private_address,
-            ),
-            stranger=_stranger(spec.probe),
+            wire=wire_of(spec.probe, self._probe_proxies),
+            stranger=stranger_of(spec.probe, self._probe_proxies),
             probe_account=self._probe_account,
             limits=TokenLimits(self._probe_account, spec.rotation.max_token_lifetime),
         )
 
 
-def _stranger(probe: ProbeSpec) -> Wire | None:
+def wire_of(probe: ProbeSpec, proxies: ProbeProxies, *, with_authority: bool = True) -> Wire:
+    """Return the wire that a spec asks for; a wire by a proxy that may not be used reads nothing and says why."""
+    try:
+        proxy = proxies.named_in(probe.proxy_url) if probe.proxy_url else None
+    except FetchError as error:
+        return ClosedWire(error)
+    return HTTPSWire(
+        certificate_authority=(probe.certificate_authority or "") if with_authority else "",
+        allow_private_address=probe.allow_private_address,
+        proxy=proxy,
+    )
+
+
+def stranger_of(probe: ProbeSpec, proxies: ProbeProxies) -> Wire | None:
+    """Return the wire of a client that does not know the issuer's own CA, None where no such client has to read it."""
     if probe.certificate_authority and any(DEMANDS[party].public for party in probe.relying_parties):
-        return HTTPSWire(allow_private_address=probe.allow_private_address)
+        return wire_of(probe, proxies, with_authority=False)
     return None
 
 

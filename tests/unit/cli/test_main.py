@@ -271,7 +271,8 @@ def test_an_option_of_two_commands_is_the_same_option() -> None:
         command = cli.get_command(context, name)
         assert command is not None
         for option in command.params:
-            if isinstance(option, click.Option) and option.name != "timeout":  # how long what may last
+            # How long what may last; and --for, which `wait` has as kubectl has it, and `verify` for relying parties.
+            if isinstance(option, click.Option) and option.name not in ("timeout", "parties"):
                 said = (option.help, option.metavar, type(option.type), option.envvar)
                 declared.setdefault(str(option.opts), set()).add(said)
     assert len(declared) > 10

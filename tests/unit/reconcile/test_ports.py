@@ -7,11 +7,13 @@ from typing import Any
 import pytest
 
 from oidc_publisher.cluster.memory import MemoryCluster
-from oidc_publisher.errors import StoreError
+from oidc_publisher.errors import FetchError, StoreError
 from oidc_publisher.findings import Reason
-from oidc_publisher.reconcile.ports import PortOpener
+from oidc_publisher.probe import ProbeProxies, look
+from oidc_publisher.reconcile.ports import PortOpener, target_of, wire_of
 from oidc_publisher.stores import Store
 from tests.support.builders import issuer_of
+from tests.support.connectproxy import ConnectProxy
 
 S3: dict[str, Any] = {"bucket": "abc", "region": "us-east-1", "endpointURL": "http://minio.example.com:9000"}
 
@@ -35,3 +37,19 @@ async def test_the_operators_flag_opens_it() -> None:
     """What the operator was told arrives at the store."""
     store = await store_of(S3["endpointURL"])
     assert type(store).__name__ == "S3Store"
+
+
+async def test_a_proxy_that_the_operator_was_not_told_of_is_not_connected_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The object's author would choose where in the network the operator connects to."""
+    for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    with ConnectProxy() as proxy:
+        issuer = issuer_of(probe={"proxyURL": proxy.url})
+        closed = wire_of(issuer.spec.probe, ProbeProxies())
+        seen = await look(target_of(issuer.spec), closed, reads=1)
+        assert isinstance(seen.reads[0].discovery, FetchError)
+        assert seen.reads[0].discovery.reason is Reason.ProxyNotAllowed
+        assert proxy.tunnels == []
+        opened = wire_of(issuer.spec.probe, ProbeProxies.listed((proxy.url,)))
+        await look(target_of(issuer.spec), opened, reads=1)
+        assert set(proxy.tunnels) == {"oidc.example.com:443"}

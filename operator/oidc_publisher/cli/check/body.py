@@ -26,6 +26,7 @@ from oidc_publisher.cluster import ClusterAPI
 from oidc_publisher.cluster.issuers import Object, all_issuers
 from oidc_publisher.errors import AnswerError, ClusterError, InvalidObjectError
 from oidc_publisher.harmless import harmless
+from oidc_publisher.probe import ProbeProxies
 from oidc_publisher.stores.storeendpoints import StoreEndpoints
 
 #: How many OIDCIssuers are checked at once.
@@ -73,11 +74,12 @@ async def _issuer_sections(
     client: ClusterAPI, issuers: Sequence[OIDCIssuer], asking: Asking, reading: Reading
 ) -> Sequence[Section]:
     endpoints, gate = StoreEndpoints.listed(reading.store_endpoints), asyncio.Semaphore(_AT_ONCE)
+    proxies, root = ProbeProxies.listed(reading.probe_proxies), reading.key_files_root
 
     async def one(issuer: OIDCIssuer) -> Section:
         async with gate:
             tell(asking, f"Checking what oidci/{issuer.metadata.name} names: its store and {issuer.spec.issuer_url}.")
-            return await issuer_section(client, issuer, key_files_root=reading.key_files_root, endpoints=endpoints)
+            return await issuer_section(client, issuer, key_files_root=root, endpoints=endpoints, proxies=proxies)
 
     return await asyncio.gather(*map(one, issuers))
 

@@ -12,9 +12,9 @@ from oidc_publisher.cluster import ClusterAPI
 from oidc_publisher.documents import DISCOVERY_PATH, StoredDocument
 from oidc_publisher.errors import FetchError, StoreError
 from oidc_publisher.findings import Finding, Reason, sorted_findings
-from oidc_publisher.probe import HTTPSWire, Read, look
+from oidc_publisher.probe import ProbeProxies, Read, look
 from oidc_publisher.probe.answers import DISCOVERY_TYPES, JWKS_TYPES, judge_answer, parsed_discovery, parsed_jwks
-from oidc_publisher.reconcile.ports import target_of
+from oidc_publisher.reconcile.ports import target_of, wire_of
 from oidc_publisher.sources import open_sources
 from oidc_publisher.stores.factory import open_distribution, open_store
 from oidc_publisher.stores.port import Distribution, Rehearsal, RehearsingStore
@@ -25,7 +25,12 @@ _LATER = "The operator proves it after its first write, and stops where it is no
 
 
 async def issuer_section(
-    client: ClusterAPI, issuer: OIDCIssuer, *, key_files_root: Path | None, endpoints: StoreEndpoints
+    client: ClusterAPI,
+    issuer: OIDCIssuer,
+    *,
+    key_files_root: Path | None,
+    endpoints: StoreEndpoints,
+    proxies: ProbeProxies,
 ) -> Section:
     """Check everything that the issuer names, but its API servers, which issuers have in common."""
     store = open_store(issuer.spec.store, endpoints)
@@ -36,7 +41,7 @@ async def issuer_section(
     sources = [line for one in _other_sources(issuer) for line in await _source_lines(client, one, key_files_root)]
     distribution = open_distribution(issuer.spec.store)
     cdn = [await _distribution_line(distribution)] if distribution else []
-    public = await _public_line(issuer, published=published)
+    public = await _public_line(issuer, proxies, published=published)
     return Section(f"oidci/{issuer.metadata.name}", (*sources, *lines, *cdn, public))
 
 
@@ -105,13 +110,9 @@ async def _distribution_line(distribution: Distribution) -> Line:
     return Line(CheckResult.YES, check, "serves the bucket")
 
 
-async def _public_line(issuer: OIDCIssuer, *, published: bool) -> Line:
+async def _public_line(issuer: OIDCIssuer, proxies: ProbeProxies, *, published: bool) -> Line:
     """Fetch the documents as a relying party does. Nothing else than a connection is expected before they are published."""
-    probe = issuer.spec.probe
-    wire = HTTPSWire(
-        certificate_authority=probe.certificate_authority or "", allow_private_address=probe.allow_private_address
-    )
-    seen = await look(target_of(issuer.spec), wire, reads=1)
+    seen = await look(target_of(issuer.spec), wire_of(issuer.spec.probe, proxies), reads=1)
     return public_line(issuer.spec.issuer_url, seen.reads[-1], published=published)
 
 

@@ -57,6 +57,7 @@ async def look_and_decide(client: ClusterAPI, basis: Basis, reading: Reading, cl
         probe_account=reading.probe_service_account,
         key_files_root=reading.key_files_root,
         store_endpoints=reading.store_endpoints,
+        probe_proxies=reading.probe_proxies,
     )
     opened = OpenedPorts(opener.open)
     try:

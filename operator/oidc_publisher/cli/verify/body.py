@@ -135,10 +135,14 @@ def _content(path: Path) -> bytes:
 
 async def _host(subject: Subject, url: str) -> HostPart:
     host, port = host_and_port(url)
-    return host_part(host, await subject.wire.knock(host, port, subject.timeout), datetime.now(UTC))
+    proxy = subject.wire.proxy_for(host)
+    knocks = await subject.wire.knock(host, port, subject.timeout)
+    return host_part(host, knocks, datetime.now(UTC), proxy=str(proxy) if proxy else "")
 
 
 def _addresses(part: HostPart) -> str:
+    if part.proxy:
+        return f"{part.name} is reached by the proxy {part.proxy}; reading both documents ..."
     if not part.addresses:
         return f"{part.name} has no address ..."
     return f"{part.name} is at {', '.join(line.address for line in part.addresses)}; reading both documents ..."

@@ -58,6 +58,7 @@ _RULES = (
         "the certificate is valid, for this host, with its chain, from a trusted CA",
         Depth.ANSWER,
         (
+            Reason.ProxyBreaksTLS,
             Reason.CertificateExpired,
             Reason.CertificateNameMismatch,
             Reason.CertificateChainIncomplete,
@@ -170,10 +171,12 @@ def rule_lines(
     seen: Look, judgement: Judgement, parties: Sequence[RelyingParty], *, published: bool
 ) -> Iterator[RuleLine]:
     """Yield the line of every rule: those that all relying parties share, those of libraries, those of each party."""
-    depth, private = depth_of(seen, judgement), _private(seen)
+    depth = depth_of(seen, judgement)
     for rule in (*_RULES, *((_PUBLISHED,) if published else ())):
         line = _shared(rule, depth, judgement.findings)
-        yield replace(line, result=CheckResult.WARNING, found=private) if private and rule is _PUBLIC else line
+        if rule is _PUBLIC and line.result is CheckResult.YES:
+            line = _addresses(line, seen)
+        yield line
     yield _libraries(depth, judgement.findings)
     for party in parties:
         yield from _of_party(party, judgement.served)
@@ -190,10 +193,15 @@ def depth_of(seen: Look, judgement: Judgement) -> Depth:
     return max((_FAILED_AT.get(finding.reason, Depth.NOTHING) for finding in judgement.findings), default=Depth.NOTHING)
 
 
-def _private(seen: Look) -> str:
-    answers = (answer for read in seen.reads for answer in (read.discovery, read.jwks) if isinstance(answer, Fetched))
-    address = next((answer.private_address for answer in answers if answer.private_address), "")
-    return f"{address} is private, which was allowed" if address else ""
+def _addresses(line: RuleLine, seen: Look) -> RuleLine:
+    """Return the line about addresses: a private one may be allowed, and a proxy's are nobody's business here."""
+    answers = [answer for read in seen.reads for answer in (read.discovery, read.jwks) if isinstance(answer, Fetched)]
+    if proxy := next((answer.proxy for answer in answers if answer.proxy), ""):
+        found = f"not known: the addresses are the business of the proxy {proxy}"
+        return replace(line, result=CheckResult.WARNING, found=found)
+    if address := next((answer.private_address for answer in answers if answer.private_address), ""):
+        return replace(line, result=CheckResult.WARNING, found=f"{address} is private, which was allowed")
+    return line
 
 
 def result_of(findings: Sequence[Finding]) -> CheckResult:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+from oidc_publisher.errors import FetchError
 from oidc_publisher.probe.wire.port import Deadline, Fetched, Visit
 
 #: A function that answers a GET of a URL in the visit with that number, or raises FetchError.
@@ -34,6 +35,20 @@ class _MemoryVisit:
         """Return the function's answer (see Visit.get)."""
         self.wire.requests.append((self.number, url))
         return self.wire.handler(url, self.number)
+
+
+@dataclass(frozen=True, slots=True)
+class ClosedWire:
+    """A ClosedWire stands for a way to the public URL that may not be used: each of its visits raises why."""
+
+    why: FetchError
+
+    @asynccontextmanager
+    async def visit(self, number: int) -> AsyncIterator[Visit]:
+        """Raise the reason why nothing is fetched."""
+        del number
+        raise self.why
+        yield  # a generator, as the port wants it
 
 
 def serving(documents: dict[str, Fetched]) -> Handler:
