@@ -31,6 +31,7 @@ from hack.benchmark import (  # noqa: E402
     objects,
     options,
     page,
+    probing,
     ready,
     scrape,
     steady,
@@ -60,6 +61,7 @@ ALONE: dict[str, Callable[[Amount], Chapter]] = {
     "boto3": awsclients.measure,
     "imports": imports.measure,
     "metrics": scrape.measure,
+    "probing": probing.measure,
 }
 
 

@@ -12,7 +12,7 @@ class Amount:
     `interval_s` is that of the steady issuer. `rest_s` lets a rotation come to rest: more than prePublishPeriod,
     maxTokenLifetime and clockSkew are together. `object_turns` are issuers with three changes each of a ConfigMap and a
     Secret. `publications` are first ones, `resting_passes` those whose calls and bytes are counted, `drifts` deletions by
-    hand of each kind.
+    hand of each kind. `probes` are those of a slow and jittery host.
     """
 
     ready: int = 15
@@ -30,6 +30,7 @@ class Amount:
     resting_passes: int = 15
     drifts: int = 15
     cdn_changes: int = 5
+    probes: int = 10_000
 
     @property
     def steady_s(self) -> float:
@@ -54,4 +55,5 @@ QUICK = Amount(
     resting_passes=4,
     drifts=2,
     cdn_changes=1,
+    probes=300,
 )
