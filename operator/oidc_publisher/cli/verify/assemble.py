@@ -80,7 +80,7 @@ def assembled(
         hosts=tuple(hosts),
         documents=tuple(_documents(seen)),
         keys=_keys(judgement.jwks),
-        rules=tuple(rule_lines(seen, shown, parties, published=published)),
+        rules=tuple(rule_lines(seen, shown, parties, published=published, private=_private(hosts))),
         findings=tuple(FindingLine(f.reason.value, f.severity.value, f.subject, f.message, f.advice) for f in findings),
     )
 
@@ -100,6 +100,10 @@ def host_and_port(url: str) -> tuple[str, int]:
 def milliseconds(duration: timedelta | None) -> int | None:
     """Return a duration in whole milliseconds."""
     return None if duration is None else round(duration.total_seconds() * 1000)
+
+
+def _private(hosts: Sequence[HostPart]) -> str:
+    return next((line.address for host in hosts for line in host.addresses if not line.public), "")
 
 
 def _with_options(finding: Finding) -> Finding:

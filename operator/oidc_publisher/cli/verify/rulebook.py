@@ -168,14 +168,17 @@ _PARTIES = {party.value for party in RelyingParty}
 
 
 def rule_lines(
-    seen: Look, judgement: Judgement, parties: Sequence[RelyingParty], *, published: bool
+    seen: Look, judgement: Judgement, parties: Sequence[RelyingParty], *, published: bool, private: str = ""
 ) -> Iterator[RuleLine]:
-    """Yield the line of every rule: those that all relying parties share, those of libraries, those of each party."""
+    """Yield the line of every rule: those that all relying parties share, those of libraries, those of each party.
+
+    `private` is a private address of the host, empty where there is none.
+    """
     depth = depth_of(seen, judgement)
     for rule in (*_RULES, *((_PUBLISHED,) if published else ())):
         line = _shared(rule, depth, judgement.findings)
         if rule is _PUBLIC and line.result is CheckResult.YES:
-            line = _addresses(line, seen)
+            line = _addresses(line, seen, private)
         yield line
     yield _libraries(depth, judgement.findings)
     for party in parties:
@@ -193,13 +196,13 @@ def depth_of(seen: Look, judgement: Judgement) -> Depth:
     return max((_FAILED_AT.get(finding.reason, Depth.NOTHING) for finding in judgement.findings), default=Depth.NOTHING)
 
 
-def _addresses(line: RuleLine, seen: Look) -> RuleLine:
+def _addresses(line: RuleLine, seen: Look, private: str) -> RuleLine:
     """Return the line about addresses: a private one may be allowed, and a proxy's are nobody's business here."""
     answers = [answer for read in seen.reads for answer in (read.discovery, read.jwks) if isinstance(answer, Fetched)]
     if proxy := next((answer.proxy for answer in answers if answer.proxy), ""):
         found = f"not known: the addresses are the business of the proxy {proxy}"
         return replace(line, result=CheckResult.WARNING, found=found)
-    if address := next((answer.private_address for answer in answers if answer.private_address), ""):
+    if address := private or next((answer.private_address for answer in answers if answer.private_address), ""):
         return replace(line, result=CheckResult.WARNING, found=f"{address} is private, which was allowed")
     return line
 
