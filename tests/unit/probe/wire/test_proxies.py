@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import os
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -42,12 +43,12 @@ def known(host: Host) -> tuple[str, dict[str, tuple[str, int]]]:
     return f"https://{NAME}:{port}/document", {f"{NAME}:{port}": ("127.0.0.1", port)}
 
 
-async def fetch(url: str, *, limit: dt.timedelta = LONG, number: int = 0, **settings: object) -> Fetched:
-    async with HTTPSWire(**settings).visit(number) as visit:  # type: ignore[arg-type] # what the wire takes
+async def fetch(url: str, *, limit: dt.timedelta = LONG, number: int = 0, **settings: Any) -> Fetched:
+    async with HTTPSWire(**settings).visit(number) as visit:
         return await visit.get(url, Deadline.after(limit))
 
 
-async def failure(url: str, *, limit: dt.timedelta = LONG, **settings: object) -> FetchError:
+async def failure(url: str, *, limit: dt.timedelta = LONG, **settings: Any) -> FetchError:
     with pytest.raises(FetchError) as caught:
         await fetch(url, limit=limit, **settings)
     return caught.value
