@@ -135,7 +135,7 @@ def _settings() -> kopf.OperatorSettings:
     settings.networking.connect_timeout = 3
     settings.networking.request_timeout = 10
     settings.networking.error_backoffs = _RETRIES
-    settings.watching.server_timeout = WATCH_S
+    settings.watching.server_timeout = int(WATCH_S)  # the API server refuses 300.0
     settings.queueing.exit_timeout = 1
     settings.process.ultimate_exiting_timeout = None  # otherwise kopf schedules a SIGKILL of this process
     settings.persistence.finalizer = "oidc-publisher.io/never"  # kopf removes its own finalizer from every object
