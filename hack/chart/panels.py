@@ -7,11 +7,10 @@ with the series of the one before it, because every query adds up over pods.
 from __future__ import annotations
 
 from hack.chart.dashboard import AMBER, BLUE, GREEN, RED, Panel, Query, Row
+from hack.chart.operatorpanels import OPERATOR
 
 _ISSUER = 'issuer=~"$issuer"'
 _RATE = "[$__rate_interval]"
-#: process_... is what every Python program has: only those of ours are meant.
-_OURS = "and on (job, instance) oidc_publisher_build_info"
 
 
 def _per(labels: str, metric: str, *matchers: str) -> str:
@@ -146,7 +145,7 @@ ROTATION = Row(
         ),
         Panel(
             "Age of the signing key",
-            "Since its first signature that was seen. A line that falls to zero is a rotation.",
+            "Since the key that signs was first seen. A line that falls is a rotation.",
             "timeseries",
             (Query(_per("issuer", "oidc_publisher_signing_key_age_seconds"), "{{issuer}}"),),
             unit="s",
@@ -223,81 +222,6 @@ STORE = Row(
                 ),
             ),
             empty="No document was changed by others.",
-        ),
-    ),
-)
-
-OPERATOR = Row(
-    "Operator",
-    (
-        Panel(
-            "Passes",
-            "Passes by their result.",
-            "timeseries",
-            (Query(f"sum by (result) (rate(oidc_publisher_reconciles_total{_RATE}))", "{{result}}"),),
-            unit="ops",
-            stacked=True,
-        ),
-        Panel(
-            "Duration of the steps",
-            "95 of 100 passes take less in each step.",
-            "timeseries",
-            (
-                Query(
-                    f"histogram_quantile(0.95, sum by (step, le) (rate(oidc_publisher_reconcile_step_duration_seconds_bucket{_RATE})))",
-                    "{{step}}",
-                ),
-            ),
-            unit="s",
-        ),
-        Panel(
-            "Queue",
-            "Issuers that wait for their turn, and passes that run.",
-            "timeseries",
-            (
-                Query("sum(oidc_publisher_queue_depth)", "waiting"),
-                Query("sum(oidc_publisher_queue_running)", "running"),
-            ),
-        ),
-        Panel(
-            "Longest wait and longest pass",
-            "Of those that wait and run now. Minutes are too long: see the alert OIDCPublisherQueueStuck.",
-            "timeseries",
-            (
-                Query("max(oidc_publisher_queue_longest_wait_seconds)", "waits"),
-                Query("max(oidc_publisher_queue_oldest_running_seconds)", "runs"),
-                Query("max(oidc_publisher_queue_standstill_seconds)", "nothing begins"),
-                Query("max(oidc_publisher_event_loop_beat_age_seconds)", "event loop stands still"),
-            ),
-            unit="s",
-        ),
-        Panel(
-            "API server",
-            "Whether it answered the watch of OIDCIssuers when that was asked last.",
-            "state-timeline",
-            (Query("min by (instance) (oidc_publisher_api_server_reachable)", "{{instance}}"),),
-            words={"0": ("no answer", RED), "1": ("answers", GREEN)},
-        ),
-        Panel(
-            "Watches begun anew",
-            "A few in an hour are ordinary: API servers end watches now and then.",
-            "timeseries",
-            (Query(f"sum by (watch) (increase(oidc_publisher_watch_restarts_total{_RATE}))", "{{watch}}"),),
-        ),
-        Panel(
-            "CPU",
-            "Processor cores in use.",
-            "timeseries",
-            (Query(f"rate(process_cpu_seconds_total{_RATE}) {_OURS}", "{{instance}}"),),
-            width=12,
-        ),
-        Panel(
-            "Memory",
-            "Resident memory.",
-            "timeseries",
-            (Query(f"process_resident_memory_bytes {_OURS}", "{{instance}}"),),
-            unit="bytes",
-            width=12,
         ),
     ),
 )

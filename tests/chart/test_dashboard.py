@@ -5,18 +5,23 @@ from __future__ import annotations
 import itertools
 import json
 import re
+from html import escape
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 from hack.chart.alerts import alerts
+from hack.chart.charts import measure, spans
+from hack.chart.panels import ROWS
 from tests.support import chart
 from tests.support.prometheus import promtool
 
 DOCS = Path(__file__).parents[2] / "docs"
 DASHBOARD = json.loads((chart.CHART / "files" / "dashboard.json").read_text())
 PANELS: list[dict[str, Any]] = DASHBOARD["panels"]
+PICTURE = DOCS / "images" / "dashboard.svg"
 
 
 def expressions() -> list[str]:
@@ -60,3 +65,36 @@ def test_every_metric_is_one_of_the_operators() -> None:
     used = [*expressions(), *(rule["expr"] for rule in alerts()), json.dumps(DASHBOARD["templating"])]
     for name in re.findall(r"oidc_publisher_\w+", " ".join(used)):
         assert re.sub("_bucket$", "", name) in known, name
+
+
+def test_the_picture_shows_every_panel() -> None:
+    """Drawn anew by hack/draw_dashboard.py after a change of the panels."""
+    drawn = PICTURE.read_text()
+    for row in ROWS:
+        for title in (row.title, *(panel.title for panel in row.panels)):
+            assert f">{escape(title)}<" in drawn, title
+    assert "No data" not in drawn
+
+
+def test_a_gap_ends_a_stretch_of_the_picture() -> None:
+    """What was not scraped is not drawn as if it had gone on."""
+    values = [(0.0, "1"), (1.0, "1"), (2.0, "0"), (3.0, "0"), (8.0, "0"), (9.0, "0")]
+    assert list(spans(values)) == [(0.0, 2.0, 1.0), (2.0, 4.0, 0.0), (8.0, 9.0, 0.0)]
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "said"),
+    [
+        (0.0, "s", "0 s"),
+        (0.0421, "s", "42.1 ms"),
+        (90.0, "s", "90 s"),
+        (5400.0, "s", "90 min"),
+        (14 * 86_400.0, "s", "14 d"),
+        (115_343_360.0, "bytes", "110 MiB"),
+        (2.5, "reqps", "2.5/s"),
+        (3.0, "short", "3"),
+    ],
+)
+def test_a_value_is_said_shortly(value: float, unit: str, said: str) -> None:
+    """In the unit that a reader would choose."""
+    assert measure(value, unit) == said
