@@ -8,13 +8,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from oidc_publisher.findings import CATALOGUE, Reason, Severity
+from oidc_publisher.findings.catalogue.events import EVENTS
 from oidc_publisher.relyingparties.texts import Explained, KnownText
 from oidc_publisher.relyingparties.texts.knowntext import OF_THE_TOKEN, SettlingCheck
 
 #: Words before a reason in `kubectl describe`, in YAML and JSON, and in a table of events.
 _REASON = re.compile(r"(?:\breason\"?:\s*\"?|\b(?:Normal|Warning)\s+)([A-Z][A-Za-z]+)\b", re.IGNORECASE)
-#: Reasons of what is as it should be, and reasons that every controller uses.
-_NO_TROUBLE = frozenset({Reason.Succeeded, Reason.Proven, Reason.ProvenWithoutToken})
+#: Reasons of what is as it should be, and of what was over as soon as it had happened.
+_NO_TROUBLE = frozenset({Reason.Succeeded, Reason.Proven, Reason.ProvenWithoutToken, *EVENTS})
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,26 +2,41 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from rich.console import Console, Group, RenderableType
 from rich.markdown import Markdown
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from oidc_publisher.cli.explain.explanation import ExplanationPage, ReasonMeaning, TextMeaning
-from oidc_publisher.cli.text.console import coloured, marked, plain, print_sections, table_of, titled
+from oidc_publisher.cli.text.console import INDENT, coloured, marked, plain, print_sections, table_of
+from oidc_publisher.harmless import harmless
+
+#: A link to another page of the repository, which leads nowhere in a terminal; its words name the page.
+_LINK = re.compile(r"\[([^\]]+)\]\((?!https?:)[^)]+\)")
 
 
 def print_explanation(page: ExplanationPage, console: Console) -> None:
     """Write the explanation of a text to a console."""
     print_sections(_sections(page), console)
+    if not page.commands:
+        return
+    console.file.write("\n")
+    print_sections([Text("LOOK FURTHER", style="bold")], console)
+    for command in page.commands:
+        # The terminal breaks a long line itself, so that what people copy has no line break.
+        console.file.write(f"  {harmless(command)}\n")
+    for note in _notes(page):
+        print_sections([Padding(note, (0, 0, 0, INDENT))], console)
 
 
 def print_runbook(markdown: str, console: Console) -> None:
     """Write a runbook: formatted for a terminal, as it is for a pipe."""
     if console.is_terminal:
-        console.print(Markdown(markdown, hyperlinks=False))
+        console.print(Markdown(_LINK.sub(r"\1", markdown), hyperlinks=False))
     else:
         console.file.write(markdown)
 
@@ -31,8 +46,6 @@ def _sections(page: ExplanationPage) -> Iterator[RenderableType]:
         yield from _text_sections(meaning, first=not number)
     for reason in page.reasons:
         yield _reason_section(reason)
-    if page.commands:
-        yield titled("LOOK FURTHER", *map(plain, page.commands), *_notes(page))
 
 
 def _text_sections(meaning: TextMeaning, *, first: bool) -> Iterator[RenderableType]:

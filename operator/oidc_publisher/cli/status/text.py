@@ -6,12 +6,14 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from oidc_publisher.cli.status.overview import IssuerLine, Overview
-from oidc_publisher.cli.status.page import ConditionLine, KeyLine, Page
+from oidc_publisher.cli.status.page import ConditionLine, EventLine, KeyLine, Page
 from oidc_publisher.cli.text.console import (
+    INDENT,
     Fitting,
     caveat,
     coloured,
@@ -161,21 +163,22 @@ def _keys(page: Page, now: datetime) -> Table:
     return table
 
 
-def _narrow_keys(page: Page, now: datetime) -> Table:
-    """Make the table for narrow terminals, which has a line for each time of a key."""
-    table = table_of("KEY", "VER", "ALG", "STATE", "", "")
+def _narrow_keys(page: Page, now: datetime) -> Group:
+    """Make the list for narrow terminals, which has a line for each time of a key below the key."""
     short = shortened(key.key_id for key in page.keys)
-    for key in page.keys:
-        facts: Sequence[tuple[str, Text]] = (
-            ("listed by", _listed(key)),
-            ("served", when(key.served_since_time, now)),
-            ("safe", _safe(key, now, since="")),  # of 80 columns each counts
-            *((("leaves", when(key.retire_time, now)),) if key.retire_time else ()),
-        )
-        for number, (label, text) in enumerate(facts):
-            names: Sequence[Text | str] = ("", "", "", "") if number else _names(key, short)
-            table.add_row(*names, Text(label, style="dim"), text)
-    return table
+    return Group(*(part for key in page.keys for part in _narrow_key(key, short, now)))
+
+
+def _narrow_key(key: KeyLine, short: dict[str, str], now: datetime) -> Iterator[RenderableType]:
+    name, version, algorithm, state = _names(key, short)
+    yield name + Text("  version ") + version + Text("  ") + algorithm + Text("  ") + state
+    facts = table_of("", "")
+    facts.add_row("listed by", _listed(key))
+    facts.add_row("served since", when(key.served_since_time, now))
+    facts.add_row("safe to sign", _safe(key, now))
+    if key.retire_time:
+        facts.add_row("may leave", when(key.retire_time, now))
+    yield Padding(facts, (0, 0, 0, INDENT))
 
 
 def _names(key: KeyLine, short: dict[str, str]) -> tuple[Text, Text, Text, Text]:
@@ -186,9 +189,9 @@ def _listed(key: KeyLine) -> Text:
     return plain(", ".join(key.listed_by)) if key.listed_by else Text("nobody", style="yellow")
 
 
-def _safe(key: KeyLine, now: datetime, since: str = "since ") -> Text:
+def _safe(key: KeyLine, now: datetime) -> Text:
     if key.safe_since_time is not None and not key.unlisted_by:
-        return plain(since, "green") + when(key.safe_since_time, now)
+        return plain("since ", "green") + when(key.safe_since_time, now)
     text = plain("no", "yellow")
     if key.safe_to_sign_time is not None and key.safe_to_sign_time > now:
         text = plain("from ", "yellow") + when(key.safe_to_sign_time, now)
@@ -206,9 +209,27 @@ def _events(page: Page, now: datetime) -> Iterator[RenderableType]:
     if not page.events:
         yield Text("none (the API server keeps them for an hour)", style="dim")
         return
+    longest = max(len(event.message) for event in page.events)
+    yield Fitting(_event_table(page.events, now), _narrow_events(page.events, now), last=longest)
+
+
+def _event_table(events: Sequence[EventLine], now: datetime) -> Table:
     table = table_of("", "", "")
-    for event in page.events:
-        often = f" (x{event.count})" if event.count > 1 else ""
-        reason = plain(event.reason + often, "yellow" if event.type == "Warning" else "")
-        table.add_row(when(event.time, now), reason, plain(event.message))
-    yield table
+    for event in events:
+        table.add_row(when(event.time, now), _event_reason(event), plain(event.message))
+    return table
+
+
+def _narrow_events(events: Sequence[EventLine], now: datetime) -> Group:
+    """Make the list for narrow terminals, which has each message below its time."""
+    return Group(*(part for event in events for part in _narrow_event(event, now)))
+
+
+def _narrow_event(event: EventLine, now: datetime) -> Iterator[RenderableType]:
+    yield when(event.time, now) + Text("  ") + _event_reason(event)
+    yield Padding(plain(event.message), (0, 0, 0, INDENT))
+
+
+def _event_reason(event: EventLine) -> Text:
+    often = f" (x{event.count})" if event.count > 1 else ""
+    return plain(event.reason + often, "yellow" if event.type == "Warning" else "")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TextIO
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
@@ -19,6 +19,8 @@ _ENDLESS = 10_000
 INDENT = 2
 #: The narrowest column in which people can read a message well.
 _MESSAGE = 40
+#: The default of the CRD for the condition of a new object, in which no time can be stated.
+_NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 _STYLES = {
     "True": "green",
     "False": "bold red",
@@ -61,7 +63,7 @@ class Fitting:
     The wide form fits when at least `_MESSAGE` columns are left for its last column, whose longest cell has `last`.
     """
 
-    def __init__(self, wide: Table, narrow: Table, *, last: int = 0) -> None:
+    def __init__(self, wide: Table, narrow: RenderableType, *, last: int = 0) -> None:
         self.wide, self.narrow = wide, narrow
         self.spare = max(0, last - _MESSAGE)
 
@@ -101,8 +103,10 @@ def coloured(word: str) -> Text:
 
 
 def when(time: datetime | None, now: datetime) -> Text:
-    """Write a time and its distance from now, or `-` for None."""
-    return Text("-", style="dim") if time is None else Text(format_time(time)).append(f" ({away(time, now)})", "dim")
+    """Write a time and its distance from now, or `-` for None and for the time of a new object's default condition."""
+    if time is None or time == _NEVER:
+        return Text("-", style="dim")
+    return Text(format_time(time)).append(f" ({away(time, now)})", "dim")
 
 
 def marked(mark: str, text: str, style: str = "") -> Table:

@@ -96,7 +96,9 @@ class Waiting:
 
     async def _ask(self, issuer: OIDCIssuer) -> None:
         if not self._asked_s:
-            self.tell(f"Asking the operator to look at {self.name} now (it has {format_duration(fresh_for(issuer))}).")
+            self.tell(
+                f"Asking the operator to look at {self.name} now (it has {format_duration(fresh_for(issuer))} to answer)."
+            )
         try:
             _, self._request = await request_look(self.client, issuer, question())
         except ClusterError as error:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import io
 import json
 import os
 import pty
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -187,6 +189,40 @@ def test_nothing_at_a_terminal_is_wrong_usage() -> None:
     assert "Give a text, a reason, the name of a file, or - for standard input." in done.stderr
 
 
+def at_terminal(columns: int, *arguments: str) -> str:
+    """What the command writes to a terminal of so many columns, without colours."""
+    ours, theirs = pty.openpty()
+    environment = {"TERM": "xterm", "NO_COLOR": "1", "COLUMNS": str(columns), "PATH": os.environ["PATH"]}
+    code = f"from oidc_publisher.cli import main; main(['explain', *{arguments!r}])"
+    with subprocess.Popen([sys.executable, "-c", code], stdout=theirs, env=environment) as process:
+        os.close(theirs)
+        said = b""
+        with contextlib.suppress(OSError):  # Linux says so when the other end is closed
+            while piece := os.read(ours, 4096):
+                said += piece
+    os.close(ours)
+    assert process.returncode == 0
+    return re.sub(r"\x1b\[[\d;]*m", "", said.decode().replace("\r\n", "\n"))
+
+
+def test_a_command_can_be_copied_from_a_narrow_terminal() -> None:
+    """The terminal breaks the line, not we; everything else fits."""
+    url = "https://oidc.example.com/a/long/path/of/an/issuer"
+    lines = at_terminal(60, f"{RETRIEVE} {url}/.well-known/openid-configuration").splitlines()
+    assert f"  oidc-publisher verify {url} --for aws --token token.jwt" in lines
+    assert [
+        line for line in lines if len(line) > 60 and "oidc-publisher verify" not in line and "://" not in line
+    ] == []
+
+
+def test_a_runbook_at_a_terminal_has_no_links_to_files() -> None:
+    """Pages of the repository cannot be opened there; what they are about stays."""
+    said = at_terminal(80, "AccessDenied")
+    assert ".md" not in said
+    assert "S3, Google Cloud Storage." in " ".join(said.split())
+    assert " aws iam simulate-principal-policy" in said
+
+
 DESCRIBE = """\
 Status:
   Conditions:
@@ -201,6 +237,7 @@ Status:
 Events:
   Type     Reason         Age   From            Message
   Warning  AccessBlocked  5s    oidc-publisher  answers 403
+  Normal   KeySafe        9m    oidc-publisher  a key is safe
 """
 
 
@@ -212,6 +249,7 @@ def test_kubectl_describe_is_explained_by_its_reasons(call: Any) -> None:
     assert out.count("AccessBlocked\n") == 2
     assert "oidc-publisher explain AccessBlocked\n" in out
     assert "Succeeded" not in out
+    assert "KeySafe" not in out
 
 
 @pytest.mark.parametrize("reason", Reason)

@@ -150,11 +150,29 @@ def test_what_may_not_be_true_any_more_says_so_first(found: OIDCIssuer, caveat: 
     assert caveat in text(made)[1]
 
 
-def test_a_terminal_of_80_columns_breaks_no_time_of_a_key() -> None:
-    """The instant and how far away it is stand on one line."""
-    lines = text(page(issuer()), width=80)
-    assert "safe       2026-01-16T20:00:47Z (15d ago)" in "\n".join(lines)
-    assert [line for line in lines if line.count("(") != line.count(")")] == []
+@pytest.mark.parametrize("width", [56, 60, 80])
+def test_a_narrow_terminal_breaks_no_time_of_a_key(width: int) -> None:
+    """The instant and how far away it is stand on one line, with what it is."""
+    lines = text(page(issuer()), width=width)
+    assert "    safe to sign  since 2026-01-16T20:00:47Z (15d ago)" in lines
+    assert "  oldKeyID  version 7  ES256  Signing" in lines
+    assert width < 80 or [line for line in lines if line.count("(") != line.count(")")] == []
+
+
+@pytest.mark.parametrize("width", [56, 60, 80])
+def test_a_narrow_terminal_has_the_message_of_an_event_below_its_time(width: int) -> None:
+    """A third column of eight characters cannot be read."""
+    lines = text(page(issuer(), EVENT | {"note": "word " * 30}), width=width)
+    at = next(number for number, line in enumerate(lines) if line.endswith(f"  {EVENT['reason']}"))
+    assert lines[at + 1].startswith("    word word word word word word word")
+
+
+def test_a_new_object_has_no_condition_of_1970() -> None:
+    """Its condition is the CRD's default, in which no time can be stated; nobody has waited for 20,000 days."""
+    new = condition("Ready", "Unknown", "WaitingForOperator") | {"lastTransitionTime": "1970-01-01T00:00:00Z"}
+    said = "\n".join(text(page(issuer(conditions=[new]))))
+    assert "1970" not in said
+    assert "d ago)  No operator" not in said
 
 
 def test_a_long_caveat_goes_on_below_its_first_word() -> None:

@@ -120,7 +120,7 @@ async def test_a_key_that_becomes_safe_while_we_wait_is_asked_for_once_more(pki:
     verdict = await wait_for_key(pki, cluster, NEW, told=told)
     assert verdict.answer is VerdictKind.YES
     assert cluster.asked == 2
-    assert told[0] == "Asking the operator to look at prod now (it has 3m)."
+    assert told[0] == "Asking the operator to look at prod now (it has 3m to answer)."
     assert "has not been seen at the public URL yet" in told[1]
 
 
