@@ -162,9 +162,36 @@ def test_a_suspended_issuer_gives_no_answer(stage: Stage) -> None:
         stage.apply(stage.issuer())
 
 
+def test_suspend_and_resume_are_seen_by_the_operator(stage: Stage) -> None:
+    """Suspended, nobody can be asked; resumed, a pass is asked for and ends Ready."""
+    stage.wait_ready(timeout_s=60)
+    run(stage, "suspend", "prod", exit_code=0)
+    try:
+        stage.wait(lambda s: s["conditions"][0]["reason"] == "Suspended", what="Suspended", timeout_s=60)
+        assert run(stage, "status", exit_code=1).stdout.splitlines()[1].split()[:3] == ["prod", "Unknown", "Suspended"]
+        assert "prod is suspended" in run(stage, "reconcile", "prod", exit_code=2).stderr
+    finally:
+        run(stage, "resume", "prod", exit_code=0)
+    before = stage.get()["status"].get("lastHandledReconcileAt")
+    assert run(stage, "reconcile", "prod", "--wait", "--timeout=40s", exit_code=0).stdout == "prod is Ready: Proven.\n"
+    assert stage.get()["status"]["lastHandledReconcileAt"] not in (None, before)
+    assert run(stage, "status", exit_code=0).stdout.splitlines()[1].split()[:3] == ["prod", "True", "Proven"]
+
+
+def test_what_kubectl_describe_says_is_explained(stage: Stage) -> None:
+    """As somebody pastes it who has never seen it."""
+    described = stage.cluster.kubectl("describe", "oidci", "prod")
+    path = stage.folder / "described.txt"
+    path.write_text(described)
+    done = run(stage, "explain", str(path), exit_code=0)
+    assert "Warning PrePublishShort\n" in done.stdout
+    assert "oidc-publisher explain PrePublishShort" in done.stdout
+    assert "BEGIN" not in done.stdout
+
+
 def test_no_such_issuer_is_no_answer(stage: Stage) -> None:
     """One line that says so."""
-    for command in (["status"], ["wait", "--for=Ready"]):
+    for command in (["status"], ["wait", "--for=Ready"], ["reconcile"], ["suspend"], ["resume"]):
         done = run(stage, *command, "nobody", exit_code=2)
         assert done.stderr == "Error: There is no OIDCIssuer nobody in this cluster.\n"
 

@@ -11,7 +11,6 @@ import pytest
 import yaml
 
 from oidc_publisher.api import RECONCILE_REQUESTED_AT
-from oidc_publisher.cli.status import body
 from tests.support.apistub import APIStub, Handler, refuses, says
 from tests.support.commands import COLLECTION, PATH, call, has, has_no_such_path, operator_answers, ready_now
 from tests.support.statuses import Object, condition
@@ -205,7 +204,7 @@ class TestWatch:
                 if next(left, None) is None:
                     raise KeyboardInterrupt
 
-            monkeypatch.setattr(body.asyncio, "sleep", pause)
+            monkeypatch.setattr("oidc_publisher.cli.status.body.asyncio.sleep", pause)
 
         return let
 
