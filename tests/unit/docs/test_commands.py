@@ -26,6 +26,7 @@ def refusal(words: list[str]) -> str:
     """
     if not words or words[0].startswith("-"):
         return ""
+    words = ["prod" if word == "NAME" else word for word in words]  # as a reader replaces it
     context = click.Context(cli)
     command = cli.get_command(context, words[0])
     if command is None:
