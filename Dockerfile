@@ -37,14 +37,6 @@ USER 0
 RUN ["/usr/bin/python3", "-I", "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", "-x", \
      "/(ensurepip|idlelib|lib2to3|test|tkinter|turtledemo|unittest|pydoc_data|encodings/(cp|euc|iso|mac|big|shift|hz|johab|gb|koi))", \
      "/usr/lib/python3.13"]
-ARG VERSION=unknown
-ARG REVISION=unknown
-LABEL org.opencontainers.image.title="oidc-publisher" \
-      org.opencontainers.image.description="Gives any Kubernetes cluster a public OIDC issuer and keeps it true." \
-      org.opencontainers.image.source="https://github.com/oidc-publisher/oidc-publisher" \
-      org.opencontainers.image.licenses="Apache-2.0" \
-      org.opencontainers.image.version="${VERSION}" \
-      org.opencontainers.image.revision="${REVISION}"
 # Two layers: a new version of the operator leaves the larger one as it is on every node.
 COPY --from=dependencies /app/lib /app/lib
 COPY --from=package /package /app
@@ -55,5 +47,14 @@ ENV PATH=/app/bin:/usr/local/bin:/usr/bin:/bin \
 WORKDIR /
 # A number, so that the kubelet can tell that it is not root (runAsNonRoot).
 USER 65532:65532
+# At the end, for they differ from commit to commit, and what follows is made anew.
+ARG VERSION=unknown
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="oidc-publisher" \
+      org.opencontainers.image.description="Gives any Kubernetes cluster a public OIDC issuer and keeps it true." \
+      org.opencontainers.image.source="https://github.com/oidc-publisher/oidc-publisher" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
 ENTRYPOINT ["oidc-publisher"]
 CMD ["run"]
