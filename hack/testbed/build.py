@@ -272,7 +272,7 @@ def load(go: Go, part: Part, name: str, module: Path) -> set[str]:
 
 def described(part: Part, name: str) -> str:
     """Return a binary's name with its version."""
-    of_kubernetes = part.module == "kubernetes"
+    of_kubernetes = part.module.startswith("kubernetes")
     return f"{name} (Kubernetes {part.version})" if of_kubernetes else f"{name} {part.version}"
 
 

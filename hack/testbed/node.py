@@ -28,6 +28,7 @@ NODE_PACKAGES = (
 )  # fmt: skip
 #: What builds the image.
 IMAGE_PACKAGES = ("buildah", "mmdebstrap")
+_MOST_BYTES_OF_LAYERS = 4 * 2**30
 CURE = "run this on Debian or Ubuntu with a network, or use any cluster by `make e2e-kind`"
 
 
@@ -65,6 +66,7 @@ def image_environment() -> dict[str, str]:
     home = kept / "home"
     settings = home / ".config" / "containers"
     settings.mkdir(parents=True, exist_ok=True)
+    _forget_old_layers(kept / "storage")
     (settings / "policy.json").write_text('{"default": [{"type": "insecureAcceptAnything"}]}')
     (kept / "registries.conf").write_text("")
     (kept / "storage.conf").write_text(
@@ -80,6 +82,13 @@ def image_environment() -> dict[str, str]:
         "CONTAINERS_REGISTRIES_CONF": str(kept / "registries.conf"),
         "CONTAINERS_STORAGE_CONF": str(kept / "storage.conf"),
     }
+
+
+def _forget_old_layers(storage: Path) -> None:
+    """Begin anew when the layers of former builds have become many gigabytes; nobody may be building meanwhile."""
+    size = sum(path.lstat().st_size for path in storage.rglob("*") if not path.is_symlink())
+    if size > _MOST_BYTES_OF_LAYERS:
+        shutil.rmtree(storage)
 
 
 def main() -> int:

@@ -172,12 +172,12 @@ class PodStore:
 
 
 @contextlib.contextmanager
-def any_world(folder: Path, kubeconfig: Path) -> Iterator[World]:
+def any_world(folder: Path, kubeconfig: Path, image: str) -> Iterator[World]:
     """Take the cluster as it is, bring the store, and take that away again."""
     cluster = Cluster(kubeconfig)
     store = PodStore(folder, cluster)
     try:
         store.start()
-        yield World(cluster, store, ISSUER_URL, PREFIX, folder)
+        yield World(cluster, store, ISSUER_URL, PREFIX, folder, image)
     finally:
         store.stop()

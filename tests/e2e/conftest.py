@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,8 +13,11 @@ from tests.e2e.anyworld import any_world
 from tests.e2e.ownworld import own_world
 from tests.e2e.world import World
 from tests.support.node.node import why_not
+from tests.support.node.sandbox import NodeImpossibleError
 
-_IMAGE = "OIDC_PUBLISHER_IMAGE_ARCHIVE"
+#: What hack/e2e hands over: the image's archive, and its name.
+_IMAGE = "OIDC_PUBLISHER_E2E_ARCHIVE"
+_NAME = "OIDC_PUBLISHER_E2E_IMAGE"
 #: The tests are on a cluster that somebody else runs (make e2e-kind).
 EXISTING = os.environ.get("OIDC_PUBLISHER_E2E") == "existing"
 
@@ -36,7 +40,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """The cluster, the store and its public face."""
     folder = tmp_path_factory.mktemp("e2e")
     if EXISTING:
-        with any_world(folder, Path(os.environ["E2E_KUBECONFIG"])) as world:
+        with any_world(folder, Path(os.environ["E2E_KUBECONFIG"]), os.environ[_NAME]) as world:
             yield world
         return
     if reason := why_not():
@@ -44,5 +48,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     archive = Path(os.environ.get(_IMAGE, ""))
     if not archive.is_file():
         pytest.skip(f"{_IMAGE} names no archive of the image (make e2e)")
-    with own_world(folder, archive) as world:
+    with contextlib.ExitStack() as stack:
+        try:
+            world = stack.enter_context(own_world(folder, archive, os.environ[_NAME]))
+        except NodeImpossibleError as error:
+            pytest.skip(str(error))
         yield world

@@ -88,17 +88,17 @@ class OwnKeys:
 
 
 @contextlib.contextmanager
-def own_world(folder: Path, image: Path) -> Iterator[World]:
+def own_world(folder: Path, archive: Path, image: str) -> Iterator[World]:
     """Bring up the node and the store, and take all down at the end."""
     pki = PKI(folder / "pki")
     store = OwnStore(folder, pki)
     config = ServerConfig(signing_key("RSA-2048", "e2e-first"), issuers=(ISSUER_URL,))
-    node = NodeCluster(folder, pki, [config, config], hosts={HOST: NODE_ADDRESS}, archives=[image])
+    node = NodeCluster(folder, pki, [config, config], hosts={HOST: NODE_ADDRESS}, archives=[archive])
     store.start()
     try:
         with node:
             cluster = Cluster(node.control_plane.admin_kubeconfig(index=1))  # the kubelet asks the other one
-            yield World(cluster, store, ISSUER_URL, PREFIX, folder, OwnKeys(node))
+            yield World(cluster, store, ISSUER_URL, PREFIX, folder, image, OwnKeys(node))
     finally:
         store.server.stop()
 

@@ -11,14 +11,12 @@ from pathlib import Path
 import jwt
 import pytest
 
-from oidc_publisher import __version__
 from tests.e2e.clients import Clients
 from tests.e2e.relyingparty import RelyingParty, Watch
 from tests.e2e.world import NAMESPACE, RELEASE, World, prove_anew
 
 #: The chart as it was first committed (85ff0bc), without changes.
 FIRST_CHART = Path(__file__).parent / "charts" / "first"
-IMAGE = f"ghcr.io/oidc-publisher/oidc-publisher:{__version__}"
 DOCUMENTS = ["prod/.well-known/openid-configuration", "prod/openid/v1/jwks"]
 #: The pod of `helm test` has the other labels too, but no shard.
 SELECTOR = f"app.kubernetes.io/instance={RELEASE},oidc-publisher.io/shard"
@@ -27,7 +25,7 @@ SELECTOR = f"app.kubernetes.io/instance={RELEASE},oidc-publisher.io/shard"
 @pytest.fixture(scope="module")
 def clients(world: World) -> Clients:
     """Two pods with projected tokens."""
-    clients = Clients(world.cluster, IMAGE)
+    clients = Clients(world.cluster, world.image)
     clients.start()
     return clients
 

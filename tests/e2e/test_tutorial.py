@@ -35,6 +35,7 @@ def test_every_command_of_the_tutorial_works(empty: World, tmp_path: Path) -> No
         {
             "KUBECONFIG": str(empty.cluster.kubeconfig),
             "CHART": str(CHART),
+            "IMAGE": empty.image,
             "ISSUER_URL": empty.issuer_url,
             "BUCKET": empty.store.bucket,
             "PREFIX": empty.prefix,

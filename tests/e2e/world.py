@@ -66,18 +66,21 @@ class SigningKeys(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """One cluster with one store; `keys` is None where nobody has hands on the API servers."""
+    """One cluster with one store; `image` is on its nodes; `keys` is None where nobody has hands on the API servers."""
 
     cluster: Cluster
     store: Store
     issuer_url: str
     prefix: str
     folder: Path
+    image: str
     keys: SigningKeys | None = None
 
     def values(self, **more: Any) -> Path:
         """Values of the chart for this store, as a file."""
+        repository, _, tag = self.image.rpartition(":")
         values = {
+            "image": {"repository": repository, "tag": tag},
             "storeEndpoints": [self.store.endpoint_url],
             "extraEnvFrom": [{"secretRef": {"name": "store"}}],
             **more,

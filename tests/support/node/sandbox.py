@@ -34,6 +34,10 @@ _NAMESPACES = ("--mount", "--uts", "--pid")
 _ENDING_TIMEOUT_S = 20.0
 
 
+class NodeImpossibleError(Exception):
+    """Says why this machine, or this container, lets nobody make what a node lives in."""
+
+
 class Sandbox(Startable):
     """Mount, UTS and PID namespaces for one node; `environment` is what its programs find."""
 
@@ -44,9 +48,16 @@ class Sandbox(Startable):
         self._held = -1
 
     def start(self) -> None:
-        """Enter the namespaces and mount what is private in them. Raises OSError where that is forbidden."""
-        cgroups.sweep()
-        cgroups.create()
+        """Enter the namespaces and mount what is private in them.
+
+        Raises:
+            NodeImpossibleError: control groups or namespaces are forbidden here.
+        """
+        try:
+            cgroups.sweep()
+            cgroups.create()
+        except OSError as error:
+            raise NodeImpossibleError(f"no control groups for a node: {error}") from error
         self.folder.mkdir(parents=True, exist_ok=True)
         reading, self._held = os.pipe()
         script = self._script()
@@ -59,7 +70,8 @@ class Sandbox(Startable):
         ready = self.folder / "ready"
         wait_for(lambda: ready.exists() or self._ended(), timeout_s=20, what="the namespaces of the node")
         if self._ended():
-            raise OSError(f"no namespaces for a node: {(self.folder / 'pid-1.log').read_text()[-500:]}")
+            said = (self.folder / "pid-1.log").read_text()[-500:]
+            raise NodeImpossibleError(f"no namespaces for a node: {said}")
 
     def stop(self) -> None:
         """Close the pipe and wait until nothing is left."""
