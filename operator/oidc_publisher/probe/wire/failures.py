@@ -36,14 +36,16 @@ from oidc_publisher.probe.wire.addresses import LOCAL_ERRNOS, Gate, PrivateAddre
 from oidc_publisher.probe.wire.port import Deadline
 
 # X509_V_ERR_* of OpenSSL (x509_vfy.h).
+_NOT_YET_VALID = 9
 _VERIFY_NAMES: Mapping[int, tuple[Reason, str]] = {
-    9: (Reason.CertificateExpired, "is not yet valid"),
+    _NOT_YET_VALID: (Reason.CertificateExpired, "is not yet valid"),
     10: (Reason.CertificateExpired, "has expired"),
     18: (Reason.CertificateUntrusted, "is signed by nobody but itself"),
     19: (Reason.CertificateUntrusted, "comes from a root that is not trusted"),
     62: (Reason.CertificateNameMismatch, "is for another name"),
     64: (Reason.CertificateNameMismatch, "is for another name than this IP address"),
 }
+_NOT_YET = "Look at the clocks of the host and of whoever issued it, and serve the former certificate until then."
 #: "unable to get (local) issuer certificate", "unable to verify the first certificate": the sent chain shows the cause.
 CHAIN_CODES = frozenset({2, 20, 21})
 _UNTRUSTED_CODES = CHAIN_CODES | {18, 19}
@@ -163,7 +165,8 @@ def _certificate(error: aiohttp.ClientConnectorCertificateError, url: str) -> Fe
     reason, meaning = _VERIFY_NAMES.get(
         _verify_code(error), (Reason.CertificateUntrusted, f"is refused: {verify_message(error)}")
     )
-    return FetchError(reason, f"The certificate of {host_of(url)} {meaning}", subject=url)
+    hint = _NOT_YET if _verify_code(error) == _NOT_YET_VALID else ""
+    return FetchError(reason, f"The certificate of {host_of(url)} {meaning}", hint=hint, subject=url)
 
 
 def _handshake(error: aiohttp.ClientConnectorSSLError, url: str) -> FetchError:

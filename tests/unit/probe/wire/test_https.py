@@ -87,6 +87,7 @@ async def test_a_bad_certificate_is_named(name: str, pki: PKI) -> None:
         error = await failure(pki, host.url)
     assert error.reason is reason
     assert said in error.message
+    assert (error.finding().advice == "Renew it.") == (name == "expired")
 
 
 async def test_an_ip_address_needs_a_certificate_of_its_own(pki: PKI) -> None:
