@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Any
 
 from tests.support.hosts import Connection
 
 JSON = "application/json"
-CACHE_CONTROL = "public, max-age=300"
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +19,8 @@ class Answer:
     """An answer; `length` is the Content-Length that is stated, None for that of the body."""
 
     body: bytes
+    headers: dict[str, str]
     status: int = 200
-    headers: dict[str, str] = field(default_factory=lambda: {"Content-Type": JSON, "Cache-Control": CACHE_CONTROL})
     length: int | None = None
 
     def raw(self) -> bytes:
@@ -66,7 +65,7 @@ def members(**changes: Any) -> Change:
 def status(code: int, content: bytes = b"", content_type: str = "text/plain", **headers: str) -> Change:
     """Answer with a status and a page instead of the document."""
     named = {"Content-Type": content_type, **{name.replace("_", "-"): value for name, value in headers.items()}}
-    return lambda _: Answer(content, code, named)
+    return lambda _: Answer(content, named, code)
 
 
 def xml_error(code: int, name: str) -> Change:

@@ -12,7 +12,7 @@ from typing import Any
 
 from tests.support.startable import Startable
 
-#: RFC 6761: nobody can own a name below it. Nothing below `silent` is ever answered.
+#: RFC 6761: nobody can own a name below it. Of `silent` and what is below it only what `records` hold is answered.
 DOMAIN, SILENT = "gallery.test", "silent"
 _A, _AAAA = 1, 28  # RFC 1035, 3.2.2; RFC 3596
 _NOERROR, _SERVFAIL, _NXDOMAIN = 0, 2, 3
@@ -25,12 +25,14 @@ class Record:
 
     addresses: tuple[str, ...] = ()
     code: int = _NOERROR
+    answered: bool = True
 
 
 LOOPBACK = Record(("127.0.0.1",))
 NO_SUCH_NAME = Record(code=_NXDOMAIN)
 SERVERS_FAIL = Record(code=_SERVFAIL)
 NO_ADDRESS = Record()
+SILENCE = Record(answered=False)
 
 
 class NameServer(Startable):
@@ -62,8 +64,9 @@ class NameServer(Startable):
             except TimeoutError:
                 continue
             name, kind, end = question(query)
-            if name != SILENT and not name.endswith(f".{SILENT}"):
-                self._socket.sendto(response(query, end, kind, self.records.get(name, NO_SUCH_NAME)), sender)
+            record = self.records.get(name, SILENCE if name.rpartition(".")[2] == SILENT else NO_SUCH_NAME)
+            if record.answered:
+                self._socket.sendto(response(query, end, kind, record), sender)
 
 
 def question(query: bytes) -> tuple[str, int, int]:

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from tests.gallery.answers import Answer, Change, Delivery, whole
+from tests.gallery.answers import JSON, Answer, Change, Delivery, whole
 from tests.gallery.material import Certificates
-from tests.gallery.nameserver import DOMAIN, LOOPBACK, NameServer, Record
+from tests.gallery.nameserver import DOMAIN, LOOPBACK, SILENT, NameServer, Record
 from tests.support.hosts import Connection, Host, Script
 from tests.support.startable import Startable
 
@@ -29,7 +29,13 @@ class Place(Startable):
     """
 
     def __init__(
-        self, name: str, certificates: Certificates, nameserver: NameServer, *, host: str = "localhost"
+        self,
+        name: str,
+        certificates: Certificates,
+        nameserver: NameServer,
+        *,
+        host: str = "localhost",
+        max_age_s: int = 300,
     ) -> None:
         self.name = name
         self.certificates = certificates
@@ -37,6 +43,7 @@ class Place(Startable):
         self.issuer = f"https://{host}:{self.host.port}/{name}"
         self.source: Source = lambda: (None, None)
         self.settings: dict[str, Any] = {}
+        self._headers = {"Content-Type": JSON, "Cache-Control": f"public, max-age={max_age_s}"}
         self._nameserver, self._hostname = nameserver, host
         self._changes: dict[str, tuple[Change, ...]] = {}
         self._deliver: Delivery = whole
@@ -58,7 +65,7 @@ class Place(Startable):
         """Take every fault away."""
         self._changes, self._deliver, self.settings = {}, whole, {}
         self.host.serve(self.certificates.good, self._answer)
-        if self._hostname.endswith(DOMAIN):
+        if self._hostname.endswith((DOMAIN, SILENT)):
             self._nameserver.records[self._hostname] = LOOPBACK
         self.unplug()
         if not self._everywhere:
@@ -121,7 +128,7 @@ class Place(Startable):
     def _answer(self, connection: Connection, head: bytes) -> None:
         path = head.split(b" ")[1].decode().removeprefix(f"/{self.name}/")
         found = dict(zip((DISCOVERY, JWKS), self.source(), strict=True)).get(path.removeprefix(MOVED))
-        answer = Answer(found) if found is not None else Answer(b"not found\n", 404, {"Content-Type": "text/plain"})
+        answer = Answer(b"not found\n", self._headers, 404) if found is None else Answer(found, self._headers)
         changes = self._changes.get(path)
         if changes:
             answer = changes[self._turn % len(changes)](answer)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from oidc_publisher.findings import Reason
 from tests.gallery.case import Case, Verdict
-from tests.gallery.nameserver import NO_ADDRESS, NO_SUCH_NAME, SERVERS_FAIL, SILENT, Record
+from tests.gallery.nameserver import NO_ADDRESS, NO_SUCH_NAME, SERVERS_FAIL, SILENCE, SILENT, Record
 from tests.gallery.place import Place
 from tests.support.hosts import Connection
 
@@ -14,6 +14,10 @@ _IPV6_DEAD = Record(("127.0.0.1", "::1"))
 
 def _private(place: Place) -> None:
     place.settings = {"allowPrivateAddress": False}
+
+
+def _for_gcp(place: Place) -> None:
+    place.settings = {"relyingParties": ["GCP"]}
 
 
 def _ipv4_only(place: Place) -> None:
@@ -51,7 +55,7 @@ CASES = (
     Case(
         "resolver-silent",
         "the reader's own resolver does not answer",
-        lambda _: None,
+        lambda place: place.resolve(SILENCE),
         Reason.ProbeUnavailable,
         verdict=Verdict.UNKNOWN,
         host=f"issuer.{SILENT}",
@@ -83,5 +87,11 @@ CASES = (
     ),
     Case(
         "connection-reset", "each connection is reset at once", lambda p: p.speak(None, _reset), Reason.ConnectionFailed
+    ),
+    Case(
+        "gcp-at-a-private-address",
+        "Google Cloud shall use an issuer at a private address",
+        _for_gcp,
+        Reason.RelyingPartyRuleBroken,
     ),
 )

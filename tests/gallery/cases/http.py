@@ -61,6 +61,10 @@ def _lengthy(content: bytes) -> bytes:
     return b"%x\r\n%b\r\n" % (len(content) + 100, content)  # more is promised than comes
 
 
+def _html(answer: Answer) -> Answer:
+    return header("Content-Type", "text/html")(body(lambda _: _HTML)(answer))
+
+
 def _chunk_short(place: Place) -> None:
     change = _chunked(_lengthy)
     place.change(change, jwks=(change,))
@@ -107,7 +111,7 @@ CASES = (
     Case(
         "html-with-200",
         "an error page in HTML comes with status 200",
-        _both(status(200, _HTML, "text/html", Cache_Control="public, max-age=300")),
+        _both(_html),
         Reason.DocumentInvalid,
         also=_HEADERS_WRONG,
     ),
