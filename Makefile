@@ -25,7 +25,7 @@ CORE_TESTS := $(addprefix tests/live/test_,apiserver_source.py bad_input.py char
   crd.py least_privilege.py main_path.py object_sources.py operator_lifecycle.py rights.py rotation.py several_apiservers.py \
   token_limits.py)
 
-.PHONY: help install testbed image image-test release-check demo test core e2e e2e-kind unit ordinary check site fmt gen mutate soak bench lock clean
+.PHONY: help install testbed image image-test release-check demo test core e2e e2e-kind unit ordinary check site fmt gen mutate soak bench gallery lock clean
 
 help: ## list the verbs
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -107,6 +107,10 @@ soak: install ## rotate one simulated issuer from version 1 to 1001 with faults 
 
 bench: testbed ## measure, and write docs/reference/performance.md
 	@$(BIN)/python hack/bench.py
+
+gallery: testbed ## ask independent relying parties about every broken issuer of the gallery (minutes; needs npm and Go)
+	@$(BIN)/python hack/gallery.py
+	@$(BIN)/python hack/gen.py
 
 lock: install ## resolve requirements.lock anew, for every platform, with hashes
 	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --group dev --upgrade \

@@ -15,6 +15,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from hack import clireference, referencepages, runbooks
 from hack.chart import files as chart
 from oidc_publisher.api import custom_resource_definition
+from tests.gallery import pages as gallery
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,6 +44,8 @@ OUTPUTS: dict[str, Callable[[], str]] = {
     "docs/reference/logs.md": referencepages.logs_page,
     "docs/reference/metrics.md": referencepages.metrics_page,
     "docs/reference/cli.md": clireference.page,
+    "docs/reference/gallery.md": gallery.gallery_page,
+    "docs/reference/relying-parties.md": gallery.parties_page,
     "docs/reference/values.md": chart.values_page,
     "docs/runbooks/README.md": runbooks.index,
     "operator/oidc_publisher/cli/explain/runbooks.md": runbooks.packed,
