@@ -24,6 +24,7 @@ from hack.benchmark import (  # noqa: E402
     cdn,
     console,
     fullledger,
+    gallery,
     gcs,
     imports,
     lifecycle,
@@ -56,6 +57,7 @@ ON_PARTS: dict[str, Callable[[Parts, Amount], Chapter]] = {
     "full": fullledger.measure,
 }
 ALONE: dict[str, Callable[[Amount], Chapter]] = {
+    "gallery": gallery.measure,
     "cdn": cdn.measure,
     "gcs": gcs.measure,
     "boto3": awsclients.measure,
