@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import socket
 from collections.abc import Iterator
@@ -18,9 +17,7 @@ from tests.gallery.nameserver import NameServer, resolving
 from tests.gallery.served import serving
 from tests.support.loopback import has_ipv6
 
-pytestmark = pytest.mark.skipif(
-    importlib.util.find_spec("oidc_publisher.cli.verify") is None, reason="this version has no verify"
-)
+pytestmark = pytest.mark.slow
 
 EXIT_CODES = {Verdict.REFUSED: 1, Verdict.WARNED: 0, Verdict.UNKNOWN: 2}
 
