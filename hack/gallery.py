@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import contextlib
 import sys
@@ -29,20 +30,19 @@ from tests.support import namespace  # noqa: E402
 #: An issuer in good order, which every judge has to accept: a judge that refuses everything says nothing.
 GOOD = "in-good-order"
 _AT_ONCE = 8
+_TRIES = 5
 
 
 def main() -> int:
-    """Ask everybody, and write tests/gallery/judges/recorded.json."""
+    """Ask everybody, or the probe alone with --probe, and write tests/gallery/judges/recorded.json."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--probe", action="store_true", help="ask the probe alone, and keep what the judges said")
+    probe_alone = parser.parse_args().probe
     namespace.clean_environment()
     with tempfile.TemporaryDirectory(prefix="oidc-publisher-gallery-") as folder:
         work = Path(folder)
         # What needs the network is fetched before there is none.
-        programs: list[Judge] = [
-            python_party("PyJWT", "pyjwt"),
-            python_party("joserfc", "joserfc"),
-            go_party(),
-            node_party(),
-        ]
+        programs = [] if probe_alone else _programs()
         try:
             namespace.prepare()
             namespace.enter()
@@ -50,11 +50,15 @@ def main() -> int:
         except (namespace.NamespaceImpossibleError, OSError) as error:
             print(f"gallery: {error}; run it as root, or allow user namespaces", file=sys.stderr)
             return 2
-        judges = [*programs, KubeAPIServer(work / "apiserver")]
+        judges = [*programs, KubeAPIServer(work / "apiserver")] if programs else []
         with NameServer(resolvconf.PORT) as nameserver:
             recorded.write(_asked(Certificates(work / "certificates"), nameserver, judges, work / "roots.pem"))
     print(f"wrote {recorded.FILE.relative_to(ROOT)}; run make gen")
     return 0
+
+
+def _programs() -> list[Judge]:
+    return [python_party("PyJWT", "pyjwt"), python_party("joserfc", "joserfc"), go_party(), node_party()]
 
 
 def _asked(certificates: Certificates, nameserver: NameServer, judges: list[Judge], roots: Path) -> recorded.Records:
@@ -74,6 +78,10 @@ def _asked(certificates: Certificates, nameserver: NameServer, judges: list[Judg
                 raise RuntimeError(f"{judge.name} refuses a good issuer: {opinions[good.name][judge.name].says}")
             accepted = sum(o[judge.name].accepts for o in opinions.values()) - 1
             print(f"  {judge.name:15} {judge.version:10} accepts {accepted:3} ({time.monotonic() - began:.0f} s)")
+    if not judges:
+        kept = recorded.read()
+        records = {name: recorded.Record(said[name], kept.cases[name].judges) for name in CASES}
+        return recorded.Records(kept.versions, records)
     records = {name: recorded.Record(said[name], opinions[name]) for name in CASES}
     return recorded.Records({judge.name: judge.version for judge in judges}, records)
 
@@ -97,7 +105,11 @@ async def _probed(places: list[tuple[Case, Place]]) -> dict[str, tuple[str, ...]
 
     async def probed(case: Case, place: Place) -> tuple[str, tuple[str, ...]]:
         async with few:
-            return case.name, recorded.messages((await judged(case, place)).findings, place.issuer)
+            for _ in range(_TRIES):  # on a busy machine a host may be slow beside its fault
+                findings = (await judged(case, place)).findings
+                if {finding.reason for finding in findings} == case.reasons or case.name == GOOD:
+                    return case.name, recorded.messages(findings, place.issuer)
+        raise RuntimeError(f"{case.name}: {findings}")
 
     return dict(await asyncio.gather(*(probed(case, place) for case, place in places)))
 

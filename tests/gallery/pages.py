@@ -80,7 +80,9 @@ def parties_page() -> str:
     else:
         parts.append("There is no such case: the judges accept every issuer of the gallery that the probe accepts.")
     parts.append("\n## The probe warns, and all judges accept\n")
-    parts.append("Relying parties that are not among these judges, or what is to come, are the reason for each warning.\n")
+    parts.append(
+        "Relying parties that are not among these judges, or what is to come, are the reason for each warning.\n"
+    )
     parts.append(_table(("Case", "What is broken", "What the warning says")))
     parts.extend(
         f"| {name} | {case.broken} | {_cell(records.cases[name].probe[0])} |"

@@ -12,6 +12,7 @@ from tests.gallery.answers import JSON, Answer, Change, Delivery, whole
 from tests.gallery.material import Certificates
 from tests.gallery.nameserver import DOMAIN, LOOPBACK, SILENT, NameServer, Record
 from tests.support.hosts import Connection, Host, Script
+from tests.support.loopback import localhost_addresses
 from tests.support.startable import Startable
 
 #: Returns both documents as they are published, the discovery document first; None for one that is not.
@@ -91,21 +92,22 @@ class Place(Startable):
         self.host.serve(tls, script or self._answer)
 
     def close(self) -> None:
-        """Refuse connections."""
+        """Refuse connections; the port stays taken, so that no other host gets it."""
         self.host.stop_listening()
         self._everywhere = False
+        self._plug = [_bound(address, self.host.port) for address in localhost_addresses()]
 
     def listen_only(self, address: str) -> None:
         """Refuse connections to every other address."""
-        self.close()
+        self.host.stop_listening()
+        self._everywhere = False
         self.host.listen_again(addresses=(address,))
 
     def plug(self) -> None:
         """Let connections hang before they are made: the queue of connections that nobody accepts is full."""
-        self.close()
-        deaf = socket.socket()
-        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        deaf.bind(("127.0.0.1", self.host.port))
+        self.host.stop_listening()
+        self._everywhere = False
+        deaf = _bound("127.0.0.1", self.host.port)
         deaf.listen(0)
         self._plug = [deaf]
         for _ in range(4):
@@ -134,3 +136,10 @@ class Place(Startable):
             answer = changes[self._turn % len(changes)](answer)
             self._turn += 1
         self._deliver(connection, answer)
+
+
+def _bound(address: str, port: int) -> socket.socket:
+    bound = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    bound.bind((address, port))
+    return bound

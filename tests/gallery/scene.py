@@ -24,7 +24,7 @@ from tests.support.loopback import has_ipv6
 from tests.support.stage import BUCKET, Stage
 
 INTERVAL_S = 15
-_MAX_AGE_S = 5
+MAX_AGE_S = 5
 _DEADLINE_S = 180
 Object = dict[str, Any]
 _STATUS = {Verdict.REFUSED: "False", Verdict.WARNED: "True", Verdict.UNKNOWN: "Unknown"}
@@ -57,7 +57,7 @@ class Scene:
             nameserver = stack.enter_context(NameServer(resolvconf.PORT if self._with_names else 0))
             self.places = {}
             for case in self.cases:
-                place = Place(case.name, certificates, nameserver, host=case.hostname, max_age_s=_MAX_AGE_S)
+                place = Place(case.name, certificates, nameserver, host=case.hostname, max_age_s=MAX_AGE_S)
                 place.source = _published(self.stage, case.name)
                 self.places[case.name] = stack.enter_context(place)
             self._watch = self._started(stack, certificates)
@@ -102,8 +102,8 @@ class Scene:
         pems = {f"{key.kind}.pub": key.public_pem.decode() for key in keys()}
         listed = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "gallery", "namespace": "default"}}
         objects = [{**listed, "data": pems}, *(self._issuer(case, certificates) for case in self.cases)]
-        watch = stack.enter_context(Watch(stage.cluster))
         stage.cluster.kubectl("apply", "-f", "-", stdin=yaml.safe_dump_all(objects))
+        watch = stack.enter_context(Watch(stage.cluster))  # a moment after the CRD a watch may be refused with 429
         if self._with_names:
             stage.operator.process.argv = [str(part) for part in resolvconf.command(*stage.operator.process.argv)]
         stage.operator.start()
@@ -115,7 +115,7 @@ class Scene:
             case.name,
             issuerURL=self.places[case.name].issuer,
             interval=f"{INTERVAL_S}s",
-            cacheMaxAge=f"{_MAX_AGE_S}s",
+            cacheMaxAge=f"{MAX_AGE_S}s",
             keySources=[{"name": "keys", "configMap": {"namespace": "default", "name": "gallery"}}],
             store={"s3": self.stage.s3_spec(prefix=case.name, endpointURL=self.stage.s3.endpoint_url)},
             probe=probe,
@@ -125,7 +125,7 @@ class Scene:
         """Wait until the issuers are well, and no cache may have an older copy any more."""
         began = dict.fromkeys(self.places, time.monotonic())
         self._seen(began, _is_well)
-        time.sleep(_MAX_AGE_S + 1)  # what is older than that is a stale copy, and no news on its way
+        time.sleep(MAX_AGE_S + 1)  # what is older than that is a stale copy, and no news on its way
 
     def _set(self, name: str, probe: Object) -> None:
         spec = {"spec": {"probe": probe}}

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from oidc_publisher.api import RelyingParty
 from oidc_publisher.probe import Expected, HTTPSWire, Judgement, Target, judge, look
 from tests.gallery.case import Case
+from tests.gallery.cases import CHAPTERS
 from tests.gallery.material import Certificates, documents, keys, public
 from tests.gallery.nameserver import NameServer
 from tests.gallery.place import Place
@@ -40,3 +41,8 @@ async def judged(case: Case, place: Place) -> Judgement:
         relying_parties=tuple(RelyingParty(party) for party in settings["relyingParties"]),
     )
     return judge(seen, expected)
+
+
+def told(case: Case, messages: Iterable[str]) -> list[str]:
+    """Return messages in a form that runs can be compared by: of certificates without OpenSSL's words, which change."""
+    return [said.partition(": ")[0] if case in CHAPTERS["TLS"] else said for said in messages]

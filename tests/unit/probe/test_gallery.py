@@ -13,7 +13,7 @@ from tests.gallery.cases import CASES, CHAPTERS
 from tests.gallery.judges import recorded
 from tests.gallery.material import Certificates
 from tests.gallery.nameserver import NameServer, resolving
-from tests.gallery.served import judged, serving
+from tests.gallery.served import judged, serving, told
 from tests.support.loopback import has_ipv6
 
 RECORDS = recorded.read()
@@ -57,11 +57,6 @@ async def test_a_fault_is_named_and_heals(case: Case, certificates: Certificates
         assert told(case, recorded.messages(findings, place.issuer)) == told(case, RECORDS.cases[case.name].probe)
         place.heal()
         assert (await judged(case, place)).findings == ()
-
-
-def told(case: Case, sentences: tuple[str, ...]) -> list[str]:
-    """The sentences, of certificates without OpenSSL's own words, which are those of its version."""
-    return [said.partition(": ")[0] if case in CHAPTERS["TLS"] else said for said in sentences]
 
 
 def verdict(findings: tuple[Finding, ...]) -> Verdict:
