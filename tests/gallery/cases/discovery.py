@@ -66,14 +66,17 @@ CASES = (
         Reason.JWKSURIInvalid,
     ),
     Case(
-        "jwks-uri-other-host", "jwks_uri names a host that does not exist", _uri(_another_host), Reason.JWKSURIInvalid
+        "jwks-uri-other-host",
+        "jwks_uri names a host that does not exist",
+        _uri(_another_host),
+        Reason.JWKSURIInvalid,
+        without_plan=frozenset({Reason.JWKSURIInvalid, Reason.NameNotResolved}),
     ),
     Case(
         "jwks-uri-with-password",
         "jwks_uri holds a user and a password",
         _uri(lambda url: url.replace("://", "://user:password@", 1)),
         Reason.JWKSURIInvalid,
-        without_plan=frozenset({Reason.JWKSURIInvalid, Reason.NameNotResolved}),
     ),
     Case(
         "jwks-uri-of-the-cluster",
