@@ -42,7 +42,7 @@ def package_chart(folder: Path, repository: str, digest: str) -> Path:
         shutil.copytree(_CHART, copy)
         values = copy / "values.yaml"
         values.write_text(stamped_values(values.read_text(encoding="utf-8"), repository, digest), encoding="utf-8")
-        for command in (["lint", "--strict", copy], ["package", copy, "--destination", folder]):
+        for command in (["lint", "--strict", str(copy)], ["package", str(copy), "--destination", str(folder)]):
             subprocess.run([_helm(), *command], check=True, capture_output=True, text=True)
     return folder / f"oidc-publisher-{__version__}.tgz"
 
@@ -51,8 +51,16 @@ def write_bom(folder: Path) -> Path:
     """Write the bill of materials of the locked dependencies (CycloneDX 1.6), with their hashes, and return the file."""
     file = folder / f"oidc-publisher-{__version__}.cdx.json"
     program = Path(sys.executable).parent / "cyclonedx-py"
-    command = [program, "requirements", "--output-reproducible", "--spec-version", "1.6", "--output-format", "JSON"]
-    command += ["--output-file", file, ROOT / "requirements.run.lock"]
+    command = [
+        str(program),
+        "requirements",
+        "--output-reproducible",
+        "--spec-version",
+        "1.6",
+        "--output-format",
+        "JSON",
+    ]
+    command += ["--output-file", str(file), str(ROOT / "requirements.run.lock")]
     subprocess.run(command, check=True, capture_output=True, text=True)
     bom = json.loads(file.read_text(encoding="utf-8"))
     purl = f"pkg:pypi/oidc-publisher@{__version__}"

@@ -16,7 +16,7 @@ WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 
 def lint(*files: Path) -> tuple[int, str]:
     """Return actionlint's exit code and what it says."""
-    command = [binaries.find("actionlint"), "-no-color", "-oneline", *files]
+    command = [str(binaries.find("actionlint")), "-no-color", "-oneline", *map(str, files)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
     return done.returncode, done.stdout + done.stderr
 

@@ -123,7 +123,8 @@ async def test_without_patch_on_the_status_the_object_has_an_event(pki: PKI) -> 
 def findings_reported(stub: APIStub) -> list[Any]:
     """The findings of the last status that was written."""
     patches = [seen.body for seen in stub.seen if seen.method == "PATCH"]
-    return [patch["status"]["findings"] for patch in patches if "findings" in patch["status"]][-1]
+    found: list[Any] = [patch["status"]["findings"] for patch in patches if "findings" in patch["status"]][-1]
+    return found
 
 
 async def test_without_the_right_to_record_events_the_status_says_so_until_it_is_granted(pki: PKI) -> None:

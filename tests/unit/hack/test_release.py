@@ -125,7 +125,7 @@ def test_the_image_s_labels_are_those_of_the_checkout(labels: dict[str, str], wr
 
 def test_without_an_engine_the_image_is_left_out_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine without docker can still look at the rest."""
-    monkeypatch.setattr(image.shutil, "which", lambda _: None)
+    monkeypatch.setattr("shutil.which", lambda _: None)
     (line,) = image.image_lines()
     assert (line.wrong, line.found) == (False, "left out: none of docker, podman, buildah is on PATH")
 
