@@ -124,7 +124,7 @@ NAME is the OIDCIssuer's name, which is the label `issuer`."""
 _DASHBOARD = """\
 # The dashboard
 
-Made by `make gen` from `hack/chart/panels.py`, as is [the dashboard itself](../../charts/oidc-publisher/files/dashboard.json); [monitor](../how-to/monitor.md) says how to get it.
+Made by `make gen` from `hack/chart/panels.py`, as is the dashboard itself, `charts/oidc-publisher/files/dashboard.json`; [monitor](../how-to/monitor.md) says how to get it.
 A test runs a real Prometheus beside a real operator through a fault and a rotation, and fails on a panel without data."""
 _README = """\
 # oidc-publisher

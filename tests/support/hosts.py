@@ -13,7 +13,7 @@ from typing import Self
 from tests.support.loopback import close_all, listen
 
 #: Answers one request (its head is given) on a connection.
-Script = Callable[["Connection", bytes], None]
+Script = Callable[["Connection", bytes], object]
 
 GOOD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
 

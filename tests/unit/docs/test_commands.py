@@ -45,7 +45,8 @@ def refusal(words: list[str]) -> str:
 @pytest.fixture
 def in_a_folder_of_examples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The files that commands of the pages read."""
-    (tmp_path / "issuer.yaml").touch()
+    for name in ("issuer.yaml", "policy.json"):
+        (tmp_path / name).touch()
     monkeypatch.chdir(tmp_path)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from oidc_publisher.findings import CATALOGUE, ConditionType, Finding, Severity
+from oidc_publisher.findings import CATALOGUE, ConditionType, Finding, Reason, Severity
 from tests.gallery.case import Case, Verdict
 from tests.gallery.cases import CASES, CHAPTERS
 from tests.gallery.judges import recorded
@@ -37,9 +37,12 @@ def nameserver(monkeypatch: pytest.MonkeyPatch) -> Iterator[NameServer]:
 
 
 def test_the_gallery_is_complete() -> None:
-    """Every reason for which an issuer is not served well has a case, and no two cases have one name."""
+    """Every reason for which an issuer is not served well has a case, and no two cases have one name.
+
+    That a proxy is in the way says nothing of the issuer: test_proxies.py has those.
+    """
     served = {reason for reason, entry in CATALOGUE.items() if entry.condition is ConditionType.SERVED}
-    assert served == {case.reason for case in CASES.values()}
+    assert served - {Reason.ProxyBreaksTLS, Reason.ProxyNotAllowed} == {case.reason for case in CASES.values()}
     assert len(CASES) == sum(map(len, CHAPTERS.values())) >= 60
 
 
