@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol, TypeVar
@@ -78,6 +78,10 @@ class Observer(Protocol):
         """Note a pass that ended before it could report."""
         ...
 
+    def happened(self, name: str, events: Sequence[Finding]) -> None:
+        """Note what happened in a pass that somebody's change of the object ended."""
+        ...
+
     def refused(self, name: str, status: OIDCIssuerStatus) -> None:
         """Note an object whose spec this version cannot read, with the status that says so."""
         ...
@@ -97,6 +101,9 @@ class Unobserved:
         """Note nothing."""
 
     def failed(self, name: str) -> None:
+        """Note nothing."""
+
+    def happened(self, name: str, events: Sequence[Finding]) -> None:
         """Note nothing."""
 
     def refused(self, name: str, status: OIDCIssuerStatus) -> None:

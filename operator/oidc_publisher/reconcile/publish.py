@@ -88,6 +88,7 @@ async def publish(
             readings = readings.with_stored(await read_stored(ports))
             continue
         recorder.happened(intent.events)
+        recorder.settle()
         place = replace(place, known=True, moved=False)
         readings = await read_after_write(ports, readings, written.stored, clock, ledger)
     stored = Stored(recorder.remembering(place, ledger, readings.instant), readings.stored)

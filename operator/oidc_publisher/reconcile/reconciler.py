@@ -126,7 +126,11 @@ class Reconciler:
         recorder = Recorder(self._hub, self._clock, self._events, self._saved, issuer, ledger, status, times)
         recorder.besides = self._saved.others.read(issuer, self._clock.now())
         with noting() as requests:
-            outcome = await self._steps(recorder)
+            try:
+                outcome = await self._steps(recorder)
+            except ConflictError:
+                self._observer.happened(issuer.metadata.name, await recorder.cut_short())
+                raise
         done = recorder.done(outcome)
         self._observer.passed(done)
         log_pass(done, requests)

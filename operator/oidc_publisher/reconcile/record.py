@@ -113,6 +113,7 @@ class Recorder:
         self._raw_status = raw_status
         self._resource_version = issuer.metadata.resource_version
         self._happened: list[Finding] = []
+        self._certain = 0
         before = saved.of(issuer)
         self._confirmed = before is not None and same_writes(before, ledger)
 
@@ -128,6 +129,19 @@ class Recorder:
     def wrote(self, documents: int) -> None:
         """Note that the pass has written so many documents."""
         self._writes += documents
+
+    def settle(self) -> None:
+        """Note that what has happened so far stays, whatever becomes of the pass: it was saved and written.
+
+        The next pass would see nothing of it, so that it is told even if this pass cannot be reported.
+        """
+        self._certain = len(self._happened)
+
+    async def cut_short(self) -> tuple[Finding, ...]:
+        """Tell what stays of a pass that cannot be saved or reported, and return all that was told."""
+        del self._happened[self._certain :]
+        await self.tell()
+        return tuple(self._told)
 
     def done(self, outcome: Outcome) -> PassDone:
         """Return what the pass did, with its outcome."""

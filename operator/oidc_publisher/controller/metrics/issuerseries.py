@@ -7,13 +7,13 @@ it walks through the dict.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from oidc_publisher.api import OIDCIssuer, OIDCIssuerStatus, StatusKey
 from oidc_publisher.controller.metrics import metriclist as m
-from oidc_publisher.findings import Reason
+from oidc_publisher.findings import Finding, Reason
 from oidc_publisher.probe.wire.port import Phases
 from oidc_publisher.reconcile.passes import PassDone
 from oidc_publisher.rotation import State
@@ -55,7 +55,11 @@ class IssuerSeries:
         self.passed_at = now
         if done.proven:
             self.proven_at = now
-        self.repairs += sum(event.reason is Reason.DriftRepaired for event in done.events)
+        self.happened(done.events)
+
+    def happened(self, events: Iterable[Finding]) -> None:
+        """Note the events of a pass."""
+        self.repairs += sum(event.reason is Reason.DriftRepaired for event in events)
 
     def called(self, operation: str, code: str, *, error: bool) -> None:
         """Note a call of the store."""

@@ -5,7 +5,7 @@ What depends on time or on the state of the operator is computed at the scrape, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 
 from prometheus_client import (
@@ -22,6 +22,7 @@ from prometheus_client.registry import Collector
 from oidc_publisher.api import OIDCIssuer, OIDCIssuerStatus
 from oidc_publisher.controller.metrics import metriclist as m
 from oidc_publisher.controller.metrics.issuerseries import IssuerSeries, Sample
+from oidc_publisher.findings import Finding
 from oidc_publisher.probe.wire.port import Fetched
 from oidc_publisher.reconcile.passes import PassDone
 from oidc_publisher.telemetry.steps import Step
@@ -75,6 +76,10 @@ class Series(Collector):
         """Note a pass that ended before it could report; an issuer that was never read has no series."""
         if name in self._issuers:
             self._issuers[name].results["failed"] += 1
+
+    def happened(self, name: str, events: Sequence[Finding]) -> None:
+        """Note what happened in a pass that somebody's change of the object ended."""
+        self._of(name).happened(events)
 
     def refused(self, name: str, status: OIDCIssuerStatus) -> None:
         """Note an object whose spec this version cannot read."""
