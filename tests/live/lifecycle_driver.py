@@ -33,8 +33,8 @@ HANG_S = 30.0
 class Recorder:
     """A reconcile that reads its object and does nothing with it."""
 
-    def __init__(self, client: ClusterClient, settings: RunSettings) -> None:
-        del settings
+    def __init__(self, client: ClusterClient, settings: RunSettings, metrics: object, open_span: object) -> None:
+        del settings, metrics, open_span
         self._client = client
         self._record = Path(os.environ["LIFECYCLE_RECORD"])
         self._hang = os.environ.get("LIFECYCLE_HANG")
