@@ -80,14 +80,16 @@ def test_what_flaps_is_one_line_for_each_thing_that_happens(stage: Stage) -> Non
     """The API server's own series, as `kubectl describe` counts them."""
     for _ in range(3):
         for suspend in (True, False):
-            stage.cluster.patch("oidc-publisher.io/v1alpha1", "OIDCIssuer", "prod", {"spec": {"suspend": suspend}})
+            stage.cluster.kubectl(
+                "patch", "oidci", "prod", "--type=merge", "-p", json.dumps({"spec": {"suspend": suspend}})
+            )
             stage.wait(
                 lambda s, ready="Unknown" if suspend else "True": condition(s, "Ready") == ready,  # type: ignore[misc]
                 what="the next pass",
             )
     described = stage.cluster.kubectl("describe", "oidcissuer", "prod")
     (suspended,) = [line for line in described.splitlines() if re.search(r"Warning +Suspended ", line)]
-    assert re.search(r"\(x3 over \d+s\)", suspended)
+    assert re.search(r"\(x3 over \w+\)", suspended)
 
 
 def test_an_independent_verifier_accepts_a_token(stage: Stage) -> None:
