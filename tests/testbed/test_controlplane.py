@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import jwt
 import pytest
 
-from tests.support import namespace
+from tests.support import binaries, namespace
 from tests.support.controlplane import ControlPlane, ServerConfig, with_keys
+from tests.support.processes import free_port
 from tests.support.signingkeys import KINDS, Kind, signing_key
 
 if TYPE_CHECKING:
@@ -128,3 +129,24 @@ def test_on_loopback_no_namespace_is_needed(tmp_path: Path, pki: PKI) -> None:
         assert alone.addresses[0].startswith("127.0.0.1:")
         assert alone.endpoint_addresses() == []
         assert listed_kids(alone, 0) == [signing_key("P-256").kid]
+
+
+def test_a_server_that_lost_the_race_of_the_first_start_is_started_again(
+    tmp_path: Path, pki: PKI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Kubernetes 1.33 ends one of two servers that begin over an empty etcd at the same moment; the kubelet starts it again."""
+    real = binaries.find("kube-apiserver")
+    program = tmp_path / "kube-apiserver"
+    lost = "another caller has already initialized the resource"
+    program.write_text(f"""#!/bin/sh
+[ -e "$0.lost" ] && exec "{real}" "$@"
+touch "$0.lost"
+echo 'cannot create cluster IP allocator: {lost}'
+exit 1
+""")
+    program.chmod(0o755)
+    find = binaries.find
+    monkeypatch.setattr(binaries, "find", lambda name: program if name == "kube-apiserver" else find(name))
+    with ControlPlane(tmp_path / "plane", pki, [ServerConfig.default()], loopback=True, port=free_port()) as plane:
+        assert plane.json("GET", "/version")["gitVersion"]
+    assert lost in (tmp_path / "plane" / "kube-apiserver-0" / "log").read_text()
