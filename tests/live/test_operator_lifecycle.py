@@ -31,7 +31,7 @@ API_VERSION, KIND = "oidc-publisher.io/v1alpha1", "OIDCIssuer"
 COLLECTION = f"/apis/{API_VERSION}/oidcissuers"
 
 #: Generous: these tests are about whether, docs/reference/performance.md is about how fast.
-SOON_S = 15.0
+SOON_S = 45.0
 
 #: The operator's API server is one of two, so that the other can be used while it is away.
 THEIRS = 0
