@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.simulation.soakrun import Soak
+
+pytestmark = pytest.mark.slow
 
 
 def test_twelve_rotations_with_faults_reject_no_token() -> None:

@@ -15,14 +15,14 @@ _SHORT, _FEWEST = 120, 5
 def load_profile() -> None:
     """Register the profiles and load the one that was asked for.
 
-    `short` looks at the same examples in every run, so that a change is judged by itself, and `fast` at a few of them
-    (`make unit`). `long` and `hunt` look for new ones, for minutes and for hours.
+    `short` looks at the same examples in every run, so that a change is judged by itself, and `fast` at few and short
+    ones (`make unit`). `long` and `hunt` look for new ones, for minutes and for hours.
     """
-    for name, examples in (("fast", 12), ("short", _SHORT)):
+    for name, examples, steps in (("fast", 12, 20), ("short", _SHORT, 40)):
         settings.register_profile(
             name,
             max_examples=examples,
-            stateful_step_count=40,
+            stateful_step_count=steps,
             deadline=None,
             suppress_health_check=_ALL,
             derandomize=True,
