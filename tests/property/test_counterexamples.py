@@ -487,6 +487,25 @@ def test_a_url_that_shows_another_set_under_another_age_makes_no_key_old() -> No
     assert world.now >= led_back + 48 * HOUR
 
 
+def test_a_former_version_that_is_put_back_for_a_moment_is_cached_under_its_own_age() -> None:
+    """The probe meets copies from before, so that only the store tells of the longer age; K2 comes two hours later."""
+    world = started(1, named=False, interval=2 * HOUR)
+    world.set_spec(cache_max_age=DAY)
+    world.run_pass()
+    former = dict(world.bucket.documents)
+    world.set_spec(cache_max_age=5 * MINUTE)
+    world.wait(6 * DAY)
+    for edge in world.edges:
+        edge.get(world.now)
+    for path, stored in former.items():
+        world.bucket.overwrite(path, stored.document, world.now)
+    world.run_pass()
+    assert world.bucket.documents[JWKS_PATH].document.cache_control.endswith("=300")
+    world.wait(2 * HOUR)
+    _list(world, K1, K2)
+    _promote(world, K2)
+
+
 def test_documents_that_are_taken_over_make_no_key_older_than_the_url_that_shows_them() -> None:
     """They were put there ten days ago, K2 among them, and the URL leads there since this moment."""
     world = World(Cluster({"10.0.0.1:6443": Server([K1, K2], K1)}), HOUR)

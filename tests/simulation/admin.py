@@ -135,10 +135,14 @@ class Admin(Rotator):
         world.run_pass()
         self.promote(who=0, which=-1, everywhere=True, mended=False)
 
-    @precondition(lambda self: self._knows_the_status() and self._mark_is_ours())
+    @precondition(lambda self: self._knows_the_status() and self.world.told and self._mark_is_ours())
     @rule()
     def seize(self) -> None:
-        """Another owner writes over our documents, and keeps our keys beside its own."""
+        """Another owner writes over our documents, and keeps our keys beside its own.
+
+        The status tells that they were ours: where it was lost, and the store not read since, they are any other owner's,
+        and `adoption` decides.
+        """
         world, era = self.world, self.world.bucket.era
         assert era is not None
         world.settle()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum, auto
 from functools import cached_property
 
@@ -13,7 +13,8 @@ from oidc_publisher.api import Adoption, OIDCIssuer
 from oidc_publisher.documents import OwnerMark, StoredDocuments, digest
 from oidc_publisher.documents.otherissuer import Mismatch, mismatch
 from oidc_publisher.findings import Finding, Reason
-from oidc_publisher.rotation import Ledger, OwnWrites, StoredReading, StoreState, TakeOver, own_writes
+from oidc_publisher.probe.cachecontrol import longest_age
+from oidc_publisher.rotation import UNSTATED_AGE, Ledger, OwnWrites, StoredReading, StoreState, TakeOver, own_writes
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,8 +230,10 @@ def stored_reading(stored: Stored) -> StoredReading:
     documents, whose, moved = stored.documents, stored.standing, stored.place.moved
     if documents.error is not None:
         return StoredReading(StoreState.UNREADABLE, moved=moved)
+    age = _cache_age(documents)
     if whose in _STATES:
-        return StoredReading(_STATES[whose], second_writer=whose is Standing.SECOND_WRITER, moved=moved)
+        second = whose is Standing.SECOND_WRITER
+        return StoredReading(_STATES[whose], second_writer=second, moved=moved, cache_age=age)
     if documents.jwks is None:
         return StoredReading(StoreState.ABSENT, moved=moved, halved=documents.discovery is not None)
     mark = stored.mark
@@ -250,7 +253,16 @@ def stored_reading(stored: Stored) -> StoredReading:
         unknown_writer=stored.unknown_writer,
         shown=bool(stored.our_marks) and all(mark.shown == stored.place.name for mark in stored.our_marks),
         moved=moved,
+        cache_age=age,
     )
+
+
+def _cache_age(documents: StoredDocuments) -> timedelta | None:
+    """Return the age that the store states with the key set; caches assume the longest one where it states none."""
+    if documents.jwks is None:
+        return None
+    stated = longest_age(documents.jwks.document.cache_control)
+    return UNSTATED_AGE if stated is None else stated
 
 
 def former_place(location: str, endpoint_url: str | None, present: str | None) -> str:

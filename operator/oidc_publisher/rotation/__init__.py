@@ -1,6 +1,7 @@
 """Apply the rotation rules R1 to R15 (docs/explanation/rotation.md) to the ledger of keys. Pure: no I/O, no clock."""
 
 from oidc_publisher.rotation.advance import Advance, advance, begin_write
+from oidc_publisher.rotation.cacheages import UNSTATED_AGE
 from oidc_publisher.rotation.clock import COARSE, coarse, whole_second
 from oidc_publisher.rotation.ledger import CacheAge, Endpoint, Ledger, LedgerKey, Origin, State, state
 from oidc_publisher.rotation.readings import (
@@ -22,6 +23,7 @@ from oidc_publisher.rotation.signing import signing_key_ids
 
 __all__ = [
     "COARSE",
+    "UNSTATED_AGE",
     "Advance",
     "CacheAge",
     "ClockReading",

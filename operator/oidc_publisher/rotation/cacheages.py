@@ -24,11 +24,21 @@ LONGEST_REMEMBERED = UNSTATED_AGE
 UNKNOWN_END = datetime(9999, 1, 1, tzinfo=UTC)
 
 
-def measured_ages(seen: Pass) -> tuple[timedelta, ...]:
-    """Return the cache ages in force in this pass: that of the spec and that stated by the public endpoint."""
+def stated_ages(seen: Pass) -> tuple[timedelta, ...]:
+    """Return the cache ages that are stated in this pass: that of the spec and that of the public endpoint."""
     if seen.wire is None or not seen.wire.reads:
         return (seen.policy.cache_max_age,)
     return (seen.policy.cache_max_age, UNSTATED_AGE if seen.wire.max_age is None else seen.wire.max_age)
+
+
+def measured_ages(seen: Pass) -> tuple[timedelta, ...]:
+    """Return the cache ages in force in this pass: those that are stated, and that of the key set in the store.
+
+    Somebody may have put back a former version, under a longer age, and the public URL shows it until the next write,
+    while the probe still meets older copies.
+    """
+    age = seen.stored.cache_age
+    return stated_ages(seen) if age is None else (*stated_ages(seen), min(age, _limit(seen)))
 
 
 def _ages_in_force(ledger: Ledger, seen: Pass) -> tuple[timedelta, ...]:
@@ -75,7 +85,7 @@ def forget_ages(ledger: Ledger, seen: Pass) -> Ledger:
 
 
 def _limit(seen: Pass) -> timedelta:
-    return max(LONGEST_REMEMBERED, *measured_ages(seen))
+    return max(LONGEST_REMEMBERED, *stated_ages(seen))
 
 
 def _bounded(known: CacheAge, limit: timedelta, seen: Pass) -> CacheAge:

@@ -116,7 +116,8 @@ class StoredReading:
     nonce is the one of a second writer under the same mark (R9).
     `shown`: the marks of this issuer say that the public URL led to this location when they were written. `moved`: the
     ledger's documents are at another location, and not yet at this one. `halved` (with ABSENT): a discovery document is
-    there without its key set.
+    there without its key set. `cache_age`: the cache age that the store states with the key set, whoever owns it; None
+    without a key set.
     """
 
     state: StoreState
@@ -135,6 +136,7 @@ class StoredReading:
     shown: bool = False
     moved: bool = False
     halved: bool = False
+    cache_age: timedelta | None = None
 
     @property
     def counts(self) -> bool:

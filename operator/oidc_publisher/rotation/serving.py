@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from oidc_publisher.rotation.cacheages import measured_ages, stale_age_now
+from oidc_publisher.rotation.cacheages import measured_ages, stale_age_now, stated_ages
 from oidc_publisher.rotation.ledger import Ledger, LedgerKey, replace
 from oidc_publisher.rotation.listing import listed_everywhere
 from oidc_publisher.rotation.readings import StoreState
@@ -122,7 +122,7 @@ def _states_another_age(before: Ledger, seen: Pass) -> bool:
     if stored.state is not StoreState.PRESENT or wire is None or all(read == seen.stored_keys for read in wire.reads):
         return False
     known = (seen.policy.cache_max_age, *(c.age for c in before.cache_ages))
-    return max(measured_ages(seen)) > max(known)
+    return max(stated_ages(seen)) > max(known)
 
 
 def _not_served(entry: LedgerKey) -> LedgerKey:
