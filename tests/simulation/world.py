@@ -51,6 +51,8 @@ from tests.simulation.publicface import HABITS, JWKS_PATH, Bucket, Edge, Origin,
 T0 = datetime(2026, 1, 1, tzinfo=UTC)
 SECOND, MINUTE, HOUR, DAY = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 EDGES = 3
+#: The most keys that spec.rotation.withdrawnKeyIDs may name.
+MOST_WITHDRAWN = 16
 
 
 def issuer_spec() -> OIDCIssuerSpec:
@@ -355,7 +357,9 @@ class World:
         return any(time > stored.last_modified for time in back)
 
     def withdraw(self, keys: frozenset[PublicKey]) -> None:
-        """Let the spec name exactly these keys as withdrawn."""
+        """Let the spec name exactly these keys as withdrawn; an API server refuses more of them than fit."""
+        if len(keys) > MOST_WITHDRAWN:
+            return
         self.oracle.withdraw(keys)
         self.set_rotation(withdrawn_key_ids=tuple(sorted(key.key_id for key in keys)))
 
