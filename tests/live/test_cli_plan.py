@@ -200,7 +200,7 @@ def test_only_headers_are_said_to_change(stage: Stage) -> None:
 
 
 def test_drift_is_seen_and_would_be_repaired(stage: Stage) -> None:
-    """Somebody put a page in place of the key set."""
+    """Somebody put a page in place of the key set, under the same age: a longer one would go into the marks of both."""
     before = stage.s3.get_object(BUCKET, f"{PREFIX}/{JWKS}")
     assert before is not None
     body = before["Body"].read()
@@ -209,7 +209,7 @@ def test_drift_is_seen_and_would_be_repaired(stage: Stage) -> None:
         "CacheControl": before["CacheControl"],
         "Metadata": before["Metadata"],
     }
-    stage.s3.put(BUCKET, f"{PREFIX}/{JWKS}", b"<html>moved</html>")
+    stage.s3.put(BUCKET, f"{PREFIX}/{JWKS}", b"<html>moved</html>", CacheControl=before["CacheControl"])
     try:
         done = plan(stage, stage.issuer(), exit_code=1)
         assert f"1. {JWKS}  changed: the keys changed\n" in done.stdout
