@@ -18,6 +18,10 @@ from oidc_publisher.probe.wire.phases import TimedTLS
 _CACHED = 32
 _BUILDING = threading.Lock()
 
+# What upstream's Python offers since 3.10 (no HMAC-SHA1, no RSA below 2048 bits). Debian's and Fedora's offer what their
+# OpenSSL does, so that a verdict would depend on whose Python the operator runs under.
+_CIPHERS = "@SECLEVEL=2:ECDH+AESGCM:ECDH+CHACHA20:ECDH+AES:DHE+AES:!aNULL:!eNULL:!aDSS:!SHA1:!AESCCM"
+
 #: Each path of the roots with its modification time (ns), its size in bytes and its inode.
 RootsState = tuple[tuple[str, int, int, int], ...]
 
@@ -80,6 +84,7 @@ def _verifying(certificate_authority: str) -> ssl.SSLContext:
     context = ssl.create_default_context()
     context.sslobject_class = TimedTLS
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers(_CIPHERS)
     check_as_go_does(context)  # most relying parties are written in Go or Java
     if certificate_authority:
         try:
