@@ -8,12 +8,12 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 import yaml
 
 from hack.gen import crd_yaml
-from oidc_publisher.cli.check.command import command as check
-from oidc_publisher.cli.run.command import command
+from oidc_publisher.cli.main import cli
 from oidc_publisher.controller.shard import Shard
 from tests.support import chart
 from tests.support.chart import Object, of_kind, render, the
@@ -62,6 +62,14 @@ def test_the_crd_may_go_with_the_release_or_be_left_to_others(everything: list[O
     assert not of_kind(render({"crds": {"enabled": False}}), "CustomResourceDefinition")
 
 
+def parsed(name: str, arguments: list[str]) -> click.Context:
+    """Parse the arguments of a command of ours, as the program does."""
+    with click.Context(cli) as context:
+        command = cli.get_command(context, name)
+        assert command is not None
+        return command.make_context(name, arguments, parent=context)
+
+
 @pytest.mark.parametrize("name", sorted(path.stem for path in RENDERINGS.glob("*.yaml")))
 def test_the_operator_takes_its_arguments(name: str) -> None:
     """Each option of the container is one of `oidc-publisher run`, with a value that it takes."""
@@ -70,7 +78,7 @@ def test_the_operator_takes_its_arguments(name: str) -> None:
         verb, *arguments = one["args"]
         assert verb == "run"
         roots = [a for a in arguments if a.startswith("--key-files-root")]  # a folder of the pod, not of this machine
-        command.make_context("run", [a for a in arguments if a not in roots])
+        parsed("run", [a for a in arguments if a not in roots])
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in RENDERINGS.glob("*.yaml")))
@@ -86,7 +94,7 @@ def test_helm_test_checks_as_the_operator(name: str) -> None:
     verb, *arguments = one["args"]
     assert verb == "check"
     roots = [a for a in arguments if a.startswith("--key-files-root")]  # a folder of the pod, not of this machine
-    check.make_context("check", [a for a in arguments if a not in roots])
+    parsed("check", [a for a in arguments if a not in roots])
     assert set(arguments) - {"--timeout=2m"} <= set(running["args"])
     of_its_own = {"name", "args", "ports", "startupProbe", "livenessProbe", "readinessProbe"}
     assert without(one, of_its_own) == without(running, of_its_own)

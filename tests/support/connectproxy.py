@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import select
 import socket
 import ssl
 import threading
@@ -11,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Self
 
 _HEAD_END = b"\r\n\r\n"
+_LIMIT_S = 20
 
 
 @dataclass(slots=True)
@@ -58,7 +60,7 @@ class ConnectProxy:
 
     def _serve(self, client: socket.socket) -> None:
         with contextlib.suppress(OSError, ssl.SSLError), client:
-            client.settimeout(20)
+            client.settimeout(_LIMIT_S)
             head = _head(client)
             self.heads.append(head)
             target = head.split()[1].decode()
@@ -106,15 +108,24 @@ def _head(client: socket.socket) -> bytes:
 
 
 def _pump_both(one: socket.socket, other: socket.socket) -> None:
-    back = threading.Thread(target=_pump, args=(other, one), daemon=True)
-    back.start()
-    _pump(one, other)
-    back.join(timeout=20)
+    """Carry bytes both ways until both sides have ended: in one thread, since OpenSSL takes no reader beside a writer."""
+    sinks, reading = {one: other, other: one}, {one, other}
+    while reading and (
+        ready := [side for side in reading if _pending(side)] or select.select(reading, [], [], _LIMIT_S)[0]
+    ):
+        for source in ready:
+            sink = sinks[source]
+            source.settimeout(0)
+            with contextlib.suppress(ssl.SSLWantReadError, BlockingIOError):
+                data = source.recv(65536)
+                sink.settimeout(_LIMIT_S)
+                if data:
+                    sink.sendall(data)
+                else:
+                    reading.discard(source)
+                    sink.shutdown(socket.SHUT_WR)
 
 
-def _pump(source: socket.socket, sink: socket.socket) -> None:
-    with contextlib.suppress(OSError, ssl.SSLError, ValueError):
-        while data := source.recv(65536):
-            sink.sendall(data)
-    with contextlib.suppress(OSError):
-        sink.shutdown(socket.SHUT_RDWR)
+def _pending(side: socket.socket) -> bool:
+    """Tell whether TLS has read what no select sees any more."""
+    return isinstance(side, ssl.SSLSocket) and side.pending() > 0

@@ -38,6 +38,7 @@ _COMMANDS = {
 }
 #: U+2011, which looks like a hyphen and is none to click's wrapping.
 _NO_BREAK = "\u2011"
+_HELP = ["-h", "--help"]
 
 
 class _Formatter(click.HelpFormatter):
@@ -81,6 +82,7 @@ class _LazyGroup(click.Group):
             return None
         command: click.Command = importlib.import_module(_COMMANDS[cmd_name][0]).command
         command.context_class = _Context
+        command.context_settings.setdefault("help_option_names", _HELP)  # click keeps those of the first context
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -92,7 +94,7 @@ class _LazyGroup(click.Group):
 
 @click.group(
     cls=_LazyGroup,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    context_settings={"help_option_names": _HELP, "max_content_width": 100},
     epilog="Exit codes: 0 yes; 1 no, broken or differs; 2 no answer: wrong usage or no access.",
 )
 def cli() -> None:

@@ -14,7 +14,7 @@ from oidc_publisher.findings import Reason
 from oidc_publisher.probe import Deadline, Fetched, HTTPSWire
 from oidc_publisher.probe.proxies import ProbeProxies, Proxy, environment_proxy
 from tests.support.connectproxy import ConnectProxy
-from tests.support.hosts import Host
+from tests.support.hosts import Connection, Host
 from tests.support.pki import PKI
 from tests.support.processes import free_port
 
@@ -210,9 +210,15 @@ async def test_a_ca_that_was_given_is_the_host_s_own(host: Host, pki: PKI, monke
         assert (await fetch(url, certificate_authority=pki.ca_pem.decode())).opened_tls == ""
 
 
+def a_page_that_blocks(connection: Connection, _: bytes) -> None:
+    """Answer what is a TLS hello, once it is read: closed before that, the connection would be reset."""
+    connection.raw.recv(65536)
+    connection.send(b"HTTP/1.1 200 OK\r\n\r\nblocked")
+
+
 async def test_what_answers_in_the_tunnel_without_tls_is_the_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     """A page that blocks, for example."""
-    with Host(None, lambda connection, _: connection.send(b"HTTP/1.1 200 OK\r\n\r\nblocked")) as page:
+    with Host(None, a_page_that_blocks) as page:
         url, leads = known(page)
         with ConnectProxy(leads=leads) as proxy:
             monkeypatch.setenv("HTTPS_PROXY", proxy.url)
