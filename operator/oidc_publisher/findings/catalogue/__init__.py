@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from oidc_publisher.findings.catalogue.entry import CONDITION_ORDER, ConditionType, Entry, Severity
 from oidc_publisher.findings.catalogue.events import EVENTS
+from oidc_publisher.findings.catalogue.managed import MANAGED
 from oidc_publisher.findings.catalogue.plan import PLAN
 from oidc_publisher.findings.catalogue.prove import PROVE
 from oidc_publisher.findings.catalogue.publish import PUBLISH
@@ -18,4 +19,4 @@ if TYPE_CHECKING:
 
 __all__ = ["CATALOGUE", "CONDITION_ORDER", "ConditionType", "Entry", "Reason", "Severity"]
 
-CATALOGUE: Mapping[Reason, Entry] = {**READ, **PLAN, **PUBLISH, **PROVE, **REPORT, **EVENTS}
+CATALOGUE: Mapping[Reason, Entry] = {**READ, **PLAN, **PUBLISH, **PROVE, **REPORT, **MANAGED, **EVENTS}

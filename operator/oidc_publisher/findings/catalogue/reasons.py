@@ -112,6 +112,12 @@ class Reason(StrEnum):
     Proven = auto()
     ProvenWithoutToken = auto()
     Succeeded = auto()
+    # managed keys → Ready of SigningKeyRing
+    RingUnreadable = auto()
+    RingReplaced = auto()
+    RingBehind = auto()
+    VersionConflict = auto()
+    ManagedRotationBlocked = auto()
     # events only
     DriftRepaired = auto()
     DocumentsAdopted = auto()
