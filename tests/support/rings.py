@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from typing import Any
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import strategies as st
 
 from oidc_publisher.keys import PublicKey
-from oidc_publisher.signer.ring import PrivateHalf, Ring, RingKey, Tombstone
+from oidc_publisher.signer.ring import IssuerView, KeyView, PrivateHalf, Ring, RingIntent, RingKey, Sight, Tombstone
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -85,3 +86,35 @@ def copies(draw: st.DrawFn) -> Ring:
         if kind == "gone"
     )
     return Ring(LINEAGE, draw(st.integers(0, 3)), draw(st.integers(0, 6)), keys, stones)
+
+
+def issuer(
+    *safe: int,
+    signing: tuple[int, ...] = (),
+    lists: tuple[int, ...] = (),
+    proven: datetime = NOW,
+    name: str = "prod",
+    trouble: str = "",
+    unlisted: dict[int, tuple[str, ...]] | None = None,
+) -> IssuerView:
+    """An issuer proven at NOW; its ledger has the keys of the seeds in `safe`, safe to sign with, and in `lists`, not so."""
+    lacking = unlisted or {}
+    keys = tuple(
+        KeyView(key_id(seed), seed in safe, lacking.get(seed, ()), frozenset({"default"}))
+        for seed in dict.fromkeys((*safe, *lists))
+    )
+    signs = frozenset(key_id(seed) for seed in signing)
+    return IssuerView(name, trouble, proven_time=proven, keys=keys, signing_key_ids=signs)
+
+
+def sight(*issuers: IssuerView, signs: int | None = None, withdrawn: tuple[int, ...] = (), **members: Any) -> Sight:
+    """What a signer sees at NOW that began an hour ago; `signs` is the seed of the key that it signed with last."""
+    return Sight(
+        members.pop("now", NOW),
+        issuers,
+        members.pop("intent", RingIntent()),
+        frozenset(key_id(seed) for seed in withdrawn),
+        key_id(signs) if signs else None,
+        members.pop("evidence_since", NOW - HOUR),
+        **members,
+    )
