@@ -1,0 +1,19 @@
+"""Keep the ring: the data of the Secret with wrapped private halves, and the file on a node's disk."""
+
+from oidc_publisher.signer.storage.copies import DiskCopy, from_disk, from_secret, to_disk, to_secret
+from oidc_publisher.signer.storage.diskfile import DiskFile
+from oidc_publisher.signer.storage.ringerror import RingUnreadableError
+from oidc_publisher.signer.storage.wrapping import Plaintext, Wrapping, WrappingKey
+
+__all__ = [
+    "DiskCopy",
+    "DiskFile",
+    "Plaintext",
+    "RingUnreadableError",
+    "Wrapping",
+    "WrappingKey",
+    "from_disk",
+    "from_secret",
+    "to_disk",
+    "to_secret",
+]
