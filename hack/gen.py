@@ -6,7 +6,7 @@ import argparse
 import difflib
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
@@ -15,6 +15,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from hack import clireference, referencepages, runbooks
 from hack.chart import files as chart
 from oidc_publisher.api import custom_resource_definition
+from oidc_publisher.api.managed import signing_key_ring_definition
 from tests.gallery import pages as gallery
 
 if TYPE_CHECKING:
@@ -26,14 +27,23 @@ DIFF_LINES = 20
 
 
 def crd_yaml() -> str:
-    """The CustomResourceDefinition as a file."""
-    body = yaml.safe_dump(custom_resource_definition(), sort_keys=False, allow_unicode=True, width=120)
-    return f"{HEADER}{body}"
+    """The CustomResourceDefinition of OIDCIssuer as a file."""
+    return _yaml(custom_resource_definition())
+
+
+def ring_crd_yaml() -> str:
+    """The CustomResourceDefinition of SigningKeyRing as a file."""
+    return _yaml(signing_key_ring_definition())
+
+
+def _yaml(document: dict[str, Any]) -> str:
+    return HEADER + yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=120)
 
 
 #: Every generated file, below the root of the repository, and what makes it.
 OUTPUTS: dict[str, Callable[[], str]] = {
     "crds/oidc-publisher.io_oidcissuers.yaml": crd_yaml,
+    "crds/oidc-publisher.io_signingkeyrings.yaml": ring_crd_yaml,
     "charts/oidc-publisher/Chart.yaml": chart.chart_yaml,
     "charts/oidc-publisher/README.md": chart.readme,
     "charts/oidc-publisher/files/dashboard.json": chart.dashboard,

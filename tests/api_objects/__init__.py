@@ -1,5 +1,7 @@
 """OIDCIssuers to accept (`good/`) and to refuse (`bad/`), each file named for what it shows or for its defect.
 
+The same of SigningKeyRings is in `rings/`.
+
 A bad file begins with `# expect: <part of the API server's message>`. One of two documents is about a change: the first
 is created, the second refused. `# offline: accepted` marks what only the API server can refuse.
 """
@@ -13,6 +15,7 @@ from typing import Any
 import yaml
 
 HERE = Path(__file__).parent
+RINGS = HERE / "rings"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,14 +29,14 @@ class BadObject:
     document: dict[str, Any]
 
 
-def good_objects() -> dict[str, dict[str, Any]]:
+def good_objects(folder: Path = HERE) -> dict[str, dict[str, Any]]:
     """Every good object by the name of its file."""
-    return {file.stem: yaml.safe_load(file.read_text(encoding="utf-8")) for file in sorted(HERE.glob("good/*.yaml"))}
+    return {file.stem: yaml.safe_load(file.read_text(encoding="utf-8")) for file in sorted(folder.glob("good/*.yaml"))}
 
 
-def bad_objects() -> dict[str, BadObject]:
+def bad_objects(folder: Path = HERE) -> dict[str, BadObject]:
     """Every bad object by the name of its file."""
-    return {file.stem: _bad_object(file) for file in sorted(HERE.glob("bad/*.yaml"))}
+    return {file.stem: _bad_object(file) for file in sorted(folder.glob("bad/*.yaml"))}
 
 
 def _bad_object(file: Path) -> BadObject:

@@ -1,8 +1,10 @@
-"""Make the CustomResourceDefinition of OIDCIssuer from the models."""
+"""Make the CustomResourceDefinition of OIDCIssuer, and of any other kind, from the models."""
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from oidc_publisher.api import v1alpha1
+from oidc_publisher.api.common import APIModel
 from oidc_publisher.api.schema import object_schema
 from oidc_publisher.api.v1alpha1 import OIDCIssuer
 
@@ -30,30 +32,39 @@ _COLUMNS = (
 _OWN_OF_THE_SERVER = {"apiVersion": "string", "kind": "string", "metadata": "object"}
 
 
+_Column = tuple[str, str, str, bool]
+
+
 def custom_resource_definition() -> dict[str, Any]:
-    """Return the CustomResourceDefinition as JSON, the same on every call."""
+    """Return the CustomResourceDefinition of OIDCIssuer as JSON, the same on every call."""
+    names = {
+        "kind": v1alpha1.KIND,
+        "listKind": v1alpha1.LIST_KIND,
+        "plural": v1alpha1.PLURAL,
+        "singular": v1alpha1.SINGULAR,
+        "shortNames": [v1alpha1.SHORT_NAME],
+    }
+    return definition(OIDCIssuer, names, _COLUMNS)
+
+
+def definition(model: type[APIModel], names: Mapping[str, Any], columns: Iterable[_Column]) -> dict[str, Any]:
+    """Return the CustomResourceDefinition of a cluster-scoped kind, whose status is a subresource."""
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
-        "metadata": {"name": CRD_NAME},
+        "metadata": {"name": f"{names['plural']}.{v1alpha1.GROUP}"},
         "spec": {
             "group": v1alpha1.GROUP,
             "scope": "Cluster",
-            "names": {
-                "kind": v1alpha1.KIND,
-                "listKind": v1alpha1.LIST_KIND,
-                "plural": v1alpha1.PLURAL,
-                "singular": v1alpha1.SINGULAR,
-                "shortNames": [v1alpha1.SHORT_NAME],
-            },
+            "names": dict(names),
             "versions": [
                 {
                     "name": v1alpha1.VERSION,
                     "served": True,
                     "storage": True,
                     "subresources": {"status": {}},
-                    "additionalPrinterColumns": [_column(*column) for column in _COLUMNS],
-                    "schema": {"openAPIV3Schema": object_schema(OIDCIssuer, opaque=_OWN_OF_THE_SERVER)},
+                    "additionalPrinterColumns": [_column(*column) for column in columns],
+                    "schema": {"openAPIV3Schema": object_schema(model, opaque=_OWN_OF_THE_SERVER)},
                 }
             ],
         },

@@ -1,4 +1,4 @@
-"""Describe the errors of an OIDCIssuer that cannot be used."""
+"""Describe the errors of an object that cannot be used."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -9,9 +9,10 @@ from oidc_publisher.errors import InvalidObjectError
 from oidc_publisher.findings.catalogue import Reason
 
 HINT = (
-    "Correct the fields named here (kubectl explain oidcissuer.spec describes them), or run the version of "
+    "Correct the fields named here (kubectl explain {kind}.spec describes them), or run the version of "
     "oidc-publisher that this object was written for."
 )
+_ISSUER = "OIDCIssuer"
 
 #: The sentences by pydantic's types of errors. Members of the context are limits of the model, never the value.
 _SENTENCES = {
@@ -31,23 +32,23 @@ _SENTENCES = {
 }
 
 
-def invalid_object(error: ValidationError, *, name: str = "") -> InvalidObjectError:
+def invalid_object(error: ValidationError, *, name: str = "", kind: str = _ISSUER) -> InvalidObjectError:
     """Translate `error` into an InvalidObjectError that names each field and its defect, and repeats no value."""
     problems = error.errors(include_url=False, include_input=False)
     at_fault = {problem["loc"] for problem in problems}
-    return _invalid([_sentence(p) for p in problems if not _follows(p, at_fault)], name)
+    return _invalid([_sentence(p) for p in problems if not _follows(p, at_fault)], name, kind)
 
 
 def no_object() -> InvalidObjectError:
     """Return the error for a value that is no object at all."""
-    return _invalid(["it must be an object"], "")
+    return _invalid(["it must be an object"], "", _ISSUER)
 
 
-def _invalid(problems: Iterable[str], name: str) -> InvalidObjectError:
+def _invalid(problems: Iterable[str], name: str, kind: str) -> InvalidObjectError:
     return InvalidObjectError(
         Reason.SpecUnsupported,
-        f"The OIDCIssuer cannot be used: {'; '.join(problems)}",
-        hint=HINT,
+        f"The {kind} cannot be used: {'; '.join(problems)}",
+        hint=HINT.format(kind=kind.lower()),
         retryable=False,
         subject=name,
     )

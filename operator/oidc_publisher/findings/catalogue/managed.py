@@ -46,4 +46,11 @@ MANAGED: Mapping[Reason, Entry] = {
         "A rotation was asked for or is due, and does not go by itself.",
         "Do what the message says; tokens are signed with the present version meanwhile.",
     ),
+    Reason.WaitingForSigner: Entry(
+        _READY,
+        _I,
+        "No signer has looked at this SigningKeyRing yet.",
+        "Look whether the signers run beside the API servers.",
+        unknown=True,
+    ),
 }
