@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.support import binaries
@@ -10,8 +11,6 @@ from tests.support.processes import Process
 from tests.support.signingkeys import SigningKey, signing_key
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.support.pki import Certificate
 
 DEFAULT_ISSUER = "https://oidc.example.test/prod"
@@ -25,6 +24,7 @@ class ServerConfig:
     key_files: tuple[bytes, ...] | None = None  # public PEMs, one file each; None: the signing key's public half
     issuers: tuple[str, ...] = (DEFAULT_ISSUER,)  # the first one signs
     extra_flags: tuple[str, ...] = ()
+    signing_endpoint: Path | None = None  # the socket of an external signer, in place of all key files
 
     @classmethod
     def default(cls) -> ServerConfig:
@@ -104,11 +104,13 @@ class ApiServer:
         ]
 
     def _key_flags(self, config: ServerConfig) -> list[str]:
+        issuers = [f"--service-account-issuer={issuer}" for issuer in config.issuers]
+        if config.signing_endpoint is not None:
+            return [*issuers, f"--service-account-signing-endpoint={config.signing_endpoint}"]
         signing_file = self.folder / "signing.key"
         signing_file.write_bytes(config.signing_key.private_pem)
         signing_file.chmod(0o600)
-        flags = [f"--service-account-issuer={issuer}" for issuer in config.issuers]
-        flags.append(f"--service-account-signing-key-file={signing_file}")
+        flags = [*issuers, f"--service-account-signing-key-file={signing_file}"]
         for number, pem in enumerate(config.verification_keys()):
             path = self.folder / f"verify-{number}.pub"
             path.write_bytes(pem)
