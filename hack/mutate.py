@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""`make mutate`: break the rules of rotation and the loop of a pass one at a time, and see their tests fail.
+"""`make mutate`: break the rules of rotation and of managed keys and the loop of a pass one at a time, and see tests fail.
 
-The mutants stand in tests/unit/{rotation,reconcile}/mutants.toml. Each is made in a copy of the package, in which only the tests
+The mutants stand in tests/unit/{rotation,reconcile,signer}/mutants.toml. Each is made in a copy of the package, in which only the tests
 that it names are run. A mutant survives when one of those passes: then a rule is unguarded, or a test wrongly named.
 """
 
@@ -22,12 +22,17 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = Path("operator") / "oidc_publisher"
-TABLES = tuple(ROOT / "tests" / "unit" / room / "mutants.toml" for room in ("rotation", "reconcile"))
-TESTS = tuple(Path("tests") / room for room in ("unit/rotation", "unit/reconcile", "property", "simulation", "support"))
+TABLES = tuple(ROOT / "tests" / "unit" / room / "mutants.toml" for room in ("rotation", "reconcile", "signer"))
+TESTS = tuple(
+    Path("tests") / room
+    for room in ("unit/rotation", "unit/reconcile", "unit/signer", "property", "simulation", "support")
+)
 #: For the tests of one mutant, which take seconds, and for those of all of them before anything is broken, which take a
 #: minute: what a machine of two cores needs with a load of thirty.
 TIMEOUT_S, SOUND_TIMEOUT_S = 600, 1800
-RULES = frozenset((*(f"R{number}" for number in range(1, 16)), "loop"))
+RULES = frozenset(
+    (*(f"R{number}" for number in range(1, 16)), "loop", *(f"S{n}" for n in (*range(1, 10), *range(13, 18))))
+)
 
 _FAILED = re.compile(r"^FAILED tests/(\S+?)(?:\[.*)?(?: - .*)?$", re.MULTILINE)
 
@@ -156,7 +161,7 @@ def line(verdict: Verdict) -> str:
 def main() -> int:
     """Judge every mutant and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("rules", nargs="*", help="only these rules (R1 ... R15, loop)")
+    parser.add_argument("rules", nargs="*", help="only these rules (R1 ... R15, S1 ... S17, loop)")
     parser.add_argument("--jobs", type=int, default=2, help="how many mutants at once")
     arguments = parser.parse_args()
     mutants = tuple(m for m in read_tables() if not arguments.rules or m.rule in arguments.rules)
