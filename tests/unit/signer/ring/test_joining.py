@@ -5,28 +5,34 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from oidc_publisher.findings import Reason
 from oidc_publisher.signer.ring import AnotherLineageError, Renumbered, Ring, Tombstone, join, settle
+from tests.support.examples import about
 from tests.support.rings import HOUR, NOW, copies, key_id, ring_key, ring_of
 
 COPIES = copies()
+#: `make mutate` runs these tests without the profiles of the suite, on machines of any load.
+ANY_LOAD = about(120, suppress_health_check=list(HealthCheck))
 
 
+@ANY_LOAD
 @given(COPIES, COPIES)
 def test_the_order_of_two_copies_does_not_matter(one: Ring, other: Ring) -> None:
     """Commutative: the disk joined with the Secret is the Secret joined with the disk."""
     assert join(one, other) == join(other, one)
 
 
+@ANY_LOAD
 @given(COPIES, COPIES, COPIES)
 def test_copies_may_be_joined_in_any_order(one: Ring, other: Ring, third: Ring) -> None:
     """Associative: three signers come to one ring, whoever writes first."""
     assert join(join(one, other), third) == join(one, join(other, third))
 
 
+@ANY_LOAD
 @given(COPIES, COPIES)
 def test_joining_again_changes_nothing(one: Ring, other: Ring) -> None:
     """Idempotent: a signer that looks twice writes once."""
@@ -35,6 +41,7 @@ def test_joining_again_changes_nothing(one: Ring, other: Ring) -> None:
     assert join(joined, one) == join(joined, other) == joined
 
 
+@ANY_LOAD
 @given(COPIES, COPIES, st.booleans())
 def test_no_number_has_two_keys(one: Ring, other: Ring, shared: bool) -> None:
     """Whatever was joined, also copies in which numbers were taken twice already."""
@@ -45,6 +52,7 @@ def test_no_number_has_two_keys(one: Ring, other: Ring, shared: bool) -> None:
     assert settled.highest == max([one.highest, other.highest, *numbers])
 
 
+@ANY_LOAD
 @given(COPIES, COPIES)
 def test_a_settled_ring_heals_every_copy_for_good(one: Ring, other: Ring) -> None:
     """A copy from before the conflict comes back, again and again: no version moves a second time."""
@@ -55,6 +63,7 @@ def test_a_settled_ring_heals_every_copy_for_good(one: Ring, other: Ring) -> Non
         assert (again, renumbered) == (settled, ())
 
 
+@ANY_LOAD
 @given(COPIES, COPIES)
 def test_nothing_is_lost_and_nothing_comes_back(one: Ring, other: Ring) -> None:
     """Every key ID stays, what is gone stays gone, and a destroyed private half stays destroyed."""
@@ -68,6 +77,7 @@ def test_nothing_is_lost_and_nothing_comes_back(one: Ring, other: Ring) -> None:
     assert {key.key_id for key in joined.keys if key.can_sign} == able
 
 
+@ANY_LOAD
 @given(COPIES, COPIES)
 def test_the_copy_that_all_share_keeps_its_numbers(one: Ring, other: Ring) -> None:
     """S3: the Secret's version keeps its number, the disk's becomes another, unless the disk knows it under a later one."""
