@@ -34,8 +34,10 @@ def _commands(group: click.Group, context: click.Context) -> Iterator[str]:
         if command is None:
             raise LookupError(name)
         with command.context_class(command, info_name=name, parent=context) as inner:
-            yield from ("", f"## oidc-publisher {name}")
+            yield from ("", f"## {inner.command_path}")
             yield from _help(command, inner)
+            if isinstance(command, click.Group):
+                yield from _commands(command, inner)
 
 
 def _help(command: click.Command, context: click.Context) -> Iterator[str]:

@@ -33,6 +33,10 @@ _COMMANDS = {
     "suspend": ("oidc_publisher.cli.suspend.command", "Let the operator leave an issuer alone."),
     "resume": ("oidc_publisher.cli.resume.command", "Let the operator go on with a suspended issuer."),
     "explain": ("oidc_publisher.cli.explain.command", "Say what an error of a relying party means, or a reason."),
+    "signer": (
+        "oidc_publisher.cli.signer.command",
+        "Sign ServiceAccount tokens with keys that the whole world can see.",
+    ),
     "completion": ("oidc_publisher.cli.completion", "Print the completion script of a shell."),
     "version": ("oidc_publisher.cli.version", "Print the version."),
 }
@@ -81,8 +85,9 @@ class _LazyGroup(click.Group):
         if cmd_name not in _COMMANDS:
             return None
         command: click.Command = importlib.import_module(_COMMANDS[cmd_name][0]).command
-        command.context_class = _Context
-        command.context_settings.setdefault("help_option_names", _HELP)  # click keeps those of the first context
+        for each in (command, *(command.commands.values() if isinstance(command, click.Group) else ())):
+            each.context_class = _Context
+            each.context_settings.setdefault("help_option_names", _HELP)  # click keeps those of the first context
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

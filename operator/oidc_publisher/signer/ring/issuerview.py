@@ -95,8 +95,8 @@ def _view(document: Mapping[str, Any], name: str, withdrawn: frozenset[str]) -> 
     return IssuerView(
         name,
         _trouble(document),
-        _duration(spec["interval"]),
-        _duration(spec["rotation"]["clockSkew"]),
+        read_duration(spec["interval"]),
+        read_duration(spec["rotation"]["clockSkew"]),
         None if proven is None else _time(proven),
         tuple(_key(entry) for entry in status.get("keys", ())),
         frozenset(_texts(status.get("signingKeyIDs", ()))),
@@ -145,7 +145,8 @@ def _texts(values: Any) -> tuple[str, ...]:
     return tuple(values)
 
 
-def _duration(text: str) -> timedelta:
+def read_duration(text: str) -> timedelta:
+    """Read a duration of the API, such as 1h30m; raises ValueError or TypeError for anything else."""
     if not re.fullmatch(r"([0-9]{1,5}[hms]){1,3}", text):
         raise ValueError("is no duration")
     return timedelta(seconds=sum(int(number) * _SECONDS[unit] for number, unit in _PARTS.findall(text)))

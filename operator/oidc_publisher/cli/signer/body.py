@@ -1,0 +1,51 @@
+"""The body of `signer run`: it starts the log and the signer."""
+
+from __future__ import annotations
+
+import logging
+import time
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import click
+
+from oidc_publisher.cli.exitcodes import ExitCode
+from oidc_publisher.signer.running import SignerSettings, run_signer
+
+
+def run(
+    *,
+    wrapping_key_file: Path | None,
+    plaintext_secret: bool,
+    max_token_lifetime: int,
+    hint: int,
+    allowed_uids: tuple[int, ...],
+    **files: Any,
+) -> ExitCode:
+    """Run the signer until it is asked to stop.
+
+    Raises:
+        UsageError: neither a wrapping key nor plaintext was asked for, or both were.
+        PublisherError: the signer cannot begin.
+    """
+    if (wrapping_key_file is None) is not plaintext_secret:
+        raise click.UsageError("Give either --wrapping-key-file or --plaintext-secret.")
+    settings = SignerSettings(
+        wrapping_key_file=wrapping_key_file,
+        max_token_lifetime=timedelta(hours=max_token_lifetime),
+        hint=timedelta(seconds=hint),
+        allowed_uids=frozenset(allowed_uids) or None,
+        **files,
+    )
+    _log_to_stderr()
+    run_signer(settings)
+    return ExitCode.YES
+
+
+def _log_to_stderr() -> None:
+    """Write the signer's own messages as lines of text in UTC. structlog would cost memory that keys do not need."""
+    logging.Formatter.converter = time.gmtime
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s.%(msecs)03dZ %(levelname)s %(message)s", datefmt="%Y-%m-%dT%H:%M:%S"
+    )

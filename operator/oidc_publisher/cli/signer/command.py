@@ -1,0 +1,67 @@
+"""`oidc-publisher signer`: its options and its help."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+_FILE = click.Path(dir_okay=False, path_type=Path)
+_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+
+
+@click.group("signer")
+def command() -> None:
+    """Sign the ServiceAccount tokens of a kube-apiserver with keys that the whole world can see.
+
+    A signer runs on each control-plane node, beside the API server that has its socket as --service-account-signing-endpoint.
+    """
+
+
+@command.command("run", context_settings={"show_default": True})
+@click.option("--socket", required=True, type=_FILE, help="Where the API server connects, in a folder of its own.")
+@click.option("--state", required=True, type=_FOLDER, help="The folder for this node's copy of the keys.")
+@click.option("--kubeconfig", required=True, type=_FILE, help="How to reach an API server, with a client certificate.")
+@click.option("--node", required=True, metavar="NAME", help="The name of this node, as the status shows it.")
+@click.option(
+    "--wrapping-key-file",
+    type=_FILE,
+    help="The key under which the Secret's private keys are wrapped, the same on every node: kubeadm's sa.key.",
+)
+@click.option("--plaintext-secret", is_flag=True, help="Keep private keys in the Secret as they are. Do not.")
+@click.option(
+    "--import-key", type=_FILE, help="The key that the cluster signs with, to begin with where there is no ring yet."
+)
+@click.option(
+    "--max-token-lifetime",
+    metavar="HOURS",
+    type=click.IntRange(1, 8784),
+    default=24,
+    help="The longest lifetime of a token, the same on every node.",
+)
+@click.option(
+    "--hint",
+    metavar="SECONDS",
+    type=click.IntRange(1, 3600),
+    default=10,
+    help="How often the API server asks for keys.",
+)
+@click.option(
+    "--allowed-uid",
+    "allowed_uids",
+    metavar="UID",
+    type=click.IntRange(0),
+    multiple=True,
+    help="Serve processes of this user only; may be given several times. Without it the socket's permissions decide.",
+)
+def run(**options: Any) -> int:
+    """Serve the keys of the ring, until SIGTERM or Ctrl-C.
+
+    The socket appears when keys and tokens can be answered: at once where the disk holds a ring, with no API server
+    anywhere. Keys are never invented: where neither the Secret nor the disk has a ring there is no socket, unless
+    --import-key names the key that the cluster signs with already.
+    """
+    from oidc_publisher.cli.signer.body import run as serve  # noqa: PLC0415 - cryptography and h2 cost a tenth of a second
+
+    return serve(**options)

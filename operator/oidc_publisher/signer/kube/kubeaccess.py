@@ -1,0 +1,137 @@
+"""Read a kubeconfig with a client certificate or a token, and open connections with it.
+
+kubernetes.config would cost half of the signer's memory, and the signer needs little of it. A credential plugin and the
+token of a ServiceAccount are refused: the signer must not depend on a token that it would have to sign itself.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import contextlib
+import http.client
+import os
+import ssl
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+import yaml
+
+from oidc_publisher.chainchecks import check_as_go_does
+from oidc_publisher.errors import PublisherError
+from oidc_publisher.findings import Reason
+
+_HTTPS_PORT = 443
+_TIMEOUT_S = 5.0
+_KNOWN_USER = frozenset({"client-certificate", "client-certificate-data", "client-key", "client-key-data", "token"})
+
+
+class KubeAccessError(PublisherError):
+    """The kubeconfig cannot be used."""
+
+
+def _unusable(message: str) -> KubeAccessError:
+    hint = "Give --kubeconfig a file with a server, its authority, and a client certificate or a token."
+    return KubeAccessError(Reason.RingUnreadable, f"The kubeconfig cannot be used: {message}", hint=hint)
+
+
+@dataclass(frozen=True, slots=True)
+class KubeAccess:
+    """A KubeAccess is one context of a kubeconfig. Files that it names are read at each connection, for they are renewed."""
+
+    folder: Path
+    cluster: Mapping[str, Any]
+    user: Mapping[str, Any]
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read the current context of a kubeconfig; raises KubeAccessError, whose message repeats no credential."""
+        try:
+            document = yaml.safe_load(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise _unusable(f"{path} cannot be read: {error.strerror}") from None
+        except (yaml.YAMLError, UnicodeDecodeError):
+            raise _unusable(f"{path} is not YAML") from None
+        try:
+            context = _named(document, "contexts", document["current-context"])["context"]
+            cluster = _named(document, "clusters", context["cluster"])["cluster"]
+            user = _named(document, "users", context["user"])["user"]
+        except (KeyError, TypeError, StopIteration):
+            raise _unusable(f"{path} has no current context with a cluster and a user") from None
+        access = cls(path.parent, cluster, user)
+        access.check()
+        return access
+
+    def check(self) -> None:
+        """Raise KubeAccessError where something is missing, or is more than the signer may use."""
+        if urlsplit(str(self.cluster.get("server"))).scheme != "https":
+            raise _unusable("the server is not https")
+        if self.cluster.get("insecure-skip-tls-verify"):
+            raise _unusable("insecure-skip-tls-verify would let anybody be the API server")
+        if not any(name in self.cluster for name in ("certificate-authority", "certificate-authority-data")):
+            raise _unusable("the cluster has no certificate authority")
+        if strange := sorted(set(self.user) - _KNOWN_USER):
+            raise _unusable(f"a user with {', '.join(strange)} is not supported")
+        if "token" not in self.user and not any(name.startswith("client-certificate") for name in self.user):
+            raise _unusable("the user has neither a client certificate nor a token")
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers of every request."""
+        return {"Authorization": f"Bearer {self.user['token']}"} if "token" in self.user else {}
+
+    @property
+    def prefix(self) -> str:
+        """What stands before the path of every request."""
+        return urlsplit(str(self.cluster["server"])).path.rstrip("/")
+
+    def connection(self) -> http.client.HTTPSConnection:
+        """Return a new connection, which is opened by its first request; raises KubeAccessError for files that are gone."""
+        server = urlsplit(self.cluster["server"])
+        if "tls-server-name" in self.cluster:
+            raise _unusable("tls-server-name is not supported")
+        context = self._context()
+        return http.client.HTTPSConnection(
+            server.hostname or "", server.port or _HTTPS_PORT, timeout=_TIMEOUT_S, context=context
+        )
+
+    def _context(self) -> ssl.SSLContext:
+        try:
+            with self._file(self.cluster, "certificate-authority") as authority:
+                context = ssl.create_default_context(cafile=authority)
+            check_as_go_does(context)
+            if any(name.startswith("client-certificate") for name in self.user):
+                with self._file(self.user, "client-certificate") as chain, self._file(self.user, "client-key") as key:
+                    context.load_cert_chain(chain, key)
+        except OSError as error:  # SSLError is one
+            raise _unusable(f"a certificate or a key cannot be read: {error.strerror or error}") from None
+        return context
+
+    @contextlib.contextmanager
+    def _file(self, members: Mapping[str, Any], name: str) -> Iterator[str]:
+        """Give the file that a member names, or a temporary one, which only its owner may read, of a member with data."""
+        if f"{name}-data" not in members:
+            yield str(self.folder / str(members.get(name)))
+            return
+        try:
+            content = base64.b64decode(members[f"{name}-data"], validate=True)
+        except (binascii.Error, TypeError, ValueError):
+            raise _unusable(f"{name}-data is not base64") from None
+        with tempfile.NamedTemporaryFile(dir=_memory()) as file:
+            file.write(content)
+            file.flush()
+            yield file.name
+
+
+def _memory() -> str | None:
+    """Return a folder in memory, where a private key leaves nothing on a disk; None where there is none."""
+    return "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108 - the files are made for their owner alone
+
+
+def _named(document: Mapping[str, Any], kind: str, name: str) -> Mapping[str, Any]:
+    entry: Mapping[str, Any] = next(each for each in document[kind] if each["name"] == name)
+    return entry

@@ -1,0 +1,73 @@
+"""Read what a signer decides by, and write what people see of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
+from typing import Any
+
+from oidc_publisher.signer.kube.kubeapi import APPLY, KubeAnswer, KubeApi, KubeRequestError
+from oidc_publisher.signer.ring import RingIntent, Sight, view_of
+from oidc_publisher.signer.ring.issuerview import read_duration
+
+_GROUP = "/apis/oidc-publisher.io/v1alpha1"
+_ISSUERS = f"{_GROUP}/oidcissuers"
+_RING = f"{_GROUP}/signingkeyrings/default"
+
+
+def sight_of(api: KubeApi, *, token_lifetime: timedelta, jitter: float) -> Sight:
+    """Return what the issuers and the SigningKeyRing say now. Without a SigningKeyRing nothing new begins.
+
+    Where the issuers may not be read, or do not exist, there are none, and no version is allowed.
+
+    Raises KubeRequestError when the API server does not answer.
+    """
+    answer = _if_there(api, _ISSUERS)
+    ring = _if_there(api, _RING)
+    spec = None if ring is None else ring.document.get("spec", {})
+    views = [view_of(document) for document in (answer.document.get("items") or () if answer else ())]
+    named = spec.get("issuers") if spec else None
+    return Sight(
+        answer.time if answer else datetime.now(UTC),
+        tuple(view for view in views if (view.name in named if named else view.api_sources)),
+        None if spec is None else intent_of(spec),
+        frozenset().union(*(view.withdrawn for view in views)),
+        jitter=jitter,
+        token_lifetime=token_lifetime,
+    )
+
+
+def intent_of(spec: Mapping[str, Any]) -> RingIntent | None:
+    """Read spec of SigningKeyRing; None for one that cannot be read, in which case nothing new begins."""
+    try:
+        period, newest, trim = (spec.get(name) for name in ("rotationPeriod", "newestVersion", "trimBefore"))
+        return RingIntent(
+            str(spec.get("algorithm", "RS256")),
+            None if period is None else read_duration(period),
+            None if newest is None else int(newest),
+            None if trim is None else int(trim),
+            suspend=spec.get("suspend") is True,
+        )
+    except (TypeError, ValueError):
+        return None
+
+
+def _if_there(api: KubeApi, path: str) -> KubeAnswer | None:
+    try:
+        return api.get(path)
+    except KubeRequestError as error:
+        if error.status in (HTTPStatus.NOT_FOUND, HTTPStatus.FORBIDDEN):
+            return None
+        raise
+
+
+def write_report(api: KubeApi, node: str, status: Mapping[str, Any]) -> None:
+    """Apply this signer's part of the status of SigningKeyRing; raises KubeRequestError."""
+    body = {
+        "apiVersion": "oidc-publisher.io/v1alpha1",
+        "kind": "SigningKeyRing",
+        "metadata": {"name": "default"},
+        "status": status,
+    }
+    api.send("PATCH", f"{_RING}/status?fieldManager=oidc-publisher-signer-{node}&force=true", body, APPLY)

@@ -1,0 +1,209 @@
+"""The signer's own way to the API server: kubeconfigs it takes and refuses, and requests over TLS."""
+
+from __future__ import annotations
+
+import base64
+import http.server
+import json
+import ssl
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from oidc_publisher.signer.kube import KubeAccess, KubeAccessError, KubeApi, KubeRequestError
+from tests.support.pki import PKI
+
+
+@dataclass(slots=True)
+class Script:
+    """What a server answers, one entry a request: status and body, or None to hang up; and what it was asked."""
+
+    answers: list[tuple[int, bytes] | None]
+    asked: list[tuple[str, str, str | None, Any]] = field(default_factory=list)
+
+
+@contextmanager
+def served(pki: PKI, script: Script) -> Iterator[int]:
+    """Serve a script over TLS to clients with a certificate of the authority; yields the port."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def _do(self) -> None:
+            size = int(self.headers.get("Content-Length") or 0)
+            body = json.loads(self.rfile.read(size)) if size else None
+            script.asked.append((self.command, self.path, self.headers.get("Authorization"), body))
+            answer = script.answers.pop(0)
+            if answer is None:
+                self.close_connection = True
+                return
+            self.send_response(answer[0])
+            self.send_header("Content-Length", str(len(answer[1])))
+            self.end_headers()
+            self.wfile.write(answer[1])
+
+        do_GET = do_PUT = do_POST = do_PATCH = _do  # noqa: N815 - the names of the base class
+
+        def date_time_string(self, timestamp: float | None = None) -> str:
+            del timestamp
+            return "Thu, 01 Jan 2026 00:00:00 GMT"
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    certificate = pki.serving("127.0.0.1")
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(pki.ca_file))
+    context.load_cert_chain(certificate.chain_file, certificate.key_file)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield server.server_address[1]
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def kubeconfig(folder: Path, *, cluster: dict[str, Any], user: dict[str, Any]) -> Path:
+    """Write a kubeconfig."""
+    path = folder / "kubeconfig"
+    document = {
+        "current-context": "c",
+        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
+        "clusters": [{"name": "c", "cluster": cluster}],
+        "users": [{"name": "u", "user": user}],
+    }
+    path.write_text(yaml.safe_dump(document))
+    return path
+
+
+def cluster_of(pki: PKI, port: int, path: str = "") -> dict[str, Any]:
+    return {"server": f"https://127.0.0.1:{port}{path}", "certificate-authority": str(pki.ca_file)}
+
+
+def test_an_object_is_got_with_the_api_servers_time(pki: PKI, tmp_path: Path) -> None:
+    """By a token, below the server's own path, on one connection."""
+    script = Script([(200, b'{"a": 1}'), (200, b'{"a": 2}')])
+    with served(pki, script) as port:
+        path = kubeconfig(tmp_path, cluster=cluster_of(pki, port, "/k8s/"), user={"token": "t0"})
+        api = KubeApi(KubeAccess.read(path))
+        answer = api.get("/api/v1/x")
+        assert (answer.document, answer.time) == ({"a": 1}, datetime(2026, 1, 1, tzinfo=UTC))
+        assert api.get("/api/v1/y").document == {"a": 2}
+    assert script.asked[0] == ("GET", "/k8s/api/v1/x", "Bearer t0", None)
+
+
+@pytest.mark.parametrize("form", ["files", "data"])
+def test_a_client_certificate_is_shown(pki: PKI, tmp_path: Path, form: str) -> None:
+    """As files beside the kubeconfig, or within it."""
+    certificate = pki.client("oidc-publisher:signer:a")
+    files = {"client-certificate": certificate.chain_file, "client-key": certificate.key_file}
+    user = {name: str(file) for name, file in files.items()}
+    if form == "data":
+        user = {f"{name}-data": base64.b64encode(file.read_bytes()).decode() for name, file in files.items()}
+    script = Script([(200, b"{}")])
+    with served(pki, script) as port:
+        KubeApi(KubeAccess.read(kubeconfig(tmp_path, cluster=cluster_of(pki, port), user=user))).get("/")
+    assert script.asked == [("GET", "/", None, None)]
+
+
+def test_a_connection_that_ended_is_opened_anew(pki: PKI, tmp_path: Path) -> None:
+    """For a read. A write is sent once, because it may have taken effect."""
+    script = Script([(200, b"{}"), None, (200, b'{"b": 1}'), None])
+    with served(pki, script) as port:
+        api = KubeApi(KubeAccess.read(kubeconfig(tmp_path, cluster=cluster_of(pki, port), user={"token": "t"})))
+        api.get("/")
+        assert api.get("/b").document == {"b": 1}
+        with pytest.raises(KubeRequestError, match="PUT /c got no answer"):
+            api.send("PUT", "/c", {"d": 1})
+    assert script.asked[-1] == ("PUT", "/c", "Bearer t", {"d": 1})
+    assert len(script.asked) == 4
+
+
+@pytest.mark.parametrize(
+    ("answer", "message", "status"),
+    [
+        ((403, b'{"message": "secrets is forbidden"}'), "was answered with 403: secrets is forbidden", 403),
+        ((409, b"[]"), "was answered with 409", 409),
+        ((500, b"<html>"), "was answered with 500", 500),
+        ((302, b""), "was answered with 302", 302),
+    ],
+)
+def test_a_refusal_says_what_was_refused(
+    pki: PKI, tmp_path: Path, answer: tuple[int, bytes], message: str, status: int
+) -> None:
+    """With the API server's own words, whatever they are written in; a redirect is not followed."""
+    with served(pki, Script([answer])) as port:
+        api = KubeApi(KubeAccess.read(kubeconfig(tmp_path, cluster=cluster_of(pki, port), user={"token": "t"})))
+        with pytest.raises(KubeRequestError, match=message) as caught:
+            api.get("/x")
+    assert caught.value.status == status
+
+
+def test_a_server_of_another_authority_gets_no_credentials(pki: PKI, tmp_path: Path) -> None:
+    """The token is not sent to it."""
+    other = PKI(tmp_path / "other")
+    script = Script([(200, b"{}")])
+    with served(other, script) as port:
+        path = kubeconfig(tmp_path, cluster=cluster_of(pki, port), user={"token": "t"})
+        with pytest.raises(KubeRequestError, match="CERTIFICATE_VERIFY_FAILED"):
+            KubeApi(KubeAccess.read(path)).get("/")
+    assert script.asked == []
+
+
+@pytest.mark.parametrize(
+    ("cluster", "user", "message"),
+    [
+        ({"server": "http://a"}, {"token": "t"}, "the server is not https"),
+        ({"server": "https://a"}, {"token": "t"}, "no certificate authority"),
+        (
+            {"server": "https://a", "insecure-skip-tls-verify": True},
+            {"token": "t"},
+            "would let anybody be the API server",
+        ),
+        ({"server": "https://a", "certificate-authority": "x"}, {}, "neither a client certificate nor a token"),
+        ({"server": "https://a", "certificate-authority": "x"}, {"exec": {}}, "a user with exec is not supported"),
+        ({"server": "https://a", "certificate-authority": "x"}, {"tokenFile": "f"}, "tokenFile is not supported"),
+    ],
+)
+def test_a_kubeconfig_that_is_not_for_a_signer_is_refused(
+    tmp_path: Path, cluster: dict[str, Any], user: dict[str, Any], message: str
+) -> None:
+    """A ServiceAccount's token would have to be signed by the signer itself; plugins are programs of others."""
+    with pytest.raises(KubeAccessError, match=message):
+        KubeAccess.read(kubeconfig(tmp_path, cluster=cluster, user=user))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(None, "cannot be read: No such file"), (b"\xff", "is not YAML"), (b"a: [", "is not YAML"), (b"{}", "no current")],
+)
+def test_a_file_that_is_no_kubeconfig_is_refused(tmp_path: Path, content: bytes | None, message: str) -> None:
+    """By name."""
+    path = tmp_path / "kubeconfig"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(KubeAccessError, match=message):
+        KubeAccess.read(path)
+
+
+@pytest.mark.parametrize(
+    ("user", "message"),
+    [
+        ({"client-certificate": "gone.crt", "client-key": "gone.key"}, "cannot be read: No such file"),
+        ({"client-certificate-data": "*", "client-key-data": "*"}, "client-certificate-data is not base64"),
+    ],
+)
+def test_credentials_that_are_gone_are_named(pki: PKI, tmp_path: Path, user: dict[str, str], message: str) -> None:
+    """They are read at each connection, since they are renewed."""
+    api = KubeApi(KubeAccess.read(kubeconfig(tmp_path, cluster=cluster_of(pki, 1), user=user)))
+    with pytest.raises(KubeAccessError, match=message):
+        api.get("/")
