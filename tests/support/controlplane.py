@@ -137,7 +137,7 @@ class ControlPlane(AdminApi, Startable):
 
     def admin_kubeconfig(self, path: Path | None = None, *, index: int = 0) -> Path:
         """Write a kubeconfig of the cluster's admin that goes through one server."""
-        return self._write_kubeconfig(
+        return self.write_kubeconfig(
             path or self.folder / f"admin-{index}.kubeconfig", index, {"token": self.admin_token}
         )
 
@@ -159,11 +159,11 @@ class ControlPlane(AdminApi, Startable):
         target = path or self.folder / f"{account_namespace}-{name}-{index}.kubeconfig"
         if not survives_rotation:
             token = self.mint_token(index, account_namespace, name, None, 36_000)
-            return self._write_kubeconfig(target, index, {"token": token})
+            return self.write_kubeconfig(target, index, {"token": token})
         groups = ("system:serviceaccounts", f"system:serviceaccounts:{account_namespace}")
         certificate = self.pki.client(f"system:serviceaccount:{account_namespace}:{name}", groups)
         files = {"client-certificate": str(certificate.chain_file), "client-key": str(certificate.key_file)}
-        return self._write_kubeconfig(target, index, files)
+        return self.write_kubeconfig(target, index, files)
 
     def kubectl(self, *arguments: str, stdin: str | None = None, check: bool = True) -> str:
         """Run the real kubectl as admin and return what it printed; with `check=False` its errors too."""
@@ -256,7 +256,8 @@ class ControlPlane(AdminApi, Startable):
         path.chmod(0o600)
         return path
 
-    def _write_kubeconfig(self, path: Path, index: int, user: dict[str, Any]) -> Path:
+    def write_kubeconfig(self, path: Path, index: int, user: dict[str, Any]) -> Path:
+        """Write a kubeconfig with these credentials that goes through one server."""
         cluster = {
             "server": f"https://{self.servers[index].host_port}",
             "certificate-authority": str(self.pki.ca_file),

@@ -170,7 +170,7 @@ class NodeCluster(Startable):
     def _kubeconfig(self, name: str, user: str, *groups: str) -> Path:
         certificate = self.pki.client(user, groups)
         files = {"client-certificate": str(certificate.chain_file), "client-key": str(certificate.key_file)}
-        return self.control_plane._write_kubeconfig(self.folder / f"{name}.kubeconfig", 0, files)
+        return self.control_plane.write_kubeconfig(self.folder / f"{name}.kubeconfig", 0, files)
 
     def _start(self, name: str, *argv: str | Path) -> Process:
         process = self.sandbox.process(name, argv)

@@ -1,0 +1,92 @@
+"""Run the signer as a real child process beside an API server, with the rights that the contract gives it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from tests.support.controlplane import ControlPlane
+from tests.support.operatorprocess import LOGS
+from tests.support.processes import Process
+
+Object = dict[str, Any]
+
+SECRET = ("kube-system", "oidc-publisher-signing-keys")
+_GROUP = "oidc-publisher:signers"
+_SUBJECTS = [{"kind": "Group", "apiGroup": "rbac.authorization.k8s.io", "name": _GROUP}]
+_RBAC = "rbac.authorization.k8s.io/v1"
+
+
+def install(cluster: ControlPlane) -> None:
+    """Make the empty Secret, and the roles of all signers: one Secret by its name, issuers, and the ring's status."""
+    namespace, name = SECRET
+    own = "oidc-publisher.io"
+    cluster_rules = [
+        {"apiGroups": [own], "resources": ["oidcissuers", "signingkeyrings"], "verbs": ["get", "list", "watch"]},
+        {"apiGroups": [own], "resources": ["signingkeyrings/status"], "verbs": ["get", "patch"]},
+    ]
+    secret_rule = {
+        "apiGroups": [""],
+        "resources": ["secrets"],
+        "resourceNames": [name],
+        "verbs": ["get", "watch", "update"],
+    }
+    metadata = {"name": "oidc-publisher-signer"}
+    here = metadata | {"namespace": namespace}
+    role = {"apiGroup": "rbac.authorization.k8s.io", "name": metadata["name"]}
+    cluster.apply(
+        [
+            {"apiVersion": "v1", "kind": "Secret", "metadata": {"namespace": namespace, "name": name}},
+            {"apiVersion": _RBAC, "kind": "ClusterRole", "metadata": metadata, "rules": cluster_rules},
+            {"apiVersion": _RBAC, "kind": "Role", "metadata": here, "rules": [secret_rule]},
+            _binding("ClusterRoleBinding", metadata, role | {"kind": "ClusterRole"}),
+            _binding("RoleBinding", here, role | {"kind": "Role"}),
+        ]
+    )
+
+
+def _binding(kind: str, metadata: Object, role: Object) -> Object:
+    return {"apiVersion": _RBAC, "kind": kind, "metadata": metadata, "roleRef": role, "subjects": _SUBJECTS}
+
+
+class SignerProcess:
+    """`oidc-publisher signer run` on one node; its credentials are a client certificate."""
+
+    def __init__(self, folder: Path, cluster: ControlPlane, node: str, sa_key: Path, *, index: int) -> None:
+        self.folder = folder / node
+        self.state = self.folder / "state"
+        self.state.mkdir(parents=True)
+        self.socket = self.folder / "signer.sock"
+        certificate = cluster.pki.client(f"oidc-publisher:signer:{node}", (_GROUP,))
+        files = {"client-certificate": str(certificate.chain_file), "client-key": str(certificate.key_file)}
+        kubeconfig = cluster.write_kubeconfig(self.folder / "kubeconfig", index, files)
+        argv: list[str | Path] = [
+            Path(sys.executable).with_name("oidc-publisher"),
+            "signer",
+            "run",
+            f"--socket={self.socket}",
+            f"--state={self.state}",
+            f"--kubeconfig={kubeconfig}",
+            f"--node={node}",
+            f"--wrapping-key-file={sa_key}",
+            f"--import-key={sa_key}",
+            "--hint=1",
+        ]
+        log = self.folder / "log"
+        LOGS.setdefault(log, set())
+        self.process = Process(f"signer {node}", argv, log)
+
+    def start(self, *, timeout_s: float = 30.0) -> float:
+        """Start it, and return the seconds until its socket was there."""
+        self.socket.unlink(missing_ok=True)
+        self.process.start()
+        return self.process.wait_until(self.socket.exists, timeout_s=timeout_s, what="its socket")
+
+    def kill(self) -> None:
+        """End it by SIGKILL."""
+        self.process.kill()
+
+    def stop(self, *, timeout_s: float = 30.0) -> float:
+        """End it by SIGTERM and return the seconds that took."""
+        return self.process.terminate(timeout_s)
