@@ -159,7 +159,7 @@ class RingWorld:
         """Start a signer, or start it again; it remembers its disk alone."""
         node = self.nodes[number]
         node.served = None
-        node.keeper = RingKeeper(node.door, node.disk, self._make_pair, self.now, node.disk.read())
+        node.keeper = RingKeeper(node.door, node.disk, self._make_pair, node.disk.read())
 
     def kill(self, number: int) -> None:
         """Kill a signer."""

@@ -68,14 +68,15 @@ class OwnCopy(Protocol):
 class RingKeeper:
     """A RingKeeper looks at the ring, again and again, for one signer.
 
-    `make_pair` makes a key of an algorithm. `evidence_since` is when the keeper began, or healed the Secret last.
+    `make_pair` makes a key of an algorithm. `evidence_since` is the time of the first look, or of the last one that
+    healed the Secret, by the clock of the API server as everything that it is compared with.
     """
 
     shared: SharedRing
     disk: OwnCopy
     make_pair: Callable[[str], tuple[PublicKey, PrivateHalf]]
-    evidence_since: datetime
     copy: DiskCopy | None = None
+    evidence_since: datetime | None = None
     memory: Memory = field(default_factory=Memory)
 
     def look(self, sight: Sight) -> Choice:
@@ -85,6 +86,7 @@ class RingKeeper:
         changed that the signer serves from.
         """
         conflicts: tuple[Renumbered, ...] = ()
+        self.evidence_since = self.evidence_since or sight.now
         for _ in range(_ATTEMPTS):
             shared, version = self.shared.read()
             ring, renumbered = self._joined(shared, sight.now)

@@ -62,7 +62,7 @@ class Signer:
         self._access = KubeAccess.read(settings.kubeconfig)
         self._api = KubeApi(self._access)
         disk = DiskFile(settings.state)
-        keeper = RingKeeper(SecretRing(self._api, _wrapping(settings)), disk, make_pair, datetime.now(UTC))
+        keeper = RingKeeper(SecretRing(self._api, _wrapping(settings)), disk, make_pair)
         self._disk, self._keeper = disk, keeper
         self._signers: dict[str, TokenSigner] = {}
         self._reported: object = None
@@ -97,7 +97,10 @@ class Signer:
     def _look_on(self, loop: asyncio.AbstractEventLoop, front: Front) -> None:
         while not self._ending.is_set():
             try:
-                loop.call_soon_threadsafe(functools.partial(front.take, self._look(), from_ring=True))
+                renewed = functools.partial(front.take, self._look(), from_ring=True)
+                if self._ending.is_set():
+                    return
+                loop.call_soon_threadsafe(renewed)
                 self._say("")
             except PublisherError as error:
                 self._say(error.sentence)

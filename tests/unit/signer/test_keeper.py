@@ -32,7 +32,7 @@ class Steps:
 
     def keeper(self) -> RingKeeper:
         """A keeper that has begun, in front of these."""
-        return RingKeeper(_Shared(self), _Disk(self), self.make, NOW - HOUR, self.copy)
+        return RingKeeper(_Shared(self), _Disk(self), self.make, self.copy, NOW - HOUR)
 
     def make(self, algorithm: str) -> tuple[PublicKey, PrivateHalf]:
         """Make a key, and note its kind."""
@@ -138,6 +138,15 @@ def test_a_secret_that_lost_something_is_healed_from_the_disk(shared: Ring | Non
     choice = keeper.look(sight())
     assert steps.ring == choice.ring
     assert [key.key_id for key in choice.ring.keys] == [key_id(2), key_id(1)]
+    assert keeper.evidence_since == NOW
+
+
+def test_evidence_begins_with_the_first_look_by_the_api_servers_clock() -> None:
+    """The clock of the node may be wrong by years."""
+    steps = Steps()
+    keeper = RingKeeper(_Shared(steps), _Disk(steps), steps.make, steps.copy)
+    keeper.look(SAFE)
+    keeper.look(replace(SAFE, now=NOW + HOUR))
     assert keeper.evidence_since == NOW
 
 

@@ -65,7 +65,7 @@ class KubeApi:
         if status >= HTTPStatus.MULTIPLE_CHOICES:
             said = str(document.get("message", ""))[:300]
             raise KubeRequestError(f"{method} {path} was answered with {status}: {said}", status)
-        return KubeAnswer(document, parsed_date(date) or datetime.now(UTC))
+        return KubeAnswer(document, parsed_date(date) or datetime.now(UTC).replace(microsecond=0))
 
     def _answer(
         self, method: str, path: str, body: Mapping[str, Any] | None, content_type: str

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import quote
 
 from oidc_publisher.signer.kube.kubeapi import APPLY, KubeAnswer, KubeApi, KubeRequestError
-from oidc_publisher.signer.ring import RingIntent, Sight, view_of
+from oidc_publisher.signer.ring import IssuerView, RingIntent, Sight, view_of
 from oidc_publisher.signer.ring.issuerview import read_duration
 
 _GROUP = "/apis/oidc-publisher.io/v1alpha1"
@@ -27,15 +28,22 @@ def sight_of(api: KubeApi, *, token_lifetime: timedelta, jitter: float) -> Sight
     ring = _if_there(api, _RING)
     spec = None if ring is None else ring.document.get("spec", {})
     views = [view_of(document) for document in (answer.document.get("items") or () if answer else ())]
-    named = spec.get("issuers") if spec else None
     return Sight(
-        answer.time if answer else datetime.now(UTC),
-        tuple(view for view in views if (view.name in named if named else view.api_sources)),
+        answer.time if answer else datetime.now(UTC).replace(microsecond=0),
+        _counted(views, spec.get("issuers") if spec else None),
         None if spec is None else intent_of(spec),
         frozenset().union(*(view.withdrawn for view in views)),
         jitter=jitter,
         token_lifetime=token_lifetime,
     )
+
+
+def _counted(views: Iterable[IssuerView], named: Iterable[str] | None) -> tuple[IssuerView, ...]:
+    """Return the issuers that a version waits for. One that is named and does not exist keeps it waiting."""
+    if named is None:
+        return tuple(view for view in views if view.api_sources)
+    known = {view.name: view for view in views}
+    return tuple(known.get(name, IssuerView(name, "does not exist")) for name in named)
 
 
 def intent_of(spec: Mapping[str, Any]) -> RingIntent | None:
@@ -70,4 +78,5 @@ def write_report(api: KubeApi, node: str, status: Mapping[str, Any]) -> None:
         "metadata": {"name": "default"},
         "status": status,
     }
-    api.send("PATCH", f"{_RING}/status?fieldManager=oidc-publisher-signer-{node}&force=true", body, APPLY)
+    manager = quote(f"oidc-publisher-signer-{node}")
+    api.send("PATCH", f"{_RING}/status?fieldManager={manager}&force=true", body, APPLY)

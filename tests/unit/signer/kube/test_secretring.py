@@ -135,6 +135,14 @@ def test_issuers_and_intent_make_the_sight() -> None:
     assert [view.name for view in sight_of(server.api, token_lifetime=HOUR, jitter=0).issuers] == ["other"]
 
 
+def test_an_issuer_that_is_named_and_missing_keeps_everything_waiting() -> None:
+    """Somebody deleted it, or mistyped its name: nobody can say that its relying parties know a version."""
+    server = Server({ISSUERS: {"items": [documents()]}, DEFAULT: {"spec": {"issuers": ["prod", "gone"]}}})
+    seen = sight_of(server.api, token_lifetime=HOUR, jitter=0)
+    assert [(view.name, view.trouble) for view in seen.issuers][1] == ("gone", "does not exist")
+    assert "OIDCIssuer" in seen.doubt
+
+
 @pytest.mark.parametrize("status", [403, 404])
 def test_what_may_not_be_read_permits_nothing(status: int) -> None:
     """Neither issuers nor intent; an API server that fails is an error, after which the disk has to do."""
