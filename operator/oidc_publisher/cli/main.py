@@ -33,6 +33,7 @@ _COMMANDS = {
     "suspend": ("oidc_publisher.cli.suspend.command", "Let the operator leave an issuer alone."),
     "resume": ("oidc_publisher.cli.resume.command", "Let the operator go on with a suspended issuer."),
     "explain": ("oidc_publisher.cli.explain.command", "Say what an error of a relying party means, or a reason."),
+    "keys": ("oidc_publisher.cli.keys.command", "List and rotate the keys of the signers."),
     "signer": (
         "oidc_publisher.cli.signer.command",
         "Sign ServiceAccount tokens with keys that the whole world can see.",
