@@ -1,4 +1,4 @@
-"""The body of `signer run`: it starts the log and the signer."""
+"""The body of `signer`: it starts the log and the signer, and puts a backup back."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ import click
 
 from oidc_publisher.cli.exitcodes import ExitCode
 from oidc_publisher.signer.running import SignerSettings, run_signer
+from oidc_publisher.signer.storage import DiskFile, read_backup
+from oidc_publisher.wording import counted
 
 
 def run(
@@ -40,6 +42,24 @@ def run(
     )
     _log_to_stderr()
     run_signer(settings)
+    return ExitCode.YES
+
+
+def restore(*, file: Path, state: Path) -> ExitCode:
+    """Put the backup of a disk back.
+
+    Raises:
+        RingUnreadableError: the file is no ring, or the folder cannot be written.
+    """
+    disk = DiskFile(state)
+    if disk.read() is not None:
+        click.echo(f"{disk.path} holds a ring already. It is joined with the Secret by itself; nothing was changed.")
+        return ExitCode.NO
+    copy = read_backup(file)
+    disk.write(copy)
+    newest = next(iter(copy.ring.keys), None)
+    versions = counted(len(copy.ring.keys), "version")
+    click.echo(f"Restored {versions}{f', the newest is {newest.number}' if newest else ''}. Start the signer now.")
     return ExitCode.YES
 
 

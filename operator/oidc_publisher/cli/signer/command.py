@@ -62,6 +62,25 @@ def run(**options: Any) -> int:
     anywhere. Keys are never invented: where neither the Secret nor the disk has a ring there is no socket, unless
     --import-key names the key that the cluster signs with already.
     """
-    from oidc_publisher.cli.signer.body import run as serve  # noqa: PLC0415 - cryptography and h2 cost a tenth of a second
+    return _do("run", **options)
 
-    return serve(**options)
+
+@command.command("restore")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--state", required=True, type=_FOLDER, help="The folder for this node's copy of the keys.")
+def restore(**options: Any) -> int:
+    """Put the backup of a disk back, where neither the Secret nor any disk has the ring any more.
+
+    FILE is a copy of the file ring.json of a signer's --state folder. A folder that holds a ring is left alone: the ring is
+    joined with the Secret by itself. Run it as the user of the signer, and start the signer then.
+
+    Exit codes: 0 it is restored; 1 there is a ring already; 2 the file is no ring, or the folder cannot be written.
+    """
+    return _do("restore", **options)
+
+
+def _do(name: str, **options: Any) -> int:
+    from oidc_publisher.cli.signer import body  # noqa: PLC0415 - cryptography and h2 cost a tenth of a second
+
+    code: int = getattr(body, name)(**options)
+    return code

@@ -1,7 +1,7 @@
 """Keep the ring: the data of the Secret with wrapped private halves, and the file on a node's disk."""
 
 from oidc_publisher.signer.storage.copies import DiskCopy, from_disk, from_secret, to_disk, to_secret
-from oidc_publisher.signer.storage.diskfile import DiskFile
+from oidc_publisher.signer.storage.diskfile import DiskFile, read_backup
 from oidc_publisher.signer.storage.ringerror import RingUnreadableError
 from oidc_publisher.signer.storage.wrapping import Plaintext, Wrapping, WrappingKey
 
@@ -14,6 +14,7 @@ __all__ = [
     "WrappingKey",
     "from_disk",
     "from_secret",
+    "read_backup",
     "to_disk",
     "to_secret",
 ]

@@ -81,3 +81,13 @@ class DiskFile:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def read_backup(path: Path) -> DiskCopy:
+    """Read a copy of such a file, which is left where it is; raises RingUnreadableError."""
+    try:
+        return from_disk(path.read_bytes())
+    except OSError as error:
+        raise unreadable(f"{path} cannot be read: {error.strerror}") from None
+    except RingUnreadableError as error:
+        raise unreadable(f"{path} is no copy of a ring: {error.message}") from None
