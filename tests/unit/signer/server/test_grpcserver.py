@@ -378,3 +378,33 @@ async def test_a_hand_over_loses_no_call(path: Path) -> None:
 def test_a_response_that_is_put_together_here_is_what_the_client_reads() -> None:
     """The helper of these tests reads header and signature in their order."""
     assert token_of(sign_response("h", "s")) == f"h.{CLAIMS}.s"
+
+
+async def test_a_call_that_is_given_up_while_it_waits_disturbs_no_other(path: Path) -> None:
+    """An API server's deadline passes; the answer, when there is one, has nobody to go to."""
+    served = service(read=False)
+    server = GrpcServer(path, served.calls)
+    await server.start()
+    async with GrpcClient.connected(path) as client:
+        given_up = await client.send("Sign", bytes_field(1, CLAIMS))
+        kept = await client.send("Sign", bytes_field(1, CLAIMS))
+        client.http.reset_stream(given_up, ErrorCodes.CANCEL)
+        await client.flush()
+        assert (await client.call("Metadata")).status == 0
+        served.ring_was_read()
+        assert verifies((await client.reply(kept)).message)
+        assert client.replies[given_up].status is None
+    await server.stop(0)
+
+
+async def test_a_client_that_says_goodbye_is_let_go(path: Path) -> None:
+    """As an API server that ends."""
+    server = GrpcServer(path, service().calls)
+    await server.start()
+    async with GrpcClient.connected(path) as client:
+        assert (await client.call("Metadata")).status == 0
+        client.http.close_connection()
+        await client.flush()
+        while not client.closed:
+            await client.receive()
+    await server.stop(0)
