@@ -14,9 +14,11 @@ import resource
 import signal
 import threading
 import uuid
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from oidc_publisher.errors import PublisherError
 from oidc_publisher.signer.keeper import NoRingError, RingKeeper
@@ -26,11 +28,12 @@ from oidc_publisher.signer.kube import (
     KubeApi,
     KubeRequestError,
     SecretRing,
+    entry_of,
     report_of,
     sight_of,
     write_report,
 )
-from oidc_publisher.signer.ring import Choice, RingKey, Sight
+from oidc_publisher.signer.ring import AnotherLineageError, Choice, RingKey, Sight
 from oidc_publisher.signer.server import GrpcServer, Offer, SigningService
 from oidc_publisher.signer.storage import DiskFile, Plaintext, RingUnreadableError, Wrapping, WrappingKey
 from oidc_publisher.signer.storage.ringerror import unreadable
@@ -113,14 +116,21 @@ class Signer:
             self._api, token_lifetime=self._settings.max_token_lifetime, jitter=_jitter(self._settings.node)
         )
         try:
-            choice = self._keeper.look(sight)
+            choice = self._looked(sight)
+        except (AnotherLineageError, RingUnreadableError) as error:
+            self._report_trouble(error, sight)
+            raise
+        self._report(choice, sight)
+        return self._offer(choice, sight.now)
+
+    def _looked(self, sight: Sight) -> Choice:
+        try:
+            return self._keeper.look(sight)
         except NoRingError:
             if self._settings.import_key is None:
                 raise
             self._found(self._settings.import_key, sight.now)
-            choice = self._keeper.look(sight)
-        self._report(choice, sight)
-        return self._offer(choice, sight.now)
+            return self._keeper.look(sight)
 
     def _found(self, imported: Path, now: datetime) -> None:
         """Found the ring with the key that the cluster signs with already."""
@@ -139,18 +149,28 @@ class Signer:
         return self._signers[key.key_id]
 
     def _report(self, choice: Choice, sight: Sight) -> None:
+        if sight.intent is not None:
+            period = sight.intent.rotation_period
+            self._write(report_of(choice, sight, node=self._settings.node, api_server=self._api_server, period=period))
+
+    def _report_trouble(self, error: PublisherError, sight: Sight) -> None:
+        """Write that this signer goes on from its disk, and why; of the ring it says nothing then."""
+        if sight.intent is not None and self._keeper.copy is not None:
+            choice = replace(self._keeper.look_at_disk(sight.now), findings=(error.finding(),))
+            self._write(entry_of(choice, sight, node=self._settings.node, api_server=self._api_server))
+
+    def _write(self, report: Mapping[str, Any]) -> None:
         """Write the status where it changed. What cannot be written is tried again with the next look."""
-        if sight.intent is None:
-            return
-        api_server = str(self._access.cluster["server"]).removeprefix("https://")
-        period = sight.intent.rotation_period
-        report = report_of(choice, sight, node=self._settings.node, api_server=api_server, period=period)
         if report != self._reported:
             try:
                 write_report(self._api, self._settings.node, report)
                 self._reported = report
             except KubeRequestError as error:
                 log.debug("The status of SigningKeyRing was not written: %s", error.message)
+
+    @property
+    def _api_server(self) -> str:
+        return str(self._access.cluster["server"]).removeprefix("https://")
 
     def _say(self, trouble: str) -> None:
         """Log what is wrong with the looks once, and once that it is over."""

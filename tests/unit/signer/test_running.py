@@ -9,7 +9,7 @@ import resource
 import signal
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from oidc_publisher.signer.kube.kubeapi import KubeAnswer
 from oidc_publisher.signer.running import Signer, SignerSettings
 from oidc_publisher.signer.server.messages import ListedKey, fetch_keys_response
 from oidc_publisher.signer.server.protobuf import bytes_field, fields
-from oidc_publisher.signer.storage import DiskCopy, DiskFile, RingUnreadableError, WrappingKey, from_secret
+from oidc_publisher.signer.storage import DiskCopy, DiskFile, RingUnreadableError, WrappingKey, from_secret, to_secret
 from tests.support.grpcclient import GrpcClient, Reply
 from tests.support.rings import NOW, key_id, ring_key, ring_of
 from tests.support.signingkeys import signing_key
@@ -197,6 +197,30 @@ def test_a_trouble_is_said_and_its_end(
     run(settings, work)
     assert f"Tokens are signed with version 1, key {SA_KEY.kid}." in caplog.text
     assert "PRIVATE" not in caplog.text
+
+
+def test_another_ring_in_the_secret_is_reported_and_signing_goes_on(
+    server: ApiServer, settings: SignerSettings, caplog: pytest.LogCaptureFixture
+) -> None:
+    """S4: in this signer's own entry of the status, since it has nothing to say of that ring."""
+    disk = DiskFile(settings.state)
+    disk.write(DiskCopy(ring_of(ring_key(1, signed=NOW)), key_id(1)))
+    other = to_secret(
+        replace(ring_of(ring_key(5, signed=NOW)), lineage="another"), WrappingKey.from_file(SA_KEY.private_pem)
+    )
+    encoded = {name: base64.b64encode(value).decode() for name, value in other.items()}
+    server.secret = {"metadata": {"resourceVersion": "5"}, "data": encoded}
+
+    async def work() -> None:
+        await until(lambda: bool(server.reports))
+        assert listed(await call(settings, "FetchKeys")) == [key_id(1).encode()]
+
+    run(settings, work)
+    ((_, body),) = server.reports
+    assert list(body["status"]) == ["signers"]
+    assert body["status"]["signers"][0]["findings"] == ["RingReplaced"]
+    assert server.secret["metadata"]["resourceVersion"] == "5"
+    assert "another ring of signing keys" in caplog.text
 
 
 def test_a_damaged_disk_is_kept_and_the_ring_read(

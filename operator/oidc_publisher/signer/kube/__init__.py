@@ -2,7 +2,7 @@
 
 from oidc_publisher.signer.kube.kubeaccess import KubeAccess, KubeAccessError
 from oidc_publisher.signer.kube.kubeapi import KubeApi, KubeRequestError
-from oidc_publisher.signer.kube.ringreport import report_of
+from oidc_publisher.signer.kube.ringreport import entry_of, report_of
 from oidc_publisher.signer.kube.secretring import SecretRing
 from oidc_publisher.signer.kube.sightings import sight_of, write_report
 
@@ -12,6 +12,7 @@ __all__ = [
     "KubeApi",
     "KubeRequestError",
     "SecretRing",
+    "entry_of",
     "report_of",
     "sight_of",
     "write_report",

@@ -16,24 +16,29 @@ SEEN = timedelta(minutes=1)
 def report_of(choice: Choice, sight: Sight, *, node: str, api_server: str, period: timedelta | None) -> dict[str, Any]:
     """Return what this signer applies: all versions, its own entry, and what a rotation waits for."""
     ring = choice.ring
-    seen = sight.now - (sight.now - datetime.min.replace(tzinfo=sight.now.tzinfo)) % SEEN
-    signer = {
-        "node": node,
-        "apiServer": api_server,
-        "version": str(choice.sign.number) if choice.sign else None,
-        "serial": ring.serial,
-        "lastSeenTime": _time(seen),
-        "findings": [str(finding.reason) for finding in choice.findings],
-    }
     status = {
         "versions": [_version(key, choice, sight) for key in ring.keys],
-        "signers": [_known(signer)],
+        **entry_of(choice, sight, node=node, api_server=api_server),
         "highest": str(ring.highest),
         "nextRotationTime": _next(ring, period),
         "waitingFor": choice.waiting_for or None,
         "conditions": [_ready(choice, ring)],
     }
     return _known(status)
+
+
+def entry_of(choice: Choice, sight: Sight, *, node: str, api_server: str) -> dict[str, Any]:
+    """Return this signer's own entry alone, which is all that a signer may say that does not read the ring."""
+    seen = sight.now - (sight.now - datetime.min.replace(tzinfo=sight.now.tzinfo)) % SEEN
+    signer = {
+        "node": node,
+        "apiServer": api_server,
+        "version": str(choice.sign.number) if choice.sign else None,
+        "serial": choice.ring.serial,
+        "lastSeenTime": _time(seen),
+        "findings": [str(finding.reason) for finding in choice.findings],
+    }
+    return {"signers": [_known(signer)]}
 
 
 def _version(key: RingKey, choice: Choice, sight: Sight) -> dict[str, Any]:
