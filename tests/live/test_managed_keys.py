@@ -17,6 +17,7 @@ from typing import Any
 import jwt
 import pytest
 
+from tests.support.adminapi import ApiError
 from tests.support.controlplane import ControlPlane
 from tests.support.processes import wait_for
 from tests.support.signerprocess import SECRET, SignerProcess, install
@@ -51,7 +52,7 @@ class Managed:
     def publisher(self, *arguments: str) -> str:
         """Run a command of ours as the cluster's admin, and return its result."""
         program = Path(sys.executable).with_name("oidc-publisher")
-        argv = [program, *arguments, "--kubeconfig", self.cluster.admin_kubeconfig()]
+        argv = [str(program), *arguments, "--kubeconfig", str(self.cluster.admin_kubeconfig())]
         done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=180)
         assert done.returncode == 0, done.stderr
         return done.stdout
@@ -90,13 +91,22 @@ class Verifier:
     enough: threading.Event = field(default_factory=threading.Event)
     checked: int = 0
     refused: list[str] = field(default_factory=list)
+    trouble: BaseException | None = None
 
     def work(self) -> None:
         """Mint and review until it is enough. What cannot be minted, or not be reviewed, is no refusal."""
+        try:
+            self._work()
+        except BaseException as error:
+            self.trouble = error
+            raise
+
+    def _work(self) -> None:
         while not self.enough.is_set():
             for index in range(len(NODES)):
-                with contextlib.suppress(OSError, RuntimeError):
+                with contextlib.suppress(OSError, ApiError):
                     self.check(index)
+                    self.checked += 1
             self.enough.wait(0.1)
 
     def check(self, index: int) -> None:
@@ -105,7 +115,6 @@ class Verifier:
         body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "spec": {"token": token}}
         path = "/apis/authentication.k8s.io/v1/tokenreviews"
         answer = self.cluster.json("POST", path, body, index=1 - index)
-        self.checked += 1
         if not answer["status"].get("authenticated"):
             self.refused.append(str(jwt.get_unverified_header(token)["kid"]))
 
@@ -121,7 +130,9 @@ def verified(managed: Managed) -> Iterator[Verifier]:
     finally:
         verifier.enough.set()
         thread.join(30)
+    assert not thread.is_alive()
     assert verifier.checked > 0
+    assert verifier.trouble is None
     assert verifier.refused == []
 
 
