@@ -14,7 +14,7 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from oidc_publisher.signer.ring import Ring
+from oidc_publisher.signer.ring import Ring, permission
 from tests.simulation.ringworld import LIFETIME, MINUTE, Node, RingWorld
 from tests.support.examples import about
 
@@ -257,3 +257,15 @@ def test_a_rotation_waits_for_an_api_server_that_would_refuse(fault: str) -> Non
     world.wait(60)
     assert {node.served.sign.number for node in world.nodes if node.served and node.served.sign} == {2}
     assert world.refused == []
+
+
+@pytest.mark.parametrize("fault", ["left-behind", "cut-off"])
+def test_without_the_gate_tokens_are_refused(fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same histories when every version counts as allowed: else the test above would show nothing."""
+    monkeypatch.setattr(permission, "allowed", lambda _key, _sight: True)
+    world = RingWorld()
+    world.nodes[2].key_files = fault == "left-behind"
+    world.nodes[2].door.open = fault != "cut-off"
+    world.intent = replace(world.intent, newest_version=2)
+    world.wait(20)
+    assert world.refused != []
