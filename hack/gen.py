@@ -50,6 +50,7 @@ OUTPUTS: dict[str, Callable[[], str]] = {
     "docs/reference/alerts.md": chart.alerts_page,
     "docs/reference/dashboard.md": chart.dashboard_page,
     "charts/oidc-publisher/templates/crd.yaml": chart.crd_template,
+    "charts/oidc-publisher/templates/crd-signingkeyrings.yaml": chart.ring_crd_template,
     "charts/oidc-publisher/values.schema.json": chart.schema_json,
     "docs/reference/logs.md": referencepages.logs_page,
     "docs/reference/metrics.md": referencepages.metrics_page,

@@ -110,6 +110,7 @@ def values_schema() -> Schema:
             aggregateToView=BOOLEAN,
             aggregateToEdit=BOOLEAN,
         ),
+        managedKeys=closed(enabled=BOOLEAN, signerGroup={"type": "string", "minLength": 1, "maxLength": 64}),
         keyFiles=closed(
             needs("hostPath", _FILLED, "existingVolume", _EMPTY),
             hostPath={"type": "string", "pattern": "^(/.*)?$"},

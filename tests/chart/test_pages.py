@@ -28,7 +28,9 @@ def test_the_page_lists_every_right_and_no_other() -> None:
         listed |= {(verb, what) for verb in verbs for what in re.findall(r"`([^`]+)`", cell)}
     objects = chart.render(EVERYTHING)
     given = set()
-    for role in [*chart.of_kind(objects, "ClusterRole"), *chart.of_kind(objects, "Role")]:
+    for role in filter(
+        chart.of_the_operator, [*chart.of_kind(objects, "ClusterRole"), *chart.of_kind(objects, "Role")]
+    ):
         if not any("aggregate-to" in label for label in role["metadata"]["labels"]):
             for rule in role["rules"]:
                 whats = rule.get("resources") or rule["nonResourceURLs"]

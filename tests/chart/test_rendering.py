@@ -12,7 +12,8 @@ import click
 import pytest
 import yaml
 
-from hack.gen import crd_yaml
+from hack.gen import crd_yaml, ring_crd_yaml
+from oidc_publisher.api.managed import RING_CRD_NAME
 from oidc_publisher.cli.main import cli
 from oidc_publisher.controller.shard import Shard
 from tests.support import chart
@@ -296,11 +297,52 @@ def test_nobody_reads_secrets_of_a_whole_namespace(everything: list[Object]) -> 
         for rule in role["rules"]:
             assert "*" not in [*rule["verbs"], *rule.get("resources", ()), *rule.get("apiGroups", ())]
             if {"secrets", "configmaps"} & set(rule.get("resources", ())):
-                objects += 1
                 assert role["kind"] == "Role"
                 assert len(rule["resourceNames"]) == 1
-                assert rule["verbs"] == ["get", "watch"]
+                if chart.of_the_operator(role):
+                    objects += 1
+                    assert rule["verbs"] == ["get", "watch"]
     assert objects == 3
+
+
+def test_signers_get_their_own_rights_where_keys_are_managed(everything: list[Object], defaults: list[Object]) -> None:
+    """One Secret by its name, which is kept; the operator gets nothing of it, and whoever may rotate is named by the admin."""
+    others = [found for found in everything if not chart.of_the_operator(found)]
+    assert [found for found in defaults if not chart.of_the_operator(found)] == []
+    bound = {(b["metadata"]["name"], *(s["kind"], s["name"])) for b in others for s in b.get("subjects", ())}
+    assert bound == {("the-publisher-signer", "Group", "example:signers")}
+    (secret,) = of_kind(others, "Secret")
+    assert secret["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep"
+    assert not {"data", "stringData"} & secret.keys(), "an upgrade would put them in place of the keys"
+    (role,) = of_kind(others, "Role")
+    assert role["rules"] == [
+        {
+            "apiGroups": [""],
+            "resources": ["secrets"],
+            "resourceNames": [secret["metadata"]["name"]],
+            "verbs": ["get", "update"],
+        }
+    ]
+    rules = {role["metadata"]["name"]: role["rules"] for role in of_kind(others, "ClusterRole")}
+    given = {
+        name: [(rule["resources"], rule["verbs"]) for rule in found if rule["apiGroups"] == ["oidc-publisher.io"]]
+        for name, found in rules.items()
+    }
+    assert given == {
+        "the-publisher-signer": [
+            (["oidcissuers"], ["list"]),
+            (["signingkeyrings"], ["get"]),
+            (["signingkeyrings/status"], ["patch"]),
+        ],
+        "the-publisher-rotator": [(["signingkeyrings"], ["get", "list", "watch", "patch"])],
+    }
+
+
+def test_the_ring_crd_is_there_where_keys_are_managed(everything: list[Object], defaults: list[Object]) -> None:
+    """What crds/ holds, beside labels and annotations."""
+    found = the(everything, "CustomResourceDefinition", RING_CRD_NAME)
+    assert found["spec"] == yaml.safe_load(ring_crd_yaml())["spec"]
+    assert [crd["metadata"]["name"] for crd in of_kind(defaults, "CustomResourceDefinition")] == [CRD]
 
 
 @pytest.mark.parametrize("values", [None, EVERYTHING], ids=["defaults", "everything"])
@@ -313,13 +355,13 @@ def test_every_role_is_bound_to_the_operator_alone(values: Path | None) -> None:
     assert ours in account
     for prefix in ("", "Cluster"):
         bound = set()
-        for binding in of_kind(objects, f"{prefix}RoleBinding"):
+        for binding in filter(chart.of_the_operator, of_kind(objects, f"{prefix}RoleBinding")):
             (subject,) = binding["subjects"]
             assert (subject["kind"], subject["namespace"], subject["name"]) == ("ServiceAccount", *ours)
             bound.add((binding["metadata"].get("namespace"), binding["roleRef"]["kind"], binding["roleRef"]["name"]))
         roles = {
             (role["metadata"].get("namespace"), role["kind"], role["metadata"]["name"])
-            for role in of_kind(objects, f"{prefix}Role")
+            for role in filter(chart.of_the_operator, of_kind(objects, f"{prefix}Role"))
             if not any("aggregate-to" in label for label in role["metadata"]["labels"])
         }
         assert roles == bound

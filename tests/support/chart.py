@@ -108,3 +108,10 @@ def the(objects: list[Object], kind: str, name: str) -> Object:
     """The one object of this kind and name."""
     (found,) = [one for one in of_kind(objects, kind) if one["metadata"]["name"] == name]
     return found
+
+
+def of_the_operator(found: Object) -> bool:
+    """Whether an object is the operator's, and not of signers or of whoever rotates (templates/managed-keys.yaml)."""
+    name = found["metadata"]["name"]
+    others = ("-signer", "-rotator", "oidc-publisher-signing-keys", "signingkeyrings.oidc-publisher.io")
+    return not name.endswith(others)

@@ -19,18 +19,19 @@ _RBAC = "rbac.authorization.k8s.io/v1"
 
 
 def install(cluster: ControlPlane) -> None:
-    """Make the empty Secret, and the roles of all signers: one Secret by its name, issuers, and the ring's status."""
+    """Make the empty Secret, and the roles of all signers with the rights that the chart gives them, and no others."""
     namespace, name = SECRET
     own = "oidc-publisher.io"
     cluster_rules = [
-        {"apiGroups": [own], "resources": ["oidcissuers", "signingkeyrings"], "verbs": ["get", "list", "watch"]},
-        {"apiGroups": [own], "resources": ["signingkeyrings/status"], "verbs": ["get", "patch"]},
+        {"apiGroups": [own], "resources": ["oidcissuers"], "verbs": ["list"]},
+        {"apiGroups": [own], "resources": ["signingkeyrings"], "verbs": ["get"]},
+        {"apiGroups": [own], "resources": ["signingkeyrings/status"], "verbs": ["patch"]},
     ]
     secret_rule = {
         "apiGroups": [""],
         "resources": ["secrets"],
         "resourceNames": [name],
-        "verbs": ["get", "watch", "update"],
+        "verbs": ["get", "update"],
     }
     metadata = {"name": "oidc-publisher-signer"}
     here = metadata | {"namespace": namespace}
