@@ -26,13 +26,15 @@ class KeyView:
     """A KeyView is one key of an issuer's ledger.
 
     `safe` is whether safeSinceTime is set in a state that allows signing. `unlisted_by` names API servers that do not
-    list the key, and `sources` the key sources that list it.
+    list the key, and `sources` the key sources that list it. `expected` is the forecast safeToSignTime as it is written,
+    for people alone.
     """
 
     key_id: str
     safe: bool = False
     unlisted_by: tuple[str, ...] = ()
     sources: frozenset[str] = frozenset()
+    expected: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +131,7 @@ def _key(entry: Mapping[str, Any]) -> KeyView:
         isinstance(entry.get("safeSinceTime"), str) and entry.get("state") not in _NO_MORE,
         _texts(entry.get("unlistedBy", ())),
         frozenset(origin["source"] for origin in entry.get("origins", ())),
+        str(entry.get("safeToSignTime", "")),
     )
 
 

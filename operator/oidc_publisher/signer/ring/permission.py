@@ -20,7 +20,8 @@ def obstacle(key: RingKey, sight: Sight) -> str:
         if known.unlisted_by:
             return f"{', '.join(known.unlisted_by)} does not list it (OIDCIssuer {issuer.name})"
         if not known.safe:
-            return f"OIDCIssuer {issuer.name} does not call it safe to sign with yet"
+            expected = f"before {known.expected}" if known.expected else "yet"
+            return f"OIDCIssuer {issuer.name} does not call it safe to sign with {expected}"
     return ""
 
 

@@ -33,7 +33,12 @@ STATUS: dict[str, Any] = {
             "safeSinceTime": "2026-01-01T00:00:00Z",
             "origins": [{"source": "default"}],
         },
-        {"keyID": "k2", "state": "Served", "unlistedBy": ["10.0.0.12:6443"]},
+        {
+            "keyID": "k2",
+            "state": "Served",
+            "unlistedBy": ["10.0.0.12:6443"],
+            "safeToSignTime": "2026-01-02T00:00:00Z",
+        },
         {"keyID": "k3", "state": "Retiring", "safeSinceTime": "2026-01-01T00:00:00Z"},
     ],
 }
@@ -54,7 +59,7 @@ def test_a_healthy_object_is_read() -> None:
     assert (view.signing_key_ids, view.withdrawn) == (frozenset({"k1"}), frozenset({"k9"}))
     assert view.keys == (
         KeyView("k1", safe=True, sources=frozenset({"default"})),
-        KeyView("k2", unlisted_by=("10.0.0.12:6443",)),
+        KeyView("k2", unlisted_by=("10.0.0.12:6443",), expected="2026-01-02T00:00:00Z"),
         KeyView("k3"),
     )
     assert view.doubt(NOW) == ""

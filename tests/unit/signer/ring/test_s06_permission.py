@@ -64,6 +64,16 @@ def test_a_version_waits_for_every_issuer(issuers: tuple[IssuerView, ...], waiti
     assert choose(RING, seen).waiting_for == f"version 2: {waiting_for}"
 
 
+def test_the_forecast_is_said_and_is_no_permission() -> None:
+    """The status of the ring says until when people have to wait; the time alone allows nothing."""
+    waiting = issuer(1, lists=(2,), signing=(1,))
+    expecting = replace(waiting, keys=tuple(replace(key, expected="2025-12-31T23:00:00Z") for key in waiting.keys))
+    seen = sight(expecting, signs=1)
+    assert marked(seen) == [1]
+    said = "OIDCIssuer prod does not call it safe to sign with before 2025-12-31T23:00:00Z"
+    assert choose(RING, seen).waiting_for == f"version 2: {said}"
+
+
 def test_a_proof_counts_for_five_minutes_and_three_intervals() -> None:
     """S6: because the operator writes the time of a proof at most once in five minutes."""
     assert marked(sight(issuer(1, 2, proven=NOW - 8 * MINUTE), signs=1)) == [2, 1]
