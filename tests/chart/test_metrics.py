@@ -80,6 +80,22 @@ def test_a_monitor_selects_the_operator_and_its_port(values: dict[str, Any]) -> 
         assert service["spec"]["clusterIP"] == "None"
 
 
+@pytest.mark.parametrize("monitor", ["serviceMonitor", "podMonitor"])
+@pytest.mark.parametrize("labels", [{}, {"app.kubernetes.io/component": "operator"}], ids=["ours", "the admin's"])
+def test_what_is_scraped_is_every_shard_and_nothing_else(monitor: str, labels: dict[str, str]) -> None:
+    """The pod of `helm test` has no metrics to show, whatever labels an admin gives to the pods."""
+    values = {"shards": 3, "podLabels": labels, "metrics": {monitor: {"enabled": True}}}
+    objects = render(values)
+    pods = monitor == "podMonitor"
+    selector = only(objects, "PodMonitor" if pods else "Service")["spec"]["selector"]
+    chosen = (selector["matchLabels"] if pods else selector).items()
+    deployments = of_kind(objects, "Deployment")
+    assert len(deployments) == 3
+    for deployment in deployments:
+        assert chosen <= deployment["spec"]["template"]["metadata"]["labels"].items()
+    assert not chosen <= chart.check_pod(values)["metadata"]["labels"].items()
+
+
 def test_a_monitor_has_what_scrapers_are_told(everything: list[Object]) -> None:
     """Every field that an admin may set, in the namespace that Prometheus looks at."""
     monitor = only(everything, "ServiceMonitor")
