@@ -225,6 +225,7 @@ class Recorder:
             return
         self._saved.others.wrote(self.issuer, status)
         stored = await patch_status(self._hub, self.issuer.metadata.name, patch, self._resource_version)
+        self._saved.others.stored(self.issuer, status)
         before, self.issuer = self.issuer, self.issuer.model_copy(update={"status": status})
         self._raw_status = stored.get("status") or {}
         self._resource_version = stored["metadata"]["resourceVersion"]
