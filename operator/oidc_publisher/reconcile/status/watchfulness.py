@@ -27,7 +27,8 @@ _ENOUGH = 3
 class _WrittenHere:
     """What this process knows of one object: its own latest writes, and when it found somebody else's.
 
-    `silent`: the object was last read, or stored by this process, without the finding that there is another one.
+    `silent`: the object was last read, or stored by this process, without the finding that there is another one. `before`:
+    what `proven`, `serial` and `silent` were before the last write.
     """
 
     uid: str
@@ -35,6 +36,7 @@ class _WrittenHere:
     serial: int = 0
     foreign: deque[datetime] = field(default_factory=lambda: deque(maxlen=_ENOUGH))
     silent: bool = False
+    before: tuple[datetime | None, int, bool] = (None, 0, False)
     late: bool = False
 
 
@@ -68,6 +70,7 @@ class Watchfulness:
     def wrote(self, issuer: OIDCIssuer, status: OIDCIssuerStatus) -> None:
         """Note a status that this process is about to write: the answer to the write may be lost."""
         known, (proven, serial) = self._of(issuer), _moving(status)
+        known.before = known.proven, known.serial, known.silent
         known.serial = max(known.serial, serial)
         known.proven = max(known.proven or _NEVER, proven or _NEVER)
         known.silent = known.silent and not _says_two(status)
@@ -75,6 +78,15 @@ class Watchfulness:
     def stored(self, issuer: OIDCIssuer, status: OIDCIssuerStatus) -> None:
         """Note a status that the API server has taken from this process."""
         self._of(issuer).silent = not _says_two(status)
+
+    def refused(self, issuer: OIDCIssuer) -> None:
+        """Forget the last write, which a write of somebody else has come before.
+
+        Two processes that an event wakes together prove the issuer in the same second: that of the other one would pass for
+        the own.
+        """
+        known = self._of(issuer)
+        known.proven, known.serial, known.silent = known.before
 
     def forget(self, name: str) -> None:
         """Forget an object that is gone."""

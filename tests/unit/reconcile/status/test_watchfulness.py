@@ -65,6 +65,20 @@ def test_its_own_writes_are_nobody_elses_whether_their_answer_came_or_not(watchf
         assert reasons(watchfulness, issuer, NOW + number * SOON) == []
 
 
+def test_a_write_that_came_before_the_own_one_counts_though_both_are_of_the_same_second(
+    watchfulness: Watchfulness,
+) -> None:
+    """One event wakes both operators: the API server refuses the later write, and the object then has the earlier one."""
+    watchfulness.read(proven(NOW), NOW)
+    found = []
+    for number in range(1, 4):
+        at = NOW + number * SOON
+        watchfulness.wrote(proven(at), proven(at).status)
+        watchfulness.refused(proven(at))
+        found = reasons(watchfulness, proven(at), at)
+    assert found == [Reason.SecondOperator]
+
+
 def test_writes_of_documents_count_where_nothing_is_proven(watchfulness: Watchfulness) -> None:
     """A serial that this process never wrote."""
     for number in range(1, 4):
