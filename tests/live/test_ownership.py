@@ -96,7 +96,9 @@ def test_two_operators_of_the_same_object_are_told_and_leave_the_documents_alone
         until(lambda: finding in _metrics(port), "the other operator is in the metrics", 60)
         rested = _rested(port)
         until(
-            lambda: _rested(port) > rested + 2, "passes that change nothing: neither takes out what the other has found"
+            lambda: _rested(port) > rested + 2,
+            "passes at rest: neither takes out what the other has found",
+            60,
         )
         found = stage.wait_for_reason("SecondOperator")
         assert condition(found["status"], "Ready") == "True"
