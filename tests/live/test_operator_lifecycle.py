@@ -22,6 +22,7 @@ import pytest
 
 from tests.support.processes import Process, free_port, wait_for
 from tests.support.relay import Relay
+from tests.support.secretscan import watch_log
 
 if TYPE_CHECKING:
     from tests.support.controlplane import ControlPlane
@@ -57,6 +58,7 @@ class Operator:
             f"--metrics-address=127.0.0.1:{self.metrics_port}",
             "--log-format=json",
         ]
+        watch_log(folder / "operator.log", env)
         self.process = Process("operator", argv, folder / "operator.log", env=env)
         self.started = time.monotonic()
         self.process.start()
