@@ -185,7 +185,7 @@ def _metrics() -> Schema:
             labels=STRINGS,
             disabled={"type": "array", "uniqueItems": True, "items": one_of(*alert_names())},
             extraRules={"type": "array", "items": {"type": "object", "required": ["expr"]}},
-            runbookURL={"type": "string", "pattern": "^https?://"},
+            runbookURL={"type": "string", "pattern": r"^https?://.*\{alert\}"},
         ),
         dashboard=closed(
             enabled=BOOLEAN,

@@ -35,7 +35,11 @@ REFUSED: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
         ("/metrics/serviceMonitor/interval", "does not match pattern"),
     ),
     "runbooks without scheme": (
-        {"metrics": {"prometheusRule": {"runbookURL": "wiki"}}},
+        {"metrics": {"prometheusRule": {"runbookURL": "wiki/{alert}"}}},
+        ("/metrics/prometheusRule/runbookURL", "does not match pattern"),
+    ),
+    "one runbook for all alerts": (
+        {"metrics": {"prometheusRule": {"runbookURL": "https://wiki.example.com/oidc"}}},
         ("/metrics/prometheusRule/runbookURL", "does not match pattern"),
     ),
     "replicas": ({"replicas": 2}, ("'replicas' not allowed",)),
