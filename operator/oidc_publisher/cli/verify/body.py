@@ -12,6 +12,7 @@ from statistics import median
 import click
 from rich.console import Console
 
+from oidc_publisher.cli.connection import NoAnswerError
 from oidc_publisher.cli.exitcodes import ExitCode
 from oidc_publisher.cli.options import Output
 from oidc_publisher.cli.text.console import console_for
@@ -64,17 +65,29 @@ def exit_code(verification: Verification, *, strict: bool) -> ExitCode:
 async def _watched(
     wanted: WantedIssuer, given: GivenToken | None, settings: VerifySettings, console: Console
 ) -> ExitCode:
-    """Verify until somebody interrupts, and write what changes."""
-    before: Verification | None = None
+    """Verify until somebody interrupts, and write what changes; an outage of the API server does not end it."""
+    before, told = None, ""
     while True:
-        now = await _verified(wanted, given, settings, quiet=before is not None)
-        found = tuple(differences(before, now))
-        if found and settings.asking.output is Output.TEXT and not settings.asking.quiet:
-            print_changes(now.time, found, console)
-        elif found:
-            write_line(settings.asking, now)
-        before = now
+        try:
+            now = await _verified(wanted, given, settings, quiet=before is not None)
+        except NoAnswerError as error:
+            if before is None:
+                raise
+            if told != (told := error.message):
+                tell(settings.asking, f"{told} Trying again.")
+        else:
+            told = ""
+            _write_changes(before, now, settings, console)
+            before = now
         await asyncio.sleep(EVERY_S)
+
+
+def _write_changes(before: Verification | None, now: Verification, settings: VerifySettings, console: Console) -> None:
+    found = tuple(differences(before, now))
+    if found and settings.asking.output is Output.TEXT and not settings.asking.quiet:
+        print_changes(now.time, found, console)
+    elif found:
+        write_line(settings.asking, now)
 
 
 async def _verified(

@@ -93,6 +93,8 @@ def command(
     """
     if load and not owned:
         raise click.UsageError("--load makes many requests at once: only for a host of yours, with --i-own-this-host.")
+    if load and options["watch"]:
+        raise click.UsageError("--load is one burst: it cannot be repeated with --watch.")
     if options["token"] is None and (options["audiences"] or options["role_trust"]):
         raise click.UsageError("--audience and --role-trust are compared with a token: give it with --token FILE.")
     asking = taken(Asking, options)

@@ -161,6 +161,21 @@ def test_a_host_that_nobody_knows_is_a_no(capsys: pytest.CaptureFixture[str], mo
     assert "does not resolve" in capsys.readouterr().out
 
 
+def test_a_silent_resolver_is_this_machine_s_own(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No operator is at work here."""
+
+    def silent(*_: object, **__: object) -> None:
+        raise socket.gaierror(socket.EAI_AGAIN, "no answer")
+
+    monkeypatch.setattr(socket, "getaddrinfo", silent)
+    assert call("verify", "https://nobody.example.test") == 2
+    said = capsys.readouterr().out
+    assert "This machine's resolver gives no answer" in said
+    assert "The operator's" not in said
+
+
 # --- what is given instead of an issuer ---------------------------------------------------------------------------------
 
 SECRET = "c2VjcmV0c2VjcmV0"
