@@ -12,7 +12,6 @@ from statistics import median
 import click
 from rich.console import Console
 
-from oidc_publisher.cli.connection import NoAnswerError
 from oidc_publisher.cli.exitcodes import ExitCode
 from oidc_publisher.cli.options import Output
 from oidc_publisher.cli.text.console import console_for
@@ -70,7 +69,7 @@ async def _watched(
     while True:
         try:
             now = await _verified(wanted, given, settings, quiet=before is not None)
-        except NoAnswerError as error:
+        except click.ClickException as error:
             if before is None:
                 raise
             if told != (told := error.message):
@@ -102,10 +101,10 @@ async def _verified(
     hosts = [own]
     if judgement.jwks is not None and named and host_of(named) != host_of(subject.issuer_url):
         hosts.append(await _host(subject, named))
-    published = subject.issuer is not None
+    published = subject.named is not None
     done = assembled(subject.issuer_url, seen, judgement, hosts, subject.parties, published=published)
-    if subject.issuer is not None:
-        done = replace(done, operator=operator_part(subject.issuer, judgement, seen.at))
+    if subject.named is not None:
+        done = replace(done, operator=operator_part(subject.named.issuer, judgement, seen.at))
     if given is not None:
         done = _with_token(done, _token(given, subject, seen, judgement))
     if settings.load and named and judgement.jwks is not None:
