@@ -248,13 +248,14 @@ def _words(
         own.add(Refusal.SUBJECT_CASE if all(one.letter_case for one in trust.failing) else Refusal.SUBJECT)
     refusal = first_refusal(party, frozenset(own))
     if refusal is not None:
-        parts = {
-            "iss": shown(facts.issuer),
-            "iat": str(claims.get("iat", "")),
-            "aud": ", ".join(map(shown, facts.audiences)),
-            "kid": quoted(facts.key_id or ""),
-        }
-        words = own_words(party, refusal, **parts)
+        words = own_words(
+            party,
+            refusal,
+            issuer=shown(facts.issuer),
+            issued=str(claims.get("iat", "")),
+            audience=", ".join(map(shown, facts.audiences)),
+            key_id=facts.key_id or "",
+        )
         return PartyWords(party, CheckResult.NO, words, refusal.value)
     if world.judgement.jwks is None:
         return PartyWords(party, CheckResult.NO_ANSWER, "", "no key set was read")

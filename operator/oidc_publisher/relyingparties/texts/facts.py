@@ -95,6 +95,15 @@ def _from_hex(digits: str) -> str:
     return base64.urlsafe_b64encode(raw).decode().rstrip("=") if len(raw) == _KID_BYTES else digits
 
 
+def hex_kid(key_id: str) -> str:
+    """Return a kid as Entra prints it, empty where it is not of the form that Entra prints as hexadecimal digits."""
+    try:
+        raw = base64.urlsafe_b64decode(key_id + "=" * (-len(key_id) % 4))
+    except ValueError:
+        return ""
+    return raw.hex().upper() if len(raw) == _KID_BYTES else ""
+
+
 def _of_a_token(text: str) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
     """Return header and claims of the last token in the text, both empty without one."""
     tokens = _TOKEN.findall(text)
