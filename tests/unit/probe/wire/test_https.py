@@ -21,7 +21,7 @@ from oidc_publisher.findings import Reason
 from oidc_publisher.probe import BODY_LIMIT_BYTES, Deadline, Fetched, HTTPSWire, Target, Visit, look
 from oidc_publisher.probe.wire import addresses
 from oidc_publisher.probe.wire.addresses import Gate
-from oidc_publisher.probe.wire.https import _Connector
+from oidc_publisher.probe.wire.connector import Connector
 from tests.support.certificates import PublicAuthority
 from tests.support.hosts import GOOD, Connection, Host, Script, saying
 from tests.support.loopback import localhost_addresses
@@ -364,7 +364,7 @@ class Transport(asyncio.Transport):
 
 async def test_hanging_up_on_a_closed_connection_is_no_error(pki: PKI) -> None:
     """On Debian 12's own Python every pass ended so; the next connection is still hung up on."""
-    connector = _Connector(Gate(0, allow_private=True), pki.client_context())
+    connector = Connector(Gate(0, allow_private=True), pki.client_context())
     closed, live = Transport(closed=True), Transport(closed=False)
     connector._opened += [closed, live]
     connector.hang_up()
@@ -374,7 +374,7 @@ async def test_hanging_up_on_a_closed_connection_is_no_error(pki: PKI) -> None:
 
 async def test_hanging_up_on_asyncio_s_own_closed_connection_is_no_error(pki: PKI) -> None:
     """The same with the real transport, which fails in those versions only: the first close says that it is closed."""
-    connector = _Connector(Gate(0, allow_private=True), pki.client_context())
+    connector = Connector(Gate(0, allow_private=True), pki.client_context())
     with Host(pki.serving().server_context()) as host:
         port = yarl.URL(host.url).port
         _, writer = await asyncio.open_connection("localhost", port, ssl=pki.client_context())
