@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 CRD = "crds/oidc-publisher.io_oidcissuers.yaml"
 
 
+@pytest.mark.slow
 def test_the_files_in_the_repository_are_fresh() -> None:
     """Whoever changes a model runs `make gen`."""
     assert gen.main(["--check"]) == 0
