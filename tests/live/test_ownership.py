@@ -85,6 +85,7 @@ def test_two_operators_of_the_same_object_are_told_and_leave_the_documents_alone
     stage.apply(stage.issuer())
     stage.wait_ready()
     serial, port = stage.get()["status"]["publication"]["serial"], free_port()
+    before = len(stage.operator.log())
     finding = 'oidc_publisher_findings{issuer="prod",reason="SecondOperator",severity="Warning"} 1.0\n'
     with stage.make_operator(f"--metrics-address=127.0.0.1:{port}", name="second") as second:
         for number in range(40):  # each generation is proven anew, by whoever comes first
@@ -104,7 +105,9 @@ def test_two_operators_of_the_same_object_are_told_and_leave_the_documents_alone
         assert condition(found["status"], "Ready") == "True"
         assert found["status"]["publication"]["serial"] == serial, "no document was written"
     passes = [
-        json.loads(line) for line in (stage.operator.log() + second.log()).splitlines() if "pass has ended" in line
+        json.loads(line)
+        for line in (stage.operator.log()[before:] + second.log()).splitlines()
+        if "pass has ended" in line
     ]
     assert len([one for one in passes if "findings" in one["changed"]]) < 6, "each is a write of the status"
 
