@@ -127,7 +127,8 @@ def _of_the_host(look: Look, expected: Expected) -> Iterator[Finding]:
 
 
 def _elapsed(read: Read) -> timedelta:
-    return sum((a.elapsed for a in (read.discovery, read.jwks) if isinstance(a, Fetched)), timedelta())
+    """Return the time of both documents, without that in which the reader did not run and may have kept the host waiting."""
+    return sum((a.elapsed - a.starved for a in (read.discovery, read.jwks) if isinstance(a, Fetched)), timedelta())
 
 
 def _algorithms(key_sets: list[JudgedAnswer[KeySet]], expected: Expected) -> frozenset[str]:

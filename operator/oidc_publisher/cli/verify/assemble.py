@@ -54,7 +54,11 @@ _OPTIONS = (
     ("probe.proxyURL", "HTTPS_PROXY"),
 )
 #: The findings speak of the operator's own network; here it is that of the machine which somebody sits at.
-_READER = (("The operator's resolver", "This machine's resolver"), ("The operator has", "This machine has"))
+_READER = (
+    ("The operator's resolver", "This machine's resolver"),
+    ("The operator has", "This machine has"),
+    ("Give the operator", "Give this machine"),
+)
 
 
 def assembled(

@@ -26,7 +26,10 @@ from oidc_publisher.probe.wire.port import BODY_LIMIT_BYTES, Deadline, Fetched, 
 from oidc_publisher.probe.wire.publicroots import is_publicly_trusted
 from oidc_publisher.probe.wire.trust import Trust, roots_state
 from oidc_publisher.timing.httpdate import parsed_date
+from oidc_publisher.timing.starvation import Starvation
 
+#: A reader that did not run for half of the deadline, and for so long, cannot blame the host for the time.
+_STARVED_S = 1.0
 # The time for a further request that tells two causes of a failure apart.
 _DIAGNOSIS_TIMEOUT = timedelta(seconds=3)
 
@@ -63,7 +66,8 @@ class HTTPSWire:
         connector = Connector(gate, context)
         async with session_of(connector) as session:
             try:
-                yield _HTTPSVisit(self, session, connector, gate, trust, strict=number == 1)
+                with Starvation() as starvation:
+                    yield _HTTPSVisit(self, session, connector, gate, trust, starvation, strict=number == 1)
             finally:
                 connector.hang_up()
 
@@ -102,6 +106,7 @@ class _HTTPSVisit:
         connector: Connector,
         gate: Gate,
         trust: Trust,
+        starvation: Starvation,
         *,
         strict: bool,
     ) -> None:
@@ -112,6 +117,7 @@ class _HTTPSVisit:
         self._connector = connector
         self._gate = gate
         self._trust = trust
+        self._starvation = starvation
         self._certificate: tuple[ssl.SSLObject, Validity] | None = None
 
     async def get(self, url: str, deadline: Deadline) -> Fetched:
@@ -120,6 +126,8 @@ class _HTTPSVisit:
         try:
             return await (self._get_strictly if self._strict else self._get_in_time)(url, deadline)
         except TimeoutError:
+            if self._starvation.seconds > max(deadline.timeout.total_seconds() / 2, _STARVED_S):
+                raise failures.no_time_to_look(url) from None
             if proxy is not None and self._connector.tls is None:
                 raise proxyfailures.too_late(url, deadline, proxy) from None
             raise failures.too_late(url, deadline, self._gate, connected=self._connector.tls is not None) from None
@@ -143,7 +151,7 @@ class _HTTPSVisit:
             return await self._get(_parsed(url), context)
 
     async def _get(self, url: yarl.URL, context: ssl.SSLContext | None) -> Fetched:
-        began = asyncio.get_running_loop().time()
+        began, starved_s = asyncio.get_running_loop().time(), self._starvation.seconds
         proxy = self._proxy_of(str(url))
         if proxy is not None:
             self._gate.proxied = True
@@ -166,6 +174,7 @@ class _HTTPSVisit:
             oversized=oversized,
             date_offset=_date_offset(headers.get("Date", ""), headers.get("Age", ""), datetime.now(UTC)),
             elapsed=timedelta(seconds=ended_at - began),
+            starved=timedelta(seconds=self._starvation.seconds - starved_s),
             certificate=self._validity(),
             private_address=self._gate.private,
             phases=self._connector.connecting.phases(self._connector.tls, headers_at=headers_at, ended_at=ended_at),

@@ -45,7 +45,7 @@ class Fetched:
     `date_offset`: the host's clock (Date) minus the operator's on receipt, None where the host stated no Date or the
     answer came from a cache.
     `elapsed`: the time from the request until the end of the body; that of the first request of a connection includes
-    name resolution and handshake.
+    name resolution and handshake. `starved`: the part of it in which the operator's event loop did not run.
     `strict_refusal`: why Python 3.13 refuses the host's certificate, in OpenSSL's words; empty where it does not, and
     where that was not tried.
     `private_address`: an address of the host that the public cannot reach, empty where all of them are public.
@@ -67,6 +67,7 @@ class Fetched:
     oversized: bool = False
     date_offset: timedelta | None = None
     elapsed: timedelta = timedelta(0)
+    starved: timedelta = timedelta(0)
     certificate: Validity | None = None
     strict_refusal: str = ""
     private_address: str = ""

@@ -410,6 +410,25 @@ async def test_headers_that_do_not_come_are_too_slow(pki: PKI) -> None:
     assert error.message == f"{host.url} was not read within 0.3s (both documents together)"
 
 
+async def test_a_reader_without_cpu_time_says_nothing_of_the_host(pki: PKI) -> None:
+    """The host answers at once; the event loop that should read the answer hardly runs."""
+
+    async def hog() -> None:
+        while True:
+            time.sleep(0.4)  # noqa: ASYNC251 - it blocks the loop
+            await asyncio.sleep(0)
+
+    with Host(pki.serving().server_context()) as host:
+        hogging = asyncio.create_task(hog())
+        error = await failure(pki, host.url, timeout=dt.timedelta(seconds=1.5))
+        hogging.cancel()
+    assert error.reason is Reason.ProbeUnavailable
+    assert error.finding().unknown
+    assert "too little CPU time" in error.message
+    with Host(pki.serving().server_context(), hanging) as host:
+        assert (await failure(pki, host.url, timeout=dt.timedelta(seconds=1.5))).reason is Reason.TooSlow
+
+
 async def test_a_body_that_trickles_is_too_slow(pki: PKI) -> None:
     """Each byte is in time, the document is not."""
     with Host(pki.serving().server_context(), trickling) as host:
