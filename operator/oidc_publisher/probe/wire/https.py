@@ -176,6 +176,7 @@ class _HTTPSVisit:
             elapsed=timedelta(seconds=ended_at - began),
             starved=timedelta(seconds=self._starvation.seconds - starved_s),
             certificate=self._validity(),
+            negative_serial=self._has_negative_serial(),
             private_address=self._gate.private,
             phases=self._connector.connecting.phases(self._connector.tls, headers_at=headers_at, ended_at=ended_at),
             proxy=str(proxy) if proxy else "",
@@ -206,6 +207,10 @@ class _HTTPSVisit:
             times = (ssl.cert_time_to_seconds(str(certificate[name])) for name in ("notBefore", "notAfter"))
             self._certificate = tls, Validity(*(datetime.fromtimestamp(time, UTC) for time in times))
         return self._certificate[1] if self._certificate else None
+
+    def _has_negative_serial(self) -> bool:
+        certificate = self._connector.tls.getpeercert() if self._connector.tls else None
+        return str((certificate or {}).get("serialNumber", "")).startswith("-")
 
     async def _diagnosis(self, error: Exception, url: str) -> FetchError:
         """Return the error for a failure, after a further request where only that shows the cause."""

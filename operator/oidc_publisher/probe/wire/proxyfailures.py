@@ -22,12 +22,12 @@ from collections.abc import Sequence
 from http import HTTPStatus
 
 import aiohttp
-from cryptography import x509
 
 from oidc_publisher.errors import FetchError
 from oidc_publisher.findings import Reason
 from oidc_publisher.probe.proxies import Proxy
 from oidc_publisher.probe.text import host_of, shown, spoken
+from oidc_publisher.probe.wire.chain import UNREADABLE, read_certificate
 from oidc_publisher.probe.wire.port import Deadline
 
 #: RFC 9110, 15.6: a gateway has not got through. 503 is what squid answers where a name or a host does not answer.
@@ -95,6 +95,6 @@ def _look_at(proxy: Proxy) -> str:
 
 def _issuer(chain: Sequence[bytes]) -> str:
     try:
-        return shown(x509.load_der_x509_certificate(chain[0]).issuer.rfc4514_string())
-    except (ValueError, IndexError):
+        return shown(read_certificate(chain[0]).issuer.rfc4514_string())
+    except UNREADABLE:
         return "an unknown CA"

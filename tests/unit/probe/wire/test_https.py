@@ -149,6 +149,34 @@ async def test_a_certificate_that_python_3_13_refuses_is_accepted_and_told(
     assert (second.status, second.strict_refusal) == (200, said)
 
 
+async def test_a_negative_serial_number_is_seen(pki: PKI, tmp_path: Path) -> None:
+    """OpenSSL verifies the certificate, cryptography will not even read it, and programs in Go refuse it."""
+    authority = PublicAuthority(tmp_path)
+    trust: dict[str, Any] = {"certificate_authority": authority.root_pem}
+    with Host(authority.serving_a_negative_serial().server_context()) as host:
+        answers = [await fetch(pki, host.url, number=number, **trust) for number in (0, 1)]
+        port = yarl.URL(host.url).port or 0
+        wire = HTTPSWire(certificate_authority=authority.root_pem, allow_private_address=True)
+        knocks = await wire.knock("localhost", port, TIMEOUT)
+    assert [(answer.status, answer.negative_serial) for answer in answers] == [(200, True)] * 2
+    assert {(knock.problem, knock.tls_version) for knock in knocks} == {("", "TLSv1.3")}
+    with Host(pki.serving().server_context()) as host:
+        assert not (await fetch(pki, host.url)).negative_serial
+
+
+@pytest.mark.parametrize("chain", [True, False])
+async def test_an_untrusted_certificate_that_cannot_be_read_has_a_sentence(
+    chain: bool,
+    pki: PKI,
+    tmp_path: Path,
+) -> None:
+    """Never a crash, though nothing is known of its issuer."""
+    authority = PublicAuthority(tmp_path)
+    with Host(authority.serving_a_negative_serial(chain=chain).server_context()) as host:
+        error = await failure(pki, host.url)
+    assert error.reason in (Reason.CertificateUntrusted, Reason.CertificateChainIncomplete)
+
+
 @pytest.mark.slow
 async def test_a_strict_refusal_takes_no_time_from_the_host(
     pki: PKI, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
