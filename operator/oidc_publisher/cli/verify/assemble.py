@@ -77,6 +77,7 @@ def assembled(
     read = judgement.served is not None
     lines = tuple(party_lines(findings, parties, read=read))
     own = result_of(findings)
+    rules = rule_lines(seen, shown, parties, published=published, private=_private(hosts))
     return Verification(
         issuer_url=issuer_url,
         time=seen.at.replace(microsecond=0),
@@ -87,7 +88,7 @@ def assembled(
         hosts=tuple(hosts),
         documents=tuple(_documents(seen)),
         keys=_keys(judgement.jwks),
-        rules=tuple(rule_lines(seen, shown, parties, published=published, private=_private(hosts))),
+        rules=tuple(replace(line, found=_said(line.found, words)) for line in rules),
         findings=tuple(FindingLine(f.reason.value, f.severity.value, f.subject, f.message, f.advice) for f in findings),
     )
 

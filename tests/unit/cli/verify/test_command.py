@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
 import socket
 import subprocess
@@ -77,6 +78,7 @@ def test_parties_that_cannot_use_it_are_named(issuer: IssuerHost, verify: Callab
     assert page["sentence"] == "Kubernetes can use this issuer; AWS cannot use it."
     assert rule(page, "AWS takes a URL with its port") == "No"
     assert rule(page, "AWS takes this number of keys") == "Yes"
+    assert "probe." not in json.dumps(page)  # no object has such a field here
 
 
 BROKEN: dict[str, tuple[Callable[[IssuerHost], object], str, str]] = {
@@ -251,6 +253,19 @@ def test_what_is_no_token_gets_a_sentence(name: str, tmp_path: Path, capsys: pyt
     said = capsys.readouterr()
     assert expected in said.err
     assert said.err.count("\n") == 1
+    assert SECRET not in said.err + said.out
+
+
+@pytest.mark.parametrize("name", ["binary", "a kubeconfig", "Bearer", "a JWE", "empty"])
+def test_the_same_is_said_of_standard_input(
+    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where a pipe brings something else than a token."""
+    content, expected = NO_TOKENS[name]
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
+    assert call("verify", "https://oidc.example.test", "-q", "--token", "-") == 2
+    said = capsys.readouterr()
+    assert expected in said.err
     assert SECRET not in said.err + said.out
 
 
