@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import ssl
-import warnings
 from typing import Any
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.utils import CryptographyDeprecationWarning
 from cryptography.x509.oid import AuthorityInformationAccessOID
 
 from oidc_publisher.errors import FetchError
 from oidc_publisher.findings import Reason
+from oidc_publisher.keys.certificates import UNREADABLE, read_certificate
 from oidc_publisher.probe.text import host_of, shown
-
-#: What `read_certificate` raises for a certificate that OpenSSL reads: another version, an algorithm without a name, and, in
-#: later versions of cryptography, a negative serial number. IndexError is an empty chain.
-UNREADABLE = (ValueError, IndexError, UnsupportedAlgorithm, x509.InvalidVersion)
 
 _DER = 2  # _ssl.ENCODING_DER, for the Certificate objects of Python 3.11 and 3.12
 
@@ -30,13 +24,6 @@ def sent_chain(connection: ssl.SSLObject) -> tuple[bytes, ...]:
     if read is None:
         return ()
     return tuple(c if isinstance(c, bytes) else c.public_bytes(_DER) for c in read() or ())
-
-
-def read_certificate(der: bytes) -> x509.Certificate:
-    """Read a certificate in DER; raises one of UNREADABLE. That cryptography will refuse it one day is no news for a log."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", CryptographyDeprecationWarning)
-        return x509.load_der_x509_certificate(der)
 
 
 def judge_chain(url: str, chain: tuple[bytes, ...]) -> FetchError:

@@ -14,9 +14,10 @@ from typing import Any
 
 from cryptography import x509
 
+from oidc_publisher.keys.certificates import UNREADABLE, read_certificate
 from oidc_publisher.probe.publicaddresses import is_public
 from oidc_publisher.probe.wire.addresses import LOCAL_ERRNOS, Gate, PrivateAddressError, addresses_of
-from oidc_publisher.probe.wire.chain import UNREADABLE, read_certificate, sent_chain
+from oidc_publisher.probe.wire.chain import sent_chain
 from oidc_publisher.probe.wire.trust import Trust
 
 

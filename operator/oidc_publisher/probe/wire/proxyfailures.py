@@ -25,9 +25,9 @@ import aiohttp
 
 from oidc_publisher.errors import FetchError
 from oidc_publisher.findings import Reason
+from oidc_publisher.keys.certificates import UNREADABLE, read_certificate
 from oidc_publisher.probe.proxies import Proxy
 from oidc_publisher.probe.text import host_of, shown, spoken
-from oidc_publisher.probe.wire.chain import UNREADABLE, read_certificate
 from oidc_publisher.probe.wire.port import Deadline
 
 #: RFC 9110, 15.6: a gateway has not got through. 503 is what squid answers where a name or a host does not answer.

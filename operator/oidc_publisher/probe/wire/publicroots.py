@@ -20,7 +20,7 @@ from cryptography import x509
 from cryptography.utils import CryptographyDeprecationWarning
 from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
 
-from oidc_publisher.probe.wire.chain import UNREADABLE, read_certificate
+from oidc_publisher.keys.certificates import UNREADABLE, read_certificate
 
 _BLOCK = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 
