@@ -49,8 +49,11 @@ class Relay:
     def _carry(self, client: socket.socket, frozen: threading.Event) -> None:
         with contextlib.suppress(OSError), client, socket.create_connection(self._target, timeout=10) as server:
             sinks = {client: server, server: client}
-            while not frozen.is_set() and not self._ended.is_set():
-                for source in select.select(list(sinks), [], [], _LOOKS_S)[0]:
+            while not self._ended.is_set():
+                ready = select.select(list(sinks), [], [], _LOOKS_S)[0]
+                if frozen.is_set():
+                    break  # also what has come meanwhile
+                for source in ready:
                     if not (data := source.recv(65536)):
                         return
                     sinks[source].sendall(data)
