@@ -17,6 +17,7 @@ from oidc_publisher.controller.metrics.metricspage import MetricsPage
 from oidc_publisher.controller.metrics.served import ServedMetrics
 from oidc_publisher.telemetry.address import Address
 from oidc_publisher.telemetry.health import ListenError
+from tests.support.loopback import has_ipv6
 from tests.support.processes import free_port
 
 
@@ -78,7 +79,7 @@ def test_it_listens_where_it_is_told(host: str | None) -> None:
     page = MetricsPage(Address(host, 0), CollectorRegistry())
     page.start()
     assert get(page.url)[0].startswith("text/plain")
-    if host is None and socket.has_dualstack_ipv6():
+    if host is None and has_ipv6():
         assert get(f"http://[::1]:{page.port}/metrics")[0].startswith("text/plain")
     page.stop()
 
