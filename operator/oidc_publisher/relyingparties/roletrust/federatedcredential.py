@@ -11,7 +11,15 @@ from typing import Any
 
 from oidc_publisher.api import RelyingParty
 from oidc_publisher.keys.strictjson import quoted
-from oidc_publisher.relyingparties.roletrust.judged import Presented, RoleTrust, TrustCondition, best, equal, texts_of
+from oidc_publisher.relyingparties.roletrust.judged import (
+    Presented,
+    RoleTrust,
+    TrustCondition,
+    best,
+    equal,
+    matches_wildcards,
+    texts_of,
+)
 
 _CLAIM = re.compile(r"claims\['(?P<claim>[^']+)'\]\s+(?P<how>eq|matches)\s+'(?P<value>[^']*)'")
 
@@ -48,6 +56,5 @@ def _matching(text: str, token: Presented) -> Iterator[TrustCondition]:
         if found["how"] == "eq":
             yield equal(part, (found["value"],), given)
             continue
-        pattern = re.compile("".join({"*": ".*", "?": "."}.get(c) or re.escape(c) for c in found["value"]))
-        holds = any(pattern.fullmatch(value) for value in given)
+        holds = any(matches_wildcards(found["value"], value) for value in given)
         yield TrustCondition(part, holds=holds, found=f"the token has {', '.join(map(quoted, given)) or 'none'}")

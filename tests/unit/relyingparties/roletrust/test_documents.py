@@ -56,6 +56,15 @@ AWS: dict[str, tuple[dict[str, Any], list[bool | None], str]] = {
     "a claim that is not there": ({"StringEquals": {f"{PROVIDER}:amr": "x"}}, [True, False], "no such claim"),
     "if it exists": ({"StringEqualsIfExists": {f"{PROVIDER}:amr": "x"}}, [True, True], ""),
     "any value": ({"ForAnyValue:StringEquals": {f"{PROVIDER}:aud": ["sts.amazonaws.com", "x"]}}, [True, True], ""),
+    "any value but, of two": ({"ForAnyValue:StringNotEquals": {f"{PROVIDER}:id": "a"}}, [True, True], ""),
+    "any value but, without one": ({"ForAnyValue:StringNotEquals": {f"{PROVIDER}:azp": "x"}}, [True, False], "no such"),
+    "all values, without one": ({"ForAllValues:StringEquals": {f"{PROVIDER}:azp": "x"}}, [True, True], ""),
+    "all values but": ({"ForAllValues:StringNotEquals": {f"{PROVIDER}:id": "a"}}, [True, False], "the token has"),
+    "two values without a set": ({"StringNotEquals": {f"{PROVIDER}:id": "x"}}, [True, None], "ForAnyValue"),
+    "a variable": ({"StringNotEquals": {f"{PROVIDER}:sub": "${aws:PrincipalTag/x}"}}, [True, None], "variable"),
+    "letters that lose their length": ({"StringEqualsIgnoreCase": {f"{PROVIDER}:email": "SS"}}, [True, False], "has"),
+    "no condition's form": ({"StringNotEquals": [{f"{PROVIDER}:sub": SUBJECT}]}, [True, None], "as IAM takes it"),
+    "no value's form": ({"StringNotEquals": {f"{PROVIDER}:sub": {"a": "b"}}}, [True, None], "cannot be judged"),
     "of the request": ({"StringEquals": {"aws:SourceVpc": "x"}}, [True, None], "depends on the request"),
     "another operator": ({"DateLessThan": {f"{PROVIDER}:sub": "x"}}, [True, None], "cannot be judged"),
     "a claim that STS does not offer": ({"StringEquals": {f"{PROVIDER}:namespace": "ns"}}, [True, None], "cannot be"),
@@ -66,7 +75,8 @@ AWS: dict[str, tuple[dict[str, Any], list[bool | None], str]] = {
 def test_a_trust_policy_is_evaluated_as_iam_does(name: str) -> None:
     """The principal first, then each condition."""
     condition, expected, found = AWS[name]
-    trust = judged({"Version": "2012-10-17", "Statement": [statement(condition)]})
+    token = Presented(ISSUER, CLAIMS | {"id": ["a", "b"], "email": "ß"})
+    trust = judged({"Version": "2012-10-17", "Statement": [statement(condition)]}, token)
     assert (trust.party, results(trust)) == (RelyingParty.AWS, expected)
     assert found in trust.conditions[-1].found
 
@@ -92,6 +102,51 @@ def test_a_deny_outweighs() -> None:
     others = statement({"StringLike": {f"{PROVIDER}:sub": "other:*"}}, Effect="Deny")
     assert results(judged({"Statement": [statement(), denies]})) == [True, False]
     assert results(judged({"Statement": [statement(), others]})) == [True]
+
+
+DENIED: dict[str, tuple[dict[str, Any], list[bool | None]]] = {
+    "everybody of AWS": ({"Principal": {"AWS": "*"}}, [True, False]),
+    "actions by a wildcard": ({"Action": "sts:Assume*"}, [True, False]),
+    "all actions but another": ({"NotAction": "sts:TagSession"}, [True, False]),
+    "all actions but this": ({"NotAction": "sts:AssumeRoleWith*"}, [True]),
+    "all principals but": ({"NotPrincipal": {"AWS": "arn:aws:iam::1:root"}}, [True, None]),
+    "by the request": ({"Condition": {"NotIpAddress": {"aws:SourceIp": "10.0.0.0/8"}}}, [True, None]),
+    "by the request, of another subject": (
+        {"Condition": {"StringEquals": {f"{PROVIDER}:sub": "x", "aws:SourceVpc": "x"}}},
+        [True],
+    ),
+    "all values, without one": ({"Condition": {"ForAllValues:StringEquals": {f"{PROVIDER}:amr": "x"}}}, [True, False]),
+    "not, of a key that is never there": (
+        {"Condition": {"StringNotEquals": {f"{ISSUER}:sub": SUBJECT}}},
+        [True, False],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", DENIED)
+def test_a_deny_that_may_apply_is_never_passed_over(name: str) -> None:
+    """What it depends on may be the request, and is open then."""
+    members, expected = DENIED[name]
+    denies = {key: value for key, value in statement(Effect="Deny").items() if f"Not{key}" not in members} | members
+    assert results(judged({"Statement": [statement(), denies]})) == expected
+
+
+def test_a_statement_that_may_let_in_comes_before_one_that_does_not() -> None:
+    """A certain no of one statement says nothing where another one depends on the request."""
+    request = statement({"StringEquals": {"aws:SourceVpc": "x", "aws:SourceVpce": "y"}})
+    other = statement({"StringEquals": {f"{PROVIDER}:sub": "x"}})
+    assert results(judged({"Statement": [other, request]})) == [True, None, None]
+
+
+def test_many_stars_cost_no_time() -> None:
+    """A regular expression would take years."""
+    pattern = "*a" * 40
+    assert results(judged({"Statement": statement({"StringLike": {f"{PROVIDER}:sub": pattern}})})) == [True, False]
+
+
+def test_a_policy_may_allow_by_a_wildcard() -> None:
+    """Of actions, in any case of letters."""
+    assert results(judged({"Statement": statement(Action="sts:assumerolewith*")})) == [True]
 
 
 def test_a_policy_that_allows_something_else_allows_nothing() -> None:
