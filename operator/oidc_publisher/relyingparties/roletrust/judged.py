@@ -65,7 +65,9 @@ def texts_of(value: object) -> tuple[str, ...]:
         return ("true" if value else "false",)
     if isinstance(value, str | int | float):
         return (str(value),)
-    return tuple(text for one in value for text in texts_of(one)) if isinstance(value, list) else ()
+    if not isinstance(value, list):
+        return ()
+    return tuple(text for one in value if not isinstance(one, list) for text in texts_of(one))
 
 
 def equal(what: str, wanted: Sequence[str], given: Sequence[str]) -> TrustCondition:

@@ -195,6 +195,27 @@ GCP: dict[str, list[bool | None]] = {
     "assertion.sub < 1": [False],
     "assertion.sub.startsWith(1)": [False],
     "assertion.aud.startsWith('sts')": [False],
+    "'ns' in assertion.sub": [False],  # a text has no members
+    "'sub' in assertion && !('x' in assertion)": [True, True],
+    "!assertion.groups": [False],
+    "(assertion.yes || false)": [False],
+    "assertion.yes ? true : false": [False],
+    "assertion.true == 1": [False],
+    "assertion.true + 1 == 2": [False],
+    "assertion.sub[0] == 's'": [False],
+    "string(assertion.true) == 'true'": [True],
+    "!has(assertion.nobody.name)": [False],
+    "has(assertion.true) && !has(assertion['kubernetes.io'].name)": [True, True],
+    "has(assertion)": [None],
+    "attribute.ns == 'ns'": [None],  # the mapping says what it is
+    "!has(google.groups)": [None],
+    "assertion.sub.matches('^(?!x)')": [None],
+    r"assertion.sub.matches(r'(.)\1')": [None],
+    "assertion.sub.matches('^[[:alpha:]]')": [None],
+    "assertion.sub.matches('^([a-z:]+)+$')": [None],
+    "assertion.sub.matches('.*.*.*.*x')": [None],
+    "assertion.sub.matches('^system:[^:]*:(?:ns|other):.+$')": [True],
+    f"assertion.sub == {'1' * 5000}": [None],
     "assertion.aud.exists(a, a == 'sts.amazonaws.com')": [None],
     "assertion.sub.extract('system:serviceaccount:{ns}:') == 'ns'": [None],
     "assertion.sub ==": [None],
@@ -207,7 +228,8 @@ GCP: dict[str, list[bool | None]] = {
 @pytest.mark.parametrize("text", GCP)
 def test_an_attribute_condition_is_evaluated_part_by_part(text: str) -> None:
     """What is outside of this part of CEL is left open, never guessed."""
-    trust = judged(text)
+    token = Presented(ISSUER, CLAIMS | {"yes": "yes", "groups": [], "true": True})
+    trust = judged(text, token)
     assert (trust.party, results(trust)) == (RelyingParty.GCP, GCP[text])
 
 
@@ -237,6 +259,34 @@ def test_a_subject_that_is_too_long_for_google_is_named() -> None:
     assert results(judged(provider, token)) == [True, False]
 
 
+PROVIDERS: dict[str, tuple[dict[str, Any], list[bool | None]]] = {
+    "disabled": ({"disabled": True}, [False, True, True]),
+    "deleted": ({"state": "DELETED"}, [False, True, True]),
+    "with uploaded keys": ({"oidc": {"issuerUri": ISSUER, "jwksJson": "{}"}}, [None, True, True]),
+    "with a subject that is not there": ({"attributeMapping": {"google.subject": "assertion.email"}}, [True, False]),
+    "with a subject that is no text": ({"attributeMapping": {"google.subject": "assertion.aud"}}, [True, False]),
+    "with a subject by a macro": (
+        {"attributeMapping": {"google.subject": "assertion.sub.extract('{x}')"}},
+        [True, None],
+    ),
+    "with an attribute by a macro": (
+        {
+            "attributeMapping": {"google.subject": "assertion.sub", "attribute.x": "assertion.sub.extract('{x}')"},
+            "attributeCondition": "!has(attribute.x) && !has(attribute.y)",
+        },
+        [True, True, None, True],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", PROVIDERS)
+def test_a_provider_that_lets_nobody_in_is_no_yes(name: str) -> None:
+    """And what a macro decides is open."""
+    members, expected = PROVIDERS[name]
+    usual = {"oidc": {"issuerUri": ISSUER}, "attributeMapping": {"google.subject": "assertion.sub"}}
+    assert results(judged(usual | members)) == expected
+
+
 def test_a_federated_credential_is_compared_byte_for_byte() -> None:
     """A difference in the case of letters alone has a number of its own at Entra."""
     credential = {"name": "c", "issuer": ISSUER, "subject": SUBJECT.upper(), "audiences": ["sts.amazonaws.com"]}
@@ -256,8 +306,25 @@ def test_the_nearest_of_several_credentials_is_shown() -> None:
 def test_a_flexible_credential_is_matched() -> None:
     """claimsMatchingExpression, in as much as it can be judged."""
     value = "claims['sub'] matches 'system:serviceaccount:ns:*' and claims['sub'] eq 'x' and something else"
-    credential = {"issuer": ISSUER, "claimsMatchingExpression": {"value": value, "languageVersion": 1}}
-    assert results(judged(credential)) == [True, True, False, None]
+    github = "https://token.actions.githubusercontent.com"
+    credential: dict[str, Any] = {"issuer": github, "audiences": ["sts.amazonaws.com"]}
+    credential |= {"claimsMatchingExpression": {"value": value, "languageVersion": 1}}
+    token = Presented(github, CLAIMS | {"iss": github})
+    assert results(judged(credential, token)) == [True, True, True, False, None]
+    credential["claimsMatchingExpression"] = value  # as Terraform has it
+    assert results(judged(credential, token)) == [True, True, True, False, None]
+
+
+def test_a_flexible_credential_is_open_for_an_issuer_that_entra_does_not_name() -> None:
+    """Microsoft Learn names GitHub, GitLab and Terraform Cloud, and no cluster's issuer."""
+    credential: dict[str, Any] = {"issuer": ISSUER, "audiences": ["sts.amazonaws.com"]}
+    credential |= {"claimsMatchingExpression": {"value": "claims['sub'] matches 'system:*'", "languageVersion": 1}}
+    assert results(judged(credential)) == [True, True, None, True]
+
+
+def test_a_credential_without_subject_and_audiences_is_open() -> None:
+    """Entra demands both."""
+    assert results(judged({"issuer": ISSUER, "subject": None})) == [True, None, None]
 
 
 @pytest.mark.parametrize(
@@ -274,6 +341,9 @@ def test_a_flexible_credential_is_matched() -> None:
         b"{" * 9000,
         b"assertion PRIVATE KEY",
         b'{"Statement": []}',
+        b"!!bool hello",
+        b'!!int ""',
+        b"!!timestamp hello",
     ],
 )
 def test_anything_else_is_refused_without_being_repeated(data: bytes) -> None:
