@@ -27,6 +27,8 @@ class Refusal(StrEnum):
     ALGORITHM = "the algorithm is not accepted"
     NO_KEY = "the key of the token is not served"
     BAD_SIGNATURE = "the served key of that key ID does not verify the signature"
+    MALFORMED = "a claim is of another type"
+    INCOMPLETE = "the token has no subject or no audience"
     EXPIRED = "the token has expired"
     TOO_EARLY = "the token is not valid yet"
     TOO_OLD = "the token was issued more than a day ago"
@@ -105,8 +107,10 @@ _WORDS: Mapping[RelyingParty, Mapping[Refusal, _Said]] = {
         Refusal.AUDIENCE: _Said("vault-audience"),
     },
 }
-#: What AWS and Google Cloud refuse and the others do not, and what Entra alone refuses.
+#: What some parties take: Vault's role names the claims that it needs, AWS and Google Cloud look at the age, Entra at
+#: the lifetime.
 _TAKES: Mapping[Refusal, frozenset[RelyingParty]] = {
+    Refusal.INCOMPLETE: frozenset({RelyingParty.VAULT}),
     Refusal.TOO_OLD: frozenset({RelyingParty.AZURE, RelyingParty.KUBERNETES, RelyingParty.VAULT}),
     Refusal.TOO_LONG: frozenset(RelyingParty) - {RelyingParty.AZURE},
 }

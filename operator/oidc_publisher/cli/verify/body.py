@@ -31,7 +31,7 @@ from oidc_publisher.cli.verify.tokenchecks import GivenToken, World, token_part
 from oidc_publisher.cli.verify.verification import HostPart, TokenPart, Verification
 from oidc_publisher.probe import Judgement, Look, date_offsets
 from oidc_publisher.probe.text import host_of
-from oidc_publisher.relyingparties.roletrust import NoRoleTrustError
+from oidc_publisher.relyingparties.roletrust import MAX_ROLE_TRUST_BYTES, NoRoleTrustError
 
 #: A host with more addresses than this is read at these many of them.
 _MOST_READS = 8
@@ -140,7 +140,8 @@ def _given(settings: VerifySettings) -> GivenToken | None:
 
 def _content(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        with path.open("rb") as stream:  # which may have no end of its own
+            return stream.read(MAX_ROLE_TRUST_BYTES + 1)
     except OSError as error:
         raise click.ClickException(f"The file of --role-trust cannot be read: {error.strerror}.") from None
 

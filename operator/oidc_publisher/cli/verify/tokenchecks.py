@@ -71,10 +71,15 @@ def token_part(given: GivenToken, world: World) -> TokenPart:
     """
     header, claims = token_parts(given.token)
     facts = read_token(given.token)
-    trust = judge_role_trust(given.role_trust, Presented(world.issuer_url, claims)) if given.role_trust else None
+    trust = (
+        judge_role_trust(given.role_trust, Presented(world.issuer_url, claims))
+        if given.role_trust is not None
+        else None
+    )
     checked = [
         *_issuer(facts, world),
         *_key(given.token, facts, world.judgement),
+        *_claims(claims),
         *_times(facts, claims, world),
         *_audience(facts, given.audiences),
         *_trust(trust),
@@ -175,6 +180,31 @@ def _advertised(facts: TokenFacts, judgement: Judgement) -> _Checked:
             TokenCheck(check, CheckResult.NO, found, "Advertise it; parties read the list at their start."),
             Refusal.ALGORITHM,
         )
+
+
+def _claims(claims: Mapping[str, Any]) -> _Checked:
+    """Check what parties read before they compare anything; Vault's role names the claims that it needs."""
+    audiences = claims.get("aud")
+    every = audiences if isinstance(audiences, list) else [audiences]
+    wrong = [
+        name
+        for name, bad in (
+            ("sub", not isinstance(claims.get("sub", ""), str)),
+            ("aud", "aud" in claims and not all(isinstance(one, str) for one in every)),
+            ("nbf", claims.get("nbf") is not None and _moment(claims["nbf"]) is None),
+        )
+        if bad
+    ]
+    if wrong:
+        found = f"{listed(wrong, most=_MOST_KEYS)} is of another type"
+        yield (
+            TokenCheck("its claims are of their types", CheckResult.NO, found, "Look at what signs it."),
+            Refusal.MALFORMED,
+        )
+    missing = [name for name in ("sub", "aud") if claims.get(name) in (None, "", [])]
+    if missing:
+        found = f"{listed(missing, most=_MOST_KEYS)} is missing; Vault alone may take it, where its role says so"
+        yield TokenCheck("it has a subject and an audience", CheckResult.WARNING, found), Refusal.INCOMPLETE
 
 
 def _times(facts: TokenFacts, claims: Mapping[str, Any], world: World) -> _Checked:

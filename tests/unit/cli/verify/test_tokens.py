@@ -87,6 +87,50 @@ def test_a_token_that_is_refused_says_why(name: str, issuer: IssuerHost, verify:
     assert part["parties"][0]["words"].startswith(words)
 
 
+REFUSED_CLAIMS: dict[str, tuple[dict[str, Any], list[str]]] = {
+    "no audience": ({"aud": []}, ["No", "Yes"]),
+    "no subject": ({"sub": ""}, ["No", "Yes"]),
+    "a subject that is a number": ({"sub": 5}, ["No", "No"]),
+    "an audience that is a number": ({"aud": ["sts.amazonaws.com", 5]}, ["No", "No"]),
+    "a begin that is a text": ({"nbf": "now"}, ["No", "No"]),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED_CLAIMS)
+def test_a_token_without_its_claims_is_no_yes(name: str, issuer: IssuerHost, verify: Verify) -> None:
+    """Kubernetes needs a subject and an audience, Vault what its role says; neither reads a claim of another type."""
+    claims, expected = REFUSED_CLAIMS[name]
+    code, part = verify(issuer, issuer.token(**claims))
+    assert code == 1
+    assert [line["result"] for line in part["parties"]] == expected
+
+
+@pytest.mark.parametrize("claims", [{"exp": 10**30}, {"aud": 5}])
+def test_a_token_whose_claims_cannot_be_read_is_no_token(
+    claims: dict[str, Any], issuer: IssuerHost, verify: Verify, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One sentence about this token, and no answer."""
+    (verify.folder / "token").write_text(issuer.token(**claims))
+    with pytest.raises(SystemExit) as exit_info:
+        main(["verify", issuer.url, "--token", str(verify.folder / "token")])
+    assert exit_info.value.code == 2
+    assert "whose exp or iat is no time" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("trust", ["", "!!bool hello"])
+def test_a_role_trust_that_is_none_is_no_answer(
+    trust: str, issuer: IssuerHost, verify: Verify, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An empty file is what a failed command leaves; it trusts nobody."""
+    (verify.folder / "token").write_text(issuer.token())
+    (verify.folder / "trust").write_text(trust)
+    arguments = ["--token", str(verify.folder / "token"), "--role-trust", str(verify.folder / "trust")]
+    with pytest.raises(SystemExit) as exit_info:
+        main(["verify", issuer.url, "--ca", str(verify.pki.ca_file), "--allow-private-address", *arguments])
+    assert exit_info.value.code == 2
+    assert "is no trust policy" in capsys.readouterr().err
+
+
 def test_a_slash_is_named(issuer: IssuerHost, verify: Verify) -> None:
     """The most frequent difference of issuers."""
     _, part = verify(issuer, issuer.token(iss=f"{issuer.url}/"))
