@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 #: AWS STS gives up after this time.
 _TIMEOUT = timedelta(seconds=5)
+#: A bundle of all public authorities is a quarter of this.
+_MOST_BYTES = 1024 * 1024
 _JWKS_PATH = "openid/v1/jwks"
 
 
@@ -106,7 +108,8 @@ def _authority(path: Path | None) -> str:
     if path is None:
         return ""
     try:
-        text = path.read_bytes().decode("ascii")
+        with path.open("rb") as stream:  # which may have no end of its own
+            text = stream.read(_MOST_BYTES).decode("ascii")
     except (OSError, UnicodeDecodeError):
         raise click.ClickException("The file of --ca cannot be read as PEM.") from None
     if "PRIVATE KEY" in text:

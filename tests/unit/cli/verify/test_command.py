@@ -196,6 +196,7 @@ INSTEAD = {
     "https://host:99999/": "no URL",
     f"eyJhbGciOiJSUzI1NiJ9.{SECRET}.{SECRET}": "That is a token",
     f"-----BEGIN RSA PRIVATE KEY-----\n{SECRET}": "one line",
+    f"hvs.CAESI{SECRET}": "An issuer is a URL",
     "": "An issuer is a URL",
     "oidci/": "the name of an OIDCIssuer",
     "arn:aws:iam::1:oidc-provider/x": "An issuer is a URL",
