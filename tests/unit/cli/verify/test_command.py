@@ -98,6 +98,7 @@ BROKEN: dict[str, tuple[Callable[[IssuerHost], object], str, str]] = {
         "CacheControlWrong",
         "Warning",
     ),
+    "an endpoint that is a number": (lambda i: i.discover(token_endpoint=5), "DocumentInvalid", "Critical"),
     "an empty set": (lambda i: setattr(i.answers[JWKS], "body", b'{"keys":[]}'), "KeySetInvalid", "Critical"),
 }
 
@@ -211,6 +212,14 @@ def test_what_is_no_issuer_gets_a_sentence(given: str, capsys: pytest.CaptureFix
     assert INSTEAD[given] in said.err
     assert said.err.count("\n") == 1
     assert SECRET not in said.err + said.out
+
+
+def test_gzip_that_is_none_is_a_no(issuer: IssuerHost, verify: Callable[..., tuple[int, Any]]) -> None:
+    """Go decompresses what says that it is compressed, and fails: kube-apiserver and Vault read nothing."""
+    issuer.answers[JWKS].headers["Content-Encoding"] = "gzip"
+    code, page = verify(issuer.url)
+    assert code == 1
+    assert [f["reason"] for f in page["findings"]] == ["DocumentInvalid", "HeadersWrong"]
 
 
 # --- what is given instead of a token -----------------------------------------------------------------------------------
