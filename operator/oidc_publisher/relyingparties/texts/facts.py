@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-_URL = r"https://[^\s\"'<>`,|\\)\]]+"
+# A URL ends where the next one begins, else a text of many without blanks is read to its end from each of them.
+_URL = r"https://(?:(?!https://)[^\s\"'<>`,|\\)\]])+"
 _ISSUERS = (
     re.compile(rf"issuer\s*(?:URL)?\s*[:=-]?\s*[\"'`]?({_URL})", re.IGNORECASE),
     re.compile(rf"\"iss\": \"({_URL})\""),
