@@ -22,8 +22,8 @@ from tests.support.issuerhost import DISCOVERY, JWKS, IssuerHost
 from tests.support.pki import PKI
 from tests.support.statuses import condition, issuer_object
 
-#: The command itself; only the pause between two looks is shorter.
-PROGRAM = "import sys; from oidc_publisher.cli.verify import body; body.EVERY_S = 0.05; from oidc_publisher.cli import main; main(sys.argv[1:])"
+#: The command itself; only the pause between two looks is shorter, and Ctrl-C is heard where the tests run in the background.
+PROGRAM = "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); from oidc_publisher.cli.verify import body; body.EVERY_S = 0.05; from oidc_publisher.cli import main; main(sys.argv[1:])"
 #: A look reads each document at most four times: twice at first, and again what failed.
 LOOKS = 3 * 4
 
