@@ -106,7 +106,7 @@ async def _verified(
     if subject.named is not None:
         done = replace(done, operator=operator_part(subject.named.issuer, judgement, seen.at))
     if given is not None:
-        done = _with_token(done, _token(given, subject, seen, judgement))
+        done = _with_token(done, _token(given, subject, seen, judgement), given)
     if settings.load and named and judgement.jwks is not None:
         tell(asking, f"Letting {settings.load} strangers read it at once ...")
         load = await burst(subject, named, settings.load)
@@ -124,10 +124,10 @@ def _token(given: GivenToken, subject: Subject, seen: Look, judgement: Judgement
         raise click.ClickException(f"The file of --role-trust {error}.") from None
 
 
-def _with_token(done: Verification, part: TokenPart) -> Verification:
+def _with_token(done: Verification, part: TokenPart, given: GivenToken) -> Verification:
     results = (*(check.result for check in part.checks), *(party.result for party in part.parties))
     first = done.first or next((c.advice or c.found for c in part.checks if c.result is not CheckResult.YES), "")
-    sentence = f"{done.sentence} {token_sentence(part.parties)}"
+    sentence = f"{done.sentence} {token_sentence(part.parties, compared=given.compared)}"
     return replace(done, token=part, result=worst_of((done.result, *results)), sentence=sentence, first=first)
 
 

@@ -50,6 +50,11 @@ class GivenToken:
     audiences: tuple[str, ...]
     role_trust: bytes | None
 
+    @property
+    def compared(self) -> bool:
+        """Whether anything was given that audience or subject are compared with."""
+        return bool(self.audiences) or self.role_trust is not None
+
 
 @dataclass(frozen=True, slots=True)
 class World:

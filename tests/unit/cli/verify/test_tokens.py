@@ -69,6 +69,12 @@ def test_a_good_token_is_accepted(issuer: IssuerHost, verify: Verify) -> None:
     assert "Kubernetes and Vault would accept this token." in verify.said
 
 
+def test_what_was_compared_with_nothing_is_said(issuer: IssuerHost, verify: Verify) -> None:
+    """A yes is about the signature, the issuer and the times, where nobody said which audience is expected."""
+    assert verify(issuer, issuer.token())[0] == 0
+    assert "would accept this token, for whatever audience and subject: --audience and --role-trust" in verify.said
+
+
 REFUSED: dict[str, tuple[dict[str, Any], str, str]] = {
     "expired": ({"exp": 1_700_000_000}, "it has not expired", "Unauthorized"),
     "of another issuer": ({"iss": "https://other.example.test"}, "iss is this issuer, byte for byte", "Unauthorized"),
