@@ -26,8 +26,8 @@ _DEPENDENCIES, _PACKAGE, _BYTECODE, _BASE = (
 )  # fmt: skip
 _METHOD = """\
 The image as `make image` built it, version {version} at commit {revision}. Its size is the sum of its files, unpacked; each
-file counts once. Each container has the restrictions of the chart's pod: no capability, seccomp, a read-only root, user
-{user}. runc runs it without a kubelet, and the time of runc itself is in it. The time runs from before `runc run` until the
+file counts once. Each container has the restrictions of the chart's pod: no capability, seccomp, a read-only root and
+user {user}. runc runs it without a kubelet, and the time of runc itself is in it. The time runs from before `runc run` until the
 API server is asked for the issuer, which exists and was Ready before, and until the last request of that pass is answered.
 The CPU is that of the operator; where it is much less than the time, the machine was busy with other things."""
 
