@@ -159,7 +159,8 @@ async def test_a_negative_serial_number_is_seen(pki: PKI, tmp_path: Path) -> Non
         wire = HTTPSWire(certificate_authority=authority.root_pem, allow_private_address=True)
         knocks = await wire.knock("localhost", port, TIMEOUT)
     assert [(answer.status, answer.negative_serial) for answer in answers] == [(200, True)] * 2
-    assert {(knock.problem, knock.tls_version) for knock in knocks} == {("", "TLSv1.3")}
+    # localhost may have an address of IPv6 where this machine has none.
+    assert {(knock.problem, knock.tls_version) for knock in knocks if knock.routed} == {("", "TLSv1.3")}
     with Host(pki.serving().server_context()) as host:
         assert not (await fetch(pki, host.url)).negative_serial
 
