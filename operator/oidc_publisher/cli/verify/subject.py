@@ -18,7 +18,7 @@ from oidc_publisher.probe.proxies import SPEC_FIELD
 from oidc_publisher.relyingparties import DEMANDS
 
 if TYPE_CHECKING:
-    from oidc_publisher.cli.verify.namedissuer import NamedIssuer
+    from oidc_publisher.cli.verify.given.namedissuer import NamedIssuer
 
 #: AWS STS gives up after this time.
 _TIMEOUT = timedelta(seconds=5)
@@ -99,7 +99,7 @@ def _wire(settings: VerifySettings, probe: ProbeSpec | None, authority: str) -> 
 
 
 async def _named(name: str, settings: VerifySettings) -> NamedIssuer:
-    from oidc_publisher.cli.verify.namedissuer import named_issuer  # noqa: PLC0415 - a fifth of the time to the verdict
+    from oidc_publisher.cli.verify.given.namedissuer import named_issuer  # noqa: PLC0415 - a fifth of the time to the verdict
 
     return await named_issuer(name, settings.asking)
 
@@ -109,9 +109,12 @@ def _authority(path: Path | None) -> str:
         return ""
     try:
         with path.open("rb") as stream:  # which may have no end of its own
-            text = stream.read(_MOST_BYTES).decode("ascii")
+            content = stream.read(_MOST_BYTES + 1)
+        text = content.decode("ascii")
     except (OSError, UnicodeDecodeError):
         raise click.ClickException("The file of --ca cannot be read as PEM.") from None
+    if len(content) > _MOST_BYTES:  # a part of it would be another set of authorities
+        raise click.ClickException("The file of --ca has more than 1 MiB: name a file of its certificates alone.")
     if "PRIVATE KEY" in text:
         raise click.ClickException("The file of --ca holds a private key: name a file with certificates alone.")
     if "BEGIN CERTIFICATE" not in text:

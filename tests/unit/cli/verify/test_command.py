@@ -314,6 +314,15 @@ def test_what_is_no_authority_gets_a_sentence(
     assert capsys.readouterr().err
 
 
+def test_a_file_of_authorities_is_read_whole_or_not_at_all(
+    pki: PKI, issuer: IssuerHost, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A part of it would be another set of authorities, which nobody gave."""
+    (tmp_path / "ca").write_bytes(pki.ca_pem + b"#" * 1024 * 1024)
+    assert call("verify", issuer.url, "--allow-private-address", "--ca", str(tmp_path / "ca")) == 2
+    assert "has more than 1 MiB" in capsys.readouterr().err
+
+
 # --- load and the first line --------------------------------------------------------------------------------------------
 
 
