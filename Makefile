@@ -6,8 +6,9 @@ MAKEFLAGS += --no-builtin-rules
 
 PYTHON ?= python3
 BIN := .venv/bin
-# Two workers, each with servers and a network namespace of its own: the live tests mostly wait. A file stays together.
-PYTEST_ARGS ?= -n 2 --dist loadfile
+# Two workers, each with servers and a network namespace of its own: the live tests mostly wait. A file stays together,
+# and the files keep their order: by number of tests the property machines, one long test each, would be left to one worker.
+PYTEST_ARGS ?= -n 2 --dist loadfile --no-loadscope-reorder
 
 # What a run of tests is about: T=path of a file or folder, K=part of a name. A whole `make test` has to cover the product.
 T ?=
@@ -62,7 +63,9 @@ test: testbed ## run every test, the live ones against real servers (T=path and 
 	@$(if $(filter tests/e2e%,$(T)),hack/e2e node,$(BIN)/python -m pytest $(PYTEST_ARGS) $(COVERED)) $(SELECTED) $(T)
 	@$(if $(E2E),hack/e2e node -q tests/e2e)
 
-e2e: testbed ## install the chart on a node with real pods, and follow a release through its life (needs root)
+e2e: install ## install the chart on a node with real pods, and follow a release through its life (needs root)
+	@$(BIN)/python hack/testbed/node.py --ask # not every K8S_VERSION has a node, and a testbed takes minutes
+	@$(MAKE) --no-print-directory testbed
 	@hack/e2e node $(SELECTED) $(or $(T),tests/e2e)
 
 e2e-kind: testbed ## the same on the cluster that KUBECONFIG names, such as one of kind (hack/kind.yaml says how)

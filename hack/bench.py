@@ -26,6 +26,7 @@ from hack.benchmark import (  # noqa: E402
     fullledger,
     gallery,
     gcs,
+    image,
     imports,
     lifecycle,
     machine,
@@ -38,6 +39,7 @@ from hack.benchmark import (  # noqa: E402
     steady,
     steps,
 )
+from hack.benchmark.figures import NothingToMeasureError  # noqa: E402
 from hack.benchmark.parts import Parts  # noqa: E402
 from tests.support import namespace  # noqa: E402
 
@@ -55,6 +57,7 @@ ON_PARTS: dict[str, Callable[[Parts, Amount], Chapter]] = {
     "calls": calls.measure,
     "steps": steps.measure,
     "full": fullledger.measure,
+    "image": image.measure,
 }
 ALONE: dict[str, Callable[[Amount], Chapter]] = {
     "gallery": gallery.measure,
@@ -91,7 +94,9 @@ def main() -> int:
     if bench.failed:
         print(f"not measured: {', '.join(bench.failed)}; the page is left as it is", file=sys.stderr)
         return 1
-    if arguments.quick or arguments.only:
+    if arguments.put:
+        print(f"put into {page.put(bench.chapters).relative_to(ROOT)}")
+    elif arguments.quick or arguments.only:
         print("The page is written by a full run only.")
     else:
         print(f"wrote {page.write(bench.chapters, facts).relative_to(ROOT)}")
@@ -121,6 +126,8 @@ class Bench:
         console.say(f"measuring: {name}")
         try:
             chapter = work(self.amount)
+        except NothingToMeasureError as reason:
+            console.say(f"left out: {name}, {reason}")
         except Exception:  # noqa: BLE001 - whatever it is, the others can be measured
             traceback.print_exc()
             self.failed.append(name)
@@ -153,13 +160,21 @@ def _arguments() -> argparse.Namespace:
         "--only", nargs="+", choices=(*ON_PARTS, *ALONE), metavar="NAME", help=f"some of: {names}; writes no page"
     )
     parser.add_argument(
+        "--put",
+        action="store_true",
+        help="put the chapters of --only into the page of a former full run, each with its own date and load",
+    )
+    parser.add_argument(
         "--beside",
         type=Path,
         metavar="PROGRAM",
         help="measure in turn with the oidc-publisher of another checkout (PATH/.venv/bin/oidc-publisher); writes no page",
     )
     parser.add_argument("--rounds", type=int, default=8, help="of --beside; each takes about three minutes")
-    return parser.parse_args()
+    arguments = parser.parse_args()
+    if arguments.put and (arguments.quick or not arguments.only):
+        parser.error("--put goes with --only, and not with --quick")
+    return arguments
 
 
 if __name__ == "__main__":

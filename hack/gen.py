@@ -86,12 +86,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if a generated file is stale")
     parser.add_argument("--root", type=Path, default=ROOT, help="root of the repository")
     options = parser.parse_args(arguments)
-    stale = {path: diff for path, make in OUTPUTS.items() if (diff := drift(path, make(), options.root))}
+    made = {path: make() for path, make in OUTPUTS.items()}
+    stale = {path: diff for path, content in made.items() if (diff := drift(path, content, options.root))}
     for path, diff in stale.items():
         if options.check:
             print(f"{path} is stale; run make gen\n{diff}", file=sys.stderr)
         else:
-            write(path, OUTPUTS[path](), options.root)
+            write(path, made[path], options.root)
             print(f"wrote {path}")
     return 1 if stale and options.check else 0
 

@@ -14,7 +14,7 @@ Made by `make gen` from `operator/oidc_publisher/controller/metrics/metriclist.p
 
 `oidc-publisher run --metrics-address :9090` serves them at `/metrics`, in Prometheus' text format and as OpenMetrics.
 Without the option nothing is kept and nothing is served.
-A thread of its own serves the page, so that a scrape costs the passes no turn, and answers while the event loop is stuck.
+A thread of its own serves the page, so that it answers while the event loop is stuck, and passes go on meanwhile.
 
 - What depends on time is computed at the scrape: no value grows stale between two passes.
 - Series of an issuer go when the object goes, or when it leaves the shard.

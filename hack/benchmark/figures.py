@@ -7,7 +7,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 By = Literal["median", "max"]
-_DIGITS = {"s": 3, "ms": 1, "%": 2, "MiB": 1, "kB": 1}
+_DIGITS = {"s": 3, "ms": 1, "%": 2, "MiB": 1, "MB": 1, "kB": 1}
+
+
+class NothingToMeasureError(Exception):
+    """Says why a chapter is left out here: what it measures is not there, which is no failure."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,8 @@ from hack.benchmark.watch import Watch, is_ready
 
 _NAME = "lifecycle"
 _AWAY_S = 2.0
-_QUIET_S = 2.5
+#: For how long nothing is asked once a pass is over.
+QUIET_S = 2.5
 
 _STARTS = """\
 The issuer exists and was Ready before. A reconcile begins when the API server is asked for its object, and has ended when
@@ -32,14 +33,14 @@ def measure_starts(parts: Parts, amount: Amount) -> Chapter:
     ended: list[float] = []
     used: list[float] = []
     exits: list[float] = []
-    _one_ready_issuer(parts)
+    one_ready_issuer(parts, _NAME)
     for _ in range(amount.starts):
         operator = parts.operator()
         start = time.time()
         operator.process.start()
         try:
             parts.audit.wait(lambda request: audit.is_read_of(request, _NAME), since=start)
-            parts.audit.settled(quiet_s=_QUIET_S)
+            parts.audit.settled(quiet_s=QUIET_S)
             first = parts.audit.passes(_NAME, since=start)[0]
             begun.append(first.began - start)
             ended.append(first.ended - start)
@@ -61,11 +62,11 @@ def measure_outages(parts: Parts, amount: Amount) -> Chapter:
     """Kill the API servers under a running operator."""
     begun: list[float] = []
     ended: list[float] = []
-    _one_ready_issuer(parts)
+    one_ready_issuer(parts, _NAME)
     operator = started(parts)
     try:
         for _ in range(amount.outages):
-            parts.audit.settled(quiet_s=_QUIET_S)
+            parts.audit.settled(quiet_s=QUIET_S)
             restarted, back = _outage(parts)
             first = _first_good_pass(parts, restarted)
             begun.append(max(0.0, first.began - back))
@@ -80,15 +81,15 @@ def measure_outages(parts: Parts, amount: Amount) -> Chapter:
     return Chapter("API servers away for 2 s", _OUTAGE, figures)
 
 
-def _one_ready_issuer(parts: Parts) -> None:
-    """An issuer that an operator has made Ready, and no operator."""
+def one_ready_issuer(parts: Parts, name: str) -> None:
+    """Leave an issuer that an operator has made Ready, and no operator."""
     parts.clear()
     operator = started(parts)
     try:
         with Watch(parts.cluster) as watch:
-            parts.create(parts.issuer(_NAME))
-            watch.wait(lambda event: is_ready(event, _NAME), timeout_s=30, what="Ready")
-        parts.audit.settled(quiet_s=_QUIET_S)
+            parts.create(parts.issuer(name))
+            watch.wait(lambda event: is_ready(event, name), timeout_s=30, what="Ready")
+        parts.audit.settled(quiet_s=QUIET_S)
     finally:
         operator.kill()
 
@@ -124,5 +125,5 @@ def _first_good_pass(parts: Parts, since: float) -> Pass:
         return audit.is_read_of(request, _NAME) and request.status == 200
 
     parts.audit.wait(is_good, since=since)
-    parts.audit.settled(quiet_s=_QUIET_S)
+    parts.audit.settled(quiet_s=QUIET_S)
     return next(run for run in parts.audit.passes(_NAME, since=since) if is_good(run.requests[0]))

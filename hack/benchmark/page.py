@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -23,12 +24,32 @@ closes the connection after each answer; Amazon's keeps it, so passes cost less 
 
 def write(chapters: Sequence[Chapter], machine: Mapping[str, str]) -> Path:
     """Write the page and return where it is."""
-    today = dt.datetime.now(dt.UTC).date().isoformat()
-    blocks = [_HEAD.format(date=today), _table([("", ""), *machine.items()])]
+    blocks = [_HEAD.format(date=_today()), _table([("", ""), *machine.items()])]
     blocks += [_chapter(chapter) for chapter in chapters]
     PAGE.parent.mkdir(parents=True, exist_ok=True)
     PAGE.write_text("\n".join(blocks), encoding="utf-8")
     return PAGE
+
+
+def put(chapters: Sequence[Chapter], page: Path = PAGE) -> Path:
+    """Put chapters that were measured by themselves into the page, in the place of their former selves or at its end."""
+    measured = f"Measured by itself on {_today()}, at a load (1, 5, 15 min) of {_load()}.\n\n"
+    head, *found = page.read_text(encoding="utf-8").split("\n## ")
+    kept = {text.partition("\n")[0]: text for text in found}
+    for chapter in chapters:
+        title, _, rest = _chapter(chapter).removeprefix("## ").partition("\n\n")
+        kept[title] = f"{title}\n\n{measured}{rest}"
+    blocks = [text.rstrip("\n") + "\n" for text in (head, *(f"## {text}" for text in kept.values()))]
+    page.write_text("\n".join(blocks), encoding="utf-8")
+    return page
+
+
+def _today() -> str:
+    return dt.datetime.now(dt.UTC).date().isoformat()
+
+
+def _load() -> str:
+    return " ".join(f"{load:.2f}" for load in os.getloadavg())
 
 
 def _chapter(chapter: Chapter) -> str:

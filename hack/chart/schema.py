@@ -98,6 +98,11 @@ def values_schema() -> Schema:
         health=closed(port=whole(1024, 65535)),
         metrics=_metrics(),
         storeEndpoints={"type": "array", "items": {"type": "string", "pattern": "^https?://[^/]+/?$"}},
+        # As spec.probe.proxyURL has it: a password would be in the release's history.
+        probeProxies={
+            "type": "array",
+            "items": {"type": "string", "pattern": r"^http://[A-Za-z0-9.\[\]:-]+:[0-9]{1,5}$"},
+        },
         apiServerNames={"type": "array", "items": {"type": "string", "minLength": 1}},
         probe=closed(serviceAccount=_account(namespace=_OPTIONAL_NAMESPACE)),
         serviceAccount=_account(annotations=STRINGS),
@@ -181,7 +186,7 @@ def _metrics() -> Schema:
             labels=STRINGS,
             disabled={"type": "array", "uniqueItems": True, "items": one_of(*alert_names())},
             extraRules={"type": "array", "items": {"type": "object", "required": ["expr"]}},
-            runbookURL={"type": "string", "pattern": "^https?://"},
+            runbookURL={"type": "string", "pattern": r"^https?://.*\{alert\}"},
         ),
         dashboard=closed(
             enabled=BOOLEAN,

@@ -94,8 +94,21 @@ def kubernetes(packages: dict[str, str] = KUBERNETES_PACKAGES) -> Part:
 
 
 def node() -> Part:
-    """Describe the programs that a node needs beside the control plane's, of the same version."""
-    return kubernetes(NODE_PACKAGES)
+    """Describe the programs that a node needs beside the control plane's, of the same version.
+
+    Raises:
+        CannotBuildError: the version's module in the checkout pins the control plane alone.
+    """
+    part = kubernetes(NODE_PACKAGES)
+    tools = (HERE / part.module / "go.mod").read_text().split()
+    lacking = [name for name, package in part.packages.items() if package not in tools]
+    if lacking:
+        raise CannotBuildError(
+            f"Kubernetes {part.version} has no node here: hack/testbed/{part.module}/go.mod pins no"
+            f" {', '.join(lacking)}; unset K8S_VERSION for a node of {pinned('kubernetes', 'k8s.io/kubernetes')},"
+            f" or run `make e2e-kind` on a cluster of {part.version} (`make core` needs no node)."
+        )
+    return part
 
 
 def versitygw() -> Part:

@@ -97,8 +97,13 @@ def main() -> int:
     parser.add_argument(
         "--image-environment", action="store_true", help="print the environment of buildah, for a shell"
     )
+    parser.add_argument("--ask", action="store_true", help="bring nothing: fail where K8S_VERSION has no node")
     try:
-        if parser.parse_args().image_environment:
+        arguments = parser.parse_args()
+        if arguments.ask:
+            build.node()
+            return 0
+        if arguments.image_environment:
             with contextlib.redirect_stdout(sys.stderr):
                 environment = image_environment()
             print("\n".join(f"{name}={shlex.quote(value)}" for name, value in environment.items()))

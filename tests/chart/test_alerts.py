@@ -10,12 +10,16 @@ from pathlib import Path
 import pytest
 import yaml
 
-from hack.chart.alerts import Rule, alert_names
+from hack.chart.alerts import Rule, alert_names, alerts
+from oidc_publisher.controller.metrics.metriclist import METRICS
+from oidc_publisher.findings import ConditionType, Reason
 from tests.support import chart
 from tests.support.prometheus import promtool
 
 DOCS = Path(__file__).parents[2] / "docs"
 CASES = Path(__file__).parent / "alerts"
+#: Labels that Prometheus gives to every series of a target.
+OF_TARGETS = {"job", "namespace", "instance", "pod"}
 #: What each alert's tests are called; more may stand beside them.
 WANTED = {"fires", "does not fire on a restart", "resolves"}
 
@@ -48,6 +52,22 @@ def test_promtool_finds_nothing_in_the_rules(tmp_path: Path, groups: list[Rule])
     done = promtool("check", "rules", "--lint=all", "--lint-fatal", rules)
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"{len(alert_names())} rules found" in done.stdout
+
+
+@pytest.mark.parametrize("rule", alerts(), ids=alert_names())
+def test_each_alert_asks_for_what_the_operator_serves(rule: Rule) -> None:
+    """The series of promtool's tests are made up: a metric, a label or a reason of another name would never fire."""
+    served = {metric.full_name: {*metric.labels, *OF_TARGETS} for metric in METRICS}
+    selectors = re.findall(r"(oidc_publisher_\w+)(?:\{(.*?)\})?", rule["expr"])
+    assert selectors
+    for metric, matchers in selectors:
+        found = dict(re.findall(r'(\w+)=~?"(.*?)"', matchers))
+        assert set(found) <= served[metric]
+        assert set(found.get("reason", "").split("|")) - {""} <= set(Reason)
+        assert set(found.get("type", "").split("|")) - {""} <= set(ConditionType)
+    known = {label for metric, _ in selectors for label in served[metric]}
+    for labels in re.findall(r"without \((.*?)\)|by \((.*?)\)", rule["expr"]):
+        assert set("".join(labels).replace(" ", "").split(",")) <= known
 
 
 @pytest.mark.parametrize("alert", alert_names())

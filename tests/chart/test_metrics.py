@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,10 @@ import yaml
 
 from hack.chart.alerts import alert_names
 from tests.support import chart
-from tests.support.chart import Object, of_kind, render, the
+from tests.support.chart import CHART, Object, of_kind, render, the
 
 RENDERINGS = Path(__file__).parent / "renderings"
+ROOT = Path(__file__).parents[2]
 KINDS = {"Service", "ServiceMonitor", "PodMonitor", "PrometheusRule", "ConfigMap"}
 
 
@@ -80,6 +82,22 @@ def test_a_monitor_selects_the_operator_and_its_port(values: dict[str, Any]) -> 
         assert service["spec"]["clusterIP"] == "None"
 
 
+@pytest.mark.parametrize("monitor", ["serviceMonitor", "podMonitor"])
+@pytest.mark.parametrize("labels", [{}, {"app.kubernetes.io/component": "operator"}], ids=["ours", "the admin's"])
+def test_what_is_scraped_is_every_shard_and_nothing_else(monitor: str, labels: dict[str, str]) -> None:
+    """The pod of `helm test` has no metrics to show, whatever labels an admin gives to the pods."""
+    values = {"shards": 3, "podLabels": labels, "metrics": {monitor: {"enabled": True}}}
+    objects = render(values)
+    pods = monitor == "podMonitor"
+    selector = only(objects, "PodMonitor" if pods else "Service")["spec"]["selector"]
+    chosen = (selector["matchLabels"] if pods else selector).items()
+    deployments = of_kind(objects, "Deployment")
+    assert len(deployments) == 3
+    for deployment in deployments:
+        assert chosen <= deployment["spec"]["template"]["metadata"]["labels"].items()
+    assert not chosen <= chart.check_pod(values)["metadata"]["labels"].items()
+
+
 def test_a_monitor_has_what_scrapers_are_told(everything: list[Object]) -> None:
     """Every field that an admin may set, in the namespace that Prometheus looks at."""
     monitor = only(everything, "ServiceMonitor")
@@ -111,12 +129,24 @@ def rules(objects: list[Object]) -> list[Object]:
 
 
 def test_all_alerts_come_with_their_runbooks() -> None:
-    """Below a folder of the admin's choice, with or without a slash at its end."""
-    for given in ("https://wiki.example.com/oidc", "https://wiki.example.com/oidc/"):
+    """At an address of the admin's choice: that of a wiki, or of the site that `make site` builds, whose pages have no .md."""
+    for before, after in (("https://wiki.example.com/?page=", ""), ("https://docs.example.com/runbooks/alerts/", "/")):
+        given = f"{before}{{alert}}{after}"
         found = rules(metrics(prometheusRule={"enabled": True, "runbookURL": given}))
         assert [rule["alert"] for rule in found] == alert_names()
         for rule in found:
-            assert rule["annotations"]["runbook_url"] == f"https://wiki.example.com/oidc/alerts/{rule['alert']}.md"
+            assert rule["annotations"]["runbook_url"] == f"{before}{rule['alert']}{after}"
+
+
+def test_one_address_of_the_repository_is_named_everywhere() -> None:
+    """Whoever moves the project, or forks it, finds every place by this test: alerts, site and image lead to one repository."""
+    repository = re.findall(r"^repo_url: (\S+)$", (ROOT / "mkdocs.yml").read_text(), re.MULTILINE)[0]
+    values = yaml.safe_load((CHART / "values.yaml").read_text())
+    runbook = f"{repository}/blob/main/docs/runbooks/alerts/{{alert}}.md"
+    assert values["metrics"]["prometheusRule"]["runbookURL"] == runbook
+    assert f'org.opencontainers.image.source="{repository}"' in (ROOT / "Dockerfile").read_text()
+    image = f"ghcr.io/{repository.removeprefix('https://github.com/')}:"
+    assert f"image=${{IMAGE:-{image}" in (ROOT / "hack" / "image" / "build").read_text()
 
 
 def test_alerts_are_left_out_and_added(everything: list[Object]) -> None:

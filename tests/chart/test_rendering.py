@@ -106,6 +106,19 @@ def test_helm_test_checks_as_the_operator(name: str) -> None:
     assert "oidc-publisher.io/shard" not in found["metadata"]["labels"]  # no Deployment selects it
 
 
+def test_what_objects_may_name_reaches_both_commands(everything: list[Object]) -> None:
+    """Each entry of a list is an option of its own, in its order, of the operator and of its check."""
+    values = yaml.safe_load(EVERYTHING.read_text())
+    (check,) = chart.check_pod(EVERYTHING)["spec"]["containers"]
+    for args in (container(everything, "the-publisher")["args"], check["args"]):
+        for value, option in (
+            ("storeEndpoints", "--store-endpoint"),
+            ("probeProxies", "--probe-proxy"),
+            ("apiServerNames", "--api-server-name"),
+        ):
+            assert [a for a in args if a.startswith(option)] == [f"{option}={given}" for given in values[value]]
+
+
 def without(found: Object, names: set[str]) -> Object:
     """An object without some of its members."""
     return {name: value for name, value in found.items() if name not in names}

@@ -35,7 +35,11 @@ REFUSED: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
         ("/metrics/serviceMonitor/interval", "does not match pattern"),
     ),
     "runbooks without scheme": (
-        {"metrics": {"prometheusRule": {"runbookURL": "wiki"}}},
+        {"metrics": {"prometheusRule": {"runbookURL": "wiki/{alert}"}}},
+        ("/metrics/prometheusRule/runbookURL", "does not match pattern"),
+    ),
+    "one runbook for all alerts": (
+        {"metrics": {"prometheusRule": {"runbookURL": "https://wiki.example.com/oidc"}}},
         ("/metrics/prometheusRule/runbookURL", "does not match pattern"),
     ),
     "replicas": ({"replicas": 2}, ("'replicas' not allowed",)),
@@ -91,6 +95,8 @@ REFUSED: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
     ),
     "short token": ({"cloudIdentity": {"aws": {"tokenExpirationSeconds": 60}}}, ("minimum: got 60, want 600",)),
     "endpoint without scheme": ({"storeEndpoints": ["minio:9000"]}, ("/storeEndpoints/0", "pattern")),
+    "proxy without port": ({"probeProxies": ["http://proxy.example.com"]}, ("/probeProxies/0", "pattern")),
+    "proxy with a password": ({"probeProxies": ["http://me:secret@proxy:3128"]}, ("/probeProxies/0", "pattern")),
     "option that is none": ({"extraArgs": ["verify"]}, ("/extraArgs/0", "pattern")),
     "number as annotation": ({"podAnnotations": {"a": 1}}, ("/podAnnotations/a", "got number, want string")),
     "long name": ({"fullnameOverride": "a" * 53}, ("/fullnameOverride", "maxLength: got 53, want 52")),

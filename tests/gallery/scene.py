@@ -19,6 +19,7 @@ from tests.gallery.case import Case, Verdict
 from tests.gallery.cases import CASES
 from tests.gallery.material import Certificates, keys
 from tests.gallery.nameserver import NameServer
+from tests.gallery.passlog import PassEnd, pass_ends
 from tests.gallery.place import DISCOVERY, JWKS, Place, Source
 from tests.support.loopback import has_ipv6
 from tests.support.stage import BUCKET, Stage
@@ -32,10 +33,15 @@ _STATUS = {Verdict.REFUSED: "False", Verdict.WARNED: "True", Verdict.UNKNOWN: "U
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """When the status of each case showed what was waited for, in seconds from the change, and its messages."""
+    """When the status of each case showed what was waited for, in seconds from the change.
+
+    `messages` are those of a pass that began after the change. `passes` counts the passes that had ended since the change, that one included. The first of them may have begun before
+    the change; the second began after it.
+    """
 
     seconds: Mapping[str, float]
     messages: Mapping[str, tuple[str, ...]]
+    passes: Mapping[str, int]
 
 
 class Scene:
@@ -73,25 +79,32 @@ class Scene:
 
     def break_all(self) -> Seen:
         """Break every issuer in its way, and wait until the status of each names the fault and nothing else."""
-        began = {}
+        began, done = {}, {}
         for case in self.cases:
             place = self.places[case.name]
             began[case.name] = time.monotonic()
             case.fault(place)
             if place.settings:
                 self._set(case.name, place.settings)
-        return self._seen(began, lambda case, status: shown(status) == expected(case))
+            done[case.name] = time.time()
+        seconds = self._seen(began, lambda case, status: shown(status) == expected(case))
+        return self._counted(seconds, done, {case.name: frozenset(case.reasons) for case in self.cases})
 
     def heal_all(self) -> Seen:
         """Take every fault away, and wait until no status names one."""
-        began = {}
+        began, done = {}, {}
         for name, place in self.places.items():
             changed = dict.fromkeys(place.settings)
             began[name] = time.monotonic()
             place.heal()
             if changed:
                 self._set(name, {**_PROBE, "relyingParties": ["Kubernetes"]})
-        return self._seen(began, _is_well)
+            done[name] = time.time()
+        return self._counted(self._seen(began, _is_well), done, dict.fromkeys(done, frozenset()), least=1)
+
+    def pass_ends(self) -> list[PassEnd]:
+        """Return the passes that the operator has ended so far."""
+        return list(pass_ends(self.stage.operator.log()))
 
     def _possible(self, case: Case) -> bool:
         return (self._with_names or case.hostname == "localhost") and (has_ipv6() or not case.needs_ipv6)
@@ -104,6 +117,7 @@ class Scene:
         objects = [{**listed, "data": pems}, *(self._issuer(case, certificates) for case in self.cases)]
         stage.cluster.kubectl("apply", "-f", "-", stdin=yaml.safe_dump_all(objects))
         watch = stack.enter_context(Watch(stage.cluster))  # a moment after the CRD a watch may be refused with 429
+        stage.operator = stage.make_operator("--log-level=debug")  # at rest a pass has a line at this level
         if self._with_names:
             stage.operator.process.argv = [str(part) for part in resolvconf.command(*stage.operator.process.argv)]
         stage.operator.start()
@@ -131,10 +145,31 @@ class Scene:
         spec = {"spec": {"probe": probe}}
         self.stage.cluster.patch("oidc-publisher.io/v1alpha1", "OIDCIssuer", name, spec)
 
-    def _seen(self, began: Mapping[str, float], holds: Callable[[Case, Object], bool]) -> Seen:
-        """Wait until something holds for every case; what was so before `began` does not count."""
+    def _counted(
+        self,
+        seconds: Mapping[str, float],
+        done: Mapping[str, float],
+        reasons: Mapping[str, frozenset[str]],
+        *,
+        least: int = 2,
+    ) -> Seen:
+        """Count the passes of each case, once at least two have ended: only the second began after the change."""
+        end = time.monotonic() + _DEADLINE_S
+        while True:
+            ends = self.pass_ends()  # before the statuses: the line of a pass comes after the status that it wrote
+            later = {name: [e.reasons for e in ends if e.issuer == name and e.at > at] for name, at in done.items()}
+            missing = [name for name, seen in later.items() if len(seen) < least or reasons[name] not in seen]
+            if not missing:
+                break
+            assert time.monotonic() < end, f"no such pass in the log: {missing}"
+            time.sleep(0.2)
+        statuses = {event.object["metadata"]["name"]: event.object["status"] for event in self._watch.events()}
+        messages = {name: tuple(_messages(statuses[name])) for name in done}
+        return Seen(seconds, messages, {name: later[name].index(reasons[name]) + 1 for name in done})
+
+    def _seen(self, began: Mapping[str, float], holds: Callable[[Case, Object], bool]) -> dict[str, float]:
+        """Wait until something holds for every case, and say after how long; what was so before `began` does not count."""
         seconds: dict[str, float] = {}
-        messages: dict[str, tuple[str, ...]] = {}
         end = time.monotonic() + _DEADLINE_S
         latest: dict[str, Object] = {}
         while len(seconds) < len(began):
@@ -143,11 +178,10 @@ class Scene:
                 latest[name] = status
                 if name in began and name not in seconds and event.at >= began[name] and holds(CASES[name], status):
                     seconds[name] = event.at - began[name]
-                    messages[name] = tuple(_messages(status))
             if time.monotonic() > end:
                 raise AssertionError(self._missing(began, seconds, latest))
             time.sleep(0.2)
-        return Seen(seconds, messages)
+        return seconds
 
     def _missing(self, began: Mapping[str, float], seconds: Mapping[str, float], latest: Mapping[str, Object]) -> str:
         lines = [

@@ -8,8 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.live.places import emptied
-from tests.support.operatorprocess import LOGS
-from tests.support.secretscan import secrets_in
+from tests.support.secretscan import leaks
 from tests.support.stage import Stage
 
 #: `make image-test` names an image. Elsewhere there is none to test, and a live test that is skipped fails in CI.
@@ -18,12 +17,9 @@ collect_ignore = [] if os.environ.get("OIDC_PUBLISHER_IMAGE") else ["test_image.
 
 @pytest.fixture(scope="session", autouse=True)
 def no_secret_in_any_log() -> Iterator[None]:
-    """Search the log of every operator of the session for private keys, tokens and the secrets of its environment."""
+    """Search the log of every operator of the session for private keys, tokens and the secrets that it was given."""
     yield
-    found = {
-        str(log): secrets_in(log.read_text(errors="replace"), known) for log, known in LOGS.items() if log.exists()
-    }
-    found = {log: what for log, what in found.items() if what}
+    found = leaks()
     assert not found, f"secrets in logs: {found}"
 
 

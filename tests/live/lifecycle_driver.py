@@ -3,7 +3,8 @@
 LIFECYCLE_RECORD names the file it writes to: one line of JSON per reconcile, with the monotonic time, the issuer's name
 and its generation, null when it is gone. LIFECYCLE_HANG makes each reconcile hang afterwards: "task" in the event
 loop, "thread" in a thread that cannot be cancelled. Each SIGUSR1 steps the wall clock that the operator sees an hour
-forward: the machine's own belongs to everybody. The process has no passwd entry, as in a pod with any UID.
+forward: the machine's own belongs to everybody. LIFECYCLE_WATCH_S shortens each watch to so many seconds, and five times
+that is what a watch may be silent for. The process has no passwd entry, as in a pod with any UID.
 """
 
 from __future__ import annotations
@@ -88,4 +89,6 @@ if __name__ == "__main__":
     signal.signal(signal.SIGUSR1, SteppedClock().on_signal)
     if os.environ.get("LIFECYCLE_BLIND"):
         watching.__dict__.update(wait_until_served=_wait_for_nothing, _BEGINS_WITHIN_S=1.0)
+    if watch_s := float(os.environ.get("LIFECYCLE_WATCH_S") or 0):
+        watching.__dict__.update(WATCH_S=watch_s, DEAD_AFTER_S=5 * watch_s)
     main()

@@ -42,8 +42,14 @@ def stage(tmp_path_factory: pytest.TempPathFactory, objects: list[Object]) -> It
         yield running
 
 
-def run(stage: Stage, *arguments: str, exit_code: int, manifest: Object | None = None, admin: bool = False) -> str:
-    """The output of `oidc-publisher check` with the operator's rights and S3 credentials, in JSON."""
+#: How often an API server is taken away until a check has run before the others forget it.
+TRIES = 5
+
+
+def run(
+    stage: Stage, *arguments: str, exit_code: int | None, manifest: Object | None = None, admin: bool = False
+) -> str:
+    """The output of `oidc-publisher check` with the operator's rights and S3 credentials, in JSON; None takes any exit code."""
     program = Path(sys.executable).with_name("oidc-publisher")
     cluster = stage.cluster
     kubeconfig = cluster.admin_kubeconfig() if admin else cluster.kubeconfig_for_service_account(*ACCOUNT)
@@ -62,7 +68,7 @@ def run(stage: Stage, *arguments: str, exit_code: int, manifest: Object | None =
             **stage.s3.credentials,
         },
     )
-    assert done.returncode == exit_code, f"{done.returncode}\n{done.stdout}\n{done.stderr}"
+    assert exit_code in {None, done.returncode}, f"{done.returncode}\n{done.stdout}\n{done.stderr}"
     assert "Traceback" not in done.stderr
     return done.stdout or done.stderr
 
@@ -222,7 +228,14 @@ def test_a_public_url_that_cannot_be_reached_is_no(installed: Stage) -> None:
 def test_an_api_server_that_is_away_is_no_and_none_at_all_is_no_answer(installed: Stage) -> None:
     """One of two is a line; without the one that the kubeconfig names, nobody answers."""
     second = installed.cluster.addresses[1]
-    installed.cluster.kill(1)
-    assert second in lines(run(installed, exit_code=1), "No")
+    for _ in range(TRIES):
+        installed.cluster.kill(1)
+        said = run(installed, exit_code=None)
+        if second.rpartition(":")[0] in installed.cluster.endpoint_addresses():
+            break
+        # Its lease of 15 s ended while the check ran, so that nothing named it any more.
+        installed.cluster.start_server(1)
+    assert second in lines(said, "No")
+    assert json.loads(said)["result"] == "No"
     installed.cluster.kill(0)
     assert "Error: " in run(installed, exit_code=2, admin=True)

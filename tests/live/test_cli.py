@@ -1,4 +1,4 @@
-"""`status` and `wait` as an admin runs them, against a real API server and a real operator."""
+"""`status`, `wait` and `verify oidci/NAME` as an admin runs them, against a real API server and a real operator."""
 
 from __future__ import annotations
 
@@ -113,6 +113,51 @@ def test_status_for_programs_is_the_same_page(stage: Stage) -> None:
     assert page["keys"][0]["signedBy"] == stage.cluster.addresses
     assert {line["type"] for line in page["conditions"]} >= {"Ready", "SafeToSign"}
     assert page["events"]
+
+
+def test_verify_shows_what_the_operator_knows_beside_what_the_world_sees(stage: Stage) -> None:
+    """The settings are the object's own: its CA, its relying parties, its leave of private addresses."""
+    page = json.loads(run(stage, "verify", "oidci/prod", "-o", "json", exit_code=0).stdout)
+    assert page["issuerURL"] == stage.issuer_url
+    assert page["sentence"] == "Kubernetes can use this issuer."
+    assert [key["keyID"] for key in page["keys"]] == [stage.key.kid]
+    lines = {line["what"]: line for line in page["operator"]["lines"]}
+    assert (lines["Ready"]["operator"], lines["Served"]["operator"]) == ("True Proven", "True Succeeded")
+    assert lines["Served"]["world"]
+    assert (lines[f"key {stage.key.kid}"]["operator"], lines[f"key {stage.key.kid}"]["world"]) == ("Signing", "served")
+    assert {line["result"] for line in lines.values()} == {"Yes"}
+    text = run(stage, "verify", "oidci/prod", exit_code=0).stdout
+    assert "OPERATOR, oidci/prod, beside what is seen from here" in text
+
+
+def test_verify_marks_where_the_world_is_seen_otherwise_from_here(stage: Stage) -> None:
+    """Led to an address where nobody listens, this machine sees no issuer; the operator, led nowhere, sees it well."""
+    elsewhere = "--resolve=localhost=127.0.0.99"
+    page = json.loads(run(stage, "verify", "oidci/prod", elsewhere, "-o", "json", exit_code=1).stdout)
+    lines = {line["what"]: line for line in page["operator"]["lines"]}
+    assert (lines["Served"]["operator"], lines["Served"]["result"]) == ("True Succeeded", "Warning")
+    assert (lines["ConnectionFailed"]["operator"], lines["ConnectionFailed"]["world"]) == (
+        "not reported",
+        "seen from here",
+    )
+    assert lines[f"key {stage.key.kid}"]["world"] == "not read"
+
+
+def test_verify_without_the_object_is_no_answer(stage: Stage) -> None:
+    """No such object, no right to read it, no kubeconfig, nobody at its address: one sentence each, and nothing else."""
+    absent, away = stage.folder / "absent", stage.folder / "away"
+    server = stage.cluster.addresses[0]
+    away.write_text(stage.cluster.admin_kubeconfig().read_text().replace(server, "127.0.0.1:1"))
+    questions = (
+        ("nobody", None, "There is no OIDCIssuer nobody in this cluster."),
+        ("prod", reader(stage, "only-lists", "list"), "You may not read OIDCIssuer prod (verb get on oidcissuers."),
+        ("prod", absent, f"The kubeconfig {absent} cannot be used"),
+        ("prod", away, "127.0.0.1:1 cannot be connected to"),
+    )
+    for name, kubeconfig, said in questions:
+        done = run(stage, "verify", f"oidci/{name}", "-q", exit_code=2, kubeconfig=kubeconfig)
+        assert (done.stdout, done.stderr.count("\n")) == ("", 1)
+        assert done.stderr.startswith(f"Error: {said}")
 
 
 def test_who_may_only_read_gets_a_page_without_events_and_no_permission_to_sign(stage: Stage) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import time
+import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +22,7 @@ from hack.chart.panels import ROWS
 from tests.live.places import JWKS, events, until
 from tests.support import chart, faults
 from tests.support.processes import free_port
-from tests.support.prometheus import Prometheus, Sample
+from tests.support.prometheus import Prometheus, Sample, promtool
 from tests.support.signingkeys import SigningKey, signing_key
 from tests.support.stage import BUCKET, Stage, condition
 
@@ -42,6 +43,7 @@ class Story:
 
     stage: Stage
     prometheus: Prometheus
+    target: str
     start: float = field(default_factory=time.time)
     end: float = 0.0
     marks: list[tuple[float, str]] = field(default_factory=list)
@@ -72,7 +74,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
         stage.operator.start()
         labels = {"namespace": "oidc-publisher", "pod": "a"}
         with Prometheus(folder / "prometheus", [target], rules=rules(folder), labels=labels) as prometheus:
-            told = Story(stage, prometheus)
+            told = Story(stage, prometheus, target)
             tell(told)
             yield told
 
@@ -169,6 +171,13 @@ def test_the_panels_show_the_story(story: Story) -> None:
     assert max(values("Repaired changes")) > 0
     assert labels("Published keys by state", "state") >= {"SafeToSign", "Signing", "Retiring"}
     assert labels("What is found", "reason") >= {"AccessBlocked", "StoreUnavailable", "PrePublishing"}
+
+
+def test_promtool_finds_nothing_in_the_metrics_of_a_running_operator(story: Story) -> None:
+    """Names, units and help, by the linter that Prometheus comes with."""
+    with urllib.request.urlopen(f"http://{story.target}/metrics", timeout=10) as page:
+        done = promtool("check", "metrics", stdin=page.read().decode())
+    assert (done.returncode, done.stdout + done.stderr) == (0, "")
 
 
 def test_watches_stay_open_while_the_api_server_answers(story: Story) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import jwt
 import pytest
 
-from tests.live.places import DISCOVERY, JWKS, message, published, until
+from tests.live.places import DISCOVERY, JWKS, events, message, published, until
 from tests.support import faults
 from tests.support.loopback import localhost_addresses
 from tests.support.signingkeys import signing_key
@@ -90,6 +90,7 @@ def test_what_flaps_is_one_line_for_each_thing_that_happens(stage: Stage) -> Non
     described = stage.cluster.kubectl("describe", "oidcissuer", "prod")
     (suspended,) = [line for line in described.splitlines() if re.search(r"Warning +Suspended ", line)]
     assert re.search(r"\(x3 over \w+\)", suspended)
+    assert len(events(stage, "Suspended")) == 1, "one object is all that the API server keeps"
 
 
 def test_an_independent_verifier_accepts_a_token(stage: Stage) -> None:

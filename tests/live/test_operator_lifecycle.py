@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import sys
 import time
@@ -20,6 +21,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.support.processes import Process, free_port, wait_for
+from tests.support.relay import Relay
+from tests.support.secretscan import watch_log
 
 if TYPE_CHECKING:
     from tests.support.controlplane import ControlPlane
@@ -42,18 +45,20 @@ Start = Callable[..., "Operator"]
 class Operator:
     """The process, and what its reconcile wrote down."""
 
-    def __init__(self, folder: Path, kubeconfig: Path, *, hang: str = "", blind: str = "") -> None:
-        self.port = free_port()
+    def __init__(self, folder: Path, kubeconfig: Path, *, hang: str = "", blind: str = "", watch_s: str = "") -> None:
+        self.port, self.metrics_port = free_port(), free_port()
         self.record = folder / "record.jsonl"
         env = {"KUBECONFIG": str(kubeconfig), "LIFECYCLE_RECORD": str(self.record), "LIFECYCLE_HANG": hang}
-        env["LIFECYCLE_BLIND"] = blind
+        env |= {"LIFECYCLE_BLIND": blind, "LIFECYCLE_WATCH_S": watch_s}
         argv: list[str | Path] = [
             sys.executable,
             DRIVER,
             "run",
             f"--health-address=127.0.0.1:{self.port}",
+            f"--metrics-address=127.0.0.1:{self.metrics_port}",
             "--log-format=json",
         ]
+        watch_log(folder / "operator.log", env)
         self.process = Process("operator", argv, folder / "operator.log", env=env)
         self.started = time.monotonic()
         self.process.start()
@@ -89,6 +94,12 @@ class Operator:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()
+
+    def metric(self, series: str) -> float | None:
+        """The present value of a series without its prefix, None where there is none."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.metrics_port}/metrics", timeout=5) as answer:
+            found = re.search(rf"^oidc_publisher_{re.escape(series)} (.*)$", answer.read().decode(), re.MULTILINE)
+        return float(found[1]) if found else None
 
     def is_ready(self) -> bool:
         """Whether /readyz says so."""
@@ -261,6 +272,7 @@ def test_the_api_server_may_be_away(issuers: Issuers, start: Start, seconds: int
     operator.wait_for_log("The API server cannot be used")
     assert operator.health("/readyz")[0] == 503
     assert operator.health("/livez")[0] == 200
+    assert (operator.metric("api_server_reachable"), operator.metric("api_server_outages_total")) == (0, 1)
     issuers.create("made-meanwhile")
     time.sleep(seconds)
     back = time.monotonic()
@@ -270,6 +282,37 @@ def test_the_api_server_may_be_away(issuers: Issuers, start: Start, seconds: int
     issuers.create("new")
     operator.wait_for("new")
     assert operator.is_ready()
+    assert operator.metric("api_server_reachable") == 1
+
+
+def test_a_watch_that_has_died_unseen_is_told_and_a_restart_helps(
+    issuers: Issuers, start: Start, tmp_path: Path
+) -> None:
+    """Its connection is open and carries nothing: /livez fails, the metric grows, and a new process sees what happened."""
+    cluster = issuers.cluster
+    host, _, port = cluster.servers[THEIRS].host_port.rpartition(":")
+    with Relay((host, int(port))) as relay:
+        config = json.loads(cluster.admin_kubeconfig(tmp_path / "relayed", index=THEIRS).read_text())
+        server = {"server": f"https://127.0.0.1:{relay.port}", "tls-server-name": "kubernetes.default.svc"}
+        config["clusters"][0]["cluster"] |= server
+        (tmp_path / "relayed").write_text(json.dumps(config))
+        operator = start(tmp_path / "relayed", watch_s="2")
+        issuers.create("seen")
+        operator.wait_for("seen")
+        relay.freeze()
+        issuers.create("unseen")
+        operator.process.wait_until(
+            lambda: operator.health("/livez")[0] == 500, timeout_s=SOON_S, what="seen to be blind"
+        )
+        page = operator.health("/livez")[1]
+        assert "[-]watch failed: the watch of OIDCIssuers has asked the API server for nothing for" in page
+        assert "[+]loop ok\n[+]queue ok\n" in page
+        assert (operator.metric('watch_contact_age_seconds{watch="issuers"}') or 0) > 10
+        assert "unseen" not in {run["name"] for run in operator.seen()}
+        operator.process.kill()
+        operator.process.start()
+        operator.wait_for("unseen")
+        assert operator.health("/livez")[0] == 200
 
 
 def test_an_object_deleted_while_the_watch_was_down_is_forgotten(issuers: Issuers, start: Start) -> None:

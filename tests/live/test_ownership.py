@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+import urllib.request
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -25,6 +26,7 @@ from tests.live.places import (
     until,
 )
 from tests.support import faults
+from tests.support.processes import free_port
 from tests.support.signingkeys import SigningKey, signing_key
 from tests.support.stage import BUCKET, Stage, condition, reasons
 
@@ -76,6 +78,50 @@ def test_two_issuers_that_begin_together_do_not_both_publish(stage: Stage) -> No
     stage.wait(lambda s: condition(s, "Published") == "True", what="the loser takes over", name=loser)
     stage.wait_for_reason("OwnershipLost", name=winner)
     assert owners(stage) == {loser}
+
+
+def test_two_operators_of_the_same_object_are_told_and_leave_the_documents_alone(stage: Stage) -> None:
+    """Two releases in one cluster, or two replicas of a shard: a finding, and a metric of each that is scraped."""
+    stage.apply(stage.issuer())
+    stage.wait_ready()
+    serial, port = stage.get()["status"]["publication"]["serial"], free_port()
+    before = len(stage.operator.log())
+    finding = 'oidc_publisher_findings{issuer="prod",reason="SecondOperator",severity="Warning"} 1.0\n'
+    with stage.make_operator(f"--metrics-address=127.0.0.1:{port}", name="second") as second:
+        for number in range(40):  # each generation is proven anew, by whoever comes first
+            patch(stage, interval=f"{2 + number % 2}s")
+            generation = stage.get()["metadata"]["generation"]
+            stage.wait(lambda s, g=generation: s.get("observedGeneration") == g, what="a pass over the change")  # type: ignore[misc]
+            if "SecondOperator" in stage.reasons():
+                break
+        until(lambda: finding in _metrics(port), "the other operator is in the metrics", 60)
+        rested = _rested(port)
+        until(
+            lambda: _rested(port) > rested + 2,
+            "passes at rest: neither takes out what the other has found",
+            60,
+        )
+        found = stage.wait_for_reason("SecondOperator")
+        assert condition(found["status"], "Ready") == "True"
+        assert found["status"]["publication"]["serial"] == serial, "no document was written"
+    passes = [
+        json.loads(line)
+        for line in (stage.operator.log()[before:] + second.log()).splitlines()
+        if "pass has ended" in line
+    ]
+    assert len([one for one in passes if "findings" in one["changed"]]) < 6, "each is a write of the status"
+
+
+def _rested(port: int) -> float:
+    return float(
+        _metrics(port).partition('reconciles_total{issuer="prod",result="unchanged"} ')[2].split(maxsplit=1)[0]
+    )
+
+
+def _metrics(port: int) -> str:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+        page: str = answer.read().decode()
+        return page
 
 
 def test_the_one_that_lost_stops_for_good(stage: Stage) -> None:

@@ -84,7 +84,7 @@ def test_all_are_published_through_rolling_restarts_in_any_order(stage: Stage) -
             hold(stage, 2)
     stage.cluster.restart(1, stage.config(B, A))
     stage.wait(lambda s: "retireTime" in key_of(s, D), what="D retires")
-    hold(stage, 4)
+    hold(stage, 1)  # a restart on a busy machine takes most of the 11 s after which D may leave
     stage.cluster.restart(1, stage.config(B, A, D))
     stage.wait(lambda s: "retireTime" not in key_of(s, D), what="D is listed again")
     hold(stage, LIFETIME_S)

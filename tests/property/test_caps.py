@@ -84,4 +84,4 @@ class Caps(Rotator):
 
 TestCaps = Caps.TestCase
 TestCaps.settings = about(12, stateful_step_count=20)
-TestCaps.pytestmark = [pytest.mark.timeout(0)]  # type: ignore[attr-defined]
+TestCaps.pytestmark = [pytest.mark.slow, pytest.mark.timeout(0)]  # type: ignore[attr-defined]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import ssl
 from pathlib import Path
 
 from cryptography import x509
@@ -33,6 +34,24 @@ class PublicAuthority:
         """The intermediate in PEM."""
         return self.intermediate.public_bytes(Encoding.PEM).decode()
 
+    def serving_a_negative_serial(self, *, chain: bool = True) -> Certificate:
+        """Issue a certificate whose serial number is negative, which cryptography does not make."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        issuer = self.intermediate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value
+        leaf = _certificate(
+            "localhost", key, str(issuer), self._intermediate_key, ca=False, aia=True, serial=0x7FFF << 112
+        )
+        serial = leaf.serial_number.to_bytes(16, "big")
+        body = leaf.tbs_certificate_bytes.replace(b"\x02\x10" + serial, b"\x02\x10\x80" + serial[1:], 1)
+        signature = self._intermediate_key.sign(body, ec.ECDSA(hashes.SHA256()))
+        algorithm = bytes.fromhex("300a06082a8648ce3d040302")  # ecdsa-with-SHA256, RFC 5758, 3.2
+        der = _der(0x30, body + algorithm + _der(0x03, b"\x00" + signature))
+        written = Certificate(self._folder / "negative.crt", self._folder / "negative.key")
+        sent = ssl.DER_cert_to_PEM_cert(der) + (self.intermediate_pem if chain else "")
+        written.chain_file.write_text(sent)
+        written.key_file.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+        return written
+
     def serving(self, *, chain: bool, issuer_named: bool = True) -> Certificate:
         """Issue a certificate with or without the intermediate behind it, with or without AIA caIssuers."""
         key = ec.generate_private_key(ec.SECP256R1())
@@ -53,13 +72,14 @@ def _certificate(
     *,
     ca: bool = True,
     aia: bool = False,
+    serial: int = 0,
 ) -> x509.Certificate:
     now = dt.datetime.now(dt.UTC)
     builder = x509.CertificateBuilder(
         subject_name=x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]),
         issuer_name=x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, issuer)]),
         public_key=key.public_key(),
-        serial_number=x509.random_serial_number(),
+        serial_number=serial or x509.random_serial_number(),
         not_valid_before=now - dt.timedelta(hours=1),
         not_valid_after=now + dt.timedelta(days=90),
     ).add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
@@ -70,3 +90,12 @@ def _certificate(
         access = x509.AccessDescription(AuthorityInformationAccessOID.CA_ISSUERS, place)
         builder = builder.add_extension(x509.AuthorityInformationAccess([access]), critical=False)
     return builder.sign(issuer_key, hashes.SHA256())
+
+
+def _der(tag: int, content: bytes) -> bytes:
+    """Encode a value of up to 65,535 bytes."""
+    size = len(content)
+    length = (
+        bytes([size]) if size < 128 else b"\x81" + bytes([size]) if size < 256 else b"\x82" + size.to_bytes(2, "big")
+    )
+    return bytes([tag]) + length + content

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from tests.support.processes import Process
+from tests.support.secretscan import watch_log
 
 #: The engines' default seccomp profile (Debian's golang-github-containers-common); containerd's RuntimeDefault is its kin.
 SECCOMP_PROFILE = Path("/usr/share/containers/seccomp.json")
@@ -66,6 +67,7 @@ class Container:
         specification = _specification(image, arguments, user, env, files)
         (folder / "config.json").write_text(json.dumps(specification))
         run = ("runc", "--root", self._state, "run", "--bundle", folder, self._name)
+        watch_log(folder / "container.log", {**env, "KUBECONFIG": str(files.get(env.get("KUBECONFIG", ""), ""))})
         self.process = Process("image", run, folder / "container.log")
 
     def __enter__(self) -> Self:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 import urllib.error
 import urllib.request
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from tests.support.processes import Process, accepts_connections, free_port
+from tests.support.secretscan import watch_log
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,12 +18,6 @@ if TYPE_CHECKING:
 
 # What a container's environment has; everything else would hide that the operator depends on it.
 _INHERITED = ("PATH", "HOME", "LANG", "TZ")
-
-
-#: Values of an operator's environment that its log must not hold.
-_SECRET = re.compile(r"SECRET|TOKEN|PASSWORD|CREDENTIAL")
-#: The log of every operator that this session has run, with the secrets of its environment.
-LOGS: dict[Path, set[str]] = {}
 
 
 class OperatorProcess:
@@ -48,7 +42,7 @@ class OperatorProcess:
         ]
         inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
         settings = {"KUBECONFIG": str(kubeconfig), "AWS_EC2_METADATA_DISABLED": "true", **(env or {})}
-        LOGS.setdefault(folder / f"{name}.log", set()).update(v for n, v in settings.items() if _SECRET.search(n))
+        watch_log(folder / f"{name}.log", settings)
         self.process = Process(name, argv, folder / f"{name}.log", env=inherited | settings)
 
     def __enter__(self) -> Self:

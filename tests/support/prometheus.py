@@ -20,10 +20,10 @@ from tests.support.startable import Startable
 Sample = dict[str, Any]
 
 
-def promtool(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+def promtool(*arguments: str | Path, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
     """Run promtool."""
     argv: list[str | Path] = [binaries.find("promtool"), *arguments]
-    return subprocess.run(argv, capture_output=True, text=True, check=False, timeout=120)
+    return subprocess.run(argv, input=stdin, capture_output=True, text=True, check=False, timeout=120)
 
 
 class Prometheus(Startable):

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import re
 from base64 import urlsafe_b64decode
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+import yaml
 
 _PATTERNS = {
     "a private key in PEM": re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----"),
@@ -24,6 +27,34 @@ _PATTERNS = {
 #: A part of a token: a JSON object in base64url.
 _TOKEN_PART = re.compile(r"(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{13,}")
 _SHORTEST = 8
+#: Variables of an operator's environment that hold a secret.
+_SECRET = re.compile(r"SECRET|TOKEN|PASSWORD|CREDENTIAL")
+#: The log of every operator that this session has run, with the secrets that it was given.
+_LOGS: dict[Path, set[str]] = {}
+
+
+def watch_log(log: Path, env: Mapping[str, str]) -> None:
+    """Have `leaks` search a log, also for the secrets of its program's environment and of the kubeconfig that this names."""
+    given = {value for name, value in env.items() if _SECRET.search(name)}
+    _LOGS.setdefault(log, set()).update(given, _secrets_of(Path(env.get("KUBECONFIG", ""))))
+
+
+def leaks() -> dict[str, list[str]]:
+    """Return what every log of the session tells that it should not."""
+    found = {
+        str(log): secrets_in(log.read_text(errors="replace"), known) for log, known in _LOGS.items() if log.exists()
+    }
+    return {log: what for log, what in found.items() if what}
+
+
+def _secrets_of(kubeconfig: Path) -> Iterator[str]:
+    if not kubeconfig.is_file():
+        return
+    for one in (yaml.load(kubeconfig.read_text(), yaml.CSafeLoader) or {}).get("users") or ():
+        user = one.get("user") or {}
+        yield from (user[name] for name in ("token", "password") if name in user)
+        if (file := Path(user.get("tokenFile", ""))).is_file():
+            yield file.read_text().strip()
 
 
 def secrets_in(text: str, known: Iterable[str] = ()) -> list[str]:
@@ -34,7 +65,7 @@ def secrets_in(text: str, known: Iterable[str] = ()) -> list[str]:
         if any(_is_json(part) for part in _TOKEN_PART.findall(line)):
             kinds.append("a part of a token")
         if any(value in line for value in known if len(value) >= _SHORTEST):
-            kinds.append("a secret of the environment")
+            kinds.append("a secret that it was given")
         found += [f"line {number}: {kind}" for kind in kinds]
     return found
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.controlplane import ControlPlane
-from tests.support.operatorprocess import LOGS
 from tests.support.processes import Process
+from tests.support.secretscan import watch_log
 
 Object = dict[str, Any]
 
@@ -75,7 +75,7 @@ class SignerProcess:
             "--hint=1",
         ]
         log = self.folder / "log"
-        LOGS.setdefault(log, set())
+        watch_log(log, {"KUBECONFIG": str(kubeconfig)})
         self.process = Process(f"signer {node}", argv, log)
 
     def start(self, *, timeout_s: float = 30.0) -> float:

@@ -60,6 +60,7 @@ SAMPLES = {
     "entra-unreachable": "Azure.Identity.AuthenticationFailedException: ClientAssertionCredential authentication failed: AADSTS90061: Request to External OIDC endpoint failed.",
     "entra-no-record": "AADSTS70021: No matching federated identity record found for presented assertion. Assertion Issuer: 'https://oidc.example.com/prod'. Assertion Subject: 'system:serviceaccount:default:app'. Assertion Audience: 'api://AzureADTokenExchange'.",
     "entra-no-record-issuer": "AADSTS700211: No matching federated identity record found for presented assertion issuer 'https://oidc.example.com/prod/'.",
+    "entra-no-record-audience": "AADSTS700212: No matching federated identity record found for presented assertion audience 'sts.amazonaws.com'. Please check your federated identity credential Subject, Audience and Issuer against the presented assertion.",
     "entra-no-record-subject": "AADSTS700213: No matching federated identity record found for presented assertion subject 'system:serviceaccount:shop:orders'. Check your federated identity credential Subject, Audience and Issuer against the presented assertion.",
     "entra-letter-case": "Error: AADSTS7002138: No matching federated identity record found for presented assertion subject 'system:serviceaccount:Shop:orders'",
     "entra-time": "AADSTS700024: Client assertion is not within its valid time range. Current time: 2023-01-10T14:09:13.9706149Z, assertion valid from 2023-01-09T13:09:11.0000000Z, expiry time of assertion 2023-01-09T14:09:11.0000000Z.",

@@ -1,4 +1,4 @@
-"""`hack/install` and `hack/ordinary` on machines that lack something: one sentence, with the cure, and nothing half-made."""
+"""`hack/install`, `hack/ordinary` and `hack/debian13` on machines that lack something: one sentence, with the cure, and nothing half-made."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def checkout(tmp_path: Path) -> Path:
     """A checkout in a path with a space."""
     folder = tmp_path / "a checkout"
     (folder / "hack").mkdir(parents=True)
-    for name in ("hack/install", "hack/ordinary", "requirements.lock"):
+    for name in ("hack/install", "hack/ordinary", "hack/debian13", "requirements.lock"):
         shutil.copy(REPOSITORY / name, folder / name)
     return folder
 
@@ -92,3 +92,32 @@ def test_an_ordinary_run_names_the_python_that_will_not_do(checkout: Path) -> No
     """And how to name another one."""
     done = run(checkout, "ordinary", ORDINARY_PYTHON=str(python(checkout, OLD)))
     assert "is no Python 3.11.2 or newer with its venv module (ORDINARY_PYTHON names another one)" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "path", "why"),
+    [
+        ((), "/usr/bin:/bin", "name a command, such as make unit"),
+        (("make", "unit"), "/nowhere", "mmdebstrap is missing"),
+    ],
+    ids=["no command", "no mmdebstrap"],
+)
+@pytest.mark.skipif(os.geteuid() != 0, reason="root is asked for before")
+def test_a_run_under_debian_13_that_is_impossible_says_why(
+    command: tuple[str, ...], path: str, why: str, checkout: Path, tmp_path: Path
+) -> None:
+    """Nothing is unpacked, nothing is copied."""
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    for name in ("bash", "id", "dirname"):
+        (programs / name).symlink_to(shutil.which(name) or name)
+    done = run(checkout, "debian13", *command, PATH=f"{programs}:{path}", XDG_CACHE_HOME=str(tmp_path / "cache"))
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"debian13: not run: {why}")
+    assert not (tmp_path / "cache").exists()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may")
+def test_a_run_under_debian_13_wants_root(checkout: Path) -> None:
+    """Before anything else is looked for."""
+    assert run(checkout, "debian13", "make", "unit").stderr == "debian13: not run: root sets it up\n"

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from hack.testbed import build, progress, toolchain
+from hack.testbed import build, node, progress, toolchain
 from hack.testbed.cache import CannotBuildError
 
 CURE = "install Go 1.26.0 or newer"
@@ -170,3 +170,27 @@ def test_another_version_has_a_module_that_is_made(monkeypatch: pytest.MonkeyPat
     """It costs nobody a file, and nothing vouches for it."""
     monkeypatch.setenv("K8S_VERSION", "1.35.4")
     assert (build.kubernetes().module, build.kubernetes().version) == ("kubernetes", "1.35.4")
+
+
+@pytest.mark.parametrize("version", ["1.34.4", "1.33.13"])
+def test_a_version_whose_module_has_no_kubelet_is_refused_before_anything_is_built(
+    version: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The refusal says which version has a node, and what else tests a release on the version asked for."""
+    monkeypatch.setenv("K8S_VERSION", version)
+    monkeypatch.setattr("sys.argv", ["node.py", "--ask"])
+    assert node.main() == 2
+    assert capsys.readouterr().err == (
+        f"testbed: Kubernetes {version} has no node here: hack/testbed/kubernetes-{version}/go.mod pins no"
+        f" kube-controller-manager, kube-proxy, kube-scheduler, kubelet; unset K8S_VERSION for a node of"
+        f" {build.pinned('kubernetes', 'k8s.io/kubernetes')}, or run `make e2e-kind` on a cluster of {version}"
+        f" (`make core` needs no node).\n"
+    )
+
+
+@pytest.mark.parametrize("version", ["", "1.35.4"])
+def test_a_version_with_a_kubelet_is_taken(version: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pinned one, and any whose module is made on the fly, which has all programs."""
+    monkeypatch.setenv("K8S_VERSION", version)
+    monkeypatch.setattr("sys.argv", ["node.py", "--ask"])
+    assert node.main() == 0

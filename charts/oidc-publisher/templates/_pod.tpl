@@ -161,6 +161,9 @@ topologySpreadConstraints:
 {{- range .Values.storeEndpoints }}
 {{- $args = append $args (printf "--store-endpoint=%s" .) }}
 {{- end }}
+{{- range .Values.probeProxies }}
+{{- $args = append $args (printf "--probe-proxy=%s" .) }}
+{{- end }}
 {{- range .Values.apiServerNames }}
 {{- $args = append $args (printf "--api-server-name=%s" .) }}
 {{- end }}

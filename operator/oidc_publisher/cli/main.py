@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import io
 import os
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from typing import Any, NoReturn, TextIO
@@ -44,6 +46,8 @@ _COMMANDS = {
 #: U+2011, which looks like a hyphen and is none to click's wrapping.
 _NO_BREAK = "\u2011"
 _HELP = ["-h", "--help"]
+#: What click would repeat of an argument in the wrong place: a token, a private key, the user of a URL.
+_SECRETS = re.compile(r"eyJ[\w-]{8,}[\w.-]*|-----BEGIN[\s\S]*|(?<=://)[^\s/]*(?=@)")
 
 
 class _Formatter(click.HelpFormatter):
@@ -112,6 +116,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
     An error that an admin can mend becomes one line on stderr, never a traceback.
     """
+    _replace_closed_streams()
     try:
         code = _exit_code(list(sys.argv[1:] if arguments is None else arguments))
         sys.stdout.flush()
@@ -126,7 +131,9 @@ def _exit_code(arguments: list[str]) -> int:
     try:
         result: object = cli.main(arguments, prog_name="oidc-publisher", standalone_mode=False)
     except click.ClickException as error:
-        error.show()
+        message = io.StringIO()
+        error.show(message)
+        click.echo(_SECRETS.sub("...", message.getvalue()), err=True, nl=False)
         return ExitCode.NO_ANSWER
     except click.Abort:
         return ExitCode.INTERRUPTED
@@ -139,6 +146,17 @@ def _exit_code(arguments: list[str]) -> int:
             raise
         return ExitCode.NO_ANSWER
     return result if isinstance(result, int) else ExitCode.YES
+
+
+def _replace_closed_streams() -> None:
+    """Put something in the place of a standard stream that the caller closed, for which Python has None.
+
+    Otherwise the next file or socket takes its descriptor. Input is empty then, and a result cannot be written.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            nowhere = os.open(os.devnull, os.O_WRONLY if name == "stderr" else os.O_RDONLY)
+            setattr(sys, name, open(nowhere, mode, encoding="utf-8"))  # noqa: SIM115, PTH123 - for the whole process
 
 
 def _unwritten(error: OSError) -> ExitCode:

@@ -18,6 +18,8 @@ AUTHORIZATION_ENDPOINT = "urn:kubernetes:programmatic_authorization"
 #: (relying-parties.md).
 ALWAYS_ADVERTISED = frozenset({"RS256", "ES256"})
 
+#: go-oidc, and so kube-apiserver and Vault, refuses a document in which one of them is there and no string.
+_ENDPOINTS = ("authorization_endpoint", "token_endpoint", "userinfo_endpoint", "device_authorization_endpoint")
 _ALGORITHMS = "id_token_signing_alg_values_supported"
 
 
@@ -62,6 +64,9 @@ def read_discovery(data: bytes) -> Discovery:
     algorithms = members.get(_ALGORITHMS, [])
     if not isinstance(algorithms, list) or not all(isinstance(algorithm, str) for algorithm in algorithms):
         _refuse(f"has a member {quoted(_ALGORITHMS)} that is not a list of strings")
+    for name in _ENDPOINTS:
+        if not isinstance(members.get(name), str | None):
+            _refuse(f"has a member {quoted(name)} that is not a string")
     return Discovery(_text(members, "issuer"), _text(members, "jwks_uri"), tuple(algorithms), members)
 
 

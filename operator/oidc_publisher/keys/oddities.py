@@ -12,9 +12,9 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any
 
-from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from oidc_publisher.keys.certificates import UNREADABLE, read_certificate
 from oidc_publisher.keys.publickey import PublicKey
 
 #: Members that go-jose or jose reads, beside those of every key; go-jose does not mind their case.
@@ -51,9 +51,9 @@ def _certificate(chain: object, key: PublicKey) -> bytes | None:
     if not isinstance(chain, list) or not chain or not all(isinstance(entry, str) for entry in chain):
         return None
     try:
-        certificates = [x509.load_der_x509_certificate(base64.b64decode(entry, validate=True)) for entry in chain]
+        certificates = [read_certificate(base64.b64decode(entry, validate=True)) for entry in chain]
         certified = certificates[0].public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    except ValueError:  # also binascii.Error; UnsupportedAlgorithm is none, but its key is not `key` anyway
+    except UNREADABLE:  # binascii.Error is a ValueError; a key of an unknown type is not `key` anyway
         return None
     return certificates[0].public_bytes(Encoding.DER) if certified == key.spki else None
 

@@ -13,6 +13,7 @@ from cryptography.x509.oid import PublicKeyAlgorithmOID
 
 from oidc_publisher.errors import KeyRefusedError
 from oidc_publisher.findings import Reason
+from oidc_publisher.keys.certificates import read_certificate
 from oidc_publisher.keys.entryreading import EntryReading, KeyDefect
 from oidc_publisher.keys.publickey import PublicKey
 from oidc_publisher.keys.shape import Shape, is_encoded_twice, names_private_key, shape_of
@@ -97,7 +98,7 @@ def _read_der(der: bytes | str) -> PublicKey:
 
 def _read_certificate(der: bytes) -> PublicKey:
     try:
-        certificate = x509.load_der_x509_certificate(der)
+        certificate = read_certificate(der)
         material = certificate.public_key()
     except UnsupportedAlgorithm:
         raise KeyRefusedError(Reason.KeyUnsupported, "is a certificate for a key of an unknown type") from None

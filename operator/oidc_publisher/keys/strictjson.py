@@ -85,10 +85,18 @@ def _value(text: str) -> Any:
     except UnicodeEncodeError:
         _refuse("holds half of a surrogate pair")
     except json.JSONDecodeError as error:
-        _refuse(f"is not JSON (line {error.lineno}, column {error.colno})")
+        _refuse(f"is not JSON ({_place(error)})")
     except ValueError:  # an integer longer than Python converts
         _refuse("holds a number that is too long")
     return value
+
+
+def _place(error: json.JSONDecodeError) -> str:
+    """Name the place of an error: of a comma too many the comma, which older Pythons than 3.13 do not name."""
+    before = error.doc[: error.pos].rstrip()
+    if before.endswith(",") and error.doc.startswith(("}", "]"), error.pos):
+        error = json.JSONDecodeError(error.msg, error.doc, len(before) - 1)
+    return f"line {error.lineno}, column {error.colno}"
 
 
 def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -61,6 +61,8 @@ def judge_answer(
             document = parse(answer.body)
         except DocumentInvalidError as error:
             found.append(_invalid(answer, error.message))
+        else:
+            found.extend(_not_compressed(answer))
         found.extend(_headers(answer, types, max_age))
     return JudgedAnswer(answer, document), tuple(found)
 
@@ -93,6 +95,12 @@ def _status(answer: Fetched) -> Finding:
 
 def _invalid(answer: Fetched, detail: str) -> Finding:
     return Finding.of(Reason.DocumentInvalid, f"{answer.url} {detail}", subject=answer.url)
+
+
+def _not_compressed(answer: Fetched) -> Iterator[Finding]:
+    """Report a document that is not compressed and says that it is: Go decompresses it, and fails."""
+    if answer.content_encoding.strip().lower() == "gzip":
+        yield _invalid(answer, "is served as gzip and is not compressed, so that Go programs cannot read it")
 
 
 def _headers(answer: Fetched, types: frozenset[str], max_age: timedelta | None) -> Iterator[Finding]:

@@ -114,7 +114,7 @@ def _answers(
 
 
 def _of_the_host(look: Look, expected: Expected) -> Iterator[Finding]:
-    fetched = [a for read in look.reads for a in (read.discovery, read.jwks) if isinstance(a, Fetched)]
+    fetched = list(_fetched(look))
     for sentence in dict.fromkeys(answer.opened_tls for answer in fetched if answer.opened_tls):
         yield Finding.of(Reason.ProxyBreaksTLS, sentence, subject=expected.issuer_url)
     for answer in fetched:
@@ -127,7 +127,8 @@ def _of_the_host(look: Look, expected: Expected) -> Iterator[Finding]:
 
 
 def _elapsed(read: Read) -> timedelta:
-    return sum((a.elapsed for a in (read.discovery, read.jwks) if isinstance(a, Fetched)), timedelta())
+    """Return the time of both documents, without that in which the reader did not run and may have kept the host waiting."""
+    return sum((a.elapsed - a.starved for a in (read.discovery, read.jwks) if isinstance(a, Fetched)), timedelta())
 
 
 def _algorithms(key_sets: list[JudgedAnswer[KeySet]], expected: Expected) -> frozenset[str]:
@@ -180,6 +181,7 @@ def _served(
             jwks_size_bytes=len(key_set.fetched.body),
             private_address=_first(look, "private_address"),
             strict_refusal=_first(look, "strict_refusal"),
+            negative_serial=any(answer.negative_serial for answer in _fetched(look)),
             untrusted=look.stranger.message if look.stranger and look.stranger.reason in _UNTRUSTED else "",
         )
     return None
@@ -208,8 +210,11 @@ def _of_the_stranger(look: Look) -> Iterator[Finding]:
 
 def _first(look: Look, attribute: str) -> str:
     """Return the first text that an answer has in this attribute, empty where none has one."""
-    answers = (answer for read in look.reads for answer in (read.discovery, read.jwks) if isinstance(answer, Fetched))
-    return next((text for answer in answers if (text := str(getattr(answer, attribute)))), "")
+    return next((text for answer in _fetched(look) if (text := str(getattr(answer, attribute)))), "")
+
+
+def _fetched(look: Look) -> Iterator[Fetched]:
+    return (answer for read in look.reads for answer in (read.discovery, read.jwks) if isinstance(answer, Fetched))
 
 
 def _severity(expected: Expected) -> Severity:

@@ -21,7 +21,8 @@ from oidc_publisher.findings import Reason
 #: The variables that curl, requests and botocore read for https URLs, in this order.
 _VARIABLES = ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
 _PORT = 3128
-_SPEC = "spec.probe.proxyURL"
+#: The field of an OIDCIssuer that names a proxy.
+SPEC_FIELD = "spec.probe.proxyURL"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,12 +104,12 @@ class ProbeProxies:
             FetchError: the operator may not use it (ProxyNotAllowed).
         """
         try:
-            proxy = Proxy.of(url, _SPEC)
+            proxy = Proxy.of(url, SPEC_FIELD)
         except ValueError as error:
-            raise _refused(f"{_SPEC} {error}", "Correct it.") from None
+            raise _refused(f"{SPEC_FIELD} {error}", "Correct it.") from None
         if proxy.url in self.allowed or proxy.url in _environment_urls():
             return proxy
-        message = f"{_SPEC} names {proxy.url}, which the operator may not use"
+        message = f"{SPEC_FIELD} names {proxy.url}, which the operator may not use"
         hint = (
             f"Start the operator with --probe-proxy {proxy.url}, or take the field out: HTTPS_PROXY is used without it."
         )

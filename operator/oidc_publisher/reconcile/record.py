@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from oidc_publisher.api import OIDCIssuer, OIDCIssuerStatus
-from oidc_publisher.cluster import ClusterAPI, patch_finalizers, patch_status
+from oidc_publisher.cluster import ClusterAPI, ConflictError, patch_finalizers, patch_status
 from oidc_publisher.findings import CONDITION_ORDER, Finding
 from oidc_publisher.reconcile.ownership import Place, remembering
 from oidc_publisher.reconcile.passes import Outcome, PassDone, compute
@@ -224,7 +224,12 @@ class Recorder:
         if not patch:
             return
         self._saved.others.wrote(self.issuer, status)
-        stored = await patch_status(self._hub, self.issuer.metadata.name, patch, self._resource_version)
+        try:
+            stored = await patch_status(self._hub, self.issuer.metadata.name, patch, self._resource_version)
+        except ConflictError:
+            self._saved.others.refused(self.issuer)
+            raise
+        self._saved.others.stored(self.issuer, status)
         before, self.issuer = self.issuer, self.issuer.model_copy(update={"status": status})
         self._raw_status = stored.get("status") or {}
         self._resource_version = stored["metadata"]["resourceVersion"]

@@ -1,15 +1,20 @@
 """What relying parties answer to a token that they refuse, in their own words. Pure.
 
-Sources: documentation, public threads and measurements, as the comments say. Where no text of a party is known for a
+The words are those of the known texts (`texts/known`), which have their sources. Where no text of a party is known for a
 cause, none is invented.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 
 from oidc_publisher.api import RelyingParty
+from oidc_publisher.relyingparties.texts import KnownText
+from oidc_publisher.relyingparties.texts.facts import hex_kid
+from oidc_publisher.relyingparties.texts.known import KNOWN
 
 
 class Refusal(StrEnum):
@@ -22,6 +27,8 @@ class Refusal(StrEnum):
     ALGORITHM = "the algorithm is not accepted"
     NO_KEY = "the key of the token is not served"
     BAD_SIGNATURE = "the served key of that key ID does not verify the signature"
+    MALFORMED = "a claim is of another type"
+    INCOMPLETE = "the token has no subject or no audience"
     EXPIRED = "the token has expired"
     TOO_EARLY = "the token is not valid yet"
     TOO_OLD = "the token was issued more than a day ago"
@@ -31,71 +38,79 @@ class Refusal(StrEnum):
     SUBJECT_CASE = "the subject differs in the case of letters only"
 
 
-_RETRIEVE = (
-    "InvalidIdentityToken: Couldn't retrieve verification key from your identity provider, please reference"
-    " AssumeRoleWithWebIdentity documentation for requirements"
-)
-_UNAUTHORIZED = "Unauthorized (in the log: invalid bearer token)"
-_VAULT_SIGNATURE = "error verifying token signature: failed to verify id token signature"
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What is said is a known text by its name, behind the `code` that the party's API gives it."""
 
-_WORDS: Mapping[RelyingParty, Mapping[Refusal, str]] = {
-    # AWS re:Post, iam-sts-invalididentitytoken; STS API reference; the same sentence for everything unreadable.
+    name: str
+    code: str = ""
+
+
+#: The parts of a known text that change, and of the words before it.
+_PART = re.compile(r"\{(any|issuer|hexkid|iat)\}")
+_CATALOGUE: Mapping[str, KnownText] = {known.name: known for known in KNOWN}
+_UNAUTHORIZED = "Unauthorized"
+_RETRIEVE = _Said("sts-key-not-retrieved", "InvalidIdentityToken: ")
+_STS_DENIED = _Said("sts-not-authorized", "AccessDenied: ")
+_GCP_UNREADABLE = _Said("gcp-connect", "invalid_grant: ")
+_GCP_CONDITION = _Said("gcp-condition", "unauthorized_client: ")
+_ENTRA_UNREADABLE = _Said("entra-unreachable", "AADSTS90061: ")
+_ENTRA_TIME = _Said("entra-time", "AADSTS700024: ")
+_VAULT_UNREADABLE = _Said("vault-discovery")
+#: Vault says the same of an absent key and of another one (measured).
+_VAULT_SIGNATURE = _Said("goidc-signature", "error verifying token signature: ")
+
+_WORDS: Mapping[RelyingParty, Mapping[Refusal, _Said]] = {
     RelyingParty.AWS: {
-        Refusal.WRONG_ISSUER: "InvalidIdentityToken: No OpenIDConnect provider found in your account for {iss}",
-        Refusal.UNREADABLE: _RETRIEVE,
-        Refusal.UNTRUSTED_TLS: "OpenIDConnect provider's HTTPS certificate doesn't match configured thumbprint",
+        Refusal.WRONG_ISSUER: _Said("sts-no-provider", "InvalidIdentityToken: "),
+        Refusal.UNREADABLE: _RETRIEVE,  # the same sentence for everything that cannot be read
+        Refusal.UNTRUSTED_TLS: _Said("sts-thumbprint"),
         Refusal.OWN_RULE: _RETRIEVE,
         Refusal.NO_KEY: _RETRIEVE,
-        Refusal.BAD_SIGNATURE: "InvalidIdentityToken: Token signature invalid",
-        Refusal.EXPIRED: "ExpiredTokenException: Token expired",
-        Refusal.TOO_OLD: "ExpiredTokenException: Token too old",
-        Refusal.AUDIENCE: "InvalidIdentityToken: Incorrect token audience",
-        Refusal.SUBJECT: "AccessDenied: Not authorized to perform sts:AssumeRoleWithWebIdentity",
-        Refusal.SUBJECT_CASE: "AccessDenied: Not authorized to perform sts:AssumeRoleWithWebIdentity",
+        Refusal.BAD_SIGNATURE: _Said("sts-signature-invalid", "InvalidIdentityToken: "),
+        Refusal.EXPIRED: _Said("sts-token-expired", "ExpiredTokenException: "),
+        Refusal.TOO_OLD: _Said("sts-token-too-old", "ExpiredTokenException: "),
+        Refusal.AUDIENCE: _Said("sts-wrong-audience", "InvalidIdentityToken: "),
+        Refusal.SUBJECT: _STS_DENIED,
+        Refusal.SUBJECT_CASE: _STS_DENIED,
     },
-    # Google Cloud, troubleshooting of Workload Identity Federation; google-github-actions/auth, TROUBLESHOOTING.md.
     RelyingParty.GCP: {
-        Refusal.WRONG_ISSUER: "invalid_grant: The issuer in ID Token {iss} does not match the expected ones",
-        Refusal.UNREADABLE: "invalid_grant: Error connecting to the given credential's issuer.",
-        Refusal.UNTRUSTED_TLS: "invalid_grant: Error connecting to the given credential's issuer.",
-        Refusal.BAD_SIGNATURE: "invalid_grant: Unable to verify the ID Token signature",
-        Refusal.TOO_OLD: "invalid_grant: ID Token issued at {iat} is stale to sign-in.",
-        Refusal.AUDIENCE: "invalid_grant: The audience in ID Token [{aud}] does not match the expected audience",
-        Refusal.SUBJECT: "unauthorized_client: The given credential is rejected by the attribute condition",
-        Refusal.SUBJECT_CASE: "unauthorized_client: The given credential is rejected by the attribute condition",
+        Refusal.WRONG_ISSUER: _Said("gcp-issuer-token", "invalid_grant: "),
+        Refusal.UNREADABLE: _GCP_UNREADABLE,
+        Refusal.UNTRUSTED_TLS: _GCP_UNREADABLE,
+        Refusal.BAD_SIGNATURE: _Said("gcp-signature", "invalid_grant: "),
+        Refusal.TOO_OLD: _Said("gcp-stale", "invalid_grant: ID Token issued at {iat} "),
+        Refusal.AUDIENCE: _Said("gcp-audience-token", "invalid_grant: "),
+        Refusal.SUBJECT: _GCP_CONDITION,
+        Refusal.SUBJECT_CASE: _GCP_CONDITION,
     },
-    # Microsoft Entra, "Microsoft Entra authentication and authorization error codes".
     RelyingParty.AZURE: {
-        Refusal.WRONG_ISSUER: "AADSTS700211: No matching federated identity record found for presented assertion issuer",
-        Refusal.UNREADABLE: "AADSTS90061: Request to External OIDC endpoint failed",
-        Refusal.UNTRUSTED_TLS: "AADSTS90061: Request to External OIDC endpoint failed",
-        Refusal.NO_KEY: "AADSTS7000272: certificate with identifier {kid} could not be found in the metadata",
-        Refusal.BAD_SIGNATURE: "AADSTS7000274: Key was found, but use of the key to verify the signature failed",
-        Refusal.EXPIRED: "AADSTS700024: Client assertion is not within its valid time range",
-        Refusal.TOO_EARLY: "AADSTS700024: Client assertion is not within its valid time range",
-        Refusal.TOO_LONG: "AADSTS70023: External OIDC Provider token must have a lifetime of less than or equal to ...",
-        Refusal.AUDIENCE: "AADSTS700212: No matching federated identity record found for presented assertion audience",
-        Refusal.SUBJECT: "AADSTS700213: No matching federated identity record found for presented assertion subject",
-        Refusal.SUBJECT_CASE: "AADSTS7002138: No matching federated identity record found for presented assertion subject",
+        Refusal.WRONG_ISSUER: _Said("entra-no-record-issuer"),
+        Refusal.UNREADABLE: _ENTRA_UNREADABLE,
+        Refusal.UNTRUSTED_TLS: _ENTRA_UNREADABLE,
+        Refusal.NO_KEY: _Said("entra-kid", "AADSTS7000272: "),
+        Refusal.BAD_SIGNATURE: _Said("entra-signature", "AADSTS7000274: Key '...' "),
+        Refusal.EXPIRED: _ENTRA_TIME,
+        Refusal.TOO_EARLY: _ENTRA_TIME,
+        Refusal.TOO_LONG: _Said("entra-lifetime"),
+        Refusal.AUDIENCE: _Said("entra-no-record-audience"),
+        Refusal.SUBJECT: _Said("entra-no-record-subject"),
+        Refusal.SUBJECT_CASE: _Said("entra-letter-case"),
     },
-    # kube-apiserver 1.36 as a relying party says nothing else to whoever presents the token (measured).
-    RelyingParty.KUBERNETES: dict.fromkeys(
-        [cause for cause in Refusal if cause not in (Refusal.TOO_OLD, Refusal.TOO_LONG)], _UNAUTHORIZED
-    ),
-    # hashicorp/vault-plugin-auth-jwt and hashicorp/cap; Vault says the same of an absent key and of another one
-    # (measured).
     RelyingParty.VAULT: {
-        Refusal.WRONG_ISSUER: "invalid issuer (iss) claim",
-        Refusal.UNREADABLE: "error checking oidc discovery URL",
-        Refusal.UNTRUSTED_TLS: "error checking oidc discovery URL",
+        Refusal.WRONG_ISSUER: _Said("vault-issuer"),
+        Refusal.UNREADABLE: _VAULT_UNREADABLE,
+        Refusal.UNTRUSTED_TLS: _VAULT_UNREADABLE,
         Refusal.NO_KEY: _VAULT_SIGNATURE,
         Refusal.BAD_SIGNATURE: _VAULT_SIGNATURE,
         Refusal.ALGORITHM: _VAULT_SIGNATURE,
-        Refusal.AUDIENCE: "audience claim does not match any expected audience",
+        Refusal.AUDIENCE: _Said("vault-audience"),
     },
 }
-#: What AWS and Google Cloud refuse and the others do not, and what Entra alone refuses.
+#: What some parties take: Vault's role names the claims that it needs, AWS and Google Cloud look at the age, Entra at
+#: the lifetime.
 _TAKES: Mapping[Refusal, frozenset[RelyingParty]] = {
+    Refusal.INCOMPLETE: frozenset({RelyingParty.VAULT}),
     Refusal.TOO_OLD: frozenset({RelyingParty.AZURE, RelyingParty.KUBERNETES, RelyingParty.VAULT}),
     Refusal.TOO_LONG: frozenset(RelyingParty) - {RelyingParty.AZURE},
 }
@@ -106,6 +121,14 @@ def first_refusal(party: RelyingParty, causes: frozenset[Refusal]) -> Refusal | 
     return next((cause for cause in Refusal if cause in causes and party not in _TAKES.get(cause, frozenset())), None)
 
 
-def own_words(party: RelyingParty, refusal: Refusal, **parts: str) -> str:
-    """Return the party's text for a cause, empty where none is known; `parts` are iss, iat, aud and kid of the token."""
-    return _WORDS[party].get(refusal, "").format_map(parts)
+def own_words(party: RelyingParty, refusal: Refusal, *, issuer: str, issued: str, audience: str, key_id: str) -> str:
+    """Return the party's text for a cause, empty where none is known, with these values of the token in it."""
+    if party is RelyingParty.KUBERNETES:
+        return _UNAUTHORIZED  # kube-apiserver 1.36 says nothing else to whoever presents the token (measured)
+    said = _WORDS[party].get(refusal)
+    if said is None:
+        return ""
+    changing = audience if refusal is Refusal.AUDIENCE else "..."
+    text = f"{said.code}{_CATALOGUE[said.name].text}"
+    values = {"issuer": issuer, "hexkid": hex_kid(key_id) or "...", "any": changing, "iat": issued}
+    return _PART.sub(lambda part: values[part[1]], text)

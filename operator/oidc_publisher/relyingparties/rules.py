@@ -29,7 +29,7 @@ class ServedIssuer:
     `jwks_size_bytes` is the size of the key set's document. `private_address` is an address of the host that the public
     cannot reach, empty where there is none. `untrusted` is the sentence about a certificate that no public certificate
     authority issued, empty where one did. `strict_refusal` is why the strict checks of Python 3.13 refuse the
-    certificate, empty where they accept it.
+    certificate, empty where they accept it. `negative_serial` is whether the serial number of the certificate is negative.
     """
 
     issuer_url: str
@@ -39,6 +39,7 @@ class ServedIssuer:
     private_address: str = ""
     untrusted: str = ""
     strict_refusal: str = ""
+    negative_serial: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +109,13 @@ def broken_library_rules(facts: ServedIssuer) -> list[BrokenRule]:
         broken.append(
             BrokenRule("Python", "StrictCertificate", sentence, certain=False, hint=_HINTS["StrictCertificate"])
         )
+    if facts.negative_serial:  # x509negativeserial=0 is the default of GODEBUG since Go 1.23
+        host = urlsplit(facts.issuer_url).hostname
+        sentence = (
+            f"Programs built with Go 1.23 or later, such as kube-apiserver and Vault, refuse the certificate of {host}: its"
+            " serial number is negative"
+        )
+        broken.append(BrokenRule("Go", "NegativeSerial", sentence, certain=False, hint=_HINTS["NegativeSerial"]))
     return broken
 
 
@@ -204,6 +212,7 @@ _UNLESS_TOLD = (
 _HINTS: Mapping[str, str] = {
     "PublicAddress": f"Publish on a public address, {_UNLESS_TOLD}",
     "PublicTrust": f"Use a certificate of a public CA, {_UNLESS_TOLD}",
+    "NegativeSerial": "Issue the certificate again with a positive serial number, as RFC 5280 demands.",
     "StrictCertificate": (
         "Issue the CA and the certificate as RFC 5280 demands (critical basic constraints, key usages, key identifiers), or"
         " take VERIFY_X509_STRICT out of the TLS contexts of verifiers in Python."

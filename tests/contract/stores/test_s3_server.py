@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import ssl
+from collections.abc import Iterator
 
 import aiohttp
 import pytest
@@ -13,16 +14,22 @@ from oidc_publisher.errors import StoreError
 from oidc_publisher.findings import Reason
 from oidc_publisher.stores import Document
 from oidc_publisher.stores.s3.clients import ConditionalWrites
+from oidc_publisher.stores.s3.endpoint import S3Endpoint
+from oidc_publisher.stores.s3.objects import S3Place
 from oidc_publisher.stores.s3.store import S3Store
-from tests.contract.stores.conftest import Bucket
+from tests.contract.stores.conftest import Bucket, clients_with
 from tests.support import faults
+from tests.support.connectproxy import ConnectProxy
 from tests.support.edge import Edge
 from tests.support.pki import PKI
+from tests.support.s3server import S3Server
 
 pytestmark = pytest.mark.live
 
 DISCOVERY = ".well-known/openid-configuration"
 JWKS = "openid/v1/jwks"
+#: A name of the test certificates that no resolver has.
+NAME = "kubernetes.default.svc"
 
 
 async def test_strangers_get_exactly_what_was_written(bucket: Bucket, discovery: Document, pki: PKI) -> None:
@@ -173,3 +180,56 @@ async def test_the_store_tells_by_how_much_its_clock_is_off(behind_edge: S3Store
     await behind_edge.read(JWKS)
     assert min(behind_edge.clock_offsets).days > 365
     assert behind_edge.clock_offsets == ()
+
+
+@pytest.fixture
+def by_proxy(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[ConnectProxy, S3Endpoint]]:
+    """A proxy of the environment, which alone knows where the name of the server is, and the server under that name."""
+    port = int(bucket.server.endpoint_url.rpartition(":")[2])
+    with ConnectProxy(leads={f"{NAME}:{port}": ("127.0.0.1", port)}) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", proxy.url)
+        endpoint = dataclasses.replace(bucket.endpoint, endpoint_url=f"https://{NAME}:{port}")
+        yield proxy, endpoint
+
+
+def opened(bucket: Bucket, s3: S3Server, endpoint: S3Endpoint) -> S3Store:
+    """A store of the bucket with a client of its own, because the variables are read when a client is built."""
+    return S3Store(S3Place(bucket.name, "prod"), endpoint, clients_with(s3.credentials, endpoint))
+
+
+async def test_the_store_goes_by_the_proxy_of_the_environment(
+    by_proxy: tuple[ConnectProxy, S3Endpoint], bucket: Bucket, s3: S3Server, discovery: Document
+) -> None:
+    """The proxy gets the name of the server; credentials and documents go through it in TLS to the server alone."""
+    proxy, endpoint = by_proxy
+    store = opened(bucket, s3, endpoint)
+    await store.write(DISCOVERY, discovery, expected=None)
+    found = await store.read(DISCOVERY)
+    assert found is not None
+    assert found.document.body == discovery.body
+    assert bucket.server.keys(bucket.name) == [f"prod/{DISCOVERY}"]
+    assert {target.partition(":")[0] for target in proxy.tunnels} == {NAME}
+    assert all(b"Credential" not in head and bucket.name.encode() not in head for head in proxy.heads)
+
+
+async def test_no_proxy_leads_the_store_past_the_proxy(
+    by_proxy: tuple[ConnectProxy, S3Endpoint], bucket: Bucket, s3: S3Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The name is then resolved here, where nobody knows it."""
+    proxy, endpoint = by_proxy
+    monkeypatch.setenv("NO_PROXY", ".default.svc")
+    with pytest.raises(StoreError) as refused:
+        await opened(bucket, s3, endpoint).read(DISCOVERY)
+    assert "the proxy" not in str(refused.value)
+    assert proxy.tunnels == []
+
+
+async def test_a_proxy_that_refuses_is_named(
+    by_proxy: tuple[ConnectProxy, S3Endpoint], bucket: Bucket, s3: S3Server
+) -> None:
+    """The server is not to blame, and what it holds is unknown."""
+    proxy, endpoint = by_proxy
+    proxy.answer = 403
+    with pytest.raises(StoreError, match="the proxy for https://") as refused:
+        await opened(bucket, s3, endpoint).read(DISCOVERY)
+    assert refused.value.reason is Reason.StoreUnavailable

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from hack.testbed import build, debian
 from hack.testbed import node as testbed
+from hack.testbed.cache import CannotBuildError
 from tests.support import binaries
 from tests.support.controlplane import ControlPlane
 from tests.support.namespace import NODE_ADDRESS
@@ -33,7 +34,10 @@ def why_not() -> str:
     """Return why no node can run here; nothing where it can."""
     if os.geteuid() != 0:
         return "a node needs root: control groups cannot be written in a user namespace"
-    lacking = [part for part in (build.node(), build.pause()) if part.missing()]
+    try:
+        lacking = [part for part in (build.node(), build.pause()) if part.missing()]
+    except CannotBuildError as error:
+        return str(error)
     if lacking or not testbed.unpacked("node").is_dir():
         return "the programs of a node are not there: run `make e2e`, or `python3 hack/testbed/node.py`"
     return ""

@@ -17,6 +17,8 @@ CLI = Path(oidc_publisher.cli.__file__).parent
 COMMANDS = sorted(path.relative_to(CLI).as_posix() for path in CLI.glob("*/command.py"))
 #: Values of options that only a heavy module understands, each imported where such an option is given.
 PARSERS = {"parameters.py": 2}
+#: What only one form of a command needs and costs much: the cluster, for `verify oidci/NAME`.
+FORMS = {"verify/subject.py": 1}
 HEAVY = {
     "aiohttp",
     "asyncio",
@@ -48,6 +50,18 @@ def test_help_and_version_import_nothing_heavy(arguments: list[str]) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_an_issuer_by_its_url_needs_nothing_of_a_cluster() -> None:
+    """`verify URL` has a second to its verdict, and imports are most of it."""
+    code = (
+        "import sys, oidc_publisher.cli.verify.body\n"
+        "ours = ('cluster', 'reconcile', 'sources', 'stores', 'telemetry')\n"
+        "heavy = {'structlog', *(f'oidc_publisher.{name}' for name in ours)} & sys.modules.keys()\n"
+        "sys.exit(' '.join(sorted(heavy)) or 0)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def lazy_imports(module: str) -> int:
     """How many imports stand inside the functions of a module of the command line."""
     tree = ast.parse((CLI / module).read_text())
@@ -64,5 +78,5 @@ def test_a_command_enters_its_body_by_one_import() -> None:
     assert {Path(module).parent.name for module in COMMANDS} <= set(cli.list_commands(click.Context(cli)))
     found = {path.relative_to(CLI).as_posix() for path in CLI.rglob("*.py")}
     assert {module: lazy_imports(module) for module in found if lazy_imports(module)} == (
-        dict.fromkeys(COMMANDS, 1) | PARSERS
+        dict.fromkeys(COMMANDS, 1) | PARSERS | FORMS
     )

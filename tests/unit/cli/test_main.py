@@ -342,6 +342,51 @@ def test_a_full_disk_behind_both_streams_is_2_all_the_same(arguments: list[str])
     assert written_to("/dev/full", *arguments, stderr="/dev/full") == (2, "")
 
 
+@pytest.mark.parametrize(
+    ("closed", "arguments", "sentence"),
+    [
+        (">&-", ["explain", "AccessBlocked"], "Error: The result could not be written: Bad file descriptor.\n"),
+        ("<&-", ["explain", "-"], "Error: There is nothing to explain: the text is empty.\n"),
+        ("<&-", ["verify", "--quiet", "https://localhost:1", "--token", "-"], "Error: What --token names is empty.\n"),
+    ],
+)
+def test_a_closed_stream_is_one_sentence_and_2(closed: str, arguments: list[str], sentence: str) -> None:
+    """1 would be an answer."""
+    script = f'exec "$@" {closed}'
+    done = subprocess.run(
+        ["sh", "-c", script, "sh", sys.executable, "-m", "oidc_publisher", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (2, sentence)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["verify", "https://localhost", "{}"],
+        ["verify", "https://localhost", "--ca", "{}"],
+        ["verify", "https://localhost", "--for", "{}"],
+        ["verify", "https://localhost", "--{}"],
+        ["status", "{}"],
+        ["{}"],
+    ],
+)
+@pytest.mark.parametrize(
+    "secret", ["eyJhbGciOiJSUzI1NiJ9.hunter2.hunter2", "-----BEGIN PRIVATE KEY-----\nhunter2", "https://u:hunter2@host"]
+)
+def test_a_secret_in_the_wrong_place_is_not_repeated(
+    arguments: list[str], secret: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Click repeats what it does not understand, and logs of CI keep it."""
+    assert call(*(argument.format(secret) for argument in arguments)) == 2
+    said = capsys.readouterr()
+    assert said.err
+    assert "hunter2" not in said.err + said.out
+
+
 def test_a_result_that_nobody_reads_is_no_answer() -> None:
     """`plan | head` is not `would change` because head has seen enough; nor is it worth a line."""
     reader, writer = os.pipe()

@@ -106,6 +106,7 @@ async def _do(queue: WorkQueue, world: World, step: tuple[str, ...]) -> None:
             await asyncio.sleep(float(seconds))
 
 
+@pytest.mark.slow
 def test_a_thousand_issuers_are_each_looked_at_in_every_interval() -> None:
     """Sixteen at a time and 30 ms each: a minute is enough for a thousand, and none starves."""
 

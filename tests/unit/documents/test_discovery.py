@@ -84,6 +84,14 @@ def test_a_document_without_algorithms_is_one() -> None:
     assert read_discovery(b'{"issuer":"i","jwks_uri":"j"}').algorithms == ()
 
 
+@pytest.mark.parametrize("name", ["authorization_endpoint", "token_endpoint", "userinfo_endpoint"])
+def test_an_endpoint_that_is_no_string_is_refused(name: str) -> None:
+    """go-oidc refuses the whole document, and so do kube-apiserver and Vault; null is no value to it."""
+    with pytest.raises(DocumentInvalidError, match=f'has a member "{name}" that is not a string'):
+        read_discovery(json.dumps({"issuer": "i", "jwks_uri": "j", name: 5}).encode())
+    assert read_discovery(json.dumps({"issuer": "i", "jwks_uri": "j", name: None}).encode()).issuer == "i"
+
+
 @pytest.mark.parametrize("name", REFUSED)
 def test_a_broken_document_is_refused(name: str) -> None:
     """No file of the broken ones passes for a discovery document, key sets included."""

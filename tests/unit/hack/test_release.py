@@ -94,6 +94,7 @@ def test_the_released_chart_names_the_image_of_its_release() -> None:
         artefacts.stamped_values(text.replace('repository: ""', "repository: other"), "a", digest)
 
 
+@pytest.mark.slow
 def test_the_bill_of_materials_holds_what_is_locked(tmp_path: Path) -> None:
     """Each package by version and hash; one that is missing is told."""
     file = artefacts.write_bom(tmp_path)

@@ -38,6 +38,7 @@ def test_every_page_is_in_the_menu(tmp_path: Path) -> None:
     assert 'href="other/"' in (tmp_path / "site" / "index.html").read_text()
 
 
+@pytest.mark.slow
 def test_a_link_that_leads_nowhere_fails_the_build(tmp_path: Path) -> None:
     """The page, the anchor, and a link that works on one host alone are named."""
     links = ("gone.md", "other.md#nowhere", "/other.md")

@@ -22,6 +22,11 @@ def digest(algorithm: str, certificate: bytes) -> str:
     return text(hashlib.new(algorithm, certificate).digest())
 
 
+def changed(old: str, new: str) -> str:
+    """Return the key's own certificate with other bytes, in base64."""
+    return base64.b64encode(OWN.replace(bytes.fromhex(old), bytes.fromhex(new), 1)).decode()
+
+
 #: A member of a key set, and whether every verifier overlooks what is odd in it.
 CASES: dict[str, tuple[Member, bool]] = {
     "a member of nobody's": ({**KEY, "rotated": "yesterday"}, True),
@@ -31,6 +36,11 @@ CASES: dict[str, tuple[Member, bool]] = {
     "another key's certificate": ({**KEY, "x5c": [base64.b64encode(OTHER).decode()]}, False),
     "no certificate": ({**KEY, "x5c": ["bm9uZQ=="]}, False),
     "a certificate in base64url": ({**KEY, "x5c": [text(OWN)]}, False),
+    "a certificate for a key of an unknown type": (
+        {**KEY, "x5c": [changed("2a864886f70d010101", "2a864886f70d010163")]},
+        False,
+    ),
+    "a certificate of an unknown version": ({**KEY, "x5c": [changed("a003020102", "a003020107")]}, False),
     "an empty chain": ({**KEY, "x5c": []}, False),
     "a chain of numbers": ({**KEY, "x5c": [1]}, False),
     "certificate and digests": (

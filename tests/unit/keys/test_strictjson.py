@@ -50,3 +50,24 @@ def test_a_member_name_is_quoted_as_ascii() -> None:
     """Messages never carry raw foreign text."""
     assert quoted("é\n") == '"\\u00e9\\n"'
     assert len(quoted("x" * 1000)) == 69
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ('{"a": 1,}', "line 1, column 8"),
+        ('{"a": 1, \n }', "line 1, column 8"),
+        ('{"a": [1, 2,\r\n\t]}', "line 1, column 12"),
+        ('{"a": 1,', "line 1, column 9"),
+        ("{,}", "line 1, column 2"),
+        ('{"a": [,]}', "line 1, column 8"),
+        ('{"a": 1,,}', "line 1, column 9"),
+        ('{"a": ",", ]}', "line 1, column 10"),
+        ('{"a": }', "line 1, column 7"),
+    ],
+)
+def test_a_comma_too_many_is_found_where_it_stands(text: str, place: str) -> None:
+    """Python 3.13 names the comma, older ones the bracket behind it, perhaps lines below: a message has one text."""
+    error = refusal(text.encode())
+    assert error is not None
+    assert error.message == f"is not JSON ({place})"

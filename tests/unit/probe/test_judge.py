@@ -219,6 +219,13 @@ def test_a_certificate_that_strict_clients_refuse_is_a_warning() -> None:
     assert judgement.achieved
 
 
+def test_time_in_which_the_reader_did_not_run_is_not_the_host_s() -> None:
+    """Three seconds, two of them without a turn of the event loop: nobody knows of two slow seconds."""
+    late = dataclasses.replace(JWKS, elapsed=dt.timedelta(seconds=3), starved=dt.timedelta(seconds=2))
+    reads = (Read(DISCOVERY, late),) * 2
+    assert Reason.TooSlow not in {finding.reason for finding in judge(Look(reads, NOW), expected()).findings}
+
+
 @pytest.mark.parametrize(("slow", "warned"), [((3.0, 3.0), True), ((3.0, 0.1), False), ((1.1, 1.1), False)])
 def test_slowness_that_a_second_read_confirms_is_a_warning(slow: tuple[float, float], warned: bool) -> None:
     """STS waits 5 s; the message holds no measured time."""

@@ -69,6 +69,7 @@ async def _run(world: MemoryPass, turns: Turns) -> float:
     return turns.take()
 
 
+@pytest.mark.slow
 async def test_no_turn_of_a_full_ledger_is_long(
     pki: PKI, tmp_path: Path, turns: Turns, on_the_loop: dict[str, set[bool]]
 ) -> None:

@@ -150,6 +150,9 @@ def test_libraries_have_rules_whoever_uses_them() -> None:
         "Python 3.13 and later refuse the certificate of oidc.example.test: CA cert does not include key usage extension"
     )
     assert "RFC 5280" in rule.hint
+    (rule,) = broken_library_rules(dataclasses.replace(served(RSA), negative_serial=True))
+    assert (rule.party, rule.rule, rule.certain) == ("Go", "NegativeSerial", False)
+    assert rule.sentence.endswith("refuse the certificate of oidc.example.test: its serial number is negative")
 
 
 def test_every_party_of_the_api_has_demands() -> None:

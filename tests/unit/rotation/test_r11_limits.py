@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -88,6 +89,7 @@ steps = st.lists(
 )
 
 
+@pytest.mark.slow
 @about(20)
 @given(steps)
 def test_r11_no_write_is_above_either_limit_and_none_is_empty(changes: list[tuple[set[int], int, bool]]) -> None:

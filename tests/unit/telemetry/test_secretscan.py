@@ -6,13 +6,15 @@ import base64
 import json
 import re
 import secrets
+from pathlib import Path
 
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from tests.support.secretscan import secrets_in
+from tests.support import secretscan
+from tests.support.secretscan import leaks, secrets_in, watch_log
 from tests.support.signingkeys import signing_key
 
 RSA = rsa.generate_private_key(public_exponent=65537, key_size=2048)
@@ -48,10 +50,28 @@ def test_tokens_are_found_whole_and_in_part() -> None:
 def test_known_values_and_private_members_are_found() -> None:
     """A secret access key has no form of its own."""
     known = secrets.token_urlsafe(30)
-    assert secrets_in(f"signed with {known}", [known]) == ["line 1: a secret of the environment"]
+    assert secrets_in(f"signed with {known}", [known]) == ["line 1: a secret that it was given"]
     number = base64.urlsafe_b64encode(secrets.token_bytes(32)).decode().rstrip("=")
     assert secrets_in(json.dumps({"d": number}))
     assert secrets_in(json.dumps({"message": json.dumps({"d": number})}))
+
+
+@pytest.mark.parametrize("where", ["AWS_SECRET_ACCESS_KEY", "token", "tokenFile"])
+def test_the_log_of_an_operator_is_searched_for_what_it_was_given(
+    where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By its environment, by its kubeconfig, and by a file that this names; a log that was never written is none."""
+    monkeypatch.setattr(secretscan, "_LOGS", {})
+    given, log, config = secrets.token_urlsafe(30), tmp_path / "operator.log", tmp_path / "kubeconfig"
+    (tmp_path / "token").write_text(f"{given}\n")
+    user = {where: str(tmp_path / "token") if where == "tokenFile" else given}
+    config.write_text(json.dumps({"users": [{"name": "one", "user": user}]}))
+    watch_log(log, {"KUBECONFIG": str(config), **({where: given} if where.isupper() else {})})
+    assert leaks() == {}
+    log.write_text("as it should be\n")
+    assert leaks() == {}
+    log.write_text(f"as it should be\nGET / {given}\n")
+    assert leaks() == {str(log): ["line 2: a secret that it was given"]}
 
 
 def test_nothing_is_found_in_lines_as_they_should_be() -> None:

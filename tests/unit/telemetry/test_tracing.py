@@ -124,6 +124,9 @@ def test_the_end_waits_for_a_receiver_that_does_not_answer_no_longer_than_half_a
         began = time.monotonic()
         tracing.flush()
         assert time.monotonic() - began < 2
+    for thread in [one for one in threading.enumerate() if one.name == "traces"]:
+        thread.join(30)  # it tries again for those 4 s, and a test that comes meanwhile would see its connections
+        assert not thread.is_alive()
 
 
 @pytest.mark.parametrize("environment", [{}, {"OTEL_EXPORTER_OTLP_ENDPOINT": ""}])

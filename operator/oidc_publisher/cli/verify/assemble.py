@@ -53,6 +53,12 @@ _OPTIONS = (
     ("probe.relyingParties", "--for"),
     ("probe.proxyURL", "HTTPS_PROXY"),
 )
+#: The findings speak of the operator's own network; here it is that of the machine which somebody sits at.
+_READER = (
+    ("The operator's resolver", "This machine's resolver"),
+    ("The operator has", "This machine has"),
+    ("Give the operator", "Give this machine"),
+)
 
 
 def assembled(
@@ -65,11 +71,13 @@ def assembled(
     published: bool = False,
 ) -> Verification:
     """Return the verification of an issuer; `published` is whether the published keys were known and compared."""
-    findings = judgement.findings if published else tuple(map(_with_options, judgement.findings))
+    words = _READER if published else (*_READER, *_OPTIONS)
+    findings = tuple(_in_words(finding, words) for finding in judgement.findings)
     shown = replace(judgement, findings=findings)
     read = judgement.served is not None
     lines = tuple(party_lines(findings, parties, read=read))
     own = result_of(findings)
+    rules = rule_lines(seen, shown, parties, published=published, private=_private(hosts))
     return Verification(
         issuer_url=issuer_url,
         time=seen.at.replace(microsecond=0),
@@ -80,7 +88,7 @@ def assembled(
         hosts=tuple(hosts),
         documents=tuple(_documents(seen)),
         keys=_keys(judgement.jwks),
-        rules=tuple(rule_lines(seen, shown, parties, published=published, private=_private(hosts))),
+        rules=tuple(replace(line, found=_said(line.found, words)) for line in rules),
         findings=tuple(FindingLine(f.reason.value, f.severity.value, f.subject, f.message, f.advice) for f in findings),
     )
 
@@ -106,11 +114,14 @@ def _private(hosts: Sequence[HostPart]) -> str:
     return next((line.address for host in hosts for line in host.addresses if not line.public), "")
 
 
-def _with_options(finding: Finding) -> Finding:
-    message, advice = finding.message, finding.advice
-    for field, option in _OPTIONS:
-        message, advice = message.replace(field, option), advice.replace(field, option)
-    return replace(finding, message=message, advice=advice)
+def _in_words(finding: Finding, words: Sequence[tuple[str, str]]) -> Finding:
+    return replace(finding, message=_said(finding.message, words), advice=_said(finding.advice, words))
+
+
+def _said(text: str, words: Sequence[tuple[str, str]]) -> str:
+    for operator, here in words:
+        text = text.replace(operator, here)
+    return text
 
 
 def _address(knock: Knock, now: datetime) -> AddressLine:
@@ -167,7 +178,7 @@ def _failed(document: str, number: int, error: FetchError) -> DocumentLine:
         max_age_seconds=None,
         age_seconds=None,
         headers={},
-        problem=error.message,
+        problem=_said(error.message, _READER),
     )
 
 

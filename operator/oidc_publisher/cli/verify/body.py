@@ -31,7 +31,7 @@ from oidc_publisher.cli.verify.tokenchecks import GivenToken, World, token_part
 from oidc_publisher.cli.verify.verification import HostPart, TokenPart, Verification
 from oidc_publisher.probe import Judgement, Look, date_offsets
 from oidc_publisher.probe.text import host_of
-from oidc_publisher.relyingparties.roletrust import NoRoleTrustError
+from oidc_publisher.relyingparties.roletrust import MAX_ROLE_TRUST_BYTES, NoRoleTrustError
 
 #: A host with more addresses than this is read at these many of them.
 _MOST_READS = 8
@@ -64,17 +64,29 @@ def exit_code(verification: Verification, *, strict: bool) -> ExitCode:
 async def _watched(
     wanted: WantedIssuer, given: GivenToken | None, settings: VerifySettings, console: Console
 ) -> ExitCode:
-    """Verify until somebody interrupts, and write what changes."""
-    before: Verification | None = None
+    """Verify until somebody interrupts, and write what changes; an outage of the API server does not end it."""
+    before, told = None, ""
     while True:
-        now = await _verified(wanted, given, settings, quiet=before is not None)
-        found = tuple(differences(before, now))
-        if found and settings.asking.output is Output.TEXT and not settings.asking.quiet:
-            print_changes(now.time, found, console)
-        elif found:
-            write_line(settings.asking, now)
-        before = now
+        try:
+            now = await _verified(wanted, given, settings, quiet=before is not None)
+        except click.ClickException as error:
+            if before is None:
+                raise
+            if told != (told := error.message):
+                tell(settings.asking, f"{told} Trying again.")
+        else:
+            told = ""
+            _write_changes(before, now, settings, console)
+            before = now
         await asyncio.sleep(EVERY_S)
+
+
+def _write_changes(before: Verification | None, now: Verification, settings: VerifySettings, console: Console) -> None:
+    found = tuple(differences(before, now))
+    if found and settings.asking.output is Output.TEXT and not settings.asking.quiet:
+        print_changes(now.time, found, console)
+    elif found:
+        write_line(settings.asking, now)
 
 
 async def _verified(
@@ -89,12 +101,12 @@ async def _verified(
     hosts = [own]
     if judgement.jwks is not None and named and host_of(named) != host_of(subject.issuer_url):
         hosts.append(await _host(subject, named))
-    published = subject.issuer is not None
+    published = subject.named is not None
     done = assembled(subject.issuer_url, seen, judgement, hosts, subject.parties, published=published)
-    if subject.issuer is not None:
-        done = replace(done, operator=operator_part(subject.issuer, judgement, seen.at))
+    if subject.named is not None:
+        done = replace(done, operator=operator_part(subject.named.issuer, judgement, seen.at))
     if given is not None:
-        done = _with_token(done, _token(given, subject, seen, judgement))
+        done = _with_token(done, _token(given, subject, seen, judgement), given)
     if settings.load and named and judgement.jwks is not None:
         tell(asking, f"Letting {settings.load} strangers read it at once ...")
         load = await burst(subject, named, settings.load)
@@ -112,10 +124,10 @@ def _token(given: GivenToken, subject: Subject, seen: Look, judgement: Judgement
         raise click.ClickException(f"The file of --role-trust {error}.") from None
 
 
-def _with_token(done: Verification, part: TokenPart) -> Verification:
+def _with_token(done: Verification, part: TokenPart, given: GivenToken) -> Verification:
     results = (*(check.result for check in part.checks), *(party.result for party in part.parties))
     first = done.first or next((c.advice or c.found for c in part.checks if c.result is not CheckResult.YES), "")
-    sentence = f"{done.sentence} {token_sentence(part.parties)}"
+    sentence = f"{done.sentence} {token_sentence(part.parties, compared=given.compared)}"
     return replace(done, token=part, result=worst_of((done.result, *results)), sentence=sentence, first=first)
 
 
@@ -128,7 +140,8 @@ def _given(settings: VerifySettings) -> GivenToken | None:
 
 def _content(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        with path.open("rb") as stream:  # which may have no end of its own
+            return stream.read(MAX_ROLE_TRUST_BYTES + 1)
     except OSError as error:
         raise click.ClickException(f"The file of --role-trust cannot be read: {error.strerror}.") from None
 

@@ -55,12 +55,13 @@ def sentence_of(lines: Sequence[PartyLine]) -> str:
     return f"{'; '.join(part for part in parts if part)}."
 
 
-def token_sentence(lines: Sequence[PartyWords]) -> str:
-    """Say in one sentence who would accept the token."""
+def token_sentence(lines: Sequence[PartyWords], *, compared: bool) -> str:
+    """Say in one sentence who would accept the token; `compared`: its audience or its role was given, and not left open."""
     takes, refuses = (
         [line.party.value for line in lines if line.result is r] for r in (CheckResult.YES, CheckResult.NO)
     )
-    parts = [f"{_all_of(takes)} would accept this token" if takes else ""]
+    open_ = "" if compared else ", for whatever audience and subject: --audience and --role-trust compare them"
+    parts = [f"{_all_of(takes)} would accept this token{open_}" if takes else ""]
     parts.append(f"{_all_of(refuses)} would refuse {'it' if takes else 'this token'}" if refuses else "")
     return (
         f"{'; '.join(part for part in parts if part)}."

@@ -16,6 +16,8 @@ from oidc_publisher.wording import listed
 
 _CONDITIONS = (ConditionType.READY, ConditionType.SERVED)
 _MOST = 5
+#: What the line of the last proof is about; it changes with every pass.
+PROVEN = "last proven"
 
 
 def operator_part(issuer: OIDCIssuer, judgement: Judgement, now: datetime) -> OperatorPart:
@@ -27,7 +29,7 @@ def _lines(issuer: OIDCIssuer, judgement: Judgement, now: datetime) -> Iterator[
     here = result_of(judgement.findings)
     yield from _conditions(issuer, judgement, here)
     proven = issuer.status.last_proven_time
-    yield KnownLine("last proven", both(proven, now) if proven else "never", "", CheckResult.YES)
+    yield KnownLine(PROVEN, both(proven, now) if proven else "never", "", CheckResult.YES)
     yield from _differing_findings(issuer, judgement)
     yield from _keys(issuer, judgement)
 

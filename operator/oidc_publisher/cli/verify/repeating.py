@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from oidc_publisher.cli.text.marks import CheckResult
+from oidc_publisher.cli.verify.operatorside import PROVEN
 from oidc_publisher.cli.verify.verification import Verification
 
 #: How long to wait between two looks. A host is asked no more often than by an operator with a short interval.
@@ -51,4 +52,8 @@ def _said(one: Verification | None) -> dict[str, tuple[CheckResult, str]]:
     for check in one.token.checks if one.token else ():
         if check.result is not CheckResult.YES:
             said[f"token {check.check}"] = (check.result, f"token: {check.check}: not so")
+    for line in one.operator.lines if one.operator else ():
+        if line.what != PROVEN:
+            beside = f"; from here: {line.world}" if line.world else ""
+            said[f"operator {line.what}"] = (line.result, f"operator: {line.what}: {line.operator}{beside}")
     return said

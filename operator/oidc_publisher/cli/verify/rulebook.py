@@ -228,7 +228,7 @@ def _libraries(depth: Depth, findings: Sequence[Finding]) -> RuleLine:
     seen = depth is Depth.KEYS
     found = broken[0].message if broken else "kept" if seen else "not seen"
     result = result_of(broken) if seen else CheckResult.NO_ANSWER
-    source = "Nimbus, Spring Security, openidconnect-rs, Python 3.13 (measured)"
+    source = "Nimbus, Spring Security, openidconnect-rs, Python 3.13 (measured); Go 1.23 (release notes)"
     reasons = tuple(dict.fromkeys(f.reason.value for f in broken))
     return RuleLine("verifier libraries read it", "", result, found, source, reasons)
 

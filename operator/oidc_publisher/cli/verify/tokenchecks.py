@@ -50,6 +50,11 @@ class GivenToken:
     audiences: tuple[str, ...]
     role_trust: bytes | None
 
+    @property
+    def compared(self) -> bool:
+        """Whether anything was given that audience or subject are compared with."""
+        return bool(self.audiences) or self.role_trust is not None
+
 
 @dataclass(frozen=True, slots=True)
 class World:
@@ -71,10 +76,15 @@ def token_part(given: GivenToken, world: World) -> TokenPart:
     """
     header, claims = token_parts(given.token)
     facts = read_token(given.token)
-    trust = judge_role_trust(given.role_trust, Presented(world.issuer_url, claims)) if given.role_trust else None
+    trust = (
+        judge_role_trust(given.role_trust, Presented(world.issuer_url, claims))
+        if given.role_trust is not None
+        else None
+    )
     checked = [
         *_issuer(facts, world),
         *_key(given.token, facts, world.judgement),
+        *_claims(claims),
         *_times(facts, claims, world),
         *_audience(facts, given.audiences),
         *_trust(trust),
@@ -177,6 +187,31 @@ def _advertised(facts: TokenFacts, judgement: Judgement) -> _Checked:
         )
 
 
+def _claims(claims: Mapping[str, Any]) -> _Checked:
+    """Check what parties read before they compare anything; Vault's role names the claims that it needs."""
+    audiences = claims.get("aud")
+    every = audiences if isinstance(audiences, list) else [audiences]
+    wrong = [
+        name
+        for name, bad in (
+            ("sub", not isinstance(claims.get("sub", ""), str)),
+            ("aud", "aud" in claims and not all(isinstance(one, str) for one in every)),
+            ("nbf", claims.get("nbf") is not None and _moment(claims["nbf"]) is None),
+        )
+        if bad
+    ]
+    if wrong:
+        found = f"{listed(wrong, most=_MOST_KEYS)} is of another type"
+        yield (
+            TokenCheck("its claims are of their types", CheckResult.NO, found, "Look at what signs it."),
+            Refusal.MALFORMED,
+        )
+    missing = [name for name in ("sub", "aud") if claims.get(name) in (None, "", [])]
+    if missing:
+        found = f"{listed(missing, most=_MOST_KEYS)} is missing; Vault alone may take it, where its role says so"
+        yield TokenCheck("it has a subject and an audience", CheckResult.WARNING, found), Refusal.INCOMPLETE
+
+
 def _times(facts: TokenFacts, claims: Mapping[str, Any], world: World) -> _Checked:
     now = world.now
     if world.clock_offset is not None and abs(world.clock_offset) > SKEW:
@@ -248,13 +283,14 @@ def _words(
         own.add(Refusal.SUBJECT_CASE if all(one.letter_case for one in trust.failing) else Refusal.SUBJECT)
     refusal = first_refusal(party, frozenset(own))
     if refusal is not None:
-        parts = {
-            "iss": shown(facts.issuer),
-            "iat": str(claims.get("iat", "")),
-            "aud": ", ".join(map(shown, facts.audiences)),
-            "kid": quoted(facts.key_id or ""),
-        }
-        words = own_words(party, refusal, **parts)
+        words = own_words(
+            party,
+            refusal,
+            issuer=shown(facts.issuer),
+            issued=str(claims.get("iat", "")),
+            audience=", ".join(map(shown, facts.audiences)),
+            key_id=facts.key_id or "",
+        )
         return PartyWords(party, CheckResult.NO, words, refusal.value)
     if world.judgement.jwks is None:
         return PartyWords(party, CheckResult.NO_ANSWER, "", "no key set was read")

@@ -31,6 +31,7 @@ class IssuerSeries:
     """IssuerSeries holds what was noted of one issuer. All of its series go when it is dropped."""
 
     name: str
+    uid: str = ""
     status: OIDCIssuerStatus = field(default_factory=OIDCIssuerStatus)
     suspended: bool | None = None
     interval_s: float | None = None
@@ -47,6 +48,8 @@ class IssuerSeries:
         """Note the object as it was read."""
         self.status, self.suspended = issuer.status, issuer.spec.suspend
         self.interval_s = issuer.spec.interval.total_seconds()
+        if self.suspended:  # nobody looks at the URL any more, and the certificate may have been renewed
+            self.expires_at = self.phases = None
 
     def passed(self, done: PassDone, now: datetime) -> None:
         """Note a pass that ended now."""

@@ -63,7 +63,12 @@ class Series(Collector):
 
     def seen(self, issuer: OIDCIssuer) -> None:
         """Note an object as it was read, before its pass."""
-        self._of(issuer.metadata.name).seen(issuer)
+        name, uid = issuer.metadata.name, issuer.metadata.uid
+        known = self._of(name)
+        if known.uid not in ("", uid):  # the object was deleted, and one of the same name created, between two passes
+            known = self._issuers[name] = IssuerSeries(name)
+        known.uid = uid
+        known.seen(issuer)
 
     def passed(self, done: PassDone) -> None:
         """Note what a pass did."""

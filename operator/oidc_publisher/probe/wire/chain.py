@@ -10,6 +10,7 @@ from cryptography.x509.oid import AuthorityInformationAccessOID
 
 from oidc_publisher.errors import FetchError
 from oidc_publisher.findings import Reason
+from oidc_publisher.keys.certificates import UNREADABLE, read_certificate
 from oidc_publisher.probe.text import host_of, shown
 
 _DER = 2  # _ssl.ENCODING_DER, for the Certificate objects of Python 3.11 and 3.12
@@ -34,9 +35,9 @@ def judge_chain(url: str, chain: tuple[bytes, ...]) -> FetchError:
     """
     host = host_of(url)
     try:
-        certificates = [x509.load_der_x509_certificate(der) for der in chain]
+        certificates = [read_certificate(der) for der in chain]
         top = _top(certificates)
-    except (ValueError, IndexError):
+    except UNREADABLE:
         return FetchError(
             Reason.CertificateUntrusted, f"The certificate of {host} leads to no trusted root", subject=url
         )

@@ -86,6 +86,13 @@ def too_late(url: str, deadline: Deadline, gate: Gate, *, connected: bool) -> Fe
     return silent_resolver(url)
 
 
+def no_time_to_look(url: str) -> FetchError:
+    """Return the error for a deadline that passed while the reader itself hardly ran: nothing is known of the host."""
+    hint = "Give the operator more CPU time; nothing is said about the issuer until then."
+    message = f"The operator has too little CPU time to tell how long {host_of(url)} takes"
+    return FetchError(Reason.ProbeUnavailable, message, hint=hint, retryable=True, subject=url)
+
+
 def silent_resolver(url: str) -> FetchError:
     """Return the error for a resolver that gives no answer."""
     return _no_network(url, f"The operator's resolver gives no answer for {host_of(url)}")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import ssl
-import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
@@ -21,16 +20,16 @@ from oidc_publisher.probe.proxies import Proxy, environment_proxy
 from oidc_publisher.probe.wire import failures, proxyfailures
 from oidc_publisher.probe.wire.addresses import Gate, resolver_answers
 from oidc_publisher.probe.wire.chain import judge_chain, sent_chain
+from oidc_publisher.probe.wire.connector import Connector, session_of
 from oidc_publisher.probe.wire.knocks import Knock, knock_at_all
-from oidc_publisher.probe.wire.phases import Connecting
 from oidc_publisher.probe.wire.port import BODY_LIMIT_BYTES, Deadline, Fetched, Validity, Visit
 from oidc_publisher.probe.wire.publicroots import is_publicly_trusted
 from oidc_publisher.probe.wire.trust import Trust, roots_state
 from oidc_publisher.timing.httpdate import parsed_date
+from oidc_publisher.timing.starvation import Starvation
 
-#: "identity", because the stored bytes are judged. A User-Agent of its own, because some firewalls refuse known
-#: libraries.
-_HEADERS = {"Accept-Encoding": "identity", "User-Agent": "oidc-publisher"}
+#: A reader that did not run for half of the deadline, and for so long, cannot blame the host for the time.
+_STARVED_S = 1.0
 # The time for a further request that tells two causes of a failure apart.
 _DIAGNOSIS_TIMEOUT = timedelta(seconds=3)
 
@@ -64,10 +63,11 @@ class HTTPSWire:
         trust = await self._current_trust()
         context = trust.tls12 if number == 0 else trust.current
         gate = self._gate(number)
-        connector = _Connector(gate, context)
-        async with _session(connector) as session:
+        connector = Connector(gate, context)
+        async with session_of(connector) as session:
             try:
-                yield _HTTPSVisit(self, session, connector, gate, trust, strict=number == 1)
+                with Starvation() as starvation:
+                    yield _HTTPSVisit(self, session, connector, gate, trust, starvation, strict=number == 1)
             finally:
                 connector.hang_up()
 
@@ -98,79 +98,15 @@ class HTTPSWire:
         return trust
 
 
-class _Connector(aiohttp.TCPConnector):
-    """The connector keeps the TLS object of its last connection, because a response may release it with its headers.
-
-    `hang_up` aborts the connections that are still open. A regular close of a response that was not read to its end
-    sends TLS close_notify, and asyncio then waits 30 s for the answer of a host that still sends.
-    """
-
-    def __init__(self, gate: Gate, context: ssl.SSLContext) -> None:
-        super().__init__(
-            ssl=context,
-            resolver=gate,
-            socket_factory=gate.open_socket,
-            use_dns_cache=False,
-            happy_eyeballs_delay=None,  # there is one address
-            limit=1,
-        )
-        self.tls: ssl.SSLObject | None = None
-        self.connecting = Connecting()
-        self.peer = ""
-        self._gate = gate
-        self._opened: list[asyncio.Transport] = []
-
-    async def connect(
-        self,
-        req: aiohttp.ClientRequest,
-        traces: list[Any],
-        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - aiohttp's signature
-    ) -> aiohttp.connector.Connection:
-        began_s = time.monotonic()
-        connection = await super().connect(req, traces, timeout)
-        if connection.transport is not None:
-            self.tls = connection.transport.get_extra_info("ssl_object")
-            self.peer = str((connection.transport.get_extra_info("peername") or ("",))[0])
-            if connection.transport not in self._opened:  # a new one, and not the one that the host kept open
-                self.connecting = Connecting(began_s, time.monotonic(), self._gate.resolve_s)
-            self._opened.append(connection.transport)
-        return connection
-
-    def hang_up(self) -> None:
-        """Abort every connection without a TLS close_notify."""
-        for transport in self._opened:
-            _abort(transport)
-
-
-def _abort(transport: asyncio.Transport) -> None:
-    """Abort a connection without a TLS close_notify; a connection that is closed already stays closed.
-
-    In CPython 3.11.1 to 3.11.3 (Debian 12 has 3.11.2) a closed TLS transport has no protocol any more, and abort()
-    raises AttributeError on that None (python/cpython#98539, fixed by #104474 in 3.11.4).
-    """
-    with suppress(AttributeError):
-        transport.abort()
-
-
-def _session(connector: _Connector) -> aiohttp.ClientSession:
-    return aiohttp.ClientSession(
-        connector=connector,
-        cookie_jar=aiohttp.DummyCookieJar(),
-        headers=_HEADERS,
-        auto_decompress=False,
-        trust_env=False,
-        timeout=aiohttp.ClientTimeout(total=None),  # the deadline spans several requests
-    )
-
-
 class _HTTPSVisit:
     def __init__(
         self,
         wire: HTTPSWire,
         session: aiohttp.ClientSession,
-        connector: _Connector,
+        connector: Connector,
         gate: Gate,
         trust: Trust,
+        starvation: Starvation,
         *,
         strict: bool,
     ) -> None:
@@ -181,6 +117,7 @@ class _HTTPSVisit:
         self._connector = connector
         self._gate = gate
         self._trust = trust
+        self._starvation = starvation
         self._certificate: tuple[ssl.SSLObject, Validity] | None = None
 
     async def get(self, url: str, deadline: Deadline) -> Fetched:
@@ -189,6 +126,8 @@ class _HTTPSVisit:
         try:
             return await (self._get_strictly if self._strict else self._get_in_time)(url, deadline)
         except TimeoutError:
+            if self._starvation.seconds > max(deadline.timeout.total_seconds() / 2, _STARVED_S):
+                raise failures.no_time_to_look(url) from None
             if proxy is not None and self._connector.tls is None:
                 raise proxyfailures.too_late(url, deadline, proxy) from None
             raise failures.too_late(url, deadline, self._gate, connected=self._connector.tls is not None) from None
@@ -212,7 +151,7 @@ class _HTTPSVisit:
             return await self._get(_parsed(url), context)
 
     async def _get(self, url: yarl.URL, context: ssl.SSLContext | None) -> Fetched:
-        began = asyncio.get_running_loop().time()
+        began, starved_s = asyncio.get_running_loop().time(), self._starvation.seconds
         proxy = self._proxy_of(str(url))
         if proxy is not None:
             self._gate.proxied = True
@@ -235,7 +174,9 @@ class _HTTPSVisit:
             oversized=oversized,
             date_offset=_date_offset(headers.get("Date", ""), headers.get("Age", ""), datetime.now(UTC)),
             elapsed=timedelta(seconds=ended_at - began),
+            starved=timedelta(seconds=self._starvation.seconds - starved_s),
             certificate=self._validity(),
+            negative_serial=self._has_negative_serial(),
             private_address=self._gate.private,
             phases=self._connector.connecting.phases(self._connector.tls, headers_at=headers_at, ended_at=ended_at),
             proxy=str(proxy) if proxy else "",
@@ -267,6 +208,10 @@ class _HTTPSVisit:
             self._certificate = tls, Validity(*(datetime.fromtimestamp(time, UTC) for time in times))
         return self._certificate[1] if self._certificate else None
 
+    def _has_negative_serial(self) -> bool:
+        certificate = self._connector.tls.getpeercert() if self._connector.tls else None
+        return str((certificate or {}).get("serialNumber", "")).startswith("-")
+
     async def _diagnosis(self, error: Exception, url: str) -> FetchError:
         """Return the error for a failure, after a further request where only that shows the cause."""
         proxy = self._proxy_of(url)
@@ -288,8 +233,8 @@ class _HTTPSVisit:
     async def _chain(self, url: str) -> tuple[bytes, ...]:
         """Return the certificates that the host sends, read over a connection that verifies none of them."""
         gate = replace(self._gate, resolved=False, private="")
-        connector = _Connector(gate, self._trust.unverified)
-        async with _session(connector) as session:
+        connector = Connector(gate, self._trust.unverified)
+        async with session_of(connector) as session:
             try:
                 with suppress(aiohttp.ClientError, OSError):
                     async with (

@@ -14,6 +14,7 @@ from typing import Any
 
 from cryptography import x509
 
+from oidc_publisher.keys.certificates import UNREADABLE, read_certificate
 from oidc_publisher.probe.publicaddresses import is_public
 from oidc_publisher.probe.wire.addresses import LOCAL_ERRNOS, Gate, PrivateAddressError, addresses_of
 from oidc_publisher.probe.wire.chain import sent_chain
@@ -132,7 +133,7 @@ def _own(tls: ssl.SSLObject) -> tuple[bytes, ...]:
 
 def _shown(chain: tuple[bytes, ...]) -> ShownCertificate | None:
     try:
-        certificate = x509.load_der_x509_certificate(chain[0])
+        certificate = read_certificate(chain[0])
         return ShownCertificate(
             subject=certificate.subject.rfc4514_string(),
             issuer=certificate.issuer.rfc4514_string(),
@@ -142,7 +143,7 @@ def _shown(chain: tuple[bytes, ...]) -> ShownCertificate | None:
             signature=(certificate.signature_hash_algorithm.name if certificate.signature_hash_algorithm else ""),
             chain_length=len(chain),
         )
-    except (ValueError, IndexError):
+    except UNREADABLE:
         return None
 
 

@@ -45,9 +45,9 @@ class Fetched:
     `date_offset`: the host's clock (Date) minus the operator's on receipt, None where the host stated no Date or the
     answer came from a cache.
     `elapsed`: the time from the request until the end of the body; that of the first request of a connection includes
-    name resolution and handshake.
+    name resolution and handshake. `starved`: the part of it in which the operator's event loop did not run.
     `strict_refusal`: why Python 3.13 refuses the host's certificate, in OpenSSL's words; empty where it does not, and
-    where that was not tried.
+    where that was not tried. `negative_serial`: whether the serial number of that certificate is negative.
     `private_address`: an address of the host that the public cannot reach, empty where all of them are public.
     `phases`: None for a further fetch over a kept connection.
     `proxy`: the proxy by which the host was reached, whose business its addresses are; empty without one. `opened_tls`: why
@@ -67,8 +67,10 @@ class Fetched:
     oversized: bool = False
     date_offset: timedelta | None = None
     elapsed: timedelta = timedelta(0)
+    starved: timedelta = timedelta(0)
     certificate: Validity | None = None
     strict_refusal: str = ""
+    negative_serial: bool = False
     private_address: str = ""
     phases: Phases | None = None
     proxy: str = ""

@@ -22,10 +22,10 @@ from collections.abc import Sequence
 from http import HTTPStatus
 
 import aiohttp
-from cryptography import x509
 
 from oidc_publisher.errors import FetchError
 from oidc_publisher.findings import Reason
+from oidc_publisher.keys.certificates import UNREADABLE, read_certificate
 from oidc_publisher.probe.proxies import Proxy
 from oidc_publisher.probe.text import host_of, shown, spoken
 from oidc_publisher.probe.wire.port import Deadline
@@ -95,6 +95,6 @@ def _look_at(proxy: Proxy) -> str:
 
 def _issuer(chain: Sequence[bytes]) -> str:
     try:
-        return shown(x509.load_der_x509_certificate(chain[0]).issuer.rfc4514_string())
-    except (ValueError, IndexError):
+        return shown(read_certificate(chain[0]).issuer.rfc4514_string())
+    except UNREADABLE:
         return "an unknown CA"

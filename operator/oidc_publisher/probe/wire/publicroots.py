@@ -20,6 +20,8 @@ from cryptography import x509
 from cryptography.utils import CryptographyDeprecationWarning
 from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
 
+from oidc_publisher.keys.certificates import UNREADABLE, read_certificate
+
 _BLOCK = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 
 
@@ -28,12 +30,12 @@ def is_publicly_trusted(chain: tuple[bytes, ...], host: str) -> bool | None:
     if not chain:
         return None
     try:
-        leaf, *others = (x509.load_der_x509_certificate(der) for der in chain)
+        leaf, *others = (read_certificate(der) for der in chain)
         builder = PolicyBuilder().store(_roots()).time(datetime.now(UTC))
         builder.build_server_verifier(_name(host)).verify(leaf, others)
     except VerificationError:
         return False
-    except ValueError:
+    except UNREADABLE:
         return None
     return True
 

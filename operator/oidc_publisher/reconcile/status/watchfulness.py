@@ -25,12 +25,18 @@ _ENOUGH = 3
 
 @dataclass(slots=True)
 class _WrittenHere:
-    """What this process knows of one object: its own latest writes, and when it found somebody else's."""
+    """What this process knows of one object: its own latest writes, and when it found somebody else's.
+
+    `silent`: the object was last read, or stored by this process, without the finding that there is another one. `before`:
+    what `proven`, `serial` and `silent` were before the last write.
+    """
 
     uid: str
     proven: datetime | None = None
     serial: int = 0
     foreign: deque[datetime] = field(default_factory=lambda: deque(maxlen=_ENOUGH))
+    silent: bool = False
+    before: tuple[datetime | None, int, bool] = (None, 0, False)
     late: bool = False
 
 
@@ -39,6 +45,10 @@ class Watchfulness:
 
     Only what an operator alone moves forward counts: lastProvenTime and the serial of the writes. A person who edits the
     status or puts back an old one is no second operator.
+
+    Where another process says that there are two, there are two. Of two processes whose passes are in step one may make
+    all writes at rest, so that it sees none of the other: it would take the finding out in each pass, and the other one
+    would put it back.
     """
 
     def __init__(self) -> None:
@@ -50,15 +60,33 @@ class Watchfulness:
         proven, serial = _moving(issuer.status)
         if known.proven is not None and (serial > known.serial or (proven is not None and proven > known.proven)):
             known.foreign.append(now)
+        if known.silent and _says_two(issuer.status):
+            known.foreign.extend([now] * _ENOUGH)
         self.wrote(issuer, issuer.status)
+        known.silent = not _says_two(issuer.status)
         late = self._late(known, issuer)
         return (*self._second(known, now), *([late] if late else []))
 
     def wrote(self, issuer: OIDCIssuer, status: OIDCIssuerStatus) -> None:
         """Note a status that this process is about to write: the answer to the write may be lost."""
         known, (proven, serial) = self._of(issuer), _moving(status)
+        known.before = known.proven, known.serial, known.silent
         known.serial = max(known.serial, serial)
         known.proven = max(known.proven or _NEVER, proven or _NEVER)
+        known.silent = known.silent and not _says_two(status)
+
+    def stored(self, issuer: OIDCIssuer, status: OIDCIssuerStatus) -> None:
+        """Note a status that the API server has taken from this process."""
+        self._of(issuer).silent = not _says_two(status)
+
+    def refused(self, issuer: OIDCIssuer) -> None:
+        """Forget the last write, which a write of somebody else has come before.
+
+        Two processes that an event wakes together prove the issuer in the same second: that of the other one would pass for
+        the own.
+        """
+        known = self._of(issuer)
+        known.proven, known.serial, known.silent = known.before
 
     def forget(self, name: str) -> None:
         """Forget an object that is gone."""
@@ -87,6 +115,10 @@ class Watchfulness:
 
 
 _NEVER = datetime.fromisoformat("0001-01-01T00:00:00+00:00")
+
+
+def _says_two(status: OIDCIssuerStatus) -> bool:
+    return any(finding.reason == Reason.SecondOperator for finding in status.findings)
 
 
 def _moving(status: OIDCIssuerStatus) -> tuple[datetime | None, int]:

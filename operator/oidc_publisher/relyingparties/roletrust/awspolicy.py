@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from oidc_publisher.api import RelyingParty
@@ -18,11 +19,12 @@ from oidc_publisher.relyingparties.roletrust.judged import (
     RoleTrust,
     TrustCondition,
     best,
+    matches_wildcards,
     said,
     texts_of,
 )
 
-_ACTIONS = frozenset({"sts:assumerolewithwebidentity", "sts:*", "*"})
+_ACTION = "sts:assumerolewithwebidentity"
 _OPERATOR = re.compile(
     r"(?:(?P<set>ForAllValues|ForAnyValue):)?(?P<name>String(?P<not>Not)?(?P<how>EqualsIgnoreCase|Equals|Like))"
     r"(?P<exists>IfExists)?",
@@ -30,8 +32,8 @@ _OPERATOR = re.compile(
 )
 _MATCHES: Mapping[str, Callable[[str, str], bool]] = {
     "equals": lambda wanted, given: wanted == given,
-    "equalsignorecase": lambda wanted, given: wanted.casefold() == given.casefold(),
-    "like": lambda wanted, given: _like(wanted).fullmatch(given) is not None,
+    "equalsignorecase": lambda wanted, given: wanted.lower() == given.lower(),
+    "like": matches_wildcards,
 }
 #: The claims of any issuer that STS offers to policies. Others exist for a few issuers that AWS knows by name.
 _CLAIMS = frozenset({"aud", "sub", "amr", "oaud", "azp", "email", "id"})
@@ -57,29 +59,47 @@ def judge_policy(policy: Mapping[str, Any], token: Presented) -> RoleTrust:
 
 
 def _is_federation(statement: Mapping[str, Any]) -> bool:
-    return bool({action.lower() for action in texts_of(statement.get("Action"))} & _ACTIONS)
+    if "NotAction" in statement:
+        return not _names_action(statement["NotAction"])
+    return _names_action(statement.get("Action"))
+
+
+def _names_action(actions: object) -> bool:
+    return any(matches_wildcards(action.lower(), _ACTION) for action in texts_of(actions))
 
 
 def _denials(statements: Sequence[Mapping[str, Any]], token: Presented) -> Iterator[TrustCondition]:
+    what = "no Deny statement"
     for statement in statements:
-        if all(condition.holds for condition in _conditions(statement, token)):
-            yield TrustCondition("no Deny statement", holds=False, found="a Deny statement of the policy applies")
+        holds = [condition.holds for condition in _conditions(statement, token)]
+        if None in holds and False not in holds:
+            found = "whether a Deny statement of the policy applies cannot be judged here"
+            yield TrustCondition(what, holds=None, found=found)
+        elif False not in holds:
+            yield TrustCondition(what, holds=False, found="a Deny statement of the policy applies")
 
 
 def _conditions(statement: Mapping[str, Any], token: Presented) -> Iterator[TrustCondition]:
     yield _principal(statement, token)
-    blocks = statement.get("Condition")
-    for operator, keys in blocks.items() if isinstance(blocks, dict) else ():
-        for key, wanted in keys.items() if isinstance(keys, dict) else ():
-            yield _condition(operator, key, texts_of(wanted), token)
+    blocks = statement.get("Condition", {})
+    if not isinstance(blocks, dict) or not all(isinstance(keys, dict) for keys in blocks.values()):
+        yield TrustCondition("Condition", holds=None, found="it is not written as IAM takes it")
+        return
+    for operator, keys in blocks.items():
+        for key, wanted in keys.items():
+            yield _condition(str(operator), str(key), texts_of(wanted), token)
 
 
 def _principal(statement: Mapping[str, Any], token: Presented) -> TrustCondition:
+    if "NotPrincipal" in statement:
+        return TrustCondition("NotPrincipal", holds=None, found="cannot be judged here")
     principal = statement.get("Principal")
-    named = texts_of(principal.get("Federated")) if isinstance(principal, dict) else texts_of(principal)
+    principal = principal if isinstance(principal, dict) else {"Federated": principal}
+    named = texts_of(principal.get("Federated"))
     providers = [name.partition(":oidc-provider/")[2] or name for name in named]
     what = f"Principal.Federated is {said(providers)}"
-    if token.provider in providers or "*" in providers:
+    everybody = "*" in (*named, *texts_of(principal.get("AWS")))
+    if everybody or token.provider in providers:
         return TrustCondition(what, holds=True, found="it is this issuer")
     near = {text.rstrip("/").casefold() for text in providers}
     hint = (
@@ -94,19 +114,19 @@ def _condition(operator: str, key: str, wanted: Sequence[str], token: Presented)
     what = f"{operator} {key} {said(wanted)}"
     parsed = _OPERATOR.fullmatch(operator)
     provider, _, claim = key.rpartition(":")
+    absent = ""
     if provider.casefold() == f"https://{token.provider}".casefold():
-        return TrustCondition(
-            what, holds=False, found="keys name the issuer without https://, so that this key is never there"
-        )
-    if provider.rstrip("/").casefold() != token.provider.rstrip("/").casefold():
+        absent = "keys name the issuer without https://, so that this key is never there"
+    elif provider.rstrip("/").casefold() != token.provider.rstrip("/").casefold():
         return TrustCondition(what, holds=None, found="depends on the request, not on the token")
-    if provider.casefold() != token.provider.casefold():
-        return TrustCondition(
-            what, holds=False, found=f"the keys of this issuer begin with {quoted(token.provider + ':')}"
-        )
-    if parsed is None or claim.lower() not in _CLAIMS:
+    elif provider.casefold() != token.provider.casefold():
+        absent = f"the keys of this issuer begin with {quoted(token.provider + ':')}"
+    if parsed is None or claim.lower() not in _CLAIMS or not wanted:
         return TrustCondition(what, holds=None, found="cannot be judged here")
-    return _compared(what, parsed, wanted, _given(claim.lower(), token))
+    if any("${" in one for one in wanted):
+        return TrustCondition(what, holds=None, found="cannot be judged here: it has a variable")
+    compared = _compared(what, parsed, wanted, () if absent else _given(claim.lower(), token))
+    return replace(compared, found=absent) if absent else compared
 
 
 def _given(claim: str, token: Presented) -> tuple[str, ...]:
@@ -118,13 +138,16 @@ def _given(claim: str, token: Presented) -> tuple[str, ...]:
 
 def _compared(what: str, operator: re.Match[str], wanted: Sequence[str], given: Sequence[str]) -> TrustCondition:
     matches = _MATCHES[operator["how"].lower()]
+    of, negated = (operator["set"] or "").lower(), bool(operator["not"])
+    # Without a set operator, a negated one holds where its opposite does not: no value may match, and none need be there.
+    every = of == "forallvalues" or (negated and not of)
     if not given:
-        holds = bool(operator["exists"] or operator["not"])
-        return TrustCondition(what, holds=holds, found="the token has no such claim")
-    hits = [any(matches(one, value) for one in wanted) for value in given]
-    every = (operator["set"] or "").lower() == "forallvalues"
-    positive = all(hits) if every else any(hits)
-    holds = not any(hits) if operator["not"] else positive
+        return TrustCondition(what, holds=every or bool(operator["exists"]), found="the token has no such claim")
+    if len(given) > 1 and not of:
+        found = f"the token has {said(given)}, and IAM compares several values with ForAnyValue: or ForAllValues: only"
+        return TrustCondition(what, holds=None, found=found)
+    met = [any(matches(one, value) for one in wanted) is not negated for value in given]
+    holds = all(met) if every else any(met)
     found = f"it is {said(given)}" if holds else f"the token has {said(given)}{_trap(operator, wanted, given)}"
     return TrustCondition(what, holds=holds, found=found)
 
@@ -132,11 +155,7 @@ def _compared(what: str, operator: re.Match[str], wanted: Sequence[str], given: 
 def _trap(operator: re.Match[str], wanted: Sequence[str], given: Sequence[str]) -> str:
     if operator["not"]:
         return ""
-    if operator["how"].lower() == "equals" and any(_like(one).fullmatch(value) for one in wanted for value in given):
+    if operator["how"].lower() == "equals" and any(matches_wildcards(one, value) for one in wanted for value in given):
         return "; StringEquals takes * and ? literally: use StringLike"
     folded = {one.casefold() for one in wanted} & {value.casefold() for value in given}
     return ", which differs in the case of letters only" if folded else ""
-
-
-def _like(pattern: str) -> re.Pattern[str]:
-    return re.compile("".join({"*": ".*", "?": "."}.get(c) or re.escape(c) for c in pattern), re.DOTALL)

@@ -2,11 +2,12 @@
 
 Source: Google Cloud, "Workload Identity Federation: attribute conditions", and the CEL specification. What is not part
 of it (macros, extract(), split()) raises OutsideError, so that nothing is judged wrongly. Evaluation costs as much as
-the text is long; the pattern of `matches` is run by Python, whose syntax contains what RE2 allows here.
+the text is long. Python runs the pattern of `matches` where it means the same to RE2 and cannot take long.
 """
 
 from __future__ import annotations
 
+import operator
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,14 @@ _TOKENS = re.compile(
     r"|(?P<mark>&&|\|\||==|!=|<=|>=|[!<>?:+.,()\[\]]))"
 )
 _DEEPEST = 40
+_MOST_DIGITS = 18
+#: What RE2 refuses, or reads in another way: other groups, references, escapes, classes by name, possessive repeats.
+_NOT_RE2 = re.compile(r"\\(?![dDwWsSbB]|[^0-9A-Za-z])|\(\?(?!:)|\[\^?\[|[*+?}]\+|\{,|--|&&|\|\||~~")
+#: A repeated group costs Python exponential time, and each repeat multiplies it by the length of the text.
+_REPEATED_GROUP = re.compile(r"\)[*+{]")
+_REPEAT = re.compile(r"[*+]|\{\d+,")
+_MOST_REPEATS = 3
+_LONGEST_TEXT = 1024
 _WORDS = {"true": True, "false": False, "null": None}
 
 
@@ -28,18 +37,36 @@ class NoValueError(Exception):
     """The expression asks for a claim or an attribute that is not there, which CEL calls an error."""
 
 
+class PartlyKnown(dict[str, Any]):
+    """Names of which some are not known here: those of `unknown`, with None all that are not there."""
+
+    def __init__(self, unknown: set[str] | None) -> None:
+        super().__init__()
+        self.unknown = unknown
+
+    def __missing__(self, name: str) -> Any:
+        """Tell a name that is not known from one that is not there."""
+        if self.unknown is None or name in self.unknown:
+            raise OutsideError
+        raise KeyError(name)
+
+
 Names = Mapping[str, Any]
 Evaluate = Callable[[Names], Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Expression:
-    """An expression and its place in the text; `parts` are the operands of && at its top."""
+    """An expression and its place in the text; `parts` are the operands of && at its top.
+
+    `selects` is what a selection (`of.field`) selects from, and the field.
+    """
 
     start: int
     end: int
     value: Evaluate
     parts: tuple[Expression, ...] = ()
+    selects: tuple[Evaluate, str] | None = None
 
 
 def parsed(text: str) -> Expression:
@@ -68,7 +95,7 @@ def _joined(values: Sequence[Evaluate], names: Names, *, decisive: bool) -> bool
     error: Exception | None = None
     for value in values:
         try:
-            if bool(value(names)) is decisive:
+            if _truth(value(names)) is decisive:
                 return decisive
         except (NoValueError, OutsideError) as problem:
             error = problem
@@ -77,32 +104,91 @@ def _joined(values: Sequence[Evaluate], names: Names, *, decisive: bool) -> bool
     return not decisive
 
 
+def _truth(value: Any) -> bool:
+    """Return a truth; CEL takes no other value for one."""
+    if not isinstance(value, bool):
+        raise NoValueError
+    return value
+
+
+def _equal(left: Any, right: Any) -> bool:
+    """Compare two values; to Python, and not to CEL, true is 1."""
+    return isinstance(left, bool) is isinstance(right, bool) and bool(left == right)
+
+
+def _among(value: Any, values: Any) -> bool:
+    if isinstance(values, dict):
+        return _has(values, value)
+    if not isinstance(values, list):  # Python would look for a part of a text
+        raise NoValueError
+    return any(_equal(value, one) for one in values)
+
+
+def _has(names: Any, name: Any) -> bool:
+    if not isinstance(names, dict) or not isinstance(name, str):
+        raise NoValueError
+    try:
+        names[name]
+    except KeyError:
+        return False
+    return True
+
+
+def _alike(left: Any, right: Any, *kinds: type | tuple[type, ...]) -> bool:
+    """Return whether both are of one of the kinds; a truth is of none."""
+    both = (left, right)
+    return any(all(isinstance(one, kind) and not isinstance(one, bool) for one in both) for kind in kinds)
+
+
+def _ordered(of: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    def compared(left: Any, right: Any) -> Any:
+        if not _alike(left, right, str, (int, float)):
+            raise NoValueError
+        return of(left, right)
+
+    return compared
+
+
+def _sum_of(left: Any, right: Any) -> Any:
+    if not _alike(left, right, str, list, (int, float)):
+        raise NoValueError
+    return left + right
+
+
 _COMPARED: Mapping[str, Callable[[Any, Any], Any]] = {
-    "==": lambda left, right: left == right,
-    "!=": lambda left, right: left != right,
-    "<": lambda left, right: left < right,
-    "<=": lambda left, right: left <= right,
-    ">": lambda left, right: left > right,
-    ">=": lambda left, right: left >= right,
-    "in": lambda left, right: left in right,
-    "+": lambda left, right: left + right,
+    "==": _equal,
+    "!=": lambda left, right: not _equal(left, right),
+    "<": _ordered(operator.lt),
+    "<=": _ordered(operator.le),
+    ">": _ordered(operator.gt),
+    ">=": _ordered(operator.ge),
+    "in": _among,
+    "+": _sum_of,
 }
+
+
+def _matches(text: str, pattern: str) -> bool:
+    repeats = len(_REPEAT.findall(pattern))
+    if _NOT_RE2.search(pattern) or "\n" in text:
+        raise OutsideError
+    if _REPEATED_GROUP.search(pattern) or repeats > _MOST_REPEATS or (repeats and len(text) > _LONGEST_TEXT):
+        raise OutsideError
+    try:
+        return re.search(pattern, text, re.ASCII) is not None
+    except re.error:
+        raise OutsideError from None
+
+
 _METHODS: Mapping[str, Callable[[Any, Any], Any]] = {
     "startsWith": lambda text, begin: text.startswith(begin),
     "endsWith": lambda text, end: text.endswith(end),
     "contains": lambda text, part: part in text,
-    "matches": lambda text, pattern: re.search(pattern, text) is not None,
+    "matches": _matches,
 }
 
 
 def _binary(mark: str, left: Evaluate, right: Evaluate) -> Evaluate:
-    def value(names: Names) -> Any:
-        try:
-            return _COMPARED[mark](left(names), right(names))
-        except TypeError:
-            raise NoValueError from None  # CEL has no such overload
-
-    return value
+    return lambda names: _COMPARED[mark](left(names), right(names))
 
 
 class _Parser:
@@ -137,7 +223,7 @@ class _Parser:
         yes = self.ternary()
         self._take(":")
         no = self.ternary()
-        return Expression(asked.start, no.end, lambda names: (yes if asked.value(names) else no).value(names))
+        return Expression(asked.start, no.end, lambda names: (yes if _truth(asked.value(names)) else no).value(names))
 
     def _alternatives(self) -> Expression:
         parts = [self._conjunction()]
@@ -178,7 +264,7 @@ class _Parser:
         if self.peek() == "!":
             start = self._take("!")[2]
             of = self._unary()
-            return Expression(start, of.end, lambda names: not of.value(names))
+            return Expression(start, of.end, lambda names: not _truth(of.value(names)))
         return self._member(self._primary())
 
     def _member(self, of: Expression) -> Expression:
@@ -194,14 +280,14 @@ class _Parser:
                 (argument,), end = self._arguments(1)
                 of = Expression(of.start, end, _called(name, of.value, argument))
             else:
-                of = Expression(of.start, end, _item(of.value, _constant(name)))
+                of = Expression(of.start, end, _item(of.value, _constant(name)), selects=(of.value, name))
         return of
 
     def _primary(self) -> Expression:
         kind, text, start, end = self._take()
         if kind == "text":
             return Expression(start, end, _constant(_literal(text)))
-        if kind == "number":
+        if kind == "number" and len(text) <= _MOST_DIGITS:
             return Expression(start, end, _constant(int(text)))
         if text == "(":
             inner = self.ternary()
@@ -212,9 +298,22 @@ class _Parser:
         if kind != "name":
             raise OutsideError
         if self.peek() == "(":
-            (argument,), end = self._arguments(1)
-            return Expression(start, end, _function(text, argument))
+            return self._presence(start) if text == "has" else self._call(start, text)
         return Expression(start, end, _constant(_WORDS[text]) if text in _WORDS else _named(text))
+
+    def _call(self, start: int, name: str) -> Expression:
+        (argument,), end = self._arguments(1)
+        return Expression(start, end, _function(name, argument))
+
+    def _presence(self, start: int) -> Expression:
+        """Parse what stands behind `has`, which takes a selection: what is selected from has to be there."""
+        self._take("(")
+        argument = self.ternary()
+        end = self._take(")")[3]
+        if argument.selects is None:
+            raise OutsideError
+        of, name = argument.selects
+        return Expression(start, end, lambda names: _has(of(names), name))
 
     def _arguments(self, count: int) -> tuple[list[Evaluate], int]:
         self._take("(")
@@ -257,8 +356,11 @@ def _named(name: str) -> Evaluate:
 
 def _item(of: Evaluate, key: Evaluate) -> Evaluate:
     def value(names: Names) -> Any:
+        values, place = of(names), key(names)
+        if not isinstance(values, dict if isinstance(place, str) else list) or isinstance(place, bool):
+            raise NoValueError
         try:
-            return of(names)[key(names)]
+            return values[place]
         except (KeyError, IndexError, TypeError):
             raise NoValueError from None
 
@@ -273,27 +375,30 @@ def _called(name: str, of: Evaluate, argument: Evaluate) -> Evaluate:
         text, other = of(names), argument(names)
         if not isinstance(text, str) or not isinstance(other, str):
             raise NoValueError
-        try:
-            return _METHODS[name](text, other)
-        except re.error:
-            raise OutsideError from None
+        return _METHODS[name](text, other)
 
     return value
 
 
 def _function(name: str, argument: Evaluate) -> Evaluate:
     if name == "size":
-        return lambda names: len(argument(names))
+        return lambda names: _size(argument(names))
     if name == "string":
-        return lambda names: str(argument(names))
-    if name != "has":
+        return lambda names: _string(argument(names))
+    raise OutsideError
+
+
+def _size(value: Any) -> int:
+    if not isinstance(value, str | list | dict):
+        raise NoValueError
+    return len(value)
+
+
+def _string(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
         raise OutsideError
-
-    def value(names: Names) -> bool:
-        try:
-            argument(names)
-        except NoValueError:
-            return False
-        return True
-
-    return value
+    if not isinstance(value, str | int):
+        raise NoValueError
+    return str(value)

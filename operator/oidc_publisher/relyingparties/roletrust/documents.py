@@ -60,8 +60,8 @@ def _read(text: str) -> Any:
         pass
     try:
         value = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, RecursionError):
-        return text
+    except (yaml.YAMLError, ValueError, RecursionError, LookupError, AttributeError, TypeError):
+        return text  # PyYAML raises the last three for a value that its tag does not fit
     known = isinstance(value, list) or (isinstance(value, dict) and _MEMBERS & value.keys())
     return value if known else text  # CEL with a colon in it is an object in YAML
 

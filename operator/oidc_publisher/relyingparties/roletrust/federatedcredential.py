@@ -11,9 +11,22 @@ from typing import Any
 
 from oidc_publisher.api import RelyingParty
 from oidc_publisher.keys.strictjson import quoted
-from oidc_publisher.relyingparties.roletrust.judged import Presented, RoleTrust, TrustCondition, best, equal, texts_of
+from oidc_publisher.relyingparties.roletrust.judged import (
+    Presented,
+    RoleTrust,
+    TrustCondition,
+    best,
+    equal,
+    matches_wildcards,
+    texts_of,
+)
 
+#: The issuers whose tokens Entra compares with expressions; a GitLab of one's own is among them.
+_FLEXIBLE = re.compile(
+    r"https://(?:token\.actions\.githubusercontent\.com|gitlab\.[\w.-]+|app\.(?:eu\.)?terraform\.io)", re.ASCII
+)
 _CLAIM = re.compile(r"claims\['(?P<claim>[^']+)'\]\s+(?P<how>eq|matches)\s+'(?P<value>[^']*)'")
+_NOT_THERE = "cannot be judged here: the credential does not have it"
 
 
 def judge_credentials(credentials: Sequence[Mapping[str, Any]], token: Presented) -> RoleTrust:
@@ -33,9 +46,18 @@ def _conditions(credential: Mapping[str, Any], token: Presented) -> Iterator[Tru
     wanted = texts_of(credential.get("audiences"))
     if wanted:
         yield equal(f"audiences are {', '.join(map(quoted, wanted))}", wanted, token.audiences)
+    else:
+        yield TrustCondition("audiences", holds=None, found=_NOT_THERE)
     expression = credential.get("claimsMatchingExpression")
-    if isinstance(expression, dict):
-        yield from _matching(str(expression.get("value") or ""), token)
+    if expression:
+        if not _FLEXIBLE.fullmatch(token.issuer_url):
+            found = "cannot be judged here: Entra documents it for GitHub, GitLab and Terraform Cloud only"
+            yield TrustCondition("claimsMatchingExpression is for this issuer", holds=None, found=found)
+        yield from _matching(
+            str(expression.get("value") or "") if isinstance(expression, dict) else str(expression), token
+        )
+    elif not texts_of(credential.get("subject")):
+        yield TrustCondition("subject", holds=None, found=_NOT_THERE)
 
 
 def _matching(text: str, token: Presented) -> Iterator[TrustCondition]:
@@ -48,6 +70,5 @@ def _matching(text: str, token: Presented) -> Iterator[TrustCondition]:
         if found["how"] == "eq":
             yield equal(part, (found["value"],), given)
             continue
-        pattern = re.compile("".join({"*": ".*", "?": "."}.get(c) or re.escape(c) for c in found["value"]))
-        holds = any(pattern.fullmatch(value) for value in given)
+        holds = any(matches_wildcards(found["value"], value) for value in given)
         yield TrustCondition(part, holds=holds, found=f"the token has {', '.join(map(quoted, given)) or 'none'}")

@@ -10,7 +10,13 @@ from typing import Any
 
 from oidc_publisher.api import RelyingParty
 from oidc_publisher.keys.strictjson import quoted
-from oidc_publisher.relyingparties.roletrust.celsubset import Expression, NoValueError, OutsideError, parsed
+from oidc_publisher.relyingparties.roletrust.celsubset import (
+    Expression,
+    NoValueError,
+    OutsideError,
+    PartlyKnown,
+    parsed,
+)
 from oidc_publisher.relyingparties.roletrust.judged import Presented, RoleTrust, TrustCondition, equal, texts_of
 
 #: google.subject may have this many bytes.
@@ -20,7 +26,7 @@ _OUTSIDE = "cannot be judged here: it uses more of CEL than comparisons and the 
 
 def judge_condition(text: str, token: Presented) -> RoleTrust:
     """Judge an attribute condition alone; without the mapping, google.subject is taken to be assertion.sub."""
-    return RoleTrust(RelyingParty.GCP, "the attribute condition", tuple(_condition(text, token, {})))
+    return RoleTrust(RelyingParty.GCP, "the attribute condition", tuple(_condition(text, _names(token, None))))
 
 
 def judge_provider(provider: Mapping[str, Any], token: Presented) -> RoleTrust:
@@ -29,8 +35,13 @@ def judge_provider(provider: Mapping[str, Any], token: Presented) -> RoleTrust:
 
 
 def _provider(provider: Mapping[str, Any], token: Presented) -> Iterator[TrustCondition]:
+    if provider.get("disabled") is True or provider.get("state") == "DELETED":
+        yield TrustCondition("the provider is in use", holds=False, found="it is disabled or deleted")
     settings = provider.get("oidc")
     settings = settings if isinstance(settings, dict) else {}
+    if settings.get("jwksJson"):
+        found = "cannot be judged here: Google Cloud compares with the uploaded keys and not with those that are served"
+        yield TrustCondition("oidc.jwksJson has the token's key", holds=None, found=found)
     issuer = texts_of(settings.get("issuerUri"))
     if issuer:
         yield equal(f"issuerUri is {quoted(issuer[0])}", issuer, (str(token.claims.get("iss", "")),))
@@ -41,22 +52,26 @@ def _provider(provider: Mapping[str, Any], token: Presented) -> Iterator[TrustCo
     if allowed:
         yield equal(f"allowed audiences are {', '.join(map(quoted, allowed))}", allowed, token.audiences)
     mapping = provider.get("attributeMapping")
-    mapping = mapping if isinstance(mapping, dict) else {}
-    yield from _mapped_subject(mapping, token)
-    yield from _condition(str(provider.get("attributeCondition") or ""), token, mapping)
+    names = _names(token, mapping if isinstance(mapping, dict) else {})
+    yield _mapped_subject(names)
+    yield from _condition(str(provider.get("attributeCondition") or ""), names)
 
 
-def _mapped_subject(mapping: Mapping[str, Any], token: Presented) -> Iterator[TrustCondition]:
+def _mapped_subject(names: Mapping[str, Any]) -> TrustCondition:
     what = f"google.subject has at most {_SUBJECT_BYTES} bytes"
     try:
-        subject = _names(token, mapping)["google"]["subject"]
+        subject = names["google"]["subject"]
+    except OutsideError:
+        return TrustCondition(what, holds=None, found=_OUTSIDE)
     except KeyError:
-        return
-    size = len(str(subject).encode())
-    yield TrustCondition(what, holds=size <= _SUBJECT_BYTES, found=f"it has {size}")
+        return TrustCondition(what, holds=False, found="it has none: the token has no claim that is mapped to it")
+    if not isinstance(subject, str) or not subject:
+        return TrustCondition(what, holds=False, found="it is no text, or an empty one")
+    size = len(subject.encode())
+    return TrustCondition(what, holds=size <= _SUBJECT_BYTES, found=f"it has {size}")
 
 
-def _condition(text: str, token: Presented, mapping: Mapping[str, Any]) -> Iterator[TrustCondition]:
+def _condition(text: str, names: Mapping[str, Any]) -> Iterator[TrustCondition]:
     if not text.strip():
         return
     try:
@@ -64,7 +79,6 @@ def _condition(text: str, token: Presented, mapping: Mapping[str, Any]) -> Itera
     except (OutsideError, RecursionError):
         yield TrustCondition(text.strip(), holds=None, found=_OUTSIDE)
         return
-    names = _names(token, mapping)
     for part in whole.parts or (whole,):
         yield _judged(text[part.start : part.end], part, names)
 
@@ -90,16 +104,22 @@ def _why(text: str, names: Mapping[str, Any]) -> str:
     return f"the token's {' and '.join(has)}" if has else "it is not so"
 
 
-def _names(token: Presented, mapping: Mapping[str, Any]) -> dict[str, Any]:
-    names: dict[str, Any] = {"assertion": dict(token.claims), "google": {}, "attribute": {}}
+def _names(token: Presented, mapping: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return what an expression can name; without a mapping (None) nothing is known but the usual google.subject."""
+    unknown: dict[str, set[str]] = {"google": set(), "attribute": set()}
+    names: dict[str, Any] = {"assertion": dict(token.claims)}
+    names |= {prefix: PartlyKnown(None if mapping is None else unknown[prefix]) for prefix in unknown}
     if not mapping and "sub" in token.claims:
         names["google"]["subject"] = token.claims["sub"]
-    for target, expression in mapping.items():
+    for target, expression in (mapping or {}).items():
         prefix, _, attribute = str(target).partition(".")
         try:
             value = parsed(str(expression)).value({"assertion": names["assertion"]})
-        except (OutsideError, NoValueError, TypeError, RecursionError):
+        except NoValueError:
             continue
-        if prefix in names and prefix != "assertion":
+        except (OutsideError, TypeError, RecursionError):
+            unknown.get(prefix, set()).add(attribute)
+            continue
+        if prefix in unknown:
             names[prefix][attribute] = value
     return names

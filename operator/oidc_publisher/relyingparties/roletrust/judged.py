@@ -65,7 +65,9 @@ def texts_of(value: object) -> tuple[str, ...]:
         return ("true" if value else "false",)
     if isinstance(value, str | int | float):
         return (str(value),)
-    return tuple(text for one in value for text in texts_of(one)) if isinstance(value, list) else ()
+    if not isinstance(value, list):
+        return ()
+    return tuple(text for one in value if not isinstance(one, list) for text in texts_of(one))
 
 
 def equal(what: str, wanted: Sequence[str], given: Sequence[str]) -> TrustCondition:
@@ -83,5 +85,34 @@ def said(values: Sequence[str]) -> str:
 
 
 def best(candidates: Sequence[tuple[TrustCondition, ...]]) -> tuple[TrustCondition, ...]:
-    """Return the conditions that a token meets, else those of which it meets all but the fewest."""
-    return min(candidates, key=lambda conditions: sum(condition.holds is not True for condition in conditions))
+    """Return the conditions that a token meets, else those it may meet, else those of which it meets all but the fewest."""
+
+    def distance(conditions: tuple[TrustCondition, ...]) -> tuple[bool, int]:
+        holds = [condition.holds for condition in conditions]
+        return False in holds, len(holds) - holds.count(True)
+
+    return min(candidates, key=distance)
+
+
+def matches_wildcards(pattern: str, text: str) -> bool:
+    """Return whether a text fits a pattern in which * is any characters and ? is one.
+
+    The cost is at most the product of both lengths; a regular expression's grows without bound with the number of stars.
+    """
+    at, after, kept = (
+        0,
+        -1,
+        0,
+    )  # `after` is the place in the pattern behind its last star, which has taken text up to `kept`
+    i = 0
+    while i < len(text):
+        if at < len(pattern) and pattern[at] == "*":
+            at, after, kept = at + 1, at + 1, i
+        elif at < len(pattern) and pattern[at] in ("?", text[i]):
+            at, i = at + 1, i + 1
+        elif after >= 0:
+            kept += 1
+            at, i = after, kept
+        else:
+            return False
+    return not pattern[at:].strip("*")

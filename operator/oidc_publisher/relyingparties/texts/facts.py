@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-_URL = r"https://[^\s\"'<>`,|\\)\]]+"
+# A URL ends where the next one begins, else a text of many without blanks is read to its end from each of them.
+_URL = r"https://(?:(?!https://)[^\s\"'<>`,|\\)\]])+"
 _ISSUERS = (
     re.compile(rf"issuer\s*(?:URL)?\s*[:=-]?\s*[\"'`]?({_URL})", re.IGNORECASE),
     re.compile(rf"\"iss\": \"({_URL})\""),
@@ -93,6 +94,15 @@ def _from_hex(digits: str) -> str:
     except ValueError:
         return digits
     return base64.urlsafe_b64encode(raw).decode().rstrip("=") if len(raw) == _KID_BYTES else digits
+
+
+def hex_kid(key_id: str) -> str:
+    """Return a kid as Entra prints it, empty where it is not of the form that Entra prints as hexadecimal digits."""
+    try:
+        raw = base64.urlsafe_b64decode(key_id + "=" * (-len(key_id) % 4))
+    except ValueError:
+        return ""
+    return raw.hex().upper() if len(raw) == _KID_BYTES else ""
 
 
 def _of_a_token(text: str) -> tuple[Mapping[str, Any], Mapping[str, Any]]:

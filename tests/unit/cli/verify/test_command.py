@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
 import socket
 import subprocess
@@ -77,6 +78,7 @@ def test_parties_that_cannot_use_it_are_named(issuer: IssuerHost, verify: Callab
     assert page["sentence"] == "Kubernetes can use this issuer; AWS cannot use it."
     assert rule(page, "AWS takes a URL with its port") == "No"
     assert rule(page, "AWS takes this number of keys") == "Yes"
+    assert "probe." not in json.dumps(page)  # no object has such a field here
 
 
 BROKEN: dict[str, tuple[Callable[[IssuerHost], object], str, str]] = {
@@ -96,6 +98,7 @@ BROKEN: dict[str, tuple[Callable[[IssuerHost], object], str, str]] = {
         "CacheControlWrong",
         "Warning",
     ),
+    "an endpoint that is a number": (lambda i: i.discover(token_endpoint=5), "DocumentInvalid", "Critical"),
     "an empty set": (lambda i: setattr(i.answers[JWKS], "body", b'{"keys":[]}'), "KeySetInvalid", "Critical"),
 }
 
@@ -161,6 +164,21 @@ def test_a_host_that_nobody_knows_is_a_no(capsys: pytest.CaptureFixture[str], mo
     assert "does not resolve" in capsys.readouterr().out
 
 
+def test_a_silent_resolver_is_this_machine_s_own(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No operator is at work here."""
+
+    def silent(*_: object, **__: object) -> None:
+        raise socket.gaierror(socket.EAI_AGAIN, "no answer")
+
+    monkeypatch.setattr(socket, "getaddrinfo", silent)
+    assert call("verify", "https://nobody.example.test") == 2
+    said = capsys.readouterr().out
+    assert "This machine's resolver gives no answer" in said
+    assert "The operator's" not in said
+
+
 # --- what is given instead of an issuer ---------------------------------------------------------------------------------
 
 SECRET = "c2VjcmV0c2VjcmV0"
@@ -179,6 +197,7 @@ INSTEAD = {
     "https://host:99999/": "no URL",
     f"eyJhbGciOiJSUzI1NiJ9.{SECRET}.{SECRET}": "That is a token",
     f"-----BEGIN RSA PRIVATE KEY-----\n{SECRET}": "one line",
+    f"hvs.CAESI{SECRET}": "An issuer is a URL",
     "": "An issuer is a URL",
     "oidci/": "the name of an OIDCIssuer",
     "arn:aws:iam::1:oidc-provider/x": "An issuer is a URL",
@@ -193,6 +212,14 @@ def test_what_is_no_issuer_gets_a_sentence(given: str, capsys: pytest.CaptureFix
     assert INSTEAD[given] in said.err
     assert said.err.count("\n") == 1
     assert SECRET not in said.err + said.out
+
+
+def test_gzip_that_is_none_is_a_no(issuer: IssuerHost, verify: Callable[..., tuple[int, Any]]) -> None:
+    """Go decompresses what says that it is compressed, and fails: kube-apiserver and Vault read nothing."""
+    issuer.answers[JWKS].headers["Content-Encoding"] = "gzip"
+    code, page = verify(issuer.url)
+    assert code == 1
+    assert [f["reason"] for f in page["findings"]] == ["DocumentInvalid", "HeadersWrong"]
 
 
 # --- what is given instead of a token -----------------------------------------------------------------------------------
@@ -239,6 +266,19 @@ def test_what_is_no_token_gets_a_sentence(name: str, tmp_path: Path, capsys: pyt
     assert SECRET not in said.err + said.out
 
 
+@pytest.mark.parametrize("name", ["binary", "a kubeconfig", "Bearer", "a JWE", "empty"])
+def test_the_same_is_said_of_standard_input(
+    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where a pipe brings something else than a token."""
+    content, expected = NO_TOKENS[name]
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
+    assert call("verify", "https://oidc.example.test", "-q", "--token", "-") == 2
+    said = capsys.readouterr()
+    assert expected in said.err
+    assert SECRET not in said.err + said.out
+
+
 def test_a_token_in_place_of_its_file_is_not_repeated(capsys: pytest.CaptureFixture[str]) -> None:
     """Click would repeat the name of a file that is not there."""
     assert call("verify", "https://oidc.example.test", "--token", JWT) == 2
@@ -272,6 +312,15 @@ def test_what_is_no_authority_gets_a_sentence(
     (tmp_path / "ca").write_bytes(content)
     assert call("verify", "https://localhost:1", "--allow-private-address", "--ca", str(tmp_path / "ca")) == 2
     assert capsys.readouterr().err
+
+
+def test_a_file_of_authorities_is_read_whole_or_not_at_all(
+    pki: PKI, issuer: IssuerHost, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A part of it would be another set of authorities, which nobody gave."""
+    (tmp_path / "ca").write_bytes(pki.ca_pem + b"#" * 1024 * 1024)
+    assert call("verify", issuer.url, "--allow-private-address", "--ca", str(tmp_path / "ca")) == 2
+    assert "has more than 1 MiB" in capsys.readouterr().err
 
 
 # --- load and the first line --------------------------------------------------------------------------------------------

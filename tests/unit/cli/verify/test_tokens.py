@@ -69,6 +69,12 @@ def test_a_good_token_is_accepted(issuer: IssuerHost, verify: Verify) -> None:
     assert "Kubernetes and Vault would accept this token." in verify.said
 
 
+def test_what_was_compared_with_nothing_is_said(issuer: IssuerHost, verify: Verify) -> None:
+    """A yes is about the signature, the issuer and the times, where nobody said which audience is expected."""
+    assert verify(issuer, issuer.token())[0] == 0
+    assert "would accept this token, for whatever audience and subject: --audience and --role-trust" in verify.said
+
+
 REFUSED: dict[str, tuple[dict[str, Any], str, str]] = {
     "expired": ({"exp": 1_700_000_000}, "it has not expired", "Unauthorized"),
     "of another issuer": ({"iss": "https://other.example.test"}, "iss is this issuer, byte for byte", "Unauthorized"),
@@ -85,6 +91,50 @@ def test_a_token_that_is_refused_says_why(name: str, issuer: IssuerHost, verify:
     assert code == 1
     assert check in failing(part)
     assert part["parties"][0]["words"].startswith(words)
+
+
+REFUSED_CLAIMS: dict[str, tuple[dict[str, Any], list[str]]] = {
+    "no audience": ({"aud": []}, ["No", "Yes"]),
+    "no subject": ({"sub": ""}, ["No", "Yes"]),
+    "a subject that is a number": ({"sub": 5}, ["No", "No"]),
+    "an audience that is a number": ({"aud": ["sts.amazonaws.com", 5]}, ["No", "No"]),
+    "a begin that is a text": ({"nbf": "now"}, ["No", "No"]),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED_CLAIMS)
+def test_a_token_without_its_claims_is_no_yes(name: str, issuer: IssuerHost, verify: Verify) -> None:
+    """Kubernetes needs a subject and an audience, Vault what its role says; neither reads a claim of another type."""
+    claims, expected = REFUSED_CLAIMS[name]
+    code, part = verify(issuer, issuer.token(**claims))
+    assert code == 1
+    assert [line["result"] for line in part["parties"]] == expected
+
+
+@pytest.mark.parametrize("claims", [{"exp": 10**30}, {"aud": 5}])
+def test_a_token_whose_claims_cannot_be_read_is_no_token(
+    claims: dict[str, Any], issuer: IssuerHost, verify: Verify, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One sentence about this token, and no answer."""
+    (verify.folder / "token").write_text(issuer.token(**claims))
+    with pytest.raises(SystemExit) as exit_info:
+        main(["verify", issuer.url, "--token", str(verify.folder / "token")])
+    assert exit_info.value.code == 2
+    assert "whose exp or iat is no time" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("trust", ["", "!!bool hello"])
+def test_a_role_trust_that_is_none_is_no_answer(
+    trust: str, issuer: IssuerHost, verify: Verify, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An empty file is what a failed command leaves; it trusts nobody."""
+    (verify.folder / "token").write_text(issuer.token())
+    (verify.folder / "trust").write_text(trust)
+    arguments = ["--token", str(verify.folder / "token"), "--role-trust", str(verify.folder / "trust")]
+    with pytest.raises(SystemExit) as exit_info:
+        main(["verify", issuer.url, "--ca", str(verify.pki.ca_file), "--allow-private-address", *arguments])
+    assert exit_info.value.code == 2
+    assert "is no trust policy" in capsys.readouterr().err
 
 
 def test_a_slash_is_named(issuer: IssuerHost, verify: Verify) -> None:

@@ -261,6 +261,25 @@ def test_every_series_of_an_issuer_goes_with_it_and_nothing_late_brings_one_back
     assert scraped(series)["oidc_publisher_issuers"] == {(): 0}
 
 
+def test_an_object_that_was_created_anew_has_nothing_of_the_former(series: Series) -> None:
+    """Two events between two passes: the proof of the former object says nothing of this one."""
+    series.seen(issuer_of(metadata={"uid": "former"}))
+    series.passed(done(issuer_of(metadata={"uid": "former"}), proven=True))
+    assert value(series, "last_proof_age_seconds") == 0
+    series.seen(issuer_of(metadata={"uid": "anew"}))
+    assert value(series, "last_proof_age_seconds") is None
+
+
+def test_the_certificate_of_a_suspended_issuer_is_not_known(series: Series) -> None:
+    """Nobody looks at it, so that no alert may say that it expires."""
+    series.seen(issuer())
+    certificate = Validity(NOW - timedelta(days=80), NOW + timedelta(days=1))
+    series.notes_of("prod").fetched(Fetched("https://i.example", 200, certificate=certificate))
+    assert value(series, "certificate_remaining_seconds") == 86400
+    series.seen(issuer_of(suspend=True))
+    assert value(series, "certificate_remaining_seconds") is None
+
+
 def test_an_object_that_cannot_be_read_is_not_ready_in_the_metrics_either(series: Series) -> None:
     """The last Ready would stand for ever, as in the status."""
     series.seen(issuer(conditions=[READY]))

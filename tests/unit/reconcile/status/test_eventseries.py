@@ -11,6 +11,7 @@ from oidc_publisher.cluster.memory import MemoryCluster
 from oidc_publisher.errors import AnswerError
 from oidc_publisher.findings import Finding, Reason
 from oidc_publisher.reconcile.status.eventrecorder import EventRecorder
+from tests.simulation.world import MINUTE, started
 from tests.support.builders import NOW, issuer_of
 
 ISSUER = issuer_of(metadata={"name": "prod", "uid": "u-1"})
@@ -98,3 +99,17 @@ async def test_without_the_right_to_patch_each_is_an_event_of_its_own_and_the_lo
     (line,) = [line for line in told if line["log_level"] == "warning"]
     assert line["event"] == "The same event is recorded anew each time."
     assert "patch events (events.k8s.io) in namespace default" in line["hint"]
+
+
+def test_an_hour_of_a_public_url_that_comes_and_goes_is_an_event_for_each_of_its_two_faces() -> None:
+    """The real pass, every 30 s: what `kubectl describe` would show, and what the API server would have to keep."""
+    world = started(1, named=False, interval=MINUTE)
+    events = world.operator.hub.events
+    for _ in range(60):
+        for up in (False, True):
+            world.wire_up = up
+            world.now += MINUTE / 2
+            world.run_pass()
+    counts = {event["reason"]: event.get("series", {}).get("count", 1) for event in events}
+    assert counts == {"KeySafe": 1, "Proven": 61, "ConnectionFailed": 60}
+    assert len(events) == len(counts)

@@ -56,6 +56,15 @@ AWS: dict[str, tuple[dict[str, Any], list[bool | None], str]] = {
     "a claim that is not there": ({"StringEquals": {f"{PROVIDER}:amr": "x"}}, [True, False], "no such claim"),
     "if it exists": ({"StringEqualsIfExists": {f"{PROVIDER}:amr": "x"}}, [True, True], ""),
     "any value": ({"ForAnyValue:StringEquals": {f"{PROVIDER}:aud": ["sts.amazonaws.com", "x"]}}, [True, True], ""),
+    "any value but, of two": ({"ForAnyValue:StringNotEquals": {f"{PROVIDER}:id": "a"}}, [True, True], ""),
+    "any value but, without one": ({"ForAnyValue:StringNotEquals": {f"{PROVIDER}:azp": "x"}}, [True, False], "no such"),
+    "all values, without one": ({"ForAllValues:StringEquals": {f"{PROVIDER}:azp": "x"}}, [True, True], ""),
+    "all values but": ({"ForAllValues:StringNotEquals": {f"{PROVIDER}:id": "a"}}, [True, False], "the token has"),
+    "two values without a set": ({"StringNotEquals": {f"{PROVIDER}:id": "x"}}, [True, None], "ForAnyValue"),
+    "a variable": ({"StringNotEquals": {f"{PROVIDER}:sub": "${aws:PrincipalTag/x}"}}, [True, None], "variable"),
+    "letters that lose their length": ({"StringEqualsIgnoreCase": {f"{PROVIDER}:email": "SS"}}, [True, False], "has"),
+    "no condition's form": ({"StringNotEquals": [{f"{PROVIDER}:sub": SUBJECT}]}, [True, None], "as IAM takes it"),
+    "no value's form": ({"StringNotEquals": {f"{PROVIDER}:sub": {"a": "b"}}}, [True, None], "cannot be judged"),
     "of the request": ({"StringEquals": {"aws:SourceVpc": "x"}}, [True, None], "depends on the request"),
     "another operator": ({"DateLessThan": {f"{PROVIDER}:sub": "x"}}, [True, None], "cannot be judged"),
     "a claim that STS does not offer": ({"StringEquals": {f"{PROVIDER}:namespace": "ns"}}, [True, None], "cannot be"),
@@ -66,7 +75,8 @@ AWS: dict[str, tuple[dict[str, Any], list[bool | None], str]] = {
 def test_a_trust_policy_is_evaluated_as_iam_does(name: str) -> None:
     """The principal first, then each condition."""
     condition, expected, found = AWS[name]
-    trust = judged({"Version": "2012-10-17", "Statement": [statement(condition)]})
+    token = Presented(ISSUER, CLAIMS | {"id": ["a", "b"], "email": "ß"})
+    trust = judged({"Version": "2012-10-17", "Statement": [statement(condition)]}, token)
     assert (trust.party, results(trust)) == (RelyingParty.AWS, expected)
     assert found in trust.conditions[-1].found
 
@@ -92,6 +102,51 @@ def test_a_deny_outweighs() -> None:
     others = statement({"StringLike": {f"{PROVIDER}:sub": "other:*"}}, Effect="Deny")
     assert results(judged({"Statement": [statement(), denies]})) == [True, False]
     assert results(judged({"Statement": [statement(), others]})) == [True]
+
+
+DENIED: dict[str, tuple[dict[str, Any], list[bool | None]]] = {
+    "everybody of AWS": ({"Principal": {"AWS": "*"}}, [True, False]),
+    "actions by a wildcard": ({"Action": "sts:Assume*"}, [True, False]),
+    "all actions but another": ({"NotAction": "sts:TagSession"}, [True, False]),
+    "all actions but this": ({"NotAction": "sts:AssumeRoleWith*"}, [True]),
+    "all principals but": ({"NotPrincipal": {"AWS": "arn:aws:iam::1:root"}}, [True, None]),
+    "by the request": ({"Condition": {"NotIpAddress": {"aws:SourceIp": "10.0.0.0/8"}}}, [True, None]),
+    "by the request, of another subject": (
+        {"Condition": {"StringEquals": {f"{PROVIDER}:sub": "x", "aws:SourceVpc": "x"}}},
+        [True],
+    ),
+    "all values, without one": ({"Condition": {"ForAllValues:StringEquals": {f"{PROVIDER}:amr": "x"}}}, [True, False]),
+    "not, of a key that is never there": (
+        {"Condition": {"StringNotEquals": {f"{ISSUER}:sub": SUBJECT}}},
+        [True, False],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", DENIED)
+def test_a_deny_that_may_apply_is_never_passed_over(name: str) -> None:
+    """What it depends on may be the request, and is open then."""
+    members, expected = DENIED[name]
+    denies = {key: value for key, value in statement(Effect="Deny").items() if f"Not{key}" not in members} | members
+    assert results(judged({"Statement": [statement(), denies]})) == expected
+
+
+def test_a_statement_that_may_let_in_comes_before_one_that_does_not() -> None:
+    """A certain no of one statement says nothing where another one depends on the request."""
+    request = statement({"StringEquals": {"aws:SourceVpc": "x", "aws:SourceVpce": "y"}})
+    other = statement({"StringEquals": {f"{PROVIDER}:sub": "x"}})
+    assert results(judged({"Statement": [other, request]})) == [True, None, None]
+
+
+def test_many_stars_cost_no_time() -> None:
+    """A regular expression would take years."""
+    pattern = "*a" * 40
+    assert results(judged({"Statement": statement({"StringLike": {f"{PROVIDER}:sub": pattern}})})) == [True, False]
+
+
+def test_a_policy_may_allow_by_a_wildcard() -> None:
+    """Of actions, in any case of letters."""
+    assert results(judged({"Statement": statement(Action="sts:assumerolewith*")})) == [True]
 
 
 def test_a_policy_that_allows_something_else_allows_nothing() -> None:
@@ -140,6 +195,27 @@ GCP: dict[str, list[bool | None]] = {
     "assertion.sub < 1": [False],
     "assertion.sub.startsWith(1)": [False],
     "assertion.aud.startsWith('sts')": [False],
+    "'ns' in assertion.sub": [False],  # a text has no members
+    "'sub' in assertion && !('x' in assertion)": [True, True],
+    "!assertion.groups": [False],
+    "(assertion.yes || false)": [False],
+    "assertion.yes ? true : false": [False],
+    "assertion.true == 1": [False],
+    "assertion.true + 1 == 2": [False],
+    "assertion.sub[0] == 's'": [False],
+    "string(assertion.true) == 'true'": [True],
+    "!has(assertion.nobody.name)": [False],
+    "has(assertion.true) && !has(assertion['kubernetes.io'].name)": [True, True],
+    "has(assertion)": [None],
+    "attribute.ns == 'ns'": [None],  # the mapping says what it is
+    "!has(google.groups)": [None],
+    "assertion.sub.matches('^(?!x)')": [None],
+    r"assertion.sub.matches(r'(.)\1')": [None],
+    "assertion.sub.matches('^[[:alpha:]]')": [None],
+    "assertion.sub.matches('^([a-z:]+)+$')": [None],
+    "assertion.sub.matches('.*.*.*.*x')": [None],
+    "assertion.sub.matches('^system:[^:]*:(?:ns|other):.+$')": [True],
+    f"assertion.sub == {'1' * 5000}": [None],
     "assertion.aud.exists(a, a == 'sts.amazonaws.com')": [None],
     "assertion.sub.extract('system:serviceaccount:{ns}:') == 'ns'": [None],
     "assertion.sub ==": [None],
@@ -152,7 +228,8 @@ GCP: dict[str, list[bool | None]] = {
 @pytest.mark.parametrize("text", GCP)
 def test_an_attribute_condition_is_evaluated_part_by_part(text: str) -> None:
     """What is outside of this part of CEL is left open, never guessed."""
-    trust = judged(text)
+    token = Presented(ISSUER, CLAIMS | {"yes": "yes", "groups": [], "true": True})
+    trust = judged(text, token)
     assert (trust.party, results(trust)) == (RelyingParty.GCP, GCP[text])
 
 
@@ -182,6 +259,34 @@ def test_a_subject_that_is_too_long_for_google_is_named() -> None:
     assert results(judged(provider, token)) == [True, False]
 
 
+PROVIDERS: dict[str, tuple[dict[str, Any], list[bool | None]]] = {
+    "disabled": ({"disabled": True}, [False, True, True]),
+    "deleted": ({"state": "DELETED"}, [False, True, True]),
+    "with uploaded keys": ({"oidc": {"issuerUri": ISSUER, "jwksJson": "{}"}}, [None, True, True]),
+    "with a subject that is not there": ({"attributeMapping": {"google.subject": "assertion.email"}}, [True, False]),
+    "with a subject that is no text": ({"attributeMapping": {"google.subject": "assertion.aud"}}, [True, False]),
+    "with a subject by a macro": (
+        {"attributeMapping": {"google.subject": "assertion.sub.extract('{x}')"}},
+        [True, None],
+    ),
+    "with an attribute by a macro": (
+        {
+            "attributeMapping": {"google.subject": "assertion.sub", "attribute.x": "assertion.sub.extract('{x}')"},
+            "attributeCondition": "!has(attribute.x) && !has(attribute.y)",
+        },
+        [True, True, None, True],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", PROVIDERS)
+def test_a_provider_that_lets_nobody_in_is_no_yes(name: str) -> None:
+    """And what a macro decides is open."""
+    members, expected = PROVIDERS[name]
+    usual = {"oidc": {"issuerUri": ISSUER}, "attributeMapping": {"google.subject": "assertion.sub"}}
+    assert results(judged(usual | members)) == expected
+
+
 def test_a_federated_credential_is_compared_byte_for_byte() -> None:
     """A difference in the case of letters alone has a number of its own at Entra."""
     credential = {"name": "c", "issuer": ISSUER, "subject": SUBJECT.upper(), "audiences": ["sts.amazonaws.com"]}
@@ -201,8 +306,25 @@ def test_the_nearest_of_several_credentials_is_shown() -> None:
 def test_a_flexible_credential_is_matched() -> None:
     """claimsMatchingExpression, in as much as it can be judged."""
     value = "claims['sub'] matches 'system:serviceaccount:ns:*' and claims['sub'] eq 'x' and something else"
-    credential = {"issuer": ISSUER, "claimsMatchingExpression": {"value": value, "languageVersion": 1}}
-    assert results(judged(credential)) == [True, True, False, None]
+    github = "https://token.actions.githubusercontent.com"
+    credential: dict[str, Any] = {"issuer": github, "audiences": ["sts.amazonaws.com"]}
+    credential |= {"claimsMatchingExpression": {"value": value, "languageVersion": 1}}
+    token = Presented(github, CLAIMS | {"iss": github})
+    assert results(judged(credential, token)) == [True, True, True, False, None]
+    credential["claimsMatchingExpression"] = value  # as Terraform has it
+    assert results(judged(credential, token)) == [True, True, True, False, None]
+
+
+def test_a_flexible_credential_is_open_for_an_issuer_that_entra_does_not_name() -> None:
+    """Microsoft Learn names GitHub, GitLab and Terraform Cloud, and no cluster's issuer."""
+    credential: dict[str, Any] = {"issuer": ISSUER, "audiences": ["sts.amazonaws.com"]}
+    credential |= {"claimsMatchingExpression": {"value": "claims['sub'] matches 'system:*'", "languageVersion": 1}}
+    assert results(judged(credential)) == [True, True, None, True]
+
+
+def test_a_credential_without_subject_and_audiences_is_open() -> None:
+    """Entra demands both."""
+    assert results(judged({"issuer": ISSUER, "subject": None})) == [True, None, None]
 
 
 @pytest.mark.parametrize(
@@ -219,6 +341,9 @@ def test_a_flexible_credential_is_matched() -> None:
         b"{" * 9000,
         b"assertion PRIVATE KEY",
         b'{"Statement": []}',
+        b"!!bool hello",
+        b'!!int ""',
+        b"!!timestamp hello",
     ],
 )
 def test_anything_else_is_refused_without_being_repeated(data: bytes) -> None:

@@ -16,8 +16,10 @@ from oidc_publisher.cli.parameters import issuer_name
 
 _DOCUMENT = "/.well-known/openid-configuration"
 _TOKEN = re.compile(r"(?:bearer\s+)?[\"']?eyJ[A-Za-z0-9_-]+\.", re.IGNORECASE)
-#: A host name with a dot, perhaps with a port and a path: a URL that lost its scheme.
-_BARE = re.compile(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+(:\d{1,5})?(/[A-Za-z0-9._~/-]*)?")
+#: A host name under a domain, perhaps with a port and a path: a URL that lost its scheme. A token of Vault is none.
+_BARE = re.compile(
+    r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*\.([A-Za-z]{2,24}|xn--[a-z0-9-]{1,59})(:\d{1,5})?(/[A-Za-z0-9._~/-]*)?"
+)
 _OBJECT = re.compile(r"oidc(?:i|issuers?)(?:\.oidc-publisher\.io)?/")
 _LONGEST = 2048
 

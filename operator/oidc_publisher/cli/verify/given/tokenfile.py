@@ -11,8 +11,8 @@ from typing import IO
 
 import click
 
-from oidc_publisher.errors import DocumentInvalidError
-from oidc_publisher.probe import token_parts
+from oidc_publisher.errors import ClusterError, DocumentInvalidError
+from oidc_publisher.probe import read_token, token_parts
 
 _MOST_BYTES = 64 * 1024
 _JWS_PARTS, _JWE_PARTS = 3, 5
@@ -81,6 +81,12 @@ def _checked(text: str) -> str:
         raise NoTokenError(
             "That has three parts as a JWT has, and header or claims are no base64url of a JSON object: it may be cut, or no"
             " token at all."
+        ) from None
+    try:
+        read_token(text)
+    except ClusterError:
+        raise NoTokenError(
+            "That is a JWT whose exp or iat is no time, or whose aud is no audience: no relying party reads it."
         ) from None
     return text
 

@@ -98,6 +98,17 @@ ENTRA = (
         verify_for="azure",
     ),
     KnownText(
+        name="entra-no-record-audience",
+        party="Entra",
+        text="AADSTS700212: No matching federated identity record found",
+        causes=(Cause.AUDIENCE,),
+        checks=(Check.AUDIENCE,),
+        meaning="A federated credential has the issuer of the token, but none has its audience.",
+        advice="Give the projected token the audience of the credential, which is api://AzureADTokenExchange unless somebody changed it.",
+        sources=("https://login.microsoftonline.com/error?code=700212",),
+        verify_for="azure",
+    ),
+    KnownText(
         name="entra-no-record-subject",
         party="Entra",
         text="AADSTS700213: No matching federated identity record found",
