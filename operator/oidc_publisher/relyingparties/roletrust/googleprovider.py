@@ -10,13 +10,8 @@ from typing import Any
 
 from oidc_publisher.api import RelyingParty
 from oidc_publisher.keys.strictjson import quoted
-from oidc_publisher.relyingparties.roletrust.celsubset import (
-    Expression,
-    NoValueError,
-    OutsideError,
-    PartlyKnown,
-    parsed,
-)
+from oidc_publisher.relyingparties.roletrust.celsubset import Expression, parsed
+from oidc_publisher.relyingparties.roletrust.celvalues import NoValueError, OutsideError, PartlyKnown
 from oidc_publisher.relyingparties.roletrust.judged import Presented, RoleTrust, TrustCondition, equal, texts_of
 
 #: google.subject may have this many bytes.
