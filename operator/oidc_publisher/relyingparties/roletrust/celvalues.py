@@ -29,8 +29,12 @@ class NoValueError(Exception):
     """The expression asks for a claim or an attribute that is not there, which CEL calls an error."""
 
 
+class UnmappedError(Exception):
+    """The expression asks for an attribute, and it is not known what the provider maps to it."""
+
+
 class PartlyKnown(dict[str, Any]):
-    """Names of which some are not known here: those of `unknown`, with None all that are not there."""
+    """Attributes of which some cannot be told here: those of `unknown`; with None no mapping is known, nor any of them."""
 
     def __init__(self, unknown: set[str] | None) -> None:
         super().__init__()
@@ -38,7 +42,9 @@ class PartlyKnown(dict[str, Any]):
 
     def __missing__(self, name: str) -> Any:
         """Tell a name that is not known from one that is not there."""
-        if self.unknown is None or name in self.unknown:
+        if self.unknown is None:
+            raise UnmappedError
+        if name in self.unknown:
             raise OutsideError
         raise KeyError(name)
 
@@ -64,7 +70,7 @@ def _joined(values: Sequence[Evaluate], names: Names, *, decisive: bool) -> bool
         try:
             if truth(value(names)) is decisive:
                 return decisive
-        except (NoValueError, OutsideError) as problem:
+        except (NoValueError, OutsideError, UnmappedError) as problem:
             error = problem
     if error is not None:
         raise error
@@ -172,6 +178,7 @@ def named(name: str) -> Evaluate:
 
 def item(of: Evaluate, key: Evaluate) -> Evaluate:
     """Look up a member of a map or of a list."""
+
     def value(names: Names) -> Any:
         values, place = of(names), key(names)
         if not isinstance(values, dict if isinstance(place, str) else list) or isinstance(place, bool):
