@@ -213,18 +213,23 @@ def _claims(claims: Mapping[str, Any]) -> _Checked:
 
 
 def _times(facts: TokenFacts, claims: Mapping[str, Any], world: World) -> _Checked:
-    now = world.now
+    earliest = latest = world.now
     if world.clock_offset is not None and abs(world.clock_offset) > SKEW:
+        earliest, latest = sorted((world.now, world.now + world.clock_offset))
         off = f"this machine's clock is {length(world.clock_offset)} {'behind' if world.clock_offset > timedelta() else 'ahead of'} the host's"
         yield (
-            TokenCheck("the clocks agree", CheckResult.WARNING, off, "The times are compared with this machine's."),
+            TokenCheck("the clocks agree", CheckResult.WARNING, off, "The times below have to hold by both clocks."),
             None,
         )
     if facts.expires_at is None or facts.issued_at is None:
         yield TokenCheck("it has iat and exp", CheckResult.NO, "one of them is missing"), Refusal.EXPIRED
         return
-    yield _expiry(facts.expires_at, now)
-    begins = max(filter(None, (facts.issued_at, _moment(claims.get("nbf")))))
+    yield _expiry(facts.expires_at, latest)
+    yield from _begin(max(filter(None, (facts.issued_at, _moment(claims.get("nbf"))))), earliest)
+    yield from _lengths(facts.issued_at, facts.expires_at, latest)
+
+
+def _begin(begins: datetime, now: datetime) -> _Checked:
     if begins > now:
         result = CheckResult.NO if begins > now + SKEW else CheckResult.WARNING
         found = f"it begins {away(begins, now)}"
@@ -233,7 +238,6 @@ def _times(facts: TokenFacts, claims: Mapping[str, Any], world: World) -> _Check
             TokenCheck("it is valid already", result, found, advice),
             Refusal.TOO_EARLY if result is CheckResult.NO else None,
         )
-    yield from _lengths(facts.issued_at, facts.expires_at, now)
 
 
 def _expiry(expires: datetime, now: datetime) -> tuple[TokenCheck, Refusal | None]:
