@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-import jsonschema
+import jsonschema_rs
 import pytest
 import yaml
 
@@ -51,7 +51,7 @@ def test_the_values_on_the_pages_exist(page: str) -> None:
     for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL):
         values = yaml.safe_load(block)
         for name, value in values.items():
-            jsonschema.validate(defaults | {name: merged(defaults[name], value)}, values_schema())
+            jsonschema_rs.validate(values_schema(), defaults | {name: merged(defaults[name], value)})
 
 
 def merged(default: Any, given: Any) -> Any:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import jsonschema
+import jsonschema_rs
 import pytest
 import yaml
 
@@ -121,12 +121,12 @@ def test_every_value_has_a_schema_a_default_and_a_sentence() -> None:
 
 def test_the_defaults_fit_the_schema() -> None:
     """As Helm would hold them."""
-    jsonschema.validate(yaml.safe_load(VALUES.read_text(encoding="utf-8")), values_schema())
+    jsonschema_rs.validate(values_schema(), yaml.safe_load(VALUES.read_text(encoding="utf-8")))
 
 
 def test_the_schema_refers_to_nothing() -> None:
     """Helm would fetch it, or refuse to."""
-    jsonschema.Draft202012Validator.check_schema(values_schema())
+    jsonschema_rs.meta.validate(values_schema())
     assert "$ref" not in json.dumps(values_schema())
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,8 @@ if TYPE_CHECKING:
     from tests.e2e.cluster import Cluster, Object
 
 NAMESPACE, NAME = "clients", "client"
+#: A line that is a signed token whole. The kubelet puts sentences of its own between the lines of a log, file names with dots in them.
+_TOKEN = re.compile(r"^eyJ[\w-]+\.eyJ[\w-]+\.[\w-]+\n", re.ASCII | re.MULTILINE)
 #: Prints the token whenever the kubelet has written another one.
 _PROGRAM = """
 import pathlib, time
@@ -22,6 +25,11 @@ while True:
         seen = token
     time.sleep(0.5)
 """
+
+
+def printed_tokens(log: str) -> list[str]:
+    """The tokens among the lines of a log."""
+    return [line.rstrip("\n") for line in _TOKEN.findall(log)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +55,7 @@ class Clients:
 
     def tokens(self) -> list[str]:
         """The tokens of all pods, as they have printed them."""
-        said = self.cluster.kubectl("-n", NAMESPACE, "logs", "-l", f"app={NAME}", "--tail=10")
-        return [line for line in said.splitlines() if line.count(".") == 2]
+        return printed_tokens(self.cluster.kubectl("-n", NAMESPACE, "logs", "-l", f"app={NAME}", "--tail=10"))
 
     def mint(self) -> list[str]:
         """A token of now."""

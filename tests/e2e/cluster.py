@@ -30,9 +30,12 @@ class Cluster:
         """Run kubectl and return what it printed.
 
         Raises:
-            AssertionError: its exit code is not 0; the text is its own.
+            AssertionError: its exit code is not 0 (the text is its own), or it has not come to an end in time.
         """
-        done = self.try_kubectl(*arguments, stdin=stdin, timeout_s=timeout_s)
+        try:
+            done = self.try_kubectl(*arguments, stdin=stdin, timeout_s=timeout_s)
+        except subprocess.TimeoutExpired as late:
+            raise AssertionError(f"kubectl {' '.join(arguments)}: no end within {timeout_s:g} s") from late
         assert done.returncode == 0, f"kubectl {' '.join(arguments)}: {done.stderr.strip()}"
         return done.stdout
 

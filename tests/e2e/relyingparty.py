@@ -108,9 +108,10 @@ class Watch:
                 self._check(token)
 
     def _check(self, token: str) -> None:
-        kid = jwt.get_unverified_header(token)["kid"]
+        kid = ""
         try:
+            kid = jwt.get_unverified_header(token)["kid"]
             self._party.verify(token)
         except (jwt.PyJWTError, AssertionError, OSError) as error:
-            self.rejected.append(f"{kid}: {error!r}")
+            self.rejected.append(f"{kid or 'unreadable'}: {error!r}")
         self.checks[kid] += 1

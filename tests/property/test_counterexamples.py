@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from oidc_publisher.api import Adoption
-from oidc_publisher.documents import jwks_document
+from oidc_publisher.documents import cache_control, jwks_document
 from oidc_publisher.keys import PublicKey
 from tests.simulation.cluster import Cluster, Server
 from tests.simulation.keypool import public_key
@@ -154,13 +154,15 @@ def test_a_ledger_rebuilt_under_a_clock_that_is_behind_makes_nothing_safe_early(
 
 
 def test_a_cache_age_is_not_forgotten_while_the_wire_cannot_be_read() -> None:
-    """The operator was away for a day while the age was lowered; at its return the probe fails, and K2 is listed."""
+    """While the operator was away for a day somebody lowered the age in the store too; at its return the probe fails."""
     world = started(1, named=False, interval=HOUR)
     world.wait(26 * HOUR)
     world.set_spec(cache_max_age=24 * HOUR)
     world.wait(2 * HOUR)
     world.suspended = True
     world.wait(25 * HOUR)
+    stored = world.bucket.documents[JWKS_PATH].document
+    world.bucket.overwrite(JWKS_PATH, replace(stored, cache_control=cache_control(5 * MINUTE)), world.now)
     world.suspended = False
     world.set_spec(cache_max_age=5 * MINUTE)
     world.wire_up = False

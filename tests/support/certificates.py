@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import ssl
+from collections.abc import Iterator
 from pathlib import Path
 
 from cryptography import x509
@@ -13,6 +14,18 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import AuthorityInformationAccessOID, NameOID
 
 from tests.support.pki import Certificate
+
+_USES = (
+    "digital_signature",
+    "content_commitment",
+    "key_encipherment",
+    "data_encipherment",
+    "key_agreement",
+    "key_cert_sign",
+    "crl_sign",
+    "encipher_only",
+    "decipher_only",
+)
 
 
 class PublicAuthority:
@@ -83,6 +96,8 @@ def _certificate(
         not_valid_before=now - dt.timedelta(hours=1),
         not_valid_after=now + dt.timedelta(days=90),
     ).add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
+    for extension, critical in _strict(key, issuer_key, ca=ca):
+        builder = builder.add_extension(extension, critical=critical)
     if not ca:
         builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
     if aia:
@@ -90,6 +105,17 @@ def _certificate(
         access = x509.AccessDescription(AuthorityInformationAccessOID.CA_ISSUERS, place)
         builder = builder.add_extension(x509.AuthorityInformationAccess([access]), critical=False)
     return builder.sign(issuer_key, hashes.SHA256())
+
+
+def _strict(
+    key: ec.EllipticCurvePrivateKey, issuer_key: ec.EllipticCurvePrivateKey, *, ca: bool
+) -> Iterator[tuple[x509.ExtensionType, bool]]:
+    """What RFC 5280 demands and Python's strict checks look for, so that a fault of a test stays the only one."""
+    yield x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key()), False
+    if ca:
+        yield x509.SubjectKeyIdentifier.from_public_key(key.public_key()), False
+        uses = {use: use in ("key_cert_sign", "crl_sign") for use in _USES}
+        yield x509.KeyUsage(**uses), True
 
 
 def _der(tag: int, content: bytes) -> bytes:

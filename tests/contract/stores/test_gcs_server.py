@@ -20,6 +20,7 @@ from oidc_publisher.stores import Document, StoredDocument
 from oidc_publisher.stores.gcs.store import GCSStore
 from tests.contract.stores.conftest import GCSBucket
 from tests.support import faults
+from tests.support.connectproxy import ConnectProxy
 from tests.support.edge import Edge
 from tests.support.pki import PKI
 
@@ -27,6 +28,8 @@ pytestmark = pytest.mark.live
 
 DISCOVERY = ".well-known/openid-configuration"
 JWKS = "openid/v1/jwks"
+#: A name of the test certificates that no resolver has.
+NAME = "kubernetes.default.svc"
 
 
 @pytest.fixture
@@ -327,3 +330,42 @@ async def test_random_outages_are_ridden_out(behind_gcs_edge: GCSStore, gcs_edge
     written = await behind_gcs_edge.write(JWKS, discovery, expected=None)
     assert (await present(behind_gcs_edge)).document == discovery
     await behind_gcs_edge.delete(JWKS, expected=written.version)
+
+
+@pytest.fixture
+def gcs_by_proxy(gcs_bucket: GCSBucket, monkeypatch: pytest.MonkeyPatch) -> Iterator[ConnectProxy]:
+    """A proxy of the environment, which alone knows where the name of the server is."""
+    port = int(gcs_bucket.server.endpoint_url.rpartition(":")[2])
+    with ConnectProxy(leads={f"{NAME}:{port}": ("127.0.0.1", port)}) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", proxy.url)
+        monkeypatch.setenv("STORAGE_EMULATOR_HOST", f"https://{NAME}:{port}")
+        yield proxy
+
+
+async def test_the_store_goes_by_the_proxy_of_the_environment(
+    gcs_by_proxy: ConnectProxy, gcs_bucket: GCSBucket, discovery: Document
+) -> None:
+    """The proxy gets the name of the server; credentials and documents go through it in TLS to the server alone."""
+    store = gcs_bucket.store()
+    await store.write(DISCOVERY, discovery, expected=None)
+    assert (await present(store, DISCOVERY)).document.body == discovery.body
+    assert {target.partition(":")[0] for target in gcs_by_proxy.tunnels} == {NAME}
+    assert all(b"uthorization" not in head and gcs_bucket.name.encode() not in head for head in gcs_by_proxy.heads)
+
+
+async def test_no_proxy_leads_the_store_past_the_proxy(
+    gcs_by_proxy: ConnectProxy, gcs_bucket: GCSBucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The name is then resolved here, where nobody knows it."""
+    monkeypatch.setenv("NO_PROXY", ".default.svc")
+    with pytest.raises(StoreError, match=f"the name {NAME} cannot be resolved"):
+        await gcs_bucket.store().read(DISCOVERY)
+    assert gcs_by_proxy.tunnels == []
+
+
+async def test_a_proxy_that_refuses_is_named(gcs_by_proxy: ConnectProxy, gcs_bucket: GCSBucket) -> None:
+    """The server is not to blame, and what it holds is unknown."""
+    gcs_by_proxy.answer = 403
+    with pytest.raises(StoreError, match="the proxy for https://") as refused:
+        await gcs_bucket.store().read(DISCOVERY)
+    assert refused.value.reason is Reason.StoreUnavailable

@@ -169,4 +169,11 @@ CASES = (
         Reason.RelyingPartyRuleBroken,
         verdict=Verdict.WARNED,
     ),
+    Case(
+        "certificate-serial-negative",
+        "the certificate's serial number is negative",
+        _with(lambda c: c.public.serving_a_negative_serial()),
+        Reason.RelyingPartyRuleBroken,
+        verdict=Verdict.WARNED,
+    ),
 )

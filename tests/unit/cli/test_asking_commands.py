@@ -60,6 +60,7 @@ class TestReconcile:
         assert call("reconcile", "prod", "--wait", "--timeout", "1m") == 1
         assert capsys.readouterr().out == "prod is not Ready: AccessBlocked. It answers 403.\n"
 
+    @pytest.mark.slow
     def test_an_operator_that_does_not_answer_is_2(self, api: APIStub, capsys: pytest.CaptureFixture[str]) -> None:
         """Although the status from before says Ready."""
         api.on("PATCH", PATH, has(ready_now()))

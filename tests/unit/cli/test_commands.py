@@ -41,6 +41,7 @@ class TestStatus:
         assert call("status", "prod", "-q") == 1
         assert capsys.readouterr().out == ""
 
+    @pytest.mark.slow
     def test_a_machine_whose_clock_is_behind_believes_no_old_proof(
         self, api: APIStub, capsys: pytest.CaptureFixture[str]
     ) -> None:
@@ -106,6 +107,7 @@ class TestWait:
         assert "safeSinceTime" in answer
         assert said.err.startswith("Asking the operator to look at prod now")
 
+    @pytest.mark.slow
     def test_a_key_that_nobody_lists_is_1_in_silence(self, api: APIStub, capsys: pytest.CaptureFixture[str]) -> None:
         """The exit code is the answer, whatever the form of the result."""
         obj = ready_now()

@@ -279,6 +279,7 @@ def test_an_option_of_two_commands_is_the_same_option() -> None:
     assert {opts: said for opts, said in declared.items() if len(said) > 1} == {}
 
 
+@pytest.mark.slow
 def test_a_health_address_in_use_is_refused_when_it_was_asked_for(tmp_path: Path) -> None:
     """Without its health pages a pod would be killed for no visible reason."""
     import socket  # noqa: PLC0415 - used by this test alone

@@ -112,6 +112,7 @@ class TestUnreachable:
         assert error.message == f"{address} cannot be connected to (connection refused)"
         assert (error.retryable, error.subject) == (True, address)
 
+    @pytest.mark.slow
     async def test_no_answer(self, pki: PKI) -> None:
         """A server that accepts and says nothing costs the connect timeout, for its handshake never ends."""
         with socket.create_server(("127.0.0.1", 0)) as silent:
@@ -462,6 +463,7 @@ class TestAnswers:
 class TestTriedAgain:
     """What is sent a second time."""
 
+    @pytest.mark.slow
     async def test_busy(self, pki: PKI) -> None:
         """429 with Retry-After is obeyed: custom resources answer so just after the API server's start."""
         async with serving(pki) as stub, client_of(pki, stub.address) as client:

@@ -204,6 +204,7 @@ def _page_at(port: int) -> str:
         return text
 
 
+@pytest.mark.slow
 def test_an_operator_without_metrics_and_traces_imports_nothing_for_them() -> None:
     """Both would cost each start time and memory, for nobody."""
     code = (

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-import jsonschema
+import jsonschema_rs
 import pytest
 import yaml
 
@@ -82,7 +82,7 @@ def _merged(defaults: Any, values: Any) -> Any:
 def test_a_block_of_values_is_accepted(where: str, values: dict[str, Any]) -> None:
     """The chart's schema takes the block over its defaults."""
     del where
-    jsonschema.validate(_merged(DEFAULTS, values), values_schema())
+    jsonschema_rs.validate(values_schema(), _merged(DEFAULTS, values))
 
 
 def _set_on(page: Path) -> set[str]:

@@ -17,6 +17,9 @@ from tests.gallery.served import judged, serving, told
 from tests.support.loopback import has_ipv6
 
 RECORDS = recorded.read()
+#: What takes the probe until its time is over.
+_SLOW = {"slow", "trickle", "first-byte-late", "resolver-silent", "handshake-hangs", "connection-hangs"}
+_EACH = [pytest.param(case, marks=[pytest.mark.slow] * (name in _SLOW), id=name) for name, case in CASES.items()]
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +49,7 @@ def test_the_gallery_is_complete() -> None:
     assert len(CASES) == sum(map(len, CHAPTERS.values())) >= 60
 
 
-@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+@pytest.mark.parametrize("case", _EACH)
 async def test_a_fault_is_named_and_heals(case: Case, certificates: Certificates, nameserver: NameServer) -> None:
     """Exactly its reasons, the first one first; nothing when the fault is taken away."""
     if case.needs_ipv6 and not has_ipv6():

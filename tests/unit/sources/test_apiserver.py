@@ -124,6 +124,7 @@ class TestIncomplete:
         assert reasons(result) == {down: Reason.APIServerUnreachable}
         assert result.endpoints == (stub.address, down)
 
+    @pytest.mark.slow
     async def test_one_hides(self, pki: PKI) -> None:
         """A server that swallows packets costs a connect timeout once, not twice."""
         with socket.create_server(("127.0.0.1", 0)) as silent:

@@ -60,6 +60,7 @@ def gcs(monkeypatch: pytest.MonkeyPatch, pki: PKI) -> Make:
     return make
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("begin", [HEADERS, BODY], ids=["headers", "body"])
 @pytest.mark.parametrize("tls", [False, True], ids=["http", "https"])
 @pytest.mark.parametrize("kind", ["s3", "gcs"])

@@ -110,6 +110,7 @@ async def test_a_receiver_gets_the_five_steps_of_a_pass(
     assert b"1.2.3" in resource
 
 
+@pytest.mark.slow
 def test_the_end_waits_for_a_receiver_that_does_not_answer_no_longer_than_half_a_second(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -13,6 +13,8 @@ from oidc_publisher.cli.connection import NoAnswerError
 #: The last part of a log is read, because what matters stands last.
 MOST_BYTES = 1024 * 1024
 _CHUNK = 64 * 1024
+#: How PowerShell's > begins a file.
+_UTF_16 = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
 
 #: What people paste in place of an error, and the sentence that they get; none of them repeats anything.
 _OTHERS = (
@@ -51,13 +53,13 @@ def pasted(words: tuple[str, ...], stdin: IO[bytes], *, at_terminal: bool) -> st
     if words in ((), ("-",)):
         if not words and at_terminal:
             raise click.UsageError("Give a text, a reason, the name of a file, or - for standard input.")
-        return _decoded(_last(stdin))
+        return _last(stdin)
     file = _file(words[0]) if len(words) == 1 else None
     if file is None:
         return " ".join(words)
     try:
         with file.open("rb") as stream:
-            return _decoded(_last(stream))
+            return _last(stream)
     except OSError as error:
         raise NoAnswerError(f"The file cannot be read: {error.strerror}.") from None
 
@@ -76,17 +78,14 @@ def _file(word: str) -> Path | None:
         return None
 
 
-def _last(stream: IO[bytes]) -> bytes:
-    """Return the last part of a stream, which may have no end of its own."""
+def _last(stream: IO[bytes]) -> str:
+    """Return the last part of a stream. What is no text is refused at once, because a device has no end."""
+    piece = stream.read(_CHUNK)
+    encoding = _UTF_16.get(piece[:2], "utf-8")
     kept = b""
-    for piece in iter(lambda: stream.read(_CHUNK), b""):
+    while piece:
+        if encoding == "utf-8" and b"\0" in piece:
+            raise NoAnswerError("That is no text: it has bytes that no log has.")
         kept = (kept + piece)[-MOST_BYTES:]
-    return kept
-
-
-def _decoded(raw: bytes) -> str:
-    if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):  # PowerShell's > writes UTF-16
-        return raw.decode("utf-16", errors="replace")
-    if b"\0" in raw:
-        raise NoAnswerError("That is no text: it has bytes that no log has.")
-    return raw.decode("utf-8-sig", errors="replace")
+        piece = stream.read(_CHUNK)
+    return kept.decode(encoding, errors="replace").removeprefix("\ufeff")

@@ -27,7 +27,7 @@ from oidc_publisher.cli.verify.operatorside import operator_part
 from oidc_publisher.cli.verify.repeating import EVERY_S, differences
 from oidc_publisher.cli.verify.subject import Subject, subject_of
 from oidc_publisher.cli.verify.text import print_changes, print_verification
-from oidc_publisher.cli.verify.tokenchecks import GivenToken, World, token_part
+from oidc_publisher.cli.verify.token import GivenToken, World, token_part
 from oidc_publisher.cli.verify.verification import HostPart, TokenPart, Verification
 from oidc_publisher.probe import Judgement, Look, date_offsets
 from oidc_publisher.probe.text import host_of

@@ -99,6 +99,8 @@ def _principal(statement: Mapping[str, Any], token: Presented) -> TrustCondition
     providers = [name.partition(":oidc-provider/")[2] or name for name in named]
     what = f"Principal.Federated is {said(providers)}"
     everybody = "*" in (*named, *texts_of(principal.get("AWS")))
+    if token.provider in named:
+        return TrustCondition(what, holds=None, found="IAM takes the provider's ARN here, and not its name alone")
     if everybody or token.provider in providers:
         return TrustCondition(what, holds=True, found="it is this issuer")
     near = {text.rstrip("/").casefold() for text in providers}

@@ -10,22 +10,20 @@ from typing import Any
 
 from oidc_publisher.api import RelyingParty
 from oidc_publisher.keys.strictjson import quoted
-from oidc_publisher.relyingparties.roletrust.celsubset import (
-    Expression,
-    NoValueError,
-    OutsideError,
-    PartlyKnown,
-    parsed,
-)
+from oidc_publisher.relyingparties.roletrust.celsubset import Expression, parsed
+from oidc_publisher.relyingparties.roletrust.celvalues import NoValueError, OutsideError, PartlyKnown, UnmappedError
 from oidc_publisher.relyingparties.roletrust.judged import Presented, RoleTrust, TrustCondition, equal, texts_of
 
 #: google.subject may have this many bytes.
 _SUBJECT_BYTES = 127
 _OUTSIDE = "cannot be judged here: it uses more of CEL than comparisons and the methods of strings"
+_UNMAPPED = (
+    "cannot be judged here: the provider's attributeMapping says what it is. Give the provider as gcloud describes it"
+)
 
 
 def judge_condition(text: str, token: Presented) -> RoleTrust:
-    """Judge an attribute condition alone; without the mapping, google.subject is taken to be assertion.sub."""
+    """Judge an attribute condition alone; what a mapping would say is left open, google.subject among it."""
     return RoleTrust(RelyingParty.GCP, "the attribute condition", tuple(_condition(text, _names(token, None))))
 
 
@@ -52,7 +50,7 @@ def _provider(provider: Mapping[str, Any], token: Presented) -> Iterator[TrustCo
     if allowed:
         yield equal(f"allowed audiences are {', '.join(map(quoted, allowed))}", allowed, token.audiences)
     mapping = provider.get("attributeMapping")
-    names = _names(token, mapping if isinstance(mapping, dict) else {})
+    names = _names(token, mapping if isinstance(mapping, dict) and mapping else None)
     yield _mapped_subject(names)
     yield from _condition(str(provider.get("attributeCondition") or ""), names)
 
@@ -61,8 +59,8 @@ def _mapped_subject(names: Mapping[str, Any]) -> TrustCondition:
     what = f"google.subject has at most {_SUBJECT_BYTES} bytes"
     try:
         subject = names["google"]["subject"]
-    except OutsideError:
-        return TrustCondition(what, holds=None, found=_OUTSIDE)
+    except (OutsideError, UnmappedError) as open_:
+        return TrustCondition(what, holds=None, found=_why_open(open_))
     except KeyError:
         return TrustCondition(what, holds=False, found="it has none: the token has no claim that is mapped to it")
     if not isinstance(subject, str) or not subject:
@@ -88,9 +86,13 @@ def _judged(text: str, part: Expression, names: Mapping[str, Any]) -> TrustCondi
         holds = part.value(names) is True
     except NoValueError:
         return TrustCondition(text, holds=False, found="the token has no such claim, or one of another type")
-    except (OutsideError, TypeError, RecursionError):
-        return TrustCondition(text, holds=None, found=_OUTSIDE)
+    except (OutsideError, UnmappedError, TypeError, RecursionError) as open_:
+        return TrustCondition(text, holds=None, found=_why_open(open_))
     return TrustCondition(text, holds=holds, found="it is so" if holds else _why(text, names))
+
+
+def _why_open(error: Exception) -> str:
+    return _UNMAPPED if isinstance(error, UnmappedError) else _OUTSIDE
 
 
 def _why(text: str, names: Mapping[str, Any]) -> str:
@@ -105,12 +107,10 @@ def _why(text: str, names: Mapping[str, Any]) -> str:
 
 
 def _names(token: Presented, mapping: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return what an expression can name; without a mapping (None) nothing is known but the usual google.subject."""
+    """Return what an expression can name; without a mapping (None) only the claims are known."""
     unknown: dict[str, set[str]] = {"google": set(), "attribute": set()}
     names: dict[str, Any] = {"assertion": dict(token.claims)}
     names |= {prefix: PartlyKnown(None if mapping is None else unknown[prefix]) for prefix in unknown}
-    if not mapping and "sub" in token.claims:
-        names["google"]["subject"] = token.claims["sub"]
     for target, expression in (mapping or {}).items():
         prefix, _, attribute = str(target).partition(".")
         try:

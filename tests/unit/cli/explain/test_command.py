@@ -86,6 +86,20 @@ def test_powershell_writes_utf16(call: Any, tmp_path: Path) -> None:
     assert call(str(log))[0] == 0
 
 
+@pytest.mark.parametrize("order", ["little", "big"])
+def test_the_end_of_a_long_log_of_powershell_counts(order: str, call: Any, tmp_path: Path) -> None:
+    """Its mark stands at the begin, which is not kept."""
+    log = tmp_path / "pod.log"
+    text = "\ufeff" + "all is well, nothing to see here\n" * (MOST_BYTES // 64) + RETRIEVE
+    log.write_bytes(text.encode(f"utf-16-{order[0]}e"))
+    assert call(str(log))[0] == 0
+
+
+def test_a_device_without_end_ends(call: Any) -> None:
+    """Before it is read for ever."""
+    assert call("/dev/zero")[0] == 2
+
+
 @pytest.mark.parametrize(("output", "read"), [("json", json.loads), ("yaml", yaml.safe_load)])
 def test_programs_get_the_same(output: str, read: Any, call: Any) -> None:
     """In JSON and in YAML, with stable names."""

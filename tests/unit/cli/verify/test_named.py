@@ -60,6 +60,7 @@ def test_the_proxy_of_the_object_is_used(verify: Verify, issuer: IssuerHost) -> 
         assert (code, page["hosts"][0].get("proxy"), proxy.tunnels) == (0, None, [])
 
 
+@pytest.mark.slow
 def test_a_timeout_that_is_given_is_the_one_that_counts(verify: Verify, issuer: IssuerHost) -> None:
     """That of the object is for who gives none."""
     issuer.delay = lambda: 1.2

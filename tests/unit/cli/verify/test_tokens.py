@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from email.utils import formatdate
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +92,18 @@ def test_a_token_that_is_refused_says_why(name: str, issuer: IssuerHost, verify:
     assert code == 1
     assert check in failing(part)
     assert part["parties"][0]["words"].startswith(words)
+
+
+@pytest.mark.parametrize("lead", [-2, 2])
+def test_the_times_have_to_hold_by_the_hosts_clock_too(lead: int, issuer: IssuerHost, verify: Verify) -> None:
+    """One of the two clocks is wrong, and who asks does not know which."""
+    token, now = issuer.token(), time.time()
+    for answer in issuer.answers.values():
+        answer.headers["Date"] = formatdate(now + lead * DAY, usegmt=True)
+    code, part = verify(issuer, token)
+    assert code == 1
+    wrong = "it has not expired" if lead > 0 else "it is valid already"
+    assert failing(part)[:2] == ["the clocks agree", wrong]
 
 
 REFUSED_CLAIMS: dict[str, tuple[dict[str, Any], list[str]]] = {

@@ -102,6 +102,7 @@ def watching(pki: PKI, issuer: IssuerHost, what: str, *arguments: str) -> Iterat
             process.kill()
 
 
+@pytest.mark.slow
 def test_only_what_changes_is_written_until_ctrl_c(issuer: IssuerHost, pki: PKI) -> None:
     """The sentence and what is served at first; then the fault, and that it is gone; 130 and no traceback at the end."""
     with watching(pki, issuer, issuer.url) as watch:
@@ -124,6 +125,7 @@ def test_only_what_changes_is_written_until_ctrl_c(issuer: IssuerHost, pki: PKI)
     assert len([line for line in watch.told if line.startswith("Reading ")]) == 1
 
 
+@pytest.mark.slow
 def test_each_change_is_one_line_for_programs(issuer: IssuerHost, pki: PKI) -> None:
     """The whole page as JSON on one line; a further key is no fault, and a change."""
     with watching(pki, issuer, issuer.url, "-o", "json") as watch:
@@ -136,6 +138,7 @@ def test_each_change_is_one_line_for_programs(issuer: IssuerHost, pki: PKI) -> N
     assert [f["reason"] for f in pages[-1]["findings"]] == ["CacheControlWrong"]
 
 
+@pytest.mark.slow
 def test_what_the_operator_says_is_watched_too(issuer: IssuerHost, pki: PKI, api: APIStub, kubeconfig: Path) -> None:
     """And an API server that is away for a while does not end it: it is told once."""
     del kubeconfig

@@ -87,6 +87,7 @@ async def test_a_fresh_yes_is_a_yes(pki: PKI) -> None:
     assert cluster.asked == 1
 
 
+@pytest.mark.slow
 async def test_a_yes_that_rests_is_no_answer(pki: PKI) -> None:
     """The status says safeSinceTime, and the operator is away: it may have been away when the key was taken off the wire."""
     cluster = Cluster(answers=None)

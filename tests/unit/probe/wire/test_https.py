@@ -439,6 +439,7 @@ async def test_headers_that_do_not_come_are_too_slow(pki: PKI) -> None:
     assert error.message == f"{host.url} was not read within 0.3s (both documents together)"
 
 
+@pytest.mark.slow
 async def test_a_reader_without_cpu_time_says_nothing_of_the_host(pki: PKI) -> None:
     """The host answers at once; the event loop that should read the answer hardly runs."""
 
@@ -458,6 +459,7 @@ async def test_a_reader_without_cpu_time_says_nothing_of_the_host(pki: PKI) -> N
         assert (await failure(pki, host.url, timeout=dt.timedelta(seconds=1.5))).reason is Reason.TooSlow
 
 
+@pytest.mark.slow
 async def test_a_body_that_trickles_is_too_slow(pki: PKI) -> None:
     """Each byte is in time, the document is not."""
     with Host(pki.serving().server_context(), trickling) as host:
@@ -507,6 +509,7 @@ async def test_a_look_at_a_host_that_trickles_ends_in_time(name: str, pki: PKI) 
     assert read.discovery.reason is reason
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("second", ["hangs", "trickles"])
 async def test_the_question_after_a_failure_has_a_deadline_too(second: str, pki: PKI) -> None:
     """A host may show its chain once, and nothing to whoever asks for it again."""

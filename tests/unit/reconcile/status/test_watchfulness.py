@@ -123,6 +123,7 @@ def test_two_operators_at_rest_find_each_other_and_one_finds_nobody() -> None:
     assert ready.status == "True", "the issuer itself is as good as before"
 
 
+@pytest.mark.slow
 def test_the_one_that_is_found_agrees_in_its_next_pass() -> None:
     """Where their passes are in step, one of them makes all writes at rest: the other would take the finding out each time."""
     world = started(1, named=False, interval=MINUTE)

@@ -89,6 +89,11 @@ def test_another_provider_is_named() -> None:
     assert "differs by a slash" in trust.conditions[0].found
 
 
+def test_a_provider_is_named_by_its_arn() -> None:
+    """IAM stores no policy with the name alone, so that what is given is not what the role has."""
+    assert results(judged({"Statement": statement(Principal={"Federated": PROVIDER})})) == [None]
+
+
 def test_the_statement_that_comes_nearest_is_shown() -> None:
     """Another one of the same policy lets others in."""
     other = statement({"StringEquals": {f"{PROVIDER}:sub": "x", f"{PROVIDER}:aud": "y"}})
@@ -178,7 +183,7 @@ def test_a_policy_may_be_as_aws_writes_it(wrap: Any) -> None:
 
 GCP: dict[str, list[bool | None]] = {
     "assertion.sub == 'system:serviceaccount:ns:app'": [True],
-    'google.subject == "system:serviceaccount:ns:app"': [True],
+    'google.subject == "system:serviceaccount:ns:app"': [None],  # as for attributes: the mapping says what it is
     "assertion.sub != 'x' && assertion.iss == 'https://oidc.example.com/prod'": [True, True],
     "assertion.sub == 'x' && 'sts.amazonaws.com' in assertion.aud": [False, True],
     "(assertion.sub == 'x' || assertion.sub.endsWith(':app'))": [True],
@@ -239,6 +244,11 @@ def test_what_the_token_has_is_said() -> None:
     assert found == f'the token\'s assertion.sub is "{SUBJECT}"'
 
 
+def test_what_a_mapping_would_say_is_asked_for() -> None:
+    """A provider may map another claim to google.subject than `sub`."""
+    assert "Give the provider" in judged("google.subject == 'x'").conditions[0].found
+
+
 def test_a_provider_is_judged_as_gcloud_writes_it() -> None:
     """Issuer, audiences, mapping and condition; YAML is its default."""
     document = f"""
@@ -265,6 +275,10 @@ PROVIDERS: dict[str, tuple[dict[str, Any], list[bool | None]]] = {
     "with uploaded keys": ({"oidc": {"issuerUri": ISSUER, "jwksJson": "{}"}}, [None, True, True]),
     "with a subject that is not there": ({"attributeMapping": {"google.subject": "assertion.email"}}, [True, False]),
     "with a subject that is no text": ({"attributeMapping": {"google.subject": "assertion.aud"}}, [True, False]),
+    "without a mapping": (
+        {"attributeMapping": {}, "attributeCondition": "google.subject != 'x' || assertion.sub != 'x'"},
+        [True, None, True],
+    ),
     "with a subject by a macro": (
         {"attributeMapping": {"google.subject": "assertion.sub.extract('{x}')"}},
         [True, None],
