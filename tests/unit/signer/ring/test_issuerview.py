@@ -21,9 +21,10 @@ READY = {
     "message": "Good.",
     "lastTransitionTime": "2026-01-01T00:00:00Z",
 }
+READ = READY | {"type": "KeysRead", "reason": "Succeeded"}
 STATUS: dict[str, Any] = {
     "observedGeneration": 3,
-    "conditions": [READY],
+    "conditions": [READY, READ],
     "lastProvenTime": "2026-01-01T00:00:00Z",
     "signingKeyIDs": ["k1"],
     "keys": [
@@ -72,9 +73,14 @@ def test_a_healthy_object_is_read() -> None:
         ({"metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z"}}, "is being deleted"),
         ({"metadata": {"generation": 4}}, "has a change that its operator has not seen"),
         (
-            {"status": {"conditions": [READY | {"status": "False", "reason": "AccessBlocked"}]}},
+            {"status": {"conditions": [READY | {"status": "False", "reason": "AccessBlocked"}, READ]}},
             "is not Ready (AccessBlocked)",
         ),
+        (
+            {"status": {"conditions": [READY, READ | {"status": "Unknown", "reason": "APIServerUnreachable"}]}},
+            "does not read every API server (APIServerUnreachable)",
+        ),
+        ({"status": {"conditions": [READY]}}, "does not read every API server (no operator has looked at it)"),
         ({"status": {"conditions": []}}, "is not Ready (no operator has looked at it)"),
         ({"status": {"lastProvenTime": "yesterday"}}, "has a status that cannot be read"),
         ({"status": {"keys": [{"state": "Signing"}]}}, "has a status that cannot be read"),
