@@ -1,4 +1,7 @@
-"""The entries of managed keys describe the ring of signing keys; they belong to the condition Ready of SigningKeyRing."""
+"""The entries of managed keys describe the ring of signing keys; they belong to the condition Ready of SigningKeyRing.
+
+Among the findings of an OIDCIssuer they are warnings, which never move its Ready: what is published was proven.
+"""
 
 from __future__ import annotations
 
@@ -45,6 +48,13 @@ MANAGED: Mapping[Reason, Entry] = {
         _W,
         "A rotation was asked for or is due, and does not go by itself.",
         "Do what the message says; tokens are signed with the present version meanwhile.",
+    ),
+    Reason.SignerSilent: Entry(
+        _READY,
+        _W,
+        "A signer has not reported for minutes: it is stopped, or it does not reach an API server.",
+        "Look whether the signer of the node that the message names runs, and at its log; where that node is gone for good, "
+        "remove its entry from the status of the SigningKeyRing.",
     ),
     Reason.WaitingForSigner: Entry(
         _READY,

@@ -118,6 +118,7 @@ class Reason(StrEnum):
     RingBehind = auto()
     VersionConflict = auto()
     ManagedRotationBlocked = auto()
+    SignerSilent = auto()
     WaitingForSigner = auto()
     # events only
     DriftRepaired = auto()
