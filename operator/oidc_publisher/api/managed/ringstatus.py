@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 from oidc_publisher.api.celrules import ListType
-from oidc_publisher.api.common import APIModel, Flag, Int64, Time
+from oidc_publisher.api.common import APIModel, Flag, Int64, LongDuration, Time
 from oidc_publisher.api.status import StatusCondition
 
 
@@ -46,6 +46,8 @@ class StatusSigner(APIModel):
     """The write of the ring that the signer has read."""
     last_seen_time: Time | None = None
     """About when the signer last reported."""
+    max_token_lifetime: LongDuration | None = None
+    """The longest lifetime that the signer allows its API server to give a token."""
     findings: Annotated[tuple[str, ...], ListType("atomic")] = ()
     """What is wrong at this signer, each in a word. Each word has a runbook."""
 

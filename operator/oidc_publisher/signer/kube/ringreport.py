@@ -36,6 +36,7 @@ def entry_of(choice: Choice, sight: Sight, *, node: str, api_server: str) -> dic
         "version": str(choice.sign.number) if choice.sign else None,
         "serial": choice.ring.serial,
         "lastSeenTime": _time(seen),
+        "maxTokenLifetime": _duration(sight.token_lifetime),
         "findings": [str(finding.reason) for finding in choice.findings],
     }
     return {"signers": [_known(signer)]}
@@ -88,6 +89,12 @@ def _ready(choice: Choice, ring: Ring) -> dict[str, Any]:
 
 def _time(time: datetime | None) -> str | None:
     return None if time is None else f"{time:%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _duration(duration: timedelta) -> str:
+    """Return a duration as the API writes it: the flag counts hours."""
+    hours, rest = divmod(duration, timedelta(hours=1))
+    return f"{duration // timedelta(seconds=1)}s" if rest else f"{hours}h"
 
 
 def _known(members: Mapping[str, Any]) -> dict[str, Any]:

@@ -180,6 +180,7 @@ def test_the_report_is_what_the_models_say() -> None:
         ("1", key_id(1), "Signing", True),
     ]
     (signer,) = status.signers
+    assert signer.max_token_lifetime == timedelta(hours=24)
     assert (signer.node, signer.api_server, signer.version, signer.last_seen_time) == ("a", "10.0.0.1:6443", "1", NOW)
     assert (status.highest, status.next_rotation_time) == ("2", NOW)
     assert [(c.type, c.status, c.reason) for c in status.conditions] == [("Ready", "True", "Succeeded")]
