@@ -29,6 +29,7 @@ from oidc_publisher.probe.wire.port import Fetched
 from oidc_publisher.reconcile.passes import Outcome
 from oidc_publisher.reconcile.ports import Ports, target_of
 from oidc_publisher.reconcile.reconciler import Reconciler
+from oidc_publisher.reconcile.signingkeyring.ringreader import RingReader
 from oidc_publisher.reconcile.status.ledger import read_ledger
 from oidc_publisher.rotation import Ledger, Mints, SourceReading
 from oidc_publisher.sources.port import SourceResult
@@ -133,6 +134,21 @@ class Surroundings(Protocol):
     def answer(self, url: str, visit: int) -> Fetched:
         """What the public URL answers; raises FetchError where nothing does."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class _MinuteByMinute:
+    """A clock by which a minute passes with each pass, so that no pass sees what a former pass has read."""
+
+    operator: Operator
+
+    def monotonic(self) -> float:
+        """Seconds that never go back."""
+        return 60.0 * self.operator.passes
+
+    def now(self) -> datetime:
+        """The operator's wall clock."""
+        return self.operator.now()
 
 
 @dataclass
@@ -269,6 +285,7 @@ class Operator:
             stranger=None,
             probe_account=ACCOUNT,
             limits=TokenLimits(ACCOUNT, spec.rotation.max_token_lifetime),
+            ring=RingReader(self.hub, _MinuteByMinute(self)),
         )
 
     def _before(self, method: str, path: str) -> None:

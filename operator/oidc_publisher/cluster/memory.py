@@ -10,13 +10,16 @@ from http import HTTPStatus
 from typing import Any, TypeVar
 
 from oidc_publisher.api import API_VERSION, GROUP, KIND, PLURAL, VERSION
+from oidc_publisher.api.managed import RING_NAME, RING_PLURAL
 from oidc_publisher.cluster.answer import Answer
 from oidc_publisher.cluster.failures import answer_failure
 from oidc_publisher.cluster.issuers import Object
 from oidc_publisher.errors import UnreachableError
 from oidc_publisher.findings import Reason
 
-_ISSUERS = f"/apis/{GROUP}/{VERSION}/{PLURAL}/"
+_KINDS = f"/apis/{GROUP}/{VERSION}"
+_ISSUERS = f"{_KINDS}/{PLURAL}/"
+_RING = f"{_KINDS}/{RING_PLURAL}/{RING_NAME}"
 _EVENTS = "/apis/events.k8s.io/v1/"
 _REVIEWS = "/apis/authentication.k8s.io/v1/tokenreviews"
 _KUBE_SYSTEM = "/api/v1/namespaces/kube-system"
@@ -35,7 +38,8 @@ class MemoryCluster:
     """A MemoryCluster holds the objects of one cluster; two functions stand for its API servers.
 
     A patch under an old resourceVersion is a conflict, as on the real server. `before` is called with the method and
-    the path of each request, and may raise any exception: a fault, or the end of the process.
+    the path of each request, and may raise any exception: a fault, or the end of the process. `ring` is the
+    SigningKeyRing, None in a cluster without managed keys.
     """
 
     uid: str = "00000000-0000-4000-8000-000000000000"
@@ -45,6 +49,7 @@ class MemoryCluster:
     offsets: Callable[[], Mapping[str, timedelta]] = dict
     issuers: dict[str, Object] = field(default_factory=dict)
     events: list[Object] = field(default_factory=list)
+    ring: Object | None = None
     patches: int = 0
     _version: int = 0
 
@@ -113,8 +118,9 @@ class MemoryCluster:
         return self.offsets()
 
     def _answer(self, method: str, path: str, asked: str, body: Object) -> tuple[int, Object]:
-        if path == _KUBE_SYSTEM:
-            return HTTPStatus.OK, {"kind": "Namespace", "metadata": {"name": "kube-system", "uid": self.uid}}
+        found = self._read(path)
+        if found is not None:
+            return HTTPStatus.OK, found
         if path.startswith(_ISSUERS):
             return self._issuer(method, path.removeprefix(_ISSUERS), body)
         if path.startswith(_EVENTS):
@@ -128,6 +134,14 @@ class MemoryCluster:
             review = self.review(asked, spec["token"], tuple(spec["audiences"]))
             return HTTPStatus.CREATED, {**body, "status": _answered(review, asked)}
         return HTTPStatus.NOT_FOUND, {"kind": "Status", "reason": "NotFound", "message": "not found"}
+
+    def _read(self, path: str) -> Object | None:
+        """Return what is only ever read."""
+        if path == _KINDS:
+            return {"resources": [{"name": RING_PLURAL}] if self.ring else []}
+        if path == _KUBE_SYSTEM:
+            return {"kind": "Namespace", "metadata": {"name": "kube-system", "uid": self.uid}}
+        return self.ring if path == _RING else None
 
     def _event(self, method: str, name: str, body: Object) -> tuple[int, Object]:
         if method == "PATCH":

@@ -15,6 +15,7 @@ from oidc_publisher.probe.token.limits import TokenLimits
 from oidc_publisher.reconcile.cdn.invalidator import Invalidator
 from oidc_publisher.reconcile.cdn.schedule import viewer_paths
 from oidc_publisher.reconcile.ownership import Place, place_of
+from oidc_publisher.reconcile.signingkeyring.ringreader import RingReader
 from oidc_publisher.relyingparties import DEMANDS
 from oidc_publisher.sources import Source, open_sources
 from oidc_publisher.stores import Store
@@ -31,7 +32,7 @@ class Ports:
     that does not know the issuer's own CA, None where the issuer has no CA or no such relying party. `probe_account` is
     the (namespace, name) of the ServiceAccount for which tokens are minted, None when the operator was given none.
     `invalidator` drops the copies at the distribution before the store, None without a distribution. `limits` remembers
-    what API servers grant beyond the policy.
+    what API servers grant beyond the policy. `ring` reads the SigningKeyRing of `cluster`.
     """
 
     spec: OIDCIssuerSpec
@@ -45,6 +46,7 @@ class Ports:
     stranger: Wire | None
     probe_account: tuple[str, str] | None
     limits: TokenLimits
+    ring: RingReader
 
     def place_of(self, issuer: OIDCIssuer) -> Place:
         """Return the issuer's place at the store."""
@@ -79,6 +81,7 @@ class PortOpener:
         self._store_endpoints = StoreEndpoints.listed(store_endpoints)
         self._probe_proxies = ProbeProxies.listed(probe_proxies)
         self._cluster_uid: str | None = None
+        self._ring = RingReader(cluster)
 
     async def open(self, issuer: OIDCIssuer) -> Ports:
         """Open the ports of the issuer. Opening reads the cluster's identity, once a process, and nothing else."""
@@ -100,6 +103,7 @@ class PortOpener:
             stranger=stranger_of(spec.probe, self._probe_proxies),
             probe_account=self._probe_account,
             limits=TokenLimits(self._probe_account, spec.rotation.max_token_lifetime),
+            ring=self._ring,
         )
 
 

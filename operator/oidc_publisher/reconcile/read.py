@@ -1,13 +1,15 @@
-"""Step one, read, reads the key sources, fresh tokens, the stored documents and the wire, all at once and once each."""
+"""Step one, read, reads sources, fresh tokens, stored documents, the wire and the ring, all at once and once each."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from oidc_publisher.api import APIServerSourceSpec
+from oidc_publisher.api.managed import SigningKeyRing
 from oidc_publisher.cluster import ClusterAPI
 from oidc_publisher.documents import DISCOVERY_PATH, StoredDocument, StoredDocuments
 from oidc_publisher.errors import ClusterError, StoreError
@@ -17,14 +19,18 @@ from oidc_publisher.probe import Look, Target, date_offsets, look, read_token, v
 from oidc_publisher.probe.token.mint import FreshToken, mint_all
 from oidc_publisher.reconcile.ownership import Stored, stored_reading
 from oidc_publisher.reconcile.ports import Ports
-from oidc_publisher.rotation import ClockReading, Ledger, Mint, Mints, Pass, Policy
+from oidc_publisher.reconcile.signingkeyring.ringfindings import ring_findings, ring_versions
+from oidc_publisher.rotation import ClockReading, Ledger, Mint, Mints, Pass, Policy, clock_trusted
 from oidc_publisher.sources import SourceResult
 from oidc_publisher.timing.clock import Clock
 
 
 @dataclass(frozen=True, slots=True)
 class Readings:
-    """Readings hold everything that one pass has read; `findings` say what of it could not be read."""
+    """Readings hold everything that one pass has read; `findings` say what of it could not be read.
+
+    `ring_versions` are the versions that the SigningKeyRing names, by key ID.
+    """
 
     sources: tuple[SourceResult, ...]
     tokens: tuple[FreshToken, ...]
@@ -33,6 +39,7 @@ class Readings:
     clock: ClockReading
     instant: datetime
     findings: tuple[Finding, ...]
+    ring_versions: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def endpoints(self) -> tuple[str, ...] | None:
@@ -58,17 +65,32 @@ async def read_all(ports: Ports, clock: Clock) -> Readings:
     A read that fails gives an incomplete reading with findings. No fault of the world raises an error.
     """
     began = time.monotonic()
-    (sources, tokens, token_findings), stored, seen = await asyncio.gather(
-        sources_and_tokens(ports), read_stored(ports), _look(ports, clock)
+    (sources, tokens, token_findings), stored, seen, ring = await asyncio.gather(
+        sources_and_tokens(ports), read_stored(ports), _look(ports, clock), _read_ring(ports)
     )
-    findings = (*(f for result in sources for f in result.findings), *token_findings)
     offsets = ClockReading(
         api_server=api_server_offsets(ports.cluster, sources, began),
         store=ports.store.clock_offsets,
         wire=date_offsets(seen),
     )
     # The instant of a pass is the moment after the last read, so that no observation is dated too early.
-    return Readings(sources, tokens, stored, seen, offsets, clock.now(), findings)
+    instant = clock.now()
+    of_ring = _about_ring(ring, ports, offsets, instant) if ring else ()
+    findings = (*(f for result in sources for f in result.findings), *token_findings, *of_ring)
+    versions = ring_versions(ring) if ring else {}
+    return Readings(sources, tokens, stored, seen, offsets, instant, findings, versions)
+
+
+async def _read_ring(ports: Ports) -> SigningKeyRing | None:
+    """Read the ring for an issuer that reads the cluster's API servers, whose keys alone are the ring's."""
+    named = any(isinstance(source.selected, APIServerSourceSpec) for source in ports.spec.key_sources)
+    return await ports.ring.read() if named else None
+
+
+def _about_ring(ring: SigningKeyRing, ports: Ports, clock: ClockReading, instant: datetime) -> tuple[Finding, ...]:
+    rotation = ports.spec.rotation
+    now = instant if clock_trusted(clock, rotation.clock_skew) else None
+    return ring_findings(ring, max_token_lifetime=rotation.max_token_lifetime, clock_skew=rotation.clock_skew, now=now)
 
 
 async def _look(ports: Ports, clock: Clock) -> Look:
@@ -126,6 +148,7 @@ def as_pass(readings: Readings, ledger: Ledger, policy: Policy, *, stored: Store
         clock=readings.clock,
         policy=policy,
         instant=readings.instant,
+        ring_versions=readings.ring_versions,
     )
 
 

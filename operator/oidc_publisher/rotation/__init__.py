@@ -2,7 +2,7 @@
 
 from oidc_publisher.rotation.advance import Advance, advance, begin_write
 from oidc_publisher.rotation.cacheages import UNSTATED_AGE
-from oidc_publisher.rotation.clock import COARSE, coarse, whole_second
+from oidc_publisher.rotation.clock import COARSE, clock_trusted, coarse, whole_second
 from oidc_publisher.rotation.ledger import CacheAge, Endpoint, Ledger, LedgerKey, Origin, State, state
 from oidc_publisher.rotation.readings import (
     ClockReading,
@@ -46,6 +46,7 @@ __all__ = [
     "WireReading",
     "advance",
     "begin_write",
+    "clock_trusted",
     "coarse",
     "own_writes",
     "same_writes",

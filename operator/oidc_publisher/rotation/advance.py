@@ -73,7 +73,11 @@ def advance(before: Ledger, seen: Pass) -> Advance:
         publish=publication.keys,
         wake_at=_next_deadline(ledger, seen),
         findings=report(ledger, publication, seen),
-        events=(*_events(before, ledger, gone), *(_rebuilt(seen) if rebuilt else ())),
+        events=(
+            *_events(before, ledger, gone),
+            *_renumbered(before, ledger, seen),
+            *(_rebuilt(seen) if rebuilt else ()),
+        ),
         may_sign=permitted.granted,
         more=publication.more,
         permission=permitted.sentence,
@@ -141,6 +145,24 @@ def _rebuilt(seen: Pass) -> tuple[Finding, ...]:
     if age is not None and believable_age(seen) is None:
         message += f"; the cache age in their owner mark, {format_duration(age)}, is ignored, for the public URL states none so long"
     return (Finding.of(Reason.LedgerRebuilt, message),)
+
+
+def _renumbered(before: Ledger, after: Ledger, seen: Pass) -> tuple[Finding, ...]:
+    """Return the events of keys whose version is another one in the ring than it was.
+
+    Signers settle a version that two keys had within one look, and the loser's number is a greater one (S3).
+    """
+    former = {entry.key_id: entry.version for entry in before.keys if entry.version_named}
+    return tuple(
+        Finding.of(
+            Reason.VersionConflict,
+            f"Key {entry.key_id} was version {former[entry.key_id]} and is version {entry.version} now",
+            subject=entry.key_id,
+        )
+        for entry in after.keys
+        if entry.version == seen.ring_versions.get(entry.key_id)
+        and entry.version > former.get(entry.key_id, entry.version)
+    )
 
 
 def _events(before: Ledger, after: Ledger, gone: tuple[LedgerKey, ...]) -> tuple[Finding, ...]:

@@ -185,16 +185,21 @@ def unreadable_entries_of(entry: LedgerKey, seen: Pass) -> tuple[tuple[str, str]
 
 
 def _name_versions(ledger: Ledger, seen: Pass) -> Ledger:
-    """Replace assigned versions by named ones. Where several sources name one, the first source of the spec decides."""
+    """Replace assigned versions by named ones.
+
+    Where several sources name one, the first source of the spec decides. A key that no source names has the version
+    that the SigningKeyRing claims for its key ID, also when no source lists the key any more.
+    """
     named: dict[PublicKey, int] = {}
     for _, listing in _listings(seen):
         if listing.version is not None:
             named.setdefault(listing.key, listing.version)
-    keys = tuple(
-        replace(entry, version=named[entry.key], version_named=True) if entry.key in named else entry
-        for entry in ledger.keys
-    )
-    return replace(ledger, keys=keys)
+
+    def name(entry: LedgerKey) -> LedgerKey:
+        version = named.get(entry.key, seen.ring_versions.get(entry.key_id))
+        return entry if version is None else replace(entry, version=version, version_named=True)
+
+    return replace(ledger, keys=tuple(name(entry) for entry in ledger.keys))
 
 
 def note_unlisted(ledger: Ledger, seen: Pass) -> Ledger:

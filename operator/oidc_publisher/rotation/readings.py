@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum, auto
 from functools import cached_property
@@ -193,7 +194,11 @@ class Policy:
 
 @dataclass(frozen=True)
 class Pass:
-    """A Pass holds everything that was read in one pass. The rules decide by the Pass and the ledger alone."""
+    """A Pass holds everything that was read in one pass. The rules decide by the Pass and the ledger alone.
+
+    `ring_versions`: the versions of managed keys by key ID, as the status of SigningKeyRing names them. They name keys
+    of the ledger and list none, and no rule decides by a version.
+    """
 
     sources: tuple[SourceReading, ...]
     mints: Mints
@@ -202,6 +207,7 @@ class Pass:
     clock: ClockReading
     policy: Policy
     instant: datetime
+    ring_versions: Mapping[str, int] = field(default_factory=dict)
 
     @cached_property
     def now(self) -> datetime:

@@ -1,0 +1,1 @@
+"""What a pass takes from the SigningKeyRing of a cluster with managed keys: the names of versions, and warnings."""
