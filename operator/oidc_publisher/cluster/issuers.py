@@ -63,8 +63,8 @@ async def all_issuers(client: ClusterAPI) -> tuple[Object, ...]:
         params |= {"continue": str(following)}
 
 
-async def served_schema(client: ClusterAPI) -> Object | None:
-    """Return the schema by which the API server checks OIDCIssuers, None when it serves none of this version.
+async def served_schema(client: ClusterAPI, kind: str = KIND) -> Object | None:
+    """Return the schema by which the API server checks objects of a kind, None when it serves none of this version.
 
     Every authenticated user may read it (ClusterRole system:discovery), but not the CustomResourceDefinition itself.
 
@@ -78,7 +78,7 @@ async def served_schema(client: ClusterAPI) -> Object | None:
             return None
         raise
     schemas = object_in(object_in(answer.object(), "components"), "schemas")
-    return next((found for name, found in schemas.items() if name.rpartition(".")[2] == KIND), None)
+    return next((found for name, found in schemas.items() if name.rpartition(".")[2] == kind), None)
 
 
 async def patch_status(client: ClusterAPI, name: str, status_patch: Mapping[str, Any], resource_version: str) -> Object:

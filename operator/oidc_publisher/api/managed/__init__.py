@@ -3,10 +3,11 @@
 from oidc_publisher.api.managed.ringdefinition import RING_CRD_NAME, signing_key_ring_definition
 from oidc_publisher.api.managed.ringspec import RingAlgorithm, SigningKeyRingSpec
 from oidc_publisher.api.managed.ringstatus import SigningKeyRingStatus, StatusSigner, StatusVersion
-from oidc_publisher.api.managed.signingkeyring import RING_NAME, RING_PLURAL, SigningKeyRing, read_ring
+from oidc_publisher.api.managed.signingkeyring import RING_KIND, RING_NAME, RING_PLURAL, SigningKeyRing, read_ring
 
 __all__ = [
     "RING_CRD_NAME",
+    "RING_KIND",
     "RING_NAME",
     "RING_PLURAL",
     "RingAlgorithm",

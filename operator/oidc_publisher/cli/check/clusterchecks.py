@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from http import HTTPStatus
 
 from oidc_publisher.api import APIServerSourceSpec, OIDCIssuer
+from oidc_publisher.api.managed import RING_KIND
 from oidc_publisher.cli.check.definition import definition_line
 from oidc_publisher.cli.check.lines import CheckResult, Line, Section, line_of, line_of_error, unasked
 from oidc_publisher.cli.check.needs import Need, described, installer_line, installer_rights, need_line, operator_needs
@@ -57,9 +58,17 @@ async def _who(client: ClusterAPI, *, pre: bool) -> Line:
 
 async def rights_section(client: ClusterAPI, probe: tuple[str, str] | None, issuers: Iterable[OIDCIssuer]) -> Section:
     """Check each right that the operator needs for these issuers, by a SelfSubjectAccessReview each."""
-    needs = operator_needs(probe, issuers)
+    needs = operator_needs(probe, issuers, rings=await _has_rings(client))
     lines = await asyncio.gather(*(_need(client, need) for need in needs))
     return Section("PERMISSIONS of the operator", tuple(lines))
+
+
+async def _has_rings(client: ClusterAPI) -> bool:
+    """Tell whether the cluster has the kind SigningKeyRing; a schema that cannot be read has a line of its own."""
+    try:
+        return await served_schema(client, RING_KIND) is not None
+    except ClusterError:
+        return False
 
 
 async def _need(client: ClusterAPI, need: Need) -> Line:

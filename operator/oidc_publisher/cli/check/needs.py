@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from oidc_publisher.api import ConfigMapSourceSpec, DeletionPolicy, OIDCIssuer, SecretSourceSpec
+from oidc_publisher.api.managed import RING_NAME, RING_PLURAL
 from oidc_publisher.cli.check.lines import CheckResult, Line
 from oidc_publisher.cluster.access import NEEDED, Right, grant
 
@@ -26,14 +27,18 @@ class Need:
     optional: bool = False
 
 
-def operator_needs(probe: tuple[str, str] | None, issuers: Iterable[OIDCIssuer]) -> tuple[Need, ...]:
+def operator_needs(
+    probe: tuple[str, str] | None, issuers: Iterable[OIDCIssuer], *, rings: bool = False
+) -> tuple[Need, ...]:
     """Return the rights that the operator needs for these issuers, as charts/oidc-publisher/templates/rbac.yaml grants them.
 
-    `probe` is the (namespace, name) of the ServiceAccount that tokens are minted for.
+    `probe` is the (namespace, name) of the ServiceAccount that tokens are minted for. `rings` is whether the cluster
+    has the kind SigningKeyRing.
     """
     known = tuple(issuers)
     deletes = any(issuer.spec.deletion_policy is DeletionPolicy.DELETE for issuer in known)
-    return tuple(dict.fromkeys((*_of_every_pass(probe), _of_finalizers(deletes=deletes), *_of_sources(known))))
+    ring = (_of_ring(),) if rings else ()
+    return tuple(dict.fromkeys((*_of_every_pass(probe), *ring, _of_finalizers(deletes=deletes), *_of_sources(known))))
 
 
 def _of_every_pass(probe: tuple[str, str] | None) -> Iterator[Need]:
@@ -58,6 +63,12 @@ def _of_every_pass(probe: tuple[str, str] | None) -> Iterator[Need]:
 
 def _of_finalizers(*, deletes: bool) -> Need:
     return Need(Right("patch"), "rbac.finalizers", "delete documents (deletionPolicy Delete)", optional=not deletes)
+
+
+def _of_ring() -> Need:
+    # Optional, because the kind stays when managed keys go and the chart keeps its CustomResourceDefinitions.
+    right = Right("get", RING_PLURAL, name=RING_NAME)
+    return Need(right, "managedKeys.enabled", "name the versions of managed keys", optional=True)
 
 
 def _of_sources(issuers: Iterable[OIDCIssuer]) -> Iterator[Need]:

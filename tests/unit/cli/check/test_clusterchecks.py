@@ -102,7 +102,7 @@ async def test_each_right_is_asked_about_as_rbac_knows_it(api: APIStub, client: 
     """Namespace, name, subresource and the path that is no resource's."""
     api.on("POST", MAY, says({"status": {"allowed": True}}))
     await rights_section(client, ("ns", "probe"), ())
-    asked = [seen.body["spec"] for seen in api.seen]
+    asked = [seen.body["spec"] for seen in api.seen if seen.path == MAY]
     assert {"nonResourceAttributes": {"path": "/openid/v1/jwks", "verb": "get"}} in asked
     token = {
         "verb": "create",
@@ -112,6 +112,19 @@ async def test_each_right_is_asked_about_as_rbac_knows_it(api: APIStub, client: 
         "name": "probe",
     }
     assert {"resourceAttributes": token} in asked
+
+
+@pytest.mark.parametrize("kinds", [["OIDCIssuer"], ["OIDCIssuer", "SigningKeyRing"]])
+async def test_the_right_on_the_ring_is_asked_about_where_the_cluster_has_the_kind(
+    kinds: list[str], api: APIStub, client: ClusterClient
+) -> None:
+    """Most clusters have no managed keys."""
+    api.on("POST", MAY, says({"status": {"allowed": True}}))
+    schemas = {f"io.oidc-publisher.v1alpha1.{kind}": {"type": "object"} for kind in kinds}
+    api.on("GET", OPENAPI, says({"components": {"schemas": schemas}}))
+    lines = (await rights_section(client, None, ())).lines
+    asked = "get signingkeyrings.oidc-publisher.io default" in {line.check for line in lines}
+    assert asked is ("SigningKeyRing" in kinds)
 
 
 async def test_without_the_probes_account_a_warning_says_what_is_not_known(client: ClusterClient) -> None:

@@ -38,7 +38,8 @@ def of_objects(policy: str = "Retain") -> OIDCIssuer:
 
 def granted(objects: list[chart.Object]) -> Iterator[Right]:
     """Each right that a rule of the operator's roles gives."""
-    bound = {b["roleRef"]["name"] for b in objects if b["kind"] in {"RoleBinding", "ClusterRoleBinding"}}
+    bindings = [b for b in objects if b["kind"] in {"RoleBinding", "ClusterRoleBinding"}]
+    bound = {b["roleRef"]["name"] for b in bindings if b["subjects"][0]["kind"] == "ServiceAccount"}
     for role in objects:
         if role["kind"] not in {"Role", "ClusterRole"} or role["metadata"]["name"] not in bound:
             continue
@@ -58,6 +59,19 @@ def test_the_operator_needs_what_the_chart_grants() -> None:
     asked = [need.right for need in operator_needs(PROBE, [of_objects()])]
     assert sorted(map(described, asked)) == sorted(map(described, granted(chart.render(VALUES))))
     assert set(asked) == set(granted(chart.render(VALUES)))
+
+
+def test_managed_keys_need_one_right_more_and_no_secret() -> None:
+    """The ring's status has names of versions and no key; the Secret of the signing keys is the signers' alone."""
+    more = chart.render({**VALUES, "managedKeys": {"enabled": True}})
+    asked = [need.right for need in operator_needs(PROBE, [of_objects()], rings=True)]
+    assert sorted(map(described, asked)) == sorted(map(described, granted(more)))
+    before = [need.right for need in operator_needs(PROBE, [of_objects()])]
+    assert set(asked) - set(before) == {Right("get", "signingkeyrings", name="default")}
+    (need,) = (n for n in operator_needs(PROBE, (), rings=True) if n.right.resource == "signingkeyrings")
+    line = need_line(need, allowed=False)
+    assert line.result is CheckResult.WARNING
+    assert line.advice.endswith("the Helm chart does so with managedKeys.enabled.")
 
 
 def test_a_value_that_is_named_is_one_of_the_chart() -> None:
