@@ -211,6 +211,31 @@ def test_a_rotation_that_is_asked_for_reaches_every_signer(managed: Managed) -> 
     assert first.split()[:4] == ["3", "Signing", "a,", "b"]
 
 
+def _found(managed: Managed, reason: str) -> str:
+    """The message of the issuer's finding with this reason, empty where there is none."""
+    findings = managed.stage.get()["status"].get("findings", ())
+    return next((each["message"] for each in findings if each["reason"] == reason), "")
+
+
+def test_the_issuer_has_the_rings_names_and_says_what_is_wrong_with_the_ring(managed: Managed) -> None:
+    """Its ledger would have numbers of its own; a typing error in the ring moves neither Ready nor SafeToSign."""
+
+    def named() -> bool:
+        known = {key["keyID"]: key for key in managed.stage.get()["status"]["keys"]}
+        claimed = {each["keyID"]: each["version"] for each in managed.ring()["versions"]}
+        return all(known[kid].get("versionNamed") and known[kid]["version"] == claimed[kid] for kid in known)
+
+    wait_for(named, timeout_s=60, what="each key of the ledger has the version that the ring claims")
+    managed.ask(99)
+    says = "The signer of a, b makes no version that is asked for or due: a new version: newestVersion asks for 99"
+    reason = "ManagedRotationBlocked"
+    wait_for(lambda: _found(managed, reason).startswith(says), timeout_s=60, what=f"the issuer says: {says}")
+    assert managed.stage.conditions()["Ready"] == ("True", "Proven")
+    assert f"Warning {reason}" in managed.publisher("status", "prod")
+    managed.ask(3)
+    wait_for(lambda: not _found(managed, reason), timeout_s=60, what="the finding goes with its cause")
+
+
 def test_a_rotation_ends_although_its_signers_are_killed(managed: Managed) -> None:
     """By SIGKILL, again and again; who starts again signs with what its disk says, and follows."""
     with verified(managed):
