@@ -236,6 +236,10 @@ def _metrics_of(settings: RunSettings) -> ServedMetrics | None:
     return ServedMetrics(settings.metrics_address, per_key=settings.metrics_per_key)
 
 
+def _say_what_is_missing(hint: str) -> None:
+    log.warning("The SigningKeyRing may not be read: managed keys keep numbers of the ledger.", hint=hint)
+
+
 def _the_reconciler(
     client: ClusterClient, settings: RunSettings, metrics: ServedMetrics | None, open_span: OpenSpan
 ) -> Reconciler:
@@ -248,6 +252,7 @@ def _the_reconciler(
         key_files_root=settings.key_files_root,
         store_endpoints=settings.store_endpoints,
         probe_proxies=settings.probe_proxies,
+        on_ring_refusal=_say_what_is_missing,
     )
     open_ports: OpenPorts = opener.open
     series = metrics.series if metrics else None

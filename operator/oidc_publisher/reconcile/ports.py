@@ -74,6 +74,7 @@ class PortOpener:
         key_files_root: Path | None = None,
         store_endpoints: tuple[str, ...] = (),
         probe_proxies: tuple[str, ...] = (),
+        on_ring_refusal: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._cluster = cluster
         self._probe_account = probe_account
@@ -81,7 +82,7 @@ class PortOpener:
         self._store_endpoints = StoreEndpoints.listed(store_endpoints)
         self._probe_proxies = ProbeProxies.listed(probe_proxies)
         self._cluster_uid: str | None = None
-        self._ring = RingReader(cluster)
+        self._ring = RingReader(cluster, on_refusal=on_ring_refusal)
 
     async def open(self, issuer: OIDCIssuer) -> Ports:
         """Open the ports of the issuer. Opening reads the cluster's identity, once a process, and nothing else."""

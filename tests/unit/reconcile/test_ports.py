@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from oidc_publisher.cluster.memory import MemoryCluster
-from oidc_publisher.errors import FetchError, StoreError
+from oidc_publisher.errors import AnswerError, FetchError, StoreError
 from oidc_publisher.findings import Reason
 from oidc_publisher.probe import ProbeProxies, look
 from oidc_publisher.reconcile.ports import PortOpener, target_of, wire_of
@@ -37,6 +37,22 @@ async def test_the_operators_flag_opens_it() -> None:
     """What the operator was told arrives at the store."""
     store = await store_of(S3["endpointURL"])
     assert type(store).__name__ == "S3Store"
+
+
+async def test_who_opens_the_ports_is_told_that_the_ring_may_not_be_read() -> None:
+    """The operator writes a line to its log; a command that plans writes nothing into its result."""
+
+    def forbidden(method: str, path: str) -> None:
+        if path.endswith("/signingkeyrings/default"):
+            raise AnswerError(Reason.SourceForbidden, f"{method} is forbidden", status=403)
+
+    told: list[str] = []
+    opener = PortOpener(MemoryCluster(ring={}, before=forbidden), on_ring_refusal=told.append)
+    assert await (await opener.open(issuer_of(store={"s3": S3}))).ring.read() is None
+    assert told == []
+    opener = PortOpener(MemoryCluster(ring={"kind": "SigningKeyRing"}, before=forbidden), on_ring_refusal=told.append)
+    assert await (await opener.open(issuer_of(store={"s3": S3}))).ring.read() is None
+    assert len(told) == 1
 
 
 async def test_a_proxy_that_the_operator_was_not_told_of_is_not_connected_to(monkeypatch: pytest.MonkeyPatch) -> None:
