@@ -40,6 +40,7 @@ kind: ClusterRole
 metadata: {name: planner}
 rules:
 - {apiGroups: [oidc-publisher.io], resources: [oidcissuers], verbs: [get]}
+- {apiGroups: [oidc-publisher.io], resources: [signingkeyrings], resourceNames: [default], verbs: [get]}
 - {apiGroups: [""], resources: [namespaces], resourceNames: [kube-system], verbs: [get]}
 - {apiGroups: [discovery.k8s.io], resources: [endpointslices], verbs: [list]}
 - {apiGroups: [""], resources: [serviceaccounts/token], resourceNames: [probe], verbs: [create]}
