@@ -24,13 +24,17 @@ from tests.support.stage import BUCKET, Object, Stage, condition
 KEYS = "keys"
 ACCOUNT = (chart.NAMESPACE, f"{chart.RELEASE}-oidc-publisher")
 VALUES = {
+    "managedKeys": {"enabled": True},
     "rbac": {
         "configMaps": [{"namespace": KEYS, "name": "signers"}],
         "secrets": [{"namespace": KEYS, "name": "hosted-sa"}],
-    }
+    },
 }
 A, B = (signing_key("P-256", f"least-{name}") for name in "ab")
 RBAC = "rbac.authorization.k8s.io/v1"
+RING = {"apiVersion": "oidc-publisher.io/v1alpha1", "kind": "SigningKeyRing", "metadata": {"name": "default"}}
+#: What the ring calls the cluster's key; no ledger counts so far.
+VERSION = "4711"
 #: After a refusal a watch is tried again within 30 s; a busy machine takes its time.
 HEALED_S = 120.0
 
@@ -63,10 +67,19 @@ def stage(tmp_path_factory: pytest.TempPathFactory, objects: list[Object]) -> It
         for namespace in (chart.NAMESPACE, KEYS):
             running.cluster.create_namespace(namespace)
         running.cluster.apply([found for found in objects if found["kind"] != "Deployment"])
-        running.cluster.wait_established("oidcissuers.oidc-publisher.io")
+        for plural in ("oidcissuers", "signingkeyrings"):
+            running.cluster.wait_established(f"{plural}.oidc-publisher.io")
+        ring(running)
         # As a hardened cluster has it: the key set is for those alone who were told so.
         running.cluster.delete(RBAC, "ClusterRoleBinding", "system:service-account-issuer-discovery")
         yield running
+
+
+def ring(stage: Stage) -> None:
+    """The ring of signers that nobody runs here: its status claims the cluster's key."""
+    stage.cluster.create(RING)
+    status = {"versions": [{"version": VERSION, "keyID": stage.key.kid}]}
+    stage.cluster.patch(RING["apiVersion"], RING["kind"], "default", {"status": status}, subresource="status")  # type: ignore[arg-type]
 
 
 @contextmanager
@@ -126,6 +139,11 @@ def has(kind: str, name: str = "prod") -> Kept:
         return condition(stage.get(name).get("status", {}), kind) == "True"
 
     return kept
+
+
+def is_named(stage: Stage) -> bool:
+    """The cluster's key has the version that the ring claims."""
+    return any(key["version"] == VERSION for key in stage.get().get("status", {}).get("keys", ()))
 
 
 def is_held(stage: Stage) -> bool:
@@ -211,6 +229,12 @@ LOSSES = {
         still=lambda stage: has("Ready", "map")(stage) and stage.s3.get(BUCKET, JWKS) is None,
     ),
     f"patch {ISSUERS}/status": Loss(has("Ready"), told, (f"patch on them and on {ISSUERS}/status", "rbac.create")),
+    "get signingkeyrings.oidc-publisher.io default": Loss(
+        is_named,
+        log,
+        ("get signingkeyrings.oidc-publisher.io with resourceNames [default]", "managedKeys.enabled"),
+        still=has("Ready"),
+    ),
     "get namespaces kube-system": Loss(has("Ready"), status_of(), ("get the namespace kube-system", "rbac.create")),
     "create tokenreviews.authentication.k8s.io": Loss(
         has("TokenAccepted"), status_of(), ("create tokenreviews (authentication.k8s.io)", "rbac.create")
@@ -286,7 +310,7 @@ def rights(objects: list[Object]) -> list[Right]:
     bound = {
         b["roleRef"]["name"] for kind in ("RoleBinding", "ClusterRoleBinding") for b in chart.of_kind(objects, kind)
     }
-    roles = [*chart.of_kind(objects, "ClusterRole"), *chart.of_kind(objects, "Role")]
+    roles = filter(chart.of_the_operator, [*chart.of_kind(objects, "ClusterRole"), *chart.of_kind(objects, "Role")])
     return [
         Right(role, number, verb)
         for role in roles
