@@ -14,26 +14,22 @@ import resource
 import signal
 import threading
 import uuid
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 from oidc_publisher.errors import PublisherError
-from oidc_publisher.signer.keeper import NoRingError, RingKeeper
+from oidc_publisher.signer.keeper import LostRaceError, NoRingError, RingKeeper
 from oidc_publisher.signer.keypairs import TokenSigner, make_pair, read_pair
 from oidc_publisher.signer.kube import (
     KubeAccess,
     KubeApi,
     KubeRequestError,
+    RingReporter,
     SecretRing,
-    entry_of,
-    report_of,
     sight_of,
-    write_report,
 )
-from oidc_publisher.signer.ring import AnotherLineageError, Choice, RingKey, Sight
+from oidc_publisher.signer.ring import Choice, RingKey, Sight
 from oidc_publisher.signer.server import GrpcServer, Offer, SigningService
 from oidc_publisher.signer.storage import DiskFile, Plaintext, RingUnreadableError, Wrapping, WrappingKey
 from oidc_publisher.signer.storage.ringerror import unreadable
@@ -68,7 +64,8 @@ class Signer:
         keeper = RingKeeper(SecretRing(self._api, _wrapping(settings)), disk, make_pair)
         self._disk, self._keeper = disk, keeper
         self._signers: dict[str, TokenSigner] = {}
-        self._reported: object = None
+        server = str(self._access.cluster["server"]).removeprefix("https://")
+        self._reporter = RingReporter(self._api, node=settings.node, api_server=server)
         self._said = ""
         self._ending = threading.Event()
 
@@ -117,10 +114,10 @@ class Signer:
         )
         try:
             choice = self._looked(sight)
-        except (AnotherLineageError, RingUnreadableError) as error:
+        except PublisherError as error:
             self._report_trouble(error, sight)
             raise
-        self._report(choice, sight)
+        self._reporter.report(choice, sight)
         return self._offer(choice, sight.now)
 
     def _looked(self, sight: Sight) -> Choice:
@@ -148,29 +145,12 @@ class Signer:
             log.info("Tokens are signed with version %d, key %s.", key.number, key.key_id)
         return self._signers[key.key_id]
 
-    def _report(self, choice: Choice, sight: Sight) -> None:
-        if sight.intent is not None:
-            period = sight.intent.rotation_period
-            self._write(report_of(choice, sight, node=self._settings.node, api_server=self._api_server, period=period))
-
     def _report_trouble(self, error: PublisherError, sight: Sight) -> None:
-        """Write that this signer goes on from its disk, and why; of the ring it says nothing then."""
-        if sight.intent is not None and self._keeper.copy is not None:
-            choice = replace(self._keeper.look_at_disk(sight.now), findings=(error.finding(),))
-            self._write(entry_of(choice, sight, node=self._settings.node, api_server=self._api_server))
-
-    def _write(self, report: Mapping[str, Any]) -> None:
-        """Write the status where it changed. What cannot be written is tried again with the next look."""
-        if report != self._reported:
-            try:
-                write_report(self._api, self._settings.node, report)
-                self._reported = report
-            except KubeRequestError as error:
-                log.debug("The status of SigningKeyRing was not written: %s", error.message)
-
-    @property
-    def _api_server(self) -> str:
-        return str(self._access.cluster["server"]).removeprefix("https://")
+        """Report that this signer goes on from its disk, and why, unless that is over with the next look."""
+        nobody_answers = isinstance(error, KubeRequestError) and error.status is None
+        if not nobody_answers and not isinstance(error, LostRaceError):
+            choice = None if self._keeper.copy is None else self._keeper.look_at_disk(sight.now)
+            self._reporter.report_trouble(error.finding(), choice, sight)
 
     def _say(self, trouble: str) -> None:
         """Log what is wrong with the looks once, and once that it is over."""

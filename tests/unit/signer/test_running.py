@@ -38,6 +38,7 @@ class ApiServer:
     """An API server that holds the Secret, and a SigningKeyRing that asks for nothing; `down`: nobody answers."""
 
     down: bool = False
+    forbidden: str = ""
     secret: dict[str, Any] = field(default_factory=lambda: {"metadata": {"resourceVersion": "1"}})
     reports: list[Any] = field(default_factory=list)
 
@@ -45,6 +46,8 @@ class ApiServer:
         """Answer with an object."""
         if self.down:
             raise KubeRequestError("GET got no answer: Connection refused")
+        if path == self.forbidden:
+            raise KubeRequestError(f"GET {path} was answered with 403: no", 403)
         if path == SECRET:
             return KubeAnswer(self.secret, NOW)
         return KubeAnswer({"spec": {}} if path.endswith("/default") else {"items": []}, NOW)
@@ -202,7 +205,7 @@ def test_a_trouble_is_said_and_its_end(
 def test_another_ring_in_the_secret_is_reported_and_signing_goes_on(
     server: ApiServer, settings: SignerSettings, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """S4: in this signer's own entry of the status, since it has nothing to say of that ring."""
+    """S4: in this signer's own entry of the status and in Ready, since it has nothing to say of that ring."""
     disk = DiskFile(settings.state)
     disk.write(DiskCopy(ring_of(ring_key(1, signed=NOW)), key_id(1)))
     other = to_secret(
@@ -217,10 +220,39 @@ def test_another_ring_in_the_secret_is_reported_and_signing_goes_on(
 
     run(settings, work)
     ((_, body),) = server.reports
-    assert list(body["status"]) == ["signers"]
+    assert sorted(body["status"]) == ["conditions", "signers"]
+    (ready,) = body["status"]["conditions"]
+    assert (ready["type"], ready["status"], ready["reason"]) == ("Ready", "False", "RingReplaced")
     assert body["status"]["signers"][0]["findings"] == ["RingReplaced"]
     assert server.secret["metadata"]["resourceVersion"] == "5"
     assert "another ring of signing keys" in caplog.text
+
+
+def test_a_signer_without_any_ring_says_so_in_the_status(server: ApiServer, settings: SignerSettings) -> None:
+    """Nobody may log in on that node to read the log, and the API server beside it does not even start."""
+    alone = SignerSettings(settings.socket, settings.state, settings.kubeconfig, "a", settings.wrapping_key_file)
+
+    async def work() -> None:
+        await until(lambda: bool(server.reports))
+
+    run(alone, work)
+    entry = server.reports[0][1]["status"]["signers"][0]
+    assert (entry["findings"], entry.get("version")) == (["RingUnreadable"], None)
+    assert "There is no ring of signing keys" in server.reports[0][1]["status"]["conditions"][0]["message"]
+
+
+def test_a_secret_that_may_not_be_read_is_reported(server: ApiServer, settings: SignerSettings) -> None:
+    """By a signer that goes on from its disk; everything else answers it."""
+    DiskFile(settings.state).write(DiskCopy(ring_of(ring_key(1, signed=NOW)), key_id(1)))
+    server.forbidden = SECRET
+
+    async def work() -> None:
+        await until(lambda: bool(server.reports))
+
+    run(settings, work)
+    status = server.reports[0][1]["status"]
+    assert (status["signers"][0]["findings"], status["signers"][0]["version"]) == (["RingUnreadable"], "1")
+    assert "was answered with 403" in status["conditions"][0]["message"]
 
 
 def test_a_damaged_disk_is_kept_and_the_ring_read(

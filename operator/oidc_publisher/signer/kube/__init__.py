@@ -2,7 +2,8 @@
 
 from oidc_publisher.signer.kube.kubeaccess import KubeAccess, KubeAccessError
 from oidc_publisher.signer.kube.kubeapi import KubeApi, KubeRequestError
-from oidc_publisher.signer.kube.ringreport import entry_of, report_of
+from oidc_publisher.signer.kube.ringreport import report_of, trouble_of
+from oidc_publisher.signer.kube.ringreporter import RingReporter
 from oidc_publisher.signer.kube.secretring import SecretRing
 from oidc_publisher.signer.kube.sightings import sight_of, write_report
 
@@ -11,9 +12,10 @@ __all__ = [
     "KubeAccessError",
     "KubeApi",
     "KubeRequestError",
+    "RingReporter",
     "SecretRing",
-    "entry_of",
     "report_of",
     "sight_of",
+    "trouble_of",
     "write_report",
 ]

@@ -6,40 +6,69 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from oidc_publisher.findings import Finding
+from oidc_publisher.signer.kube.ringconditions import SignerEntry, condition, present, ready, rotating, written_time
 from oidc_publisher.signer.ring import Choice, Ring, RingKey, Sight
 from oidc_publisher.signer.ring.permission import allowed
 
 #: How often `lastSeenTime` moves, if nothing else changes.
 SEEN = timedelta(minutes=1)
+#: What the ring's status says of the ring itself, which a signer that cannot read the ring leaves as it is.
+_OF_THE_RING = ("observedGeneration", "versions", "highest", "nextRotationTime", "waitingFor")
 
 
 def report_of(choice: Choice, sight: Sight, *, node: str, api_server: str, period: timedelta | None) -> dict[str, Any]:
     """Return what this signer applies: all versions, its own entry, and what a rotation waits for."""
     ring = choice.ring
+    own = _own(node, choice, choice.findings)
     status = {
+        "observedGeneration": sight.seen.generation,
         "versions": [_version(key, choice, sight) for key in ring.keys],
-        **entry_of(choice, sight, node=node, api_server=api_server),
+        "signers": [_entry(own, sight, api_server, ring.serial)],
         "highest": str(ring.highest),
         "nextRotationTime": _next(ring, period),
         "waitingFor": choice.waiting_for or None,
-        "conditions": [_ready(choice, ring)],
+        "conditions": [
+            condition("Ready", ready(own, choice.findings, sight), sight),
+            condition("Rotating", rotating(own, choice, sight), sight),
+        ],
     }
     return _known(status)
 
 
-def entry_of(choice: Choice, sight: Sight, *, node: str, api_server: str) -> dict[str, Any]:
-    """Return this signer's own entry alone, which is all that a signer may say that does not read the ring."""
+def trouble_of(trouble: Finding, choice: Choice | None, sight: Sight, *, node: str, api_server: str) -> dict[str, Any]:
+    """Return what a signer applies that cannot read the ring: its own entry, and the condition Ready.
+
+    `choice` is what it does from its disk meanwhile, None where that holds no ring. Of the ring it repeats what the status
+    has already: what no signer applies any more would vanish from the status.
+    """
+    findings = (trouble,)
+    own = _own(node, choice, findings)
+    former = present(sight, "Rotating")
+    return {
+        **{name: sight.seen.status[name] for name in _OF_THE_RING if name in sight.seen.status},
+        "signers": [_entry(own, sight, api_server, choice.ring.serial if choice else None)],
+        "conditions": [condition("Ready", ready(own, findings, sight), sight), *([dict(former)] if former else [])],
+    }
+
+
+def _own(node: str, choice: Choice | None, findings: Iterable[Finding]) -> SignerEntry:
+    signing = choice.sign if choice else None
+    return SignerEntry(node, str(signing.number) if signing else "", tuple(str(each.reason) for each in findings))
+
+
+def _entry(own: SignerEntry, sight: Sight, api_server: str, serial: int | None) -> dict[str, Any]:
     seen = sight.now - (sight.now - datetime.min.replace(tzinfo=sight.now.tzinfo)) % SEEN
     signer = {
-        "node": node,
+        "node": own.node,
         "apiServer": api_server,
-        "version": str(choice.sign.number) if choice.sign else None,
-        "serial": choice.ring.serial,
-        "lastSeenTime": _time(seen),
+        "version": own.version or None,
+        "serial": serial,
+        "lastSeenTime": written_time(seen),
         "maxTokenLifetime": _duration(sight.token_lifetime),
-        "findings": [str(finding.reason) for finding in choice.findings],
+        "findings": list(own.reasons),
     }
-    return {"signers": [_known(signer)]}
+    return _known(signer)
 
 
 def _version(key: RingKey, choice: Choice, sight: Sight) -> dict[str, Any]:
@@ -50,9 +79,9 @@ def _version(key: RingKey, choice: Choice, sight: Sight) -> dict[str, Any]:
             "algorithm": key.key.algorithm,
             "state": state_of(key, choice, sight),
             "imported": key.imported or None,
-            "createdTime": _time(key.created_time),
-            "signingSinceTime": _time(key.signed_time),
-            "verifyOnlyTime": _time(key.verify_only_time),
+            "createdTime": written_time(key.created_time),
+            "signingSinceTime": written_time(key.signed_time),
+            "verifyOnlyTime": written_time(key.verify_only_time),
         }
     )
 
@@ -71,24 +100,7 @@ def state_of(key: RingKey, choice: Choice, sight: Sight) -> str:
 
 def _next(ring: Ring, period: timedelta | None) -> str | None:
     newest = next((key for key in ring.keys if key.can_sign), None)
-    return None if period is None or newest is None else _time(newest.created_time + period)
-
-
-def _ready(choice: Choice, ring: Ring) -> dict[str, Any]:
-    """Return the condition; its time is that of the newest change of the ring, which every signer knows alike."""
-    finding = next(iter(choice.findings), None)
-    changed = max((time for key in ring.keys for time in (key.created_time, key.signed_time) if time), default=None)
-    return {
-        "type": "Ready",
-        "status": "False" if finding else "True",
-        "reason": str(finding.reason) if finding else "Succeeded",
-        "message": finding.sentence if finding else "The ring is read, and tokens are signed.",
-        "lastTransitionTime": _time(changed) or "1970-01-01T00:00:00Z",
-    }
-
-
-def _time(time: datetime | None) -> str | None:
-    return None if time is None else f"{time:%Y-%m-%dT%H:%M:%SZ}"
+    return None if period is None or newest is None else written_time(newest.created_time + period)
 
 
 def _duration(duration: timedelta) -> str:

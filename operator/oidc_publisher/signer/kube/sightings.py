@@ -9,12 +9,14 @@ from typing import Any
 from urllib.parse import quote
 
 from oidc_publisher.signer.kube.kubeapi import APPLY, KubeAnswer, KubeApi, KubeRequestError
-from oidc_publisher.signer.ring import IssuerView, RingIntent, Sight, view_of
+from oidc_publisher.signer.ring import IssuerView, RingIntent, RingObject, Sight, view_of
 from oidc_publisher.signer.ring.issuerview import read_duration
 
 _GROUP = "/apis/oidc-publisher.io/v1alpha1"
-_ISSUERS = f"{_GROUP}/oidcissuers"
-_RING = f"{_GROUP}/signingkeyrings/default"
+#: All issuers.
+ISSUERS_PATH = f"{_GROUP}/oidcissuers"
+#: The one SigningKeyRing.
+RING_PATH = f"{_GROUP}/signingkeyrings/default"
 
 
 def sight_of(api: KubeApi, *, token_lifetime: timedelta, jitter: float) -> Sight:
@@ -24,8 +26,8 @@ def sight_of(api: KubeApi, *, token_lifetime: timedelta, jitter: float) -> Sight
 
     Raises KubeRequestError when the API server does not answer.
     """
-    answer = _if_there(api, _ISSUERS)
-    ring = _if_there(api, _RING)
+    answer = _if_there(api, ISSUERS_PATH)
+    ring = _if_there(api, RING_PATH)
     spec = None if ring is None else ring.document.get("spec", {})
     views = [view_of(document) for document in (answer.document.get("items") or () if answer else ())]
     return Sight(
@@ -35,7 +37,12 @@ def sight_of(api: KubeApi, *, token_lifetime: timedelta, jitter: float) -> Sight
         frozenset().union(*(view.withdrawn for view in views)),
         jitter=jitter,
         token_lifetime=token_lifetime,
+        seen=RingObject() if ring is None else _seen(ring.document),
     )
+
+
+def _seen(document: Mapping[str, Any]) -> RingObject:
+    return RingObject(int(document.get("metadata", {}).get("generation", 0)), document.get("status") or {})
 
 
 def _counted(views: Iterable[IssuerView], named: Iterable[str] | None) -> tuple[IssuerView, ...]:
@@ -79,4 +86,4 @@ def write_report(api: KubeApi, node: str, status: Mapping[str, Any]) -> None:
         "status": status,
     }
     manager = quote(f"oidc-publisher-signer-{node}")
-    api.send("PATCH", f"{_RING}/status?fieldManager={manager}&force=true", body, APPLY)
+    api.send("PATCH", f"{RING_PATH}/status?fieldManager={manager}&force=true", body, APPLY)

@@ -5,7 +5,7 @@ from oidc_publisher.signer.ring.issuerview import IssuerView, KeyView, view_of
 from oidc_publisher.signer.ring.joining import AnotherLineageError, Renumbered, join, settle
 from oidc_publisher.signer.ring.making import Make
 from oidc_publisher.signer.ring.ring import PrivateHalf, Ring, RingKey, Tombstone
-from oidc_publisher.signer.ring.sight import Memory, RingIntent, Sight
+from oidc_publisher.signer.ring.sight import Memory, RingIntent, RingObject, Sight
 
 __all__ = [
     "AnotherLineageError",
@@ -19,6 +19,7 @@ __all__ = [
     "Ring",
     "RingIntent",
     "RingKey",
+    "RingObject",
     "Sight",
     "Tombstone",
     "choose",

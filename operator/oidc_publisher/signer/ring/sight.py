@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 from oidc_publisher.signer.ring.issuerview import IssuerView
 
@@ -22,6 +23,14 @@ class RingIntent:
     newest_version: int | None = None
     trim_before: int | None = None
     suspend: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RingObject:
+    """A RingObject is what SigningKeyRing has beside its spec: `status` as signers wrote it. Nothing decides by it."""
+
+    generation: int = 0
+    status: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +53,7 @@ class Sight:
     begins. `withdrawn` are key IDs of any issuer's withdrawnKeyIDs. `signing_key_id` is the key that this signer signed
     with last, by its disk. `evidence_since` is the later of the signer's start and of the last time that the ring was
     healed; what was proven before that is no evidence (S14). `jitter` between 0 and 1 is this signer's own.
-    `token_lifetime` is the longest that a token may live, as Metadata declares.
+    `token_lifetime` is the longest that a token may live, as Metadata declares. `seen` is for reports alone.
     """
 
     now: datetime
@@ -56,6 +65,7 @@ class Sight:
     jitter: float = 0.0
     token_lifetime: timedelta = timedelta(hours=24)
     memory: Memory = field(default_factory=Memory)
+    seen: RingObject = field(default_factory=RingObject)
 
     @property
     def suspended(self) -> bool:

@@ -183,7 +183,11 @@ def test_the_report_is_what_the_models_say() -> None:
     assert signer.max_token_lifetime == timedelta(hours=24)
     assert (signer.node, signer.api_server, signer.version, signer.last_seen_time) == ("a", "10.0.0.1:6443", "1", NOW)
     assert (status.highest, status.next_rotation_time) == ("2", NOW)
-    assert [(c.type, c.status, c.reason) for c in status.conditions] == [("Ready", "True", "Succeeded")]
+    assert [(c.type, c.status, c.reason) for c in status.conditions] == [
+        ("Ready", "True", "Succeeded"),
+        ("Rotating", "True", "Progressing"),
+    ]
+    assert status.conditions[1].message == "Version 2 begins to sign; a has not changed to it yet."
 
 
 def test_a_finding_is_reported_by_its_reason() -> None:
