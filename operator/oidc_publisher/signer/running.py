@@ -10,6 +10,7 @@ import asyncio
 import functools
 import hashlib
 import logging
+import os
 import resource
 import signal
 import threading
@@ -29,6 +30,7 @@ from oidc_publisher.signer.kube import (
     SecretRing,
     sight_of,
 )
+from oidc_publisher.signer.liveness import Liveness
 from oidc_publisher.signer.ring import Choice, RingKey, Sight
 from oidc_publisher.signer.server import GrpcServer, Offer, SigningService
 from oidc_publisher.signer.storage import DiskFile, Plaintext, RingUnreadableError, Wrapping, WrappingKey
@@ -167,6 +169,7 @@ class Front:
         self._service: SigningService | None = None
         self._server: GrpcServer | None = None
         self._starting: asyncio.Task[None] | None = None
+        self._ending = threading.Event()
 
     def take(self, offer: Offer, *, from_ring: bool) -> None:
         """Answer from this offer from now on."""
@@ -175,23 +178,35 @@ class Front:
                 return
             settings = self._settings
             self._service = SigningService(offer, max_token_lifetime=settings.max_token_lifetime, hint=settings.hint)
-            self._server = GrpcServer(settings.socket, self._service.calls, allowed_uids=settings.allowed_uids)
+            self._server = GrpcServer(settings.socket, self._service.calls, allowed_uids=_allowed(settings))
             self._starting = asyncio.get_running_loop().create_task(self._server.start())
-            self._starting.add_done_callback(_exit_on_failure)
+            self._starting.add_done_callback(self._started)
         self._service.renew(offer)
         if from_ring:
             self._service.ring_was_read()
 
     async def stop(self) -> None:
         """Answer what was asked, and end."""
+        self._ending.set()
         if self._server is not None:
             await self._server.stop()
 
+    def _started(self, starting: asyncio.Task[None]) -> None:
+        """Watch over the socket that is there from now on, or end the process where it cannot be made."""
+        service = self._service
+        if starting.cancelled() or service is None:
+            return
+        if (error := starting.exception()) is not None:
+            log.error("%s", error)
+            signal.raise_signal(signal.SIGTERM)
+            return
+        liveness = Liveness(self._settings.socket, lambda: service.waits_for_ring, self._ending)
+        threading.Thread(target=liveness.watch, name="liveness", daemon=True).start()
 
-def _exit_on_failure(started: asyncio.Task[None]) -> None:
-    if not started.cancelled() and (error := started.exception()) is not None:
-        log.error("%s", error)
-        signal.raise_signal(signal.SIGTERM)
+
+def _allowed(settings: SignerSettings) -> frozenset[int] | None:
+    """Return the users that may connect, the signer's own among them, because it calls itself."""
+    return None if settings.allowed_uids is None else settings.allowed_uids | {os.getuid()}
 
 
 def _wrapping(settings: SignerSettings) -> Wrapping:

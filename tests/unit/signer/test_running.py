@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import logging
+import os
 import resource
 import signal
 import time
@@ -253,6 +254,13 @@ def test_a_secret_that_may_not_be_read_is_reported(server: ApiServer, settings: 
     status = server.reports[0][1]["status"]
     assert (status["signers"][0]["findings"], status["signers"][0]["version"]) == (["RingUnreadable"], "1")
     assert "was answered with 403" in status["conditions"][0]["message"]
+
+
+def test_the_signer_may_call_itself_whoever_else_may(server: ApiServer, settings: SignerSettings) -> None:
+    """It looks in this way whether it is alive."""
+    assert not server.down
+    assert running._allowed(replace(settings, allowed_uids=frozenset({12345}))) == frozenset({12345, os.getuid()})
+    assert running._allowed(settings) is None
 
 
 def test_a_damaged_disk_is_kept_and_the_ring_read(

@@ -2,6 +2,7 @@
 
 from oidc_publisher.signer.server.grpcserver import GrpcServer
 from oidc_publisher.signer.server.service import Offer, SigningService
+from oidc_publisher.signer.server.signerclient import CallError, SignerClient
 from oidc_publisher.signer.server.unixsocket import SocketError
 
-__all__ = ["GrpcServer", "Offer", "SigningService", "SocketError"]
+__all__ = ["CallError", "GrpcServer", "Offer", "SignerClient", "SigningService", "SocketError"]
