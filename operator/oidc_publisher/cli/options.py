@@ -74,7 +74,7 @@ def output_options(command: _Command) -> _Command:
 
 def asking_nobody(options: dict[str, Any]) -> Asking:
     """Move the values of `output_options` out of `options`, which keeps the rest."""
-    return taken(Asking, options | {"kubeconfig": None, "context": None})
+    return Asking(None, None, options.pop("output"), options.pop("quiet"), options.pop("no_color"))
 
 
 def cluster_options(command: _Command) -> _Command:
