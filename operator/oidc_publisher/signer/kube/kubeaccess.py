@@ -10,6 +10,7 @@ import base64
 import binascii
 import contextlib
 import http.client
+import json
 import os
 import ssl
 import tempfile
@@ -78,6 +79,8 @@ class KubeAccess:
             raise _unusable(f"a user with {', '.join(strange)} is not supported")
         if "token" not in self.user and not any(name.startswith("client-certificate") for name in self.user):
             raise _unusable("the user has neither a client certificate nor a token")
+        if _of_service_account(str(self.user.get("token", ""))):
+            raise _unusable("its token is that of a ServiceAccount, which this signer would have to sign itself")
 
     @property
     def headers(self) -> dict[str, str]:
@@ -125,6 +128,16 @@ class KubeAccess:
             file.write(content)
             file.flush()
             yield file.name
+
+
+def _of_service_account(token: str) -> bool:
+    """Tell whether a token is a JWT of a ServiceAccount; tokens of other kinds are no JWT, or have another subject."""
+    try:
+        _, claims, _ = token.split(".")
+        subject = json.loads(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4)))["sub"]
+    except (ValueError, KeyError, TypeError):  # binascii.Error is a ValueError
+        return False
+    return str(subject).startswith("system:serviceaccount:")
 
 
 def _memory() -> str | None:

@@ -20,6 +20,8 @@ import yaml
 from oidc_publisher.signer.kube import KubeAccess, KubeAccessError, KubeApi, KubeRequestError
 from tests.support.pki import PKI
 
+CLAIMS = base64.urlsafe_b64encode(b'{"sub": "system:serviceaccount:kube-system:signer"}').decode()
+
 
 @dataclass(slots=True)
 class Script:
@@ -87,6 +89,13 @@ def kubeconfig(folder: Path, *, cluster: dict[str, Any], user: dict[str, Any]) -
 
 def cluster_of(pki: PKI, port: int, path: str = "") -> dict[str, Any]:
     return {"server": f"https://127.0.0.1:{port}{path}", "certificate-authority": str(pki.ca_file)}
+
+
+@pytest.mark.parametrize("token", ["t", "a.b", "a.b.c", "a.e30.c", "a.NQ.c", "a.eyJzdWIiOiJhbGljZSJ9.c"])
+def test_tokens_of_others_are_taken(tmp_path: Path, token: str) -> None:
+    """As of an identity provider, or of a file of tokens."""
+    path = kubeconfig(tmp_path, cluster={"server": "https://a", "certificate-authority": "x"}, user={"token": token})
+    assert KubeAccess.read(path).headers == {"Authorization": f"Bearer {token}"}
 
 
 def test_an_object_is_got_with_the_api_servers_time(pki: PKI, tmp_path: Path) -> None:
@@ -172,6 +181,11 @@ def test_a_server_of_another_authority_gets_no_credentials(pki: PKI, tmp_path: P
         ({"server": "https://a", "certificate-authority": "x"}, {}, "neither a client certificate nor a token"),
         ({"server": "https://a", "certificate-authority": "x"}, {"exec": {}}, "a user with exec is not supported"),
         ({"server": "https://a", "certificate-authority": "x"}, {"tokenFile": "f"}, "tokenFile is not supported"),
+        (
+            {"server": "https://a", "certificate-authority": "x"},
+            {"token": f"e30.{CLAIMS}.c2ln"},
+            "its token is that of a ServiceAccount",
+        ),
     ],
 )
 def test_a_kubeconfig_that_is_not_for_a_signer_is_refused(
