@@ -107,15 +107,17 @@ class RingKeeper:
             raise _no_ring()
         return choose(self.copy.ring, self._own(Sight(now, intent=RingIntent(suspend=True))))
 
-    def found(self, public: PublicKey, private: PrivateHalf, *, lineage: str, now: datetime) -> None:
+    def found(self, public: PublicKey, private: PrivateHalf, *, lineage: str, now: datetime, highest: int = 0) -> None:
         """Make the first ring of a cluster, with the key that the cluster signs with already (S11).
+
+        `highest` is the highest number of a former ring that is lost, which is never used again (S2).
 
         Raises NoRingError when there is a ring, and LostRaceError when another signer founded one at the same time.
         """
         shared, version = self.shared.read()
         if shared is not None or self.copy is not None:
             raise NoRingError(Reason.RingReplaced, "There is a ring already, which is joined and never founded anew")
-        self.shared.replace(Ring(lineage).with_new(public, private, at=now, imported=True), version)
+        self.shared.replace(Ring(lineage, highest=highest).with_new(public, private, at=now, imported=True), version)
 
     def _joined(self, shared: Ring | None, now: datetime) -> tuple[Ring, tuple[Renumbered, ...]]:
         if self.copy is None:

@@ -220,6 +220,14 @@ def test_a_ring_is_founded_once() -> None:
         keeper.found(*pair(2), lineage="two", now=NOW)
 
 
+def test_the_numbers_of_a_ring_that_is_lost_are_not_used_again() -> None:
+    """S2: whoever founds a ring anew says how far the former one came."""
+    steps = Steps(ring=None, copy=None)
+    steps.keeper().found(*pair(1), lineage="one", now=NOW, highest=11)
+    assert steps.ring is not None
+    assert [key.number for key in steps.ring.keys] == [12]
+
+
 def test_a_race_of_founders_has_one_winner() -> None:
     """Every node imports the same file; the second one reads the first one's ring."""
     steps = Steps(ring=None, copy=None, races=[ring_of(OLD)])

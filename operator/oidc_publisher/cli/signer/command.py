@@ -9,6 +9,11 @@ import click
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+_KUBECONFIG = "How to reach an API server, with a client certificate."
+_WRAPPING = "The key under which the Secret's private keys are wrapped, the same on every node: kubeadm's sa.key."
+_PLAINTEXT = click.option(
+    "--plaintext-secret", is_flag=True, help="The Secret has its private keys as they are, without a wrapping key."
+)
 
 
 @click.group("signer")
@@ -22,13 +27,9 @@ def command() -> None:
 @command.command("run", context_settings={"show_default": True})
 @click.option("--socket", required=True, type=_FILE, help="Where the API server connects, in a folder of its own.")
 @click.option("--state", required=True, type=_FOLDER, help="The folder for this node's copy of the keys.")
-@click.option("--kubeconfig", required=True, type=_FILE, help="How to reach an API server, with a client certificate.")
+@click.option("--kubeconfig", required=True, type=_FILE, help=_KUBECONFIG)
 @click.option("--node", required=True, metavar="NAME", help="The name of this node, as the status shows it.")
-@click.option(
-    "--wrapping-key-file",
-    type=_FILE,
-    help="The key under which the Secret's private keys are wrapped, the same on every node: kubeadm's sa.key.",
-)
+@click.option("--wrapping-key-file", type=_FILE, help=_WRAPPING)
 @click.option("--plaintext-secret", is_flag=True, help="Keep private keys in the Secret as they are. Do not.")
 @click.option(
     "--import-key", type=_FILE, help="The key that the cluster signs with, to begin with where there is no ring yet."
@@ -77,6 +78,49 @@ def restore(**options: Any) -> int:
     Exit codes: 0 it is restored; 1 there is a ring already; 2 the file is no ring, or the folder cannot be written.
     """
     return _do("restore", **options)
+
+
+@command.command("found")
+@click.option("--import-key", required=True, type=_FILE, help="The key that the cluster signs with: kubeadm's sa.key.")
+@click.option("--kubeconfig", required=True, type=_FILE, help=_KUBECONFIG)
+@click.option("--state", required=True, type=_FOLDER, help="The folder for this node's copy of the keys.")
+@click.option("--wrapping-key-file", type=_FILE, help=_WRAPPING)
+@_PLAINTEXT
+@click.option("--yes", is_flag=True, help="Found a new ring although there was one, of which every copy is lost.")
+def found(**options: Any) -> int:
+    """Found the ring with the key that the cluster signs with already, where there is no ring.
+
+    `signer run --import-key` does the same at its first look. This is for whoever starts signers without that option, and for
+    a cluster whose ring is lost with every copy: look for a file ring.json first, and use `signer restore`. The numbers
+    of a ring that was are never used again.
+
+    Exit codes: 0 it is founded; 1 there is a ring already, or --yes is missing; 2 something could not be read or written.
+    """
+    return _do("found", **options)
+
+
+@command.command("rewrap")
+@click.option("--kubeconfig", required=True, type=_FILE, help=_KUBECONFIG)
+@click.option("--wrapping-key-file", type=_FILE, help="The key under which the private keys are wrapped now.")
+@_PLAINTEXT
+@click.option(
+    "--new-wrapping-key-file",
+    required=True,
+    type=_FILE,
+    help="The key to wrap them under, the same on every node: a private key in PEM, or 32 bytes or more of anything.",
+)
+def rewrap(**options: Any) -> int:
+    """Wrap the private keys in the Secret under another key, as when kubeadm's sa.key has to go.
+
+    First put the new file on every control-plane node. Then run this once, and start each signer with the new file. A
+    signer that has the former one goes on from its disk meanwhile, and nothing rotates.
+
+    Backups of before open under the former key as ever: rotate afterwards, if that key is in wrong hands.
+
+    Exit codes: 0 the Secret is wrapped under the new key; 1 it is empty, or signers were faster; 2 something could not be
+    read or written, or neither key opens it.
+    """
+    return _do("rewrap", **options)
 
 
 def _do(name: str, **options: Any) -> int:

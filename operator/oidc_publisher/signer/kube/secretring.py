@@ -46,6 +46,12 @@ class SecretRing:
             self._known = version, from_secret(_data(self._object), self._wrapping)
         return self._known[1], version
 
+    def under(self, wrapping: Wrapping) -> SecretRing:
+        """Return the same Secret as it was read, whose next content is wrapped under another key."""
+        other = SecretRing(self._api, wrapping)
+        other._object = self._object
+        return other
+
     def replace(self, ring: Ring, version: str) -> None:
         """Replace the Secret's data as a whole, if it still has this resourceVersion.
 
