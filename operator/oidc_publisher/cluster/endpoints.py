@@ -38,10 +38,11 @@ async def api_server_endpoints(client: ClusterAPI, *, timeout_s: float = 5.0) ->
             "The operator may not list the API servers",
             hint=grant("list endpointslices (discovery.k8s.io) in namespace default"),
         ) from error
-    return tuple(sorted({place for item in answer.items() for place in _places(item)}))
+    return tuple(sorted({place for item in answer.items() for place in places_of(item)}))
 
 
-def _places(item: dict[str, Any]) -> Iterator[str]:
+def places_of(item: dict[str, Any]) -> Iterator[str]:
+    """Yield the ready endpoints of one EndpointSlice as HOST:PORT."""
     for endpoint in list_in(item, "endpoints"):
         # An absent condition means ready (EndpointConditions of discovery/v1).
         if object_in(endpoint, "conditions").get("ready") is False:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 from pathlib import Path
 from typing import Any
 
 import click
+
+from oidc_publisher.cli.options import asking_nobody, output_options
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
@@ -121,6 +124,38 @@ def rewrap(**options: Any) -> int:
     read or written, or neither key opens it.
     """
     return _do("rewrap", **options)
+
+
+@command.command("check", short_help="Check a signer, and what has to agree with it. Nothing is changed.")
+@click.option("--socket", required=True, type=_FILE, help="The socket of the signer.")
+@click.option(
+    "--manifest",
+    type=_FILE,
+    help="The manifest of this node's API server: /etc/kubernetes/manifests/kube-apiserver.yaml.",
+)
+@click.option("--kubeconfig", type=_FILE, help="How to reach the cluster as an admin: /etc/kubernetes/admin.conf.")
+@click.option("--wrapping-key-file", type=_FILE, help=_WRAPPING)
+@_PLAINTEXT
+@output_options
+def check(**options: Any) -> int:
+    """Check a signer before an API server's manifest changes, and whenever one is in doubt. Nothing is changed.
+
+    With --socket alone it asks the signer: one token signed and verified, the keys, the longest lifetime. That is also
+    the probe for a supervisor.
+
+    With --manifest it reads the flags of the API server: the socket, key files that kubeadm left or brought back, and
+    whether a move would change a key ID or have tokens refused.
+
+    With --kubeconfig it asks the cluster: its version, which key signs now, whether every API server lists the signer's
+    key, the lifetimes of all issuers, and with a wrapping key whether that key opens the Secret. One token is minted,
+    which nobody trusts.
+
+    Exit codes: 0 everything agrees, with warnings or without; 1 something does not; 2 not everything could be asked.
+    """
+    # Not in the body of the others: what it imports would double the memory of `signer run`.
+    checking = importlib.import_module("oidc_publisher.cli.signer.checking")
+    code: int = checking.check(asking_nobody(options), **options)
+    return code
 
 
 def _do(name: str, **options: Any) -> int:

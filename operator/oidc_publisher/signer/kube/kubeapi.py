@@ -41,26 +41,28 @@ class KubeApi:
         self._access = access
         self._connection: http.client.HTTPSConnection | None = None
 
-    def get(self, path: str) -> KubeAnswer:
+    def get(self, path: str, accept: str = JSON) -> KubeAnswer:
         """Get an object or a list; a connection that has ended meanwhile is opened anew."""
         if self._connection is not None:
             try:
-                return self._ask("GET", path, None, JSON)
+                return self._ask("GET", path, None, JSON, accept)
             except KubeRequestError as error:
                 if error.status is not None:
                     raise
-        return self._ask("GET", path, None, JSON)
+        return self._ask("GET", path, None, JSON, accept)
 
     def send(self, method: str, path: str, body: Mapping[str, Any], content_type: str = JSON) -> KubeAnswer:
         """Write an object, once: whether a write without an answer took effect is known by the next look."""
         return self._ask(method, path, body, content_type)
 
-    def _ask(self, method: str, path: str, body: Mapping[str, Any] | None, content_type: str) -> KubeAnswer:
+    def _ask(
+        self, method: str, path: str, body: Mapping[str, Any] | None, content_type: str, accept: str = JSON
+    ) -> KubeAnswer:
         """Send one request.
 
         Raises KubeRequestError for every status above 299 and where no answer came, and KubeAccessError.
         """
-        status, date, content = self._answer(method, path, body, content_type)
+        status, date, content = self._answer(method, path, body, {"Accept": accept, "Content-Type": content_type})
         document = _document(content)
         if status >= HTTPStatus.MULTIPLE_CHOICES:
             said = str(document.get("message", ""))[:300]
@@ -68,10 +70,10 @@ class KubeApi:
         return KubeAnswer(document, parsed_date(date) or datetime.now(UTC).replace(microsecond=0))
 
     def _answer(
-        self, method: str, path: str, body: Mapping[str, Any] | None, content_type: str
+        self, method: str, path: str, body: Mapping[str, Any] | None, types: Mapping[str, str]
     ) -> tuple[int, str | None, bytes]:
         payload = None if body is None else json.dumps(body).encode()
-        headers = {**self._access.headers, "Accept": JSON, "Content-Type": content_type}
+        headers = {**self._access.headers, **types}
         try:
             connection = self._connection = self._connection or self._access.connection()
             connection.request(method, self._access.prefix + path, payload, headers)
