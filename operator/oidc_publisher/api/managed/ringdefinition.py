@@ -18,7 +18,7 @@ _COLUMNS = (
     ("Next", "string", ".status.nextRotationTime", False),
     ("Age", "date", ".metadata.creationTimestamp", False),
     ("Reason", "string", '.status.conditions[?(@.type=="Ready")].reason', True),
-    ("Rotating", "string", '.status.conditions[?(@.type=="Rotating")].reason', True),
+    ("Rotating", "string", '.status.conditions[?(@.type=="Rotating")].status', True),
     ("Suspended", "boolean", ".spec.suspend", True),
     ("Message", "string", '.status.conditions[?(@.type=="Ready")].message', True),
 )
