@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -49,12 +50,17 @@ class Managed:
         patch = json.dumps({"spec": {"newestVersion": str(version)}})
         self.cluster.kubectl("patch", "signingkeyring", "default", "--type=merge", "-p", patch)
 
-    def publisher(self, *arguments: str) -> str:
+    def condition(self, kind: str) -> tuple[str, str, str]:
+        """Status, reason and message of a condition."""
+        found = next((each for each in self.ring().get("conditions", ()) if each["type"] == kind), None)
+        return (found["status"], found["reason"], found["message"]) if found else ("", "", "")
+
+    def publisher(self, *arguments: str, code: int = 0) -> str:
         """Run a command of ours as the cluster's admin, and return its result."""
         program = Path(sys.executable).with_name("oidc-publisher")
         argv = [str(program), *arguments, "--kubeconfig", str(self.cluster.admin_kubeconfig())]
         done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=180)
-        assert done.returncode == 0, done.stderr
+        assert done.returncode == code, done.stderr + done.stdout
         return done.stdout
 
     def key_id(self, version: int) -> str | None:
@@ -178,12 +184,40 @@ def test_a_rotation_waits_for_an_api_server_that_was_left_with_key_files(managed
         managed.ask(2)
         says = f"version 2: {host} does not list it (OIDCIssuer prod)"
         wait_for(lambda: managed.ring().get("waitingFor") == says, timeout_s=60, what=f"the status says: {says}")
+        assert managed.condition("Rotating") == ("True", "Progressing", f"Waiting for {says}.")
         assert managed.signs_with(0) == managed.signs_with(1) == managed.stage.key.kid
     with verified(managed):
         managed.all_sign_with(2)
     wait_for(lambda: _states(managed)[0] == ("2", "Signing"), timeout_s=20, what="the status says so")
     row = managed.cluster.kubectl("get", "skr", "default").splitlines()[1].split()
     assert row[:4] == ["default", "2", "2", "True"]
+    settled = ("False", "Succeeded", "Every signer signs with version 2, the newest.")
+    wait_for(lambda: managed.condition("Rotating") == settled, timeout_s=20, what="the rotation is over")
+    wide = managed.cluster.kubectl("get", "skr", "default", "-o", "wide")
+    assert "Every signer reads the ring, and signs: a, b." in wide
+
+
+def test_a_signer_is_checked_against_all_that_has_to_agree_with_it(managed: Managed, tmp_path: Path) -> None:
+    """By one command on its node. Issuers of this test let keys go after seconds, which is the one thing that it finds."""
+    folder, socket = managed.stage.folder, managed.signers[0].socket
+    spec = {
+        "containers": [
+            {
+                "command": ["kube-apiserver", f"--service-account-signing-endpoint={socket}"],
+                "volumeMounts": [{"name": "signer", "mountPath": str(socket.parent)}],
+            }
+        ],
+        "volumes": [{"name": "signer", "hostPath": {"path": str(socket.parent)}}],
+    }
+    manifest = tmp_path / "kube-apiserver.yaml"
+    manifest.write_text(json.dumps({"spec": spec}))
+    managed.cluster.kubectl("create", "serviceaccount", "default")  # which a controller manager would have made
+    options = [f"--socket={socket}", f"--manifest={manifest}", f"--wrapping-key-file={folder / 'sa.key'}", "-o", "json"]
+    report = json.loads(managed.publisher("signer", "check", *options, code=1))
+    lines = {line["check"]: line["result"] for section in report["sections"] for line in section["lines"]}
+    servers = {f"API server {address}" for address in managed.cluster.addresses}
+    assert lines.keys() >= servers | {"Sign", "version of Kubernetes", "Secret of the ring"}
+    assert {check: result for check, result in lines.items() if result != "Yes"} == {"OIDCIssuer prod": "No"}
 
 
 def _states(managed: Managed) -> list[tuple[str, str]]:
@@ -257,6 +291,25 @@ def test_a_secret_that_is_emptied_is_healed_from_a_disk(managed: Managed) -> Non
         begun = time.monotonic()
         wait_for(lambda: set(managed.secret().get("data", {})) == before, timeout_s=30, what="the Secret is healed")
     assert time.monotonic() - begun < 30
+
+
+def test_a_secret_is_wrapped_under_another_key_while_tokens_are_signed(managed: Managed) -> None:
+    """Signers that have the former key go on from their disks and say so; with the new one they read the ring again."""
+    former = managed.stage.folder / "sa.key"
+    new = managed.stage.folder / "new.key"
+    new.write_bytes(os.urandom(32))
+    with verified(managed):
+        options = [f"--wrapping-key-file={former}", f"--new-wrapping-key-file={new}"]
+        assert "is wrapped under" in managed.publisher("signer", "rewrap", *options)
+        wait_for(
+            lambda: managed.condition("Ready")[:2] == ("False", "RingUnreadable"), timeout_s=20, what="Ready is False"
+        )
+        assert managed.ring()["versions"], "what is known of the ring stays"
+        former.write_bytes(new.read_bytes())
+        for signer in managed.signers:
+            signer.stop()
+            signer.start()
+        wait_for(lambda: managed.condition("Ready")[0] == "True", timeout_s=30, what="Ready is True")
 
 
 def test_a_signer_serves_from_its_disk_when_nothing_else_runs(managed: Managed) -> None:
