@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from oidc_publisher.findings import Finding
 from oidc_publisher.signer.ring.making import Make, Making, making
@@ -45,14 +45,16 @@ def choose(ring: Ring, sight: Sight) -> Choice:
     wanted = without_private_halves(wanted, sight, unused)
     wanted = trimmed(wanted, sight, gone)
     new = making(wanted, sight)
+    # Jitter parts the signers by days. What is told is told by all of them alike, or each would take back the other's word.
+    told = making(wanted, replace(sight, jitter=0.0))
     return Choice(
         wanted,
         signing_key(ring, sight),
         tuple(key for key in ring.keys if key.key_id not in sight.withdrawn),
         Memory(unused, gone),
         new.make,
-        _waiting_for(wanted, sight, new),
-        _findings(new),
+        _waiting_for(wanted, sight, told),
+        _findings(told),
     )
 
 

@@ -12,7 +12,7 @@ from oidc_publisher.findings import Finding, Reason
 from oidc_publisher.signer.kube import KubeApi, KubeRequestError, RingReporter, report_of, trouble_of
 from oidc_publisher.signer.kube.kubeapi import KubeAnswer
 from oidc_publisher.signer.kube.ringconditions import entries_of
-from oidc_publisher.signer.ring import Choice, Ring, RingIntent, RingObject, Sight, choose
+from oidc_publisher.signer.ring import Choice, KeyView, Ring, RingIntent, RingObject, Sight, choose
 from tests.support.rings import NOW, issuer, ring_key, ring_of, sight
 
 MINUTE = timedelta(minutes=1)
@@ -132,6 +132,16 @@ def test_a_version_that_is_asked_for_and_not_made_says_why() -> None:
     found = conditions(SETTLED, seen_by_a(intent=RingIntent(newest_version=99)))["Rotating"]
     assert (found["status"], found["reason"]) == ("True", "ManagedRotationBlocked")
     assert "newestVersion asks for 99" in found["message"]
+
+
+def test_signers_whose_jitters_differ_say_the_same() -> None:
+    """One is due days before the other; what keeps the version from being made keeps it from both."""
+    due = seen_by_a(intent=RingIntent(rotation_period=timedelta(minutes=58)))
+    due = replace(due, issuers=(replace(due.issuers[0], keys=(*due.issuers[0].keys, KeyView("foreign"))),))
+    said = [conditions(SETTLED, replace(due, jitter=jitter)) for jitter in (0.0, 1.0)]
+    assert said[0] == said[1]
+    assert (said[0]["Rotating"]["reason"], said[0]["Ready"]["reason"]) == ("RingBehind", "RingBehind")
+    assert choose(SETTLED, replace(seen_by_a(intent=due.intent), jitter=1.0)).make is None, "this one is not due"
 
 
 def test_a_suspended_ring_does_not_rotate() -> None:
