@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
@@ -17,6 +18,9 @@ _GROUP = "/apis/oidc-publisher.io/v1alpha1"
 ISSUERS_PATH = f"{_GROUP}/oidcissuers"
 #: The one SigningKeyRing.
 RING_PATH = f"{_GROUP}/signingkeyrings/default"
+
+#: metav1.validation.FieldManagerMaxLength, and what of a longer name stands before the hash that tells it from others.
+_LONGEST_MANAGER, _MANAGER_KEPT = 128, 112
 
 
 def sight_of(api: KubeApi, *, token_lifetime: timedelta, jitter: float) -> Sight:
@@ -85,5 +89,10 @@ def write_report(api: KubeApi, node: str, status: Mapping[str, Any]) -> None:
         "metadata": {"name": "default"},
         "status": status,
     }
-    manager = quote(f"oidc-publisher-signer-{node}")
-    api.send("PATCH", f"{RING_PATH}/status?fieldManager={manager}&force=true", body, APPLY)
+    api.send("PATCH", f"{RING_PATH}/status?fieldManager={quote(_manager(node))}&force=true", body, APPLY)
+
+
+def _manager(node: str) -> str:
+    """Return the name under which a signer applies. Names of nodes may be longer than an API server lets it be."""
+    name = f"oidc-publisher-signer-{node}"
+    return name if len(name) <= _LONGEST_MANAGER else f"{name[:_MANAGER_KEPT]}{sha256(node.encode()).hexdigest()[:16]}"

@@ -220,3 +220,14 @@ def test_a_report_is_applied_under_the_signers_own_name() -> None:
     method, path, body = server.sent[0]
     assert (method, body["status"]) == ("PATCH", {"highest": "2"})
     assert path == f"{DEFAULT}/status?fieldManager=oidc-publisher-signer-a&force=true"
+
+
+def test_the_name_of_a_node_may_be_long() -> None:
+    """An API server refuses a manager of more than 128 bytes; two long names that begin alike stay two."""
+    server = Server()
+    for node in ("n" * 106, "n" * 107, "n" * 252 + "a", "n" * 252 + "b"):
+        write_report(server.api, node, {})
+    managers = [path.partition("fieldManager=")[2].partition("&")[0] for _, path, _ in server.sent]
+    assert managers[0] == f"oidc-publisher-signer-{'n' * 106}"
+    assert [len(manager) for manager in managers] == [128] * 4
+    assert len(set(managers)) == 4
