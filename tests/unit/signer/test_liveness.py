@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -154,3 +156,10 @@ def test_a_signer_that_was_asked_to_stop_is_left_alone(server: Server) -> None:
         server.hang()
         thread.join(10)
     assert not watch.ended.is_set()
+
+
+def test_the_process_ends_at_once() -> None:
+    """Without a word to anything that hangs, and with a code that its supervisor takes for a failure."""
+    program = "import atexit; from oidc_publisher.signer.liveness import end_at_once; atexit.register(print, 'x'); end_at_once()"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False, timeout=60)
+    assert (done.returncode, done.stdout) == (70, b"")

@@ -8,6 +8,7 @@ import logging
 import os
 import resource
 import signal
+import threading
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
@@ -254,6 +255,33 @@ def test_a_secret_that_may_not_be_read_is_reported(server: ApiServer, settings: 
     status = server.reports[0][1]["status"]
     assert (status["signers"][0]["findings"], status["signers"][0]["version"]) == (["RingUnreadable"], "1")
     assert "was answered with 403" in status["conditions"][0]["message"]
+
+
+def test_a_signer_that_serves_is_watched(
+    server: ApiServer, settings: SignerSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From its first offer on, until it is asked to stop; it says itself whether a Sign would wait for the ring."""
+    assert not server.down
+    watches: list[tuple[Path, bool, threading.Event]] = []
+
+    class Watch:
+        def __init__(self, socket: Path, waits: Callable[[], bool], ending: threading.Event) -> None:
+            self.seen = socket, waits, ending
+
+        def watch(self) -> None:
+            socket, waits, ending = self.seen
+            watches.append((socket, waits(), ending))
+
+    monkeypatch.setattr(running, "Liveness", Watch)
+
+    async def work() -> None:
+        await until(lambda: bool(watches))
+        assert not watches[0][2].is_set()
+
+    run(settings, work)
+    ((socket, waits, ending),) = watches
+    assert (socket, waits) == (settings.socket, False)
+    assert ending.is_set()
 
 
 def test_the_signer_may_call_itself_whoever_else_may(server: ApiServer, settings: SignerSettings) -> None:
