@@ -14,13 +14,14 @@ import pytest
 import yaml
 
 from oidc_publisher.cli.check.lines import CheckResult, Line
-from oidc_publisher.cli.signer import serverlines
+from oidc_publisher.cli.signer import serverlines, socketlines
 from oidc_publisher.cli.signer.serverlines import cluster_lines
 from oidc_publisher.cli.signer.socketlines import SignerAnswers, asked, socket_lines
 from oidc_publisher.signer.kube import KubeAccess, KubeRequestError
 from oidc_publisher.signer.kube.kubeapi import KubeAnswer
 from oidc_publisher.signer.server.decoding import FetchedKeys
 from oidc_publisher.signer.server.messages import ListedKey
+from oidc_publisher.signer.server.protobuf import MalformedMessageError
 from oidc_publisher.signer.storage import Plaintext, WrappingKey, to_secret
 from tests.support.builders import issuer_of
 from tests.support.commands import call
@@ -254,6 +255,42 @@ def test_a_cluster_that_agrees(cluster: Cluster) -> None:
     ]
     assert {line.result for line in lines.values()} == {CheckResult.YES}
     assert "Secret of the ring" not in ask(None)
+
+
+def test_a_cluster_is_asked_with_a_kubeconfig(
+    cluster: Cluster, socket: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """This signer signs with another key than the cluster: that is said of each API server, and of the token."""
+    assert cluster.objects
+    path = tmp_path / "admin.conf"
+    config = {
+        "current-context": "c",
+        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
+        "clusters": [{"name": "c", "cluster": {"server": "https://10.0.0.1:6443", "certificate-authority": "ca"}}],
+        "users": [{"name": "u", "user": {"token": "t"}}],
+    }
+    path.write_text(yaml.safe_dump(config))
+    (tmp_path / "k").write_bytes(b"k" * 32)
+    options = [f"--socket={socket}", f"--kubeconfig={path}", f"--wrapping-key-file={tmp_path / 'k'}"]
+    assert call("signer", "check", *options) == 1
+    said = capsys.readouterr().out
+    assert "CLUSTER" in said
+    assert said.count("and refuses the tokens of this signer") == 2
+    assert "the signer lists other keys than it has" in said
+
+
+def test_an_answer_that_is_no_message_is_a_no(socket: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As of a program that is no signer, and none that signs what makes a token is one."""
+
+    def malformed(_: bytes) -> Any:
+        raise MalformedMessageError("a number has no end")
+
+    monkeypatch.setattr(socketlines, "signature_of", lambda _: ("no header", "no signature"))
+    assert call("signer", "check", f"--socket={socket}") == 1
+    monkeypatch.setattr(socketlines, "lifetime_of", malformed)
+    line = asked(socket)
+    assert isinstance(line, Line)
+    assert line.found == "answers what is no message of KEP-740: a number has no end"
 
 
 def test_an_api_server_with_another_key_is_a_no(cluster: Cluster) -> None:
