@@ -7,9 +7,7 @@ import binascii
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.x509.oid import PublicKeyAlgorithmOID
 
 from oidc_publisher.errors import KeyRefusedError
 from oidc_publisher.findings import Reason
@@ -22,6 +20,8 @@ from oidc_publisher.keys.stray import hides_private_key, is_private_in_base64, s
 #: Only a file can be larger, because no ConfigMap or Secret can, and such a file is no file of public keys.
 MAX_ENTRY_BYTES = 1024 * 1024
 
+#: id-RSASSA-PSS
+_PSS = "1.2.840.113549.1.1.10"
 _PRIVATE = "holds a private key; nothing of it is used"
 _NOT_WHOLE = "is not whole: its BEGIN or END line, or its base64, is damaged"
 _ON_ONE_LINE = (
@@ -102,9 +102,9 @@ def _read_certificate(der: bytes) -> PublicKey:
         material = certificate.public_key()
     except UnsupportedAlgorithm:
         raise KeyRefusedError(Reason.KeyUnsupported, "is a certificate for a key of an unknown type") from None
-    except (ValueError, x509.InvalidVersion):
+    except ValueError:
         raise KeyRefusedError(Reason.EntryUnreadable, "is neither a public key nor a certificate") from None
-    if certificate.public_key_algorithm_oid == PublicKeyAlgorithmOID.RSASSA_PSS:
+    if certificate.public_key_algorithm_oid.dotted_string == _PSS:
         raise KeyRefusedError(Reason.KeyUnsupported, "is a certificate for an RSA key for PSS only")
     return PublicKey.of(material)
 
