@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -40,6 +41,7 @@ class KubeApi:
     def __init__(self, access: KubeAccess) -> None:
         self._access = access
         self._connection: http.client.HTTPSConnection | None = None
+        self._trusted: tuple[tuple[object, ...], ssl.SSLContext] | None = None
 
     def get(self, path: str, accept: str = JSON) -> KubeAnswer:
         """Get an object or a list; a connection that has ended meanwhile is opened anew."""
@@ -75,13 +77,23 @@ class KubeApi:
         payload = None if body is None else json.dumps(body).encode()
         headers = {**self._access.headers, **types}
         try:
-            connection = self._connection = self._connection or self._access.connection()
+            connection = self._connection = self._connection or self._opened()
             connection.request(method, self._access.prefix + path, payload, headers)
             response = connection.getresponse()
             return response.status, response.headers.get("Date"), response.read()
         except (OSError, http.client.HTTPException) as error:
             self._close()
             raise KubeRequestError(f"{method} {path} got no answer: {error or type(error).__name__}") from None
+
+    def _opened(self) -> http.client.HTTPSConnection:
+        """Return a new connection. Certificates are read again only when they changed.
+
+        Without an API server, which is asked each second, reading them would be most of what a signer does.
+        """
+        stamp = self._access.stamp()
+        if self._trusted is None or self._trusted[0] != stamp:
+            self._trusted = stamp, self._access.context()
+        return self._access.connection(self._trusted[1])
 
     def _close(self) -> None:
         if self._connection is not None:

@@ -221,3 +221,37 @@ def test_credentials_that_are_gone_are_named(pki: PKI, tmp_path: Path, user: dic
     api = KubeApi(KubeAccess.read(kubeconfig(tmp_path, cluster=cluster_of(pki, 1), user=user)))
     with pytest.raises(KubeAccessError, match=message):
         api.get("/")
+
+
+def test_certificates_are_read_again_only_when_they_are_renewed(
+    pki: PKI, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where no API server runs there is an attempt each second, and none of them costs a read of the key."""
+    certificate = pki.client("oidc-publisher:signer:a")
+    for name, file in (("client.crt", certificate.chain_file), ("client.key", certificate.key_file)):
+        (tmp_path / name).write_bytes(file.read_bytes())
+    user = {"client-certificate": "client.crt", "client-key": "client.key"}
+    access = KubeAccess.read(kubeconfig(tmp_path, cluster=cluster_of(pki, 1), user=user))
+    read: list[KubeAccess] = []
+    context = KubeAccess.context
+
+    def noted(self: KubeAccess) -> ssl.SSLContext:
+        read.append(self)
+        return context(self)
+
+    monkeypatch.setattr(KubeAccess, "context", noted)
+    api = KubeApi(access)
+
+    def ask() -> int:
+        with pytest.raises(KubeRequestError, match="Connection refused"):
+            api.get("/")
+        return len(read)
+
+    assert [ask(), ask(), ask()] == [1, 1, 1]
+    renewed = tmp_path / "client.new"
+    renewed.write_bytes(certificate.key_file.read_bytes())
+    renewed.replace(tmp_path / "client.key")
+    assert [ask(), ask()] == [2, 2]
+    (tmp_path / "client.key").unlink()
+    with pytest.raises(KubeAccessError, match="cannot be read: No such file"):
+        api.get("/")
