@@ -24,7 +24,8 @@ from h2.exceptions import ProtocolError
 
 from oidc_publisher.signer.server.rpc import MAX_MESSAGE_BYTES, RpcError, Status, framed, unframed
 
-Method = Callable[[bytes], Awaitable[bytes]]
+#: A call of the service. It returns its answer at once, or something to wait for where it has to wait.
+Method = Callable[[bytes], bytes | Awaitable[bytes]]
 Header = tuple[str, str]
 
 #: The service of KEP-740, under the name that it has up to Kubernetes 1.33 as well.
@@ -39,6 +40,7 @@ _CONFIGURATION = H2Configuration(
     normalize_outbound_headers=False,
 )
 _BEGIN: tuple[Header, ...] = ((":status", "200"), ("content-type", "application/grpc"))
+_SUCCEEDED: tuple[Header, ...] = (("grpc-status", str(int(Status.OK))),)
 #: A GOAWAY frame (RFC 9113, 6.8) on stream 0: the last stream that is answered, and no error.
 _GOAWAY = struct.Struct(">BHBBIII")
 
@@ -164,33 +166,47 @@ class GrpcConnection(asyncio.Protocol):
             task.cancel()
 
     def _answer(self, stream_id: int, request: _Request) -> None:
-        task = asyncio.get_running_loop().create_task(self._answered(stream_id, request))
-        self._answering[stream_id] = task
-
-    async def _answered(self, stream_id: int, request: _Request) -> None:
+        """Answer at once where the call knows its answer: a task would cost more than the HTTP/2 of the call."""
         try:
-            data, trailers = framed(await self._result(request)), _trailers(Status.OK, "")
-        except RpcError as error:
-            data, trailers = b"", _trailers(error.status, error.message)
-        except Exception:  # noqa: BLE001 - whatever fails inside of a call must carry nothing outside, least of all a key
-            data, trailers = b"", _trailers(Status.INTERNAL, "the signer failed")
-        self._answering.pop(stream_id, None)
-        if not data:
-            self._send(lambda: self._http.send_headers(stream_id, (*_BEGIN, *trailers), end_stream=True))
-            self._flush()
+            result = self._result(request)
+        except Exception as error:  # noqa: BLE001 - see _failed
+            self._failed(stream_id, error)
             return
+        if isinstance(result, bytes):
+            self._succeeded(stream_id, result)
+        else:
+            self._answering[stream_id] = asyncio.get_running_loop().create_task(self._answered(stream_id, result))
+
+    async def _answered(self, stream_id: int, result: Awaitable[bytes]) -> None:
+        try:
+            message = await result
+        except Exception as error:  # noqa: BLE001 - see _failed
+            self._answering.pop(stream_id, None)
+            self._failed(stream_id, error)
+        else:
+            self._answering.pop(stream_id, None)
+            self._succeeded(stream_id, message)
+
+    def _succeeded(self, stream_id: int, message: bytes) -> None:
         if self._send(lambda: self._http.send_headers(stream_id, _BEGIN)):
-            self._unsent[stream_id] = data, trailers
+            self._unsent[stream_id] = framed(message), _SUCCEEDED
         self._send_unsent()
 
-    async def _result(self, request: _Request) -> bytes:
+    def _failed(self, stream_id: int, error: Exception) -> None:
+        """End a call that failed. Whatever fails inside of it carries nothing outside, least of all a key."""
+        known = error if isinstance(error, RpcError) else RpcError(Status.INTERNAL, "the signer failed")
+        trailers = (("grpc-status", str(int(known.status))), ("grpc-message", known.message))
+        self._send(lambda: self._http.send_headers(stream_id, (*_BEGIN, *trailers), end_stream=True))
+        self._flush()
+
+    def _result(self, request: _Request) -> bytes | Awaitable[bytes]:
         service, _, name = request.call.removeprefix("/").partition("/")
         call = self._calls.get(name) if service in SERVICES else None
         if call is None:
             raise RpcError(Status.UNIMPLEMENTED, "there is no such call")
         if request.too_large:
             raise RpcError(Status.RESOURCE_EXHAUSTED, "the request is too large")
-        return await call(unframed(bytes(request.data)))
+        return call(unframed(bytes(request.data)))
 
     def _send_unsent(self) -> None:
         for stream_id in tuple(self._unsent):
@@ -227,8 +243,3 @@ class GrpcConnection(asyncio.Protocol):
             self._quiet.clear()
         else:
             self._quiet.set()
-
-
-def _trailers(status: Status, message: str) -> tuple[Header, ...]:
-    said = (("grpc-message", message),) if message else ()
-    return (("grpc-status", str(int(status))), *said)

@@ -66,8 +66,8 @@ class SigningService:
         self.renew(offer)
 
     @property
-    def calls(self) -> dict[str, Callable[[bytes], Awaitable[bytes]]]:
-        """The calls by their names."""
+    def calls(self) -> dict[str, Callable[[bytes], bytes | Awaitable[bytes]]]:
+        """The calls by their names; Sign alone may have to wait."""
         return {"Sign": self._sign, "FetchKeys": self._fetch_keys, "Metadata": self._answer_metadata}
 
     @property
@@ -86,22 +86,26 @@ class SigningService:
         """Note that the present offer comes from the ring, and not from the disk alone."""
         self._read.set()
 
-    async def _sign(self, request: bytes) -> bytes:
+    def _sign(self, request: bytes) -> bytes | Awaitable[bytes]:
         try:
             claims = claims_of(request)
         except MalformedMessageError:
             claims = ""
         if _CLAIMS.fullmatch(claims) is None:
             raise RpcError(Status.INVALID_ARGUMENT, "the claims are not base64url")
+        return self._sign_later(claims) if self.waits_for_ring else self._signed(claims)
+
+    async def _sign_later(self, claims: str) -> bytes:
         await self._ring_or_patience()
+        return self._signed(claims)
+
+    def _signed(self, claims: str) -> bytes:
         signer = self._offer.signer
         if signer is None:
             raise RpcError(Status.INTERNAL, "there is no key to sign with")
         return sign_response(signer.header, signer.sign(claims))
 
     async def _ring_or_patience(self) -> None:
-        if self._read.is_set():
-            return
         now = asyncio.get_running_loop().time()
         if self._first_asked is None:
             self._first_asked = now
@@ -111,10 +115,10 @@ class SigningService:
         except TimeoutError:
             return
 
-    async def _fetch_keys(self, request: bytes) -> bytes:
+    def _fetch_keys(self, request: bytes) -> bytes:
         del request
         return self._keys
 
-    async def _answer_metadata(self, request: bytes) -> bytes:
+    def _answer_metadata(self, request: bytes) -> bytes:
         del request
         return self._metadata

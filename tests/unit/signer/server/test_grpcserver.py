@@ -256,16 +256,20 @@ async def test_after_its_patience_the_disk_has_to_do(path: Path) -> None:
 
 
 async def test_nothing_of_a_failure_goes_outside(path: Path) -> None:
-    """Least of all a key: whatever is raised becomes one sentence."""
+    """Least of all a key: whatever is raised becomes one sentence, at once or after a wait."""
 
-    async def fails(request: bytes) -> bytes:
+    async def fails_later(request: bytes) -> bytes:
         raise RuntimeError(f"PRIVATE KEY {request!r}")
 
-    server = GrpcServer(path, {"Sign": fails})
+    def fails(request: bytes) -> bytes:
+        raise RuntimeError(f"PRIVATE KEY {request!r}")
+
+    server = GrpcServer(path, {"Sign": fails_later, "FetchKeys": fails})
     await server.start()
     async with GrpcClient.connected(path) as client:
-        reply = await client.call("Sign", b"secret")
-        assert (reply.status, reply.headers["grpc-message"]) == (13, "the signer failed")
+        for name in ("Sign", "FetchKeys"):
+            reply = await client.call(name, b"secret")
+            assert (reply.status, reply.headers["grpc-message"]) == (13, "the signer failed")
     await server.stop(0)
 
 
