@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ from oidc_publisher.signer.server.rpc import RpcError, Status
 
 #: How long the first Sign waits for the ring before the disk has to do (S10).
 PATIENCE_S = 10.0
+#: How long a list that is asked for again waits for the ring: three looks. It does not begin the time of the first Sign.
+MISSED_S = 3.0
 #: How often an API server asks for the keys, if nothing makes it ask before.
 REFRESH_HINT = timedelta(seconds=10)
 _CLAIMS = re.compile(r"[A-Za-z0-9_-]+")
@@ -45,7 +48,9 @@ class SigningService:
     """The SigningService answers from its present offer, which `renew` replaces as a whole.
 
     No Sign is answered before `ring_was_read`, or before the first one has waited for `patience_s`: a disk of weeks ago
-    would sign with a key that others do not know any more.
+    would sign with a key that others do not know any more. FetchKeys waits too, for `missed_s` at most and from the second
+    call on. By the first one an API server starts, and later ones look for a key that it does not know: tokens of a
+    version that was made while this node was away would be refused.
     """
 
     def __init__(
@@ -55,19 +60,22 @@ class SigningService:
         max_token_lifetime: timedelta,
         hint: timedelta = REFRESH_HINT,
         patience_s: float = PATIENCE_S,
+        missed_s: float = MISSED_S,
     ) -> None:
         self._offer = offer
         self._metadata = metadata_response(max_token_lifetime)
         self._hint = hint
         self._patience_s = patience_s
+        self._missed_s = missed_s
         self._first_asked: float | None = None
+        self._fetched = False
         self._read = asyncio.Event()
         self._keys = b""
         self.renew(offer)
 
     @property
     def calls(self) -> dict[str, Callable[[bytes], bytes | Awaitable[bytes]]]:
-        """The calls by their names; Sign alone may have to wait."""
+        """The calls by their names."""
         return {"Sign": self._sign, "FetchKeys": self._fetch_keys, "Metadata": self._answer_metadata}
 
     @property
@@ -115,8 +123,15 @@ class SigningService:
         except TimeoutError:
             return
 
-    def _fetch_keys(self, request: bytes) -> bytes:
+    def _fetch_keys(self, request: bytes) -> bytes | Awaitable[bytes]:
         del request
+        first, self._fetched = not self._fetched, True
+        return self._keys if first or not self.waits_for_ring else self._fetch_keys_later()
+
+    async def _fetch_keys_later(self) -> bytes:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._missed_s):
+                await self._read.wait()
         return self._keys
 
     def _answer_metadata(self, request: bytes) -> bytes:

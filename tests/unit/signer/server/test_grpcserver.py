@@ -242,6 +242,24 @@ async def test_the_first_signature_waits_for_the_ring(path: Path) -> None:
     await server.stop(0)
 
 
+async def test_a_key_that_an_api_server_misses_is_looked_for_in_the_ring(path: Path) -> None:
+    """S10: the first list is the disk's, by which an API server starts; the second one waits for the ring, as a token does."""
+    served = service(offer(OLD, signs=OLD), read=False)
+    server = GrpcServer(path, served.calls)
+    await server.start()
+    async with GrpcClient.connected(path) as client:
+        assert (await client.call("FetchKeys")).status == 0
+        stream = await client.send("FetchKeys")
+        assert (await client.call("Metadata")).status == 0
+        assert client.replies[stream].status is None
+        served.renew(offer())
+        served.ring_was_read()
+        listed = [ListedKey(key.key_id, key.key.spki) for key in (NEW, OLD)]
+        expected = fetch_keys_response(listed, NOW, timedelta(seconds=10))
+        assert (await client.reply(stream)).message == (await client.call("FetchKeys")).message == expected
+    await server.stop(0)
+
+
 async def test_after_its_patience_the_disk_has_to_do(path: Path) -> None:
     """S10: ten seconds after the first one was asked, for all of them. An API server gives up after 34."""
     server = GrpcServer(path, service(read=False, patience_s=0.3).calls)
