@@ -3,177 +3,60 @@
 from __future__ import annotations
 
 import base64
-import contextlib
 import json
+import logging
 import os
+import shutil
 import subprocess
 import sys
-import threading
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-import jwt
+import joserfc.jwk
+import joserfc.jwt
 import pytest
 
-from tests.support.adminapi import ApiError
-from tests.support.controlplane import ControlPlane
+from oidc_publisher.signer.keypairs import make_pair
+from oidc_publisher.signer.ring import Ring
+from oidc_publisher.signer.storage import WrappingKey, to_secret
+from tests.support.managed import Managed, managed_cluster, streaming, verified
 from tests.support.processes import wait_for
 from tests.support.signerprocess import SECRET, SignerProcess, install
-from tests.support.stage import Stage
-
-RING = {"apiVersion": "oidc-publisher.io/v1alpha1", "kind": "SigningKeyRing", "metadata": {"name": "default"}}
-NODES = ("a", "b")
+from tests.support.stage import PROBE
 
 
 @dataclass(slots=True)
-class Managed:
-    """Two API servers that sign by signers, an operator, and one issuer that is Ready."""
+class Log:
+    """What a signer says from now on."""
 
-    stage: Stage
-    signers: tuple[SignerProcess, ...]
+    signer: SignerProcess
+    begun: int = 0
 
-    @property
-    def cluster(self) -> ControlPlane:
-        """The API servers."""
-        return self.stage.cluster
+    def __post_init__(self) -> None:
+        self.begun = len(self.signer.process.log())
 
-    def ring(self) -> dict[str, Any]:
-        """The status of the SigningKeyRing."""
-        status: dict[str, Any] = self.cluster.get(RING["apiVersion"], RING["kind"], "default").get("status", {})  # type: ignore[arg-type]
-        return status
-
-    def ask(self, version: int) -> None:
-        """Ask for a version, as somebody does with kubectl."""
-        patch = json.dumps({"spec": {"newestVersion": str(version)}})
-        self.cluster.kubectl("patch", "signingkeyring", "default", "--type=merge", "-p", patch)
-
-    def condition(self, kind: str) -> tuple[str, str, str]:
-        """Status, reason and message of a condition."""
-        found = next((each for each in self.ring().get("conditions", ()) if each["type"] == kind), None)
-        return (found["status"], found["reason"], found["message"]) if found else ("", "", "")
-
-    def publisher(self, *arguments: str, code: int = 0) -> str:
-        """Run a command of ours as the cluster's admin, and return its result."""
-        program = Path(sys.executable).with_name("oidc-publisher")
-        argv = [str(program), *arguments, "--kubeconfig", str(self.cluster.admin_kubeconfig())]
-        done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=180)
-        assert done.returncode == code, done.stderr + done.stdout
-        return done.stdout
-
-    def key_id(self, version: int) -> str | None:
-        """The key ID of a version, None while there is none."""
-        versions = self.ring().get("versions", ())
-        return next((each["keyID"] for each in versions if each["version"] == str(version)), None)
-
-    def signs_with(self, index: int) -> str:
-        """The key ID with which an API server signs now."""
-        token = self.cluster.mint_token(index, "default", "probe", None)
-        return str(jwt.get_unverified_header(token)["kid"])
-
-    def all_sign_with(self, version: int, *, timeout_s: float = 90) -> None:
-        """Wait until every API server signs with a version."""
-        wait_for(
-            lambda: (
-                self.key_id(version) is not None
-                and all(self.signs_with(index) == self.key_id(version) for index in range(len(NODES)))
-            ),
-            timeout_s=timeout_s,
-            what=f"all sign with version {version}",
-        )
-
-    def secret(self) -> dict[str, Any]:
-        """The Secret."""
-        return self.cluster.get("v1", "Secret", SECRET[1], SECRET[0])
-
-
-@dataclass(slots=True)
-class Verifier:
-    """Somebody who mints at each API server and has each other one review the token, again and again."""
-
-    cluster: ControlPlane
-    enough: threading.Event = field(default_factory=threading.Event)
-    checked: int = 0
-    refused: list[str] = field(default_factory=list)
-    trouble: BaseException | None = None
-
-    def work(self) -> None:
-        """Mint and review until it is enough. What cannot be minted, or not be reviewed, is no refusal."""
-        try:
-            self._work()
-        except BaseException as error:
-            self.trouble = error
-            raise
-
-    def _work(self) -> None:
-        while not self.enough.is_set():
-            for index in range(len(NODES)):
-                with contextlib.suppress(OSError, ApiError):
-                    self.check(index)
-                    self.checked += 1
-            self.enough.wait(0.1)
-
-    def check(self, index: int) -> None:
-        """Mint at one, review at the other."""
-        token = self.cluster.mint_token(index, "default", "probe", None)
-        body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "spec": {"token": token}}
-        path = "/apis/authentication.k8s.io/v1/tokenreviews"
-        answer = self.cluster.json("POST", path, body, index=1 - index)
-        if not answer["status"].get("authenticated"):
-            self.refused.append(str(jwt.get_unverified_header(token)["kid"]))
-
-
-@contextlib.contextmanager
-def verified(managed: Managed) -> Iterator[Verifier]:
-    """Have tokens verified meanwhile, and none refused."""
-    verifier = Verifier(managed.cluster)
-    thread = threading.Thread(target=verifier.work, daemon=True)
-    thread.start()
-    try:
-        yield verifier
-    finally:
-        verifier.enough.set()
-        thread.join(30)
-    assert not thread.is_alive()
-    assert verifier.checked > 0
-    assert verifier.trouble is None
-    assert verifier.refused == []
+    def wait(self, said: str) -> None:
+        """Wait until it says this."""
+        wait_for(lambda: said in self.signer.process.log()[self.begun :], timeout_s=60, what=f"a signer says: {said}")
 
 
 @pytest.fixture(scope="module")
 def managed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Managed]:
-    """A cluster that is moved from its sa.key to managed keys, as the how-to will say: the key stays the same."""
-    folder = tmp_path_factory.mktemp("managed")
-    with Stage(folder, servers=2) as stage, contextlib.ExitStack() as ending:
-        stage.apply_crd()
-        stage.cluster.wait_established("signingkeyrings.oidc-publisher.io")
-        install(stage.cluster)
-        stage.cluster.create(RING)
-        sa_key = folder / "sa.key"
-        sa_key.write_bytes(stage.key.private_pem)
-        signers = tuple(
-            SignerProcess(folder / "signers", stage.cluster, node, sa_key, index=index)
-            for index, node in enumerate(NODES)
-        )
-        for index, signer in enumerate(signers):
-            ending.callback(signer.kill)
-            signer.start()
-            stage.cluster.restart(index, replace(stage.config(), signing_endpoint=signer.socket))
-        stage.operator.start()
-        stage.cluster.create(stage.issuer(interval="1s"))
-        stage.wait_ready(timeout_s=90)
-        yield Managed(stage, signers)
+    """One cluster for all tests of this file, which follow one another: each begins with what the former one left."""
+    with managed_cluster(tmp_path_factory.mktemp("managed")) as cluster:
+        yield cluster
 
 
 def test_the_key_of_the_cluster_is_version_1(managed: Managed) -> None:
     """Nothing that is visible has changed, and the Secret holds nothing that signs without the wrapping key."""
     assert managed.signs_with(0) == managed.signs_with(1) == managed.stage.key.kid
     wait_for(lambda: managed.key_id(1) == managed.stage.key.kid, timeout_s=20, what="the status names version 1")
-    data = managed.secret()["data"]
+    data = managed.secret()
     assert sorted(data) == ["000001.key", "ring.json", "ring.seal"]
     assert b"PRIVATE" not in b"".join(base64.b64decode(value) for value in data.values())
+    shutil.copy(managed.signers[1].state / "ring.json", managed.stage.folder / "founding.json")
 
 
 def test_a_rotation_waits_for_an_api_server_that_was_left_with_key_files(managed: Managed) -> None:
@@ -231,7 +114,7 @@ def _listed(managed: Managed, index: int) -> list[str]:
 def test_the_former_version_verifies_on_without_a_private_half(managed: Managed) -> None:
     """It leaves the published set by the operator's own rules, and tokens of it live on in the cluster."""
     wait_for(lambda: _states(managed)[-1] == ("1", "VerifyOnly"), timeout_s=60, what="version 1 only verifies")
-    assert "000001.key" not in managed.secret()["data"]
+    assert "000001.key" not in managed.secret()
     wait_for(lambda: _listed(managed, 1) == [managed.key_id(2)], timeout_s=30, what="only version 2 is published")
 
 
@@ -282,15 +165,92 @@ def test_a_rotation_ends_although_its_signers_are_killed(managed: Managed) -> No
         managed.all_sign_with(4, timeout_s=120)
 
 
+@pytest.mark.parametrize("how", ["stop_and_start", "hand_over"])
+def test_no_token_request_fails_while_a_signer_is_replaced(managed: Managed, how: str) -> None:
+    """Eight streams of requests go on at its API server, while it is replaced three times: by SIGTERM, or by a rename."""
+    signer = managed.signers[0]
+    with streaming(managed, 0) as streams:
+        for _ in range(3):
+            streams.go_on()
+            if how == "hand_over":
+                signer.hand_over()
+            else:
+                signer.stop()
+                signer.start()
+        streams.go_on()
+    assert streams.failed == []
+    logging.getLogger(__name__).warning("%s: %d tokens, slowest %.2f s", how, streams.minted, streams.slowest_s)
+
+
 def test_a_secret_that_is_emptied_is_healed_from_a_disk(managed: Managed) -> None:
     """Within seconds, and signing goes on."""
-    before = set(managed.secret()["data"])
+    before = set(managed.secret())
     with verified(managed):
-        patch = json.dumps([{"op": "remove", "path": "/data"}])
-        managed.cluster.kubectl("patch", "secret", SECRET[1], "-n", SECRET[0], "--type=json", "-p", patch)
-        begun = time.monotonic()
-        wait_for(lambda: set(managed.secret().get("data", {})) == before, timeout_s=30, what="the Secret is healed")
-    assert time.monotonic() - begun < 30
+        managed.put_secret(None)
+        wait_for(lambda: set(managed.secret()) == before, timeout_s=30, what="the Secret is healed")
+
+
+def test_a_secret_that_is_deleted_needs_an_empty_one(managed: Managed) -> None:
+    """RBAC cannot allow to create it by its name. Signing goes on meanwhile, and the signer says what is missing."""
+    before, log = set(managed.secret()), Log(managed.signers[0])
+    with verified(managed):
+        managed.cluster.delete("v1", "Secret", SECRET[1], SECRET[0])
+        log.wait("is gone; make an empty one")
+        install(managed.cluster)
+        wait_for(lambda: set(managed.secret()) == before, timeout_s=30, what="the Secret is healed")
+
+
+def test_a_ring_in_place_of_another_is_for_a_person(managed: Managed) -> None:
+    """S4: each signer goes on from its disk, and says so in its entry of the status."""
+    own = managed.secret()
+    stranger = Ring("another").with_new(*make_pair("ES256"), at=datetime.now(UTC).replace(microsecond=0))
+    data = to_secret(stranger, WrappingKey.from_file(managed.stage.key.private_pem))
+    with verified(managed):
+        managed.put_secret({name: base64.b64encode(value).decode() for name, value in data.items()})
+        wait_for(lambda: _findings(managed) == [["RingReplaced"]] * 2, timeout_s=30, what="both say RingReplaced")
+        managed.put_secret(own)
+        wait_for(lambda: _findings(managed) == [[], []], timeout_s=30, what="it is over")
+
+
+def _findings(managed: Managed) -> list[list[str]]:
+    return [signer.get("findings", []) for signer in managed.ring().get("signers", ())]
+
+
+def test_a_signer_that_may_not_read_the_secret_starts_from_its_disk(managed: Managed) -> None:
+    """It signs with what it signed with last, ten seconds after the first token was asked for at the latest (S10)."""
+    signer, before = managed.signers[1], managed.signs_with(1)
+    log = Log(signer)
+    managed.cluster.delete("rbac.authorization.k8s.io/v1", "RoleBinding", "oidc-publisher-signer", SECRET[0])
+    try:
+        signer.kill()
+        signer.start()
+        log.wait("was answered with 403")
+        wait_for(lambda: managed.signs_with(1) == before, timeout_s=60, what="it signs from its disk")
+    finally:
+        install(managed.cluster)
+    log.wait("The ring is read again.")
+
+
+def test_a_rotation_waits_for_a_signer_that_is_cut_off(managed: Managed) -> None:
+    """Its API server does not list the new version, which the status says; no other signer signs with it until then."""
+    host, before = managed.cluster.addresses[1], managed.signs_with(0)
+    with managed.signers[1].cut_off():
+        managed.ask(5)
+        says = f"version 5: {host} does not list it (OIDCIssuer prod)"
+        wait_for(lambda: managed.ring().get("waitingFor") == says, timeout_s=90, what=f"the status says: {says}")
+        assert managed.signs_with(0) == managed.signs_with(1) == before
+    with verified(managed):
+        managed.all_sign_with(5)
+
+
+def test_a_node_without_a_disk_signs_with_what_the_others_sign_with(managed: Managed) -> None:
+    """As one that lost its disk, and one that joins: the ring is read before the socket is there."""
+    signer = managed.signers[1]
+    with verified(managed):
+        signer.kill()
+        (signer.state / "ring.json").unlink()
+        signer.start()
+        assert managed.signs_with(1) == managed.signs_with(0) == managed.key_id(5)
 
 
 def test_a_secret_is_wrapped_under_another_key_while_tokens_are_signed(managed: Managed) -> None:
@@ -325,3 +285,88 @@ def test_a_signer_serves_from_its_disk_when_nothing_else_runs(managed: Managed) 
     managed.cluster.start_server(1)
     mode = Path(signer.state / "ring.json").stat().st_mode
     assert mode & 0o777 == 0o600
+
+
+def test_what_etcd_forgot_is_put_back_by_whoever_knows_it(managed: Managed) -> None:
+    """Version 6 signs, and etcd is restored to before it: it comes back as version 6, and no token of it is refused."""
+    copy = managed.cluster.back_up()
+    managed.ask(6)
+    managed.all_sign_with(6)
+    sixth = managed.key_id(6)
+    managed.cluster.restore(copy)
+    with verified(managed):
+        wait_for(lambda: managed.key_id(6) == sixth, timeout_s=60, what="the Secret has version 6 again")
+        assert managed.signs_with(0) == managed.signs_with(1) == sixth
+    managed.stage.wait_ready(timeout_s=90)
+    token = managed.cluster.mint_token(0, *PROBE, None)
+    keys = joserfc.jwk.KeySet.import_key_set(managed.published())  # type: ignore[arg-type]
+    assert joserfc.jwt.decode(token, keys, algorithms=["RS256"]).header["kid"] == sixth
+
+
+def test_a_disk_of_long_ago_signs_nothing_before_the_ring_was_read(managed: Managed) -> None:
+    """S10: on it version 1 signs, which only verifies since then; no other API server is there to ask.
+
+    And no token is refused whose version is not on it.
+    """
+    signer, token = managed.signers[1], managed.cluster.mint_token(0, *PROBE, None)
+    managed.cluster.kill(0)
+    managed.cluster.kill(1)
+    signer.kill()
+    shutil.copy(managed.stage.folder / "founding.json", signer.state / "ring.json")
+    signer.start()
+    managed.cluster.start_server(1)
+    assert managed.accepted(token, index=1)
+    assert managed.signs_with(1) == managed.key_id(6)
+    managed.cluster.start_server(0)
+
+
+def test_without_secret_and_disks_a_backup_is_put_back(managed: Managed) -> None:
+    """Keys are never invented: there is no socket, until somebody brings a copy of one disk."""
+    first, second = managed.signers
+    before = managed.signs_with(0)
+    backup = managed.stage.folder / "backup.json"
+    shutil.copy(first.state / "ring.json", backup)
+    for signer in managed.signers:
+        signer.kill()
+        signer.socket.unlink()
+        (signer.state / "ring.json").unlink()
+        signer.process.argv = [each for each in signer.process.argv if not each.startswith("--import-key")]
+    managed.put_secret(None)
+    log = Log(first)
+    first.process.start()
+    log.wait("There is no ring of signing keys")
+    assert not first.socket.exists()
+    first.kill()
+    program = Path(sys.executable).with_name("oidc-publisher")
+    subprocess.run([program, "signer", "restore", backup, "--state", first.state], check=True, timeout=60)
+    first.start()
+    second.start()
+    assert managed.signs_with(0) == managed.signs_with(1) == before
+
+
+#: The signer without the rules that keep a version waiting (S6, S13).
+UNGATED = """
+from oidc_publisher.cli import main
+from oidc_publisher.signer.ring import making, permission
+permission.obstacle = lambda key, sight: ""
+making._obstacles = lambda ring, sight: iter(())
+main()
+"""
+
+
+def test_without_the_gate_tokens_are_refused(managed: Managed) -> None:
+    """The other tests mean something: where one API server has key files, a signer that does not wait breaks it."""
+    signed, others = managed.signers
+    version = int(managed.ring()["highest"]) + 1
+    files = (managed.stage.key.public_pem, managed.newest_public_pem())
+    others.kill()
+    with managed.cluster.restored():
+        managed.cluster.restart(1, replace(managed.stage.config(), key_files=files))
+        assert managed.accepted(managed.cluster.mint_token(0, *PROBE, None), index=1)
+        with signed.run_as(sys.executable, "-c", UNGATED):
+            managed.ask(version)
+            wait_for(lambda: managed.signs_with(0) == managed.key_id(version), timeout_s=60, what="it signs")
+            assert not managed.accepted(managed.cluster.mint_token(0, *PROBE, None), index=1)
+        others.start()
+    with verified(managed):
+        managed.all_sign_with(version)

@@ -83,8 +83,7 @@ class ControlPlane(AdminApi, Startable):
     def start(self) -> None:
         """Start etcd and all servers side by side, and wait until they are ready and listed."""
         try:
-            self._etcd.start()
-            self._etcd.wait_until(lambda: accepts_connections("127.0.0.1", self._etcd_port))
+            self._start_etcd()
             for server, config in zip(self.servers, self.configs, strict=True):
                 server.start(config)
             self._wait_ready(*range(len(self.servers)))
@@ -118,6 +117,31 @@ class ControlPlane(AdminApi, Startable):
     def restart_all(self, config: ServerConfig) -> None:
         """Kill all servers and start them side by side with the same configuration."""
         self._replace([config] * len(self.servers))
+
+    def back_up(self) -> Path:
+        """Copy what etcd holds, and return the folder of the copy. The API servers lose etcd for a moment."""
+        copy = self.folder / "etcd-backup"
+        self._etcd.kill()
+        shutil.copytree(self.folder / "etcd", copy)
+        self._start_etcd()
+        self._wait_ready(*range(len(self.servers)))
+        return copy
+
+    def restore(self, copy: Path) -> None:
+        """Let everything be as it was in this copy of etcd, as after a disaster: with the API servers down."""
+        for server in self.servers:
+            server.kill()
+        self._etcd.kill()
+        shutil.rmtree(self.folder / "etcd")
+        shutil.copytree(copy, self.folder / "etcd")
+        self._start_etcd()
+        for server, config in zip(self.servers, self.configs, strict=True):
+            server.start(config)
+        self._wait_ready(*range(len(self.servers)))
+
+    def _start_etcd(self) -> None:
+        self._etcd.start()
+        self._etcd.wait_until(lambda: accepts_connections("127.0.0.1", self._etcd_port))
 
     @contextlib.contextmanager
     def restored(self) -> Iterator[Self]:

@@ -79,10 +79,13 @@ class GrpcClient:
         stream = await self.send(name, message, service=service)
         return await self.reply(stream)
 
-    async def send(self, name: str, message: bytes = b"", *, service: str = V1, prefix: bytes | None = None) -> int:
+    async def send(
+        self, name: str, message: bytes = b"", *, service: str = V1, prefix: bytes | None = None, end: bool = True
+    ) -> int:
         """Send a request, as many bytes at a time as the server takes."""
         stream = await self.begin(f"/{service}/{name}")
-        await self.put(stream, (struct.pack(">BI", 0, len(message)) if prefix is None else prefix) + message)
+        whole = (struct.pack(">BI", 0, len(message)) if prefix is None else prefix) + message
+        await self.put(stream, whole, end=end)
         return stream
 
     async def begin(self, path: str) -> int:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from tests.support.controlplane import ControlPlane
-from tests.support.processes import Process
+from tests.support.processes import Process, free_port
 from tests.support.secretscan import watch_log
 
 Object = dict[str, Any]
@@ -61,7 +64,7 @@ class SignerProcess:
         self.socket = self.folder / "signer.sock"
         certificate = cluster.pki.client(f"oidc-publisher:signer:{node}", (_GROUP,))
         files = {"client-certificate": str(certificate.chain_file), "client-key": str(certificate.key_file)}
-        kubeconfig = cluster.write_kubeconfig(self.folder / "kubeconfig", index, files)
+        self.kubeconfig = kubeconfig = cluster.write_kubeconfig(self.folder / "kubeconfig", index, files)
         argv: list[str | Path] = [
             Path(sys.executable).with_name("oidc-publisher"),
             "signer",
@@ -83,6 +86,42 @@ class SignerProcess:
         self.socket.unlink(missing_ok=True)
         self.process.start()
         return self.process.wait_until(self.socket.exists, timeout_s=timeout_s, what="its socket")
+
+    def hand_over(self, *, timeout_s: float = 30.0) -> None:
+        """Start another process at the same socket, and stop the former one when the name is the other one's."""
+        former, was = self.process, self.socket.stat().st_ino
+        self.process = Process(former.name, former.argv, former.log_file)
+        self.process.start()
+        self.process.wait_until(lambda: self.socket.stat().st_ino != was, timeout_s=timeout_s, what="its socket")
+        former.terminate()
+
+    @contextlib.contextmanager
+    def cut_off(self) -> Iterator[None]:
+        """Start it with a kubeconfig that leads to a closed port, and at the end with its own one again."""
+        own = self.kubeconfig.read_text()
+        self.kubeconfig.write_text(re.sub(r'"https://[^"]*"', f'"https://127.0.0.1:{free_port()}"', own))
+        self.kill()
+        self.start()
+        try:
+            yield
+        finally:
+            self.kubeconfig.write_text(own)
+            self.kill()
+            self.start()
+
+    @contextlib.contextmanager
+    def run_as(self, *program: str | Path) -> Iterator[None]:
+        """Run another program with the same options, and at the end the signer again."""
+        own = self.process.argv
+        self.kill()
+        self.process.argv = [*map(str, program), *own[1:]]
+        self.start()
+        try:
+            yield
+        finally:
+            self.kill()
+            self.process.argv = own
+            self.start()
 
     def kill(self) -> None:
         """End it by SIGKILL."""
