@@ -16,6 +16,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import joserfc.errors
+import joserfc.jwk
+import joserfc.jwt
 import jwt
 import pytest
 import yaml
@@ -45,7 +48,7 @@ def _with_periods_of_seconds() -> dict[str, Any]:
 
 @dataclass(slots=True)
 class Strangers:
-    """Verifiers of other hands: the other API server, and PyJWT with the published key set as it is at this moment."""
+    """Verifiers of other hands: the other API server, and PyJWT and joserfc with the key set as it is published."""
 
     stage: Stage
     enough: threading.Event = field(default_factory=threading.Event)
@@ -75,6 +78,11 @@ class Strangers:
             self.verified += 1
         except (KeyError, jwt.InvalidTokenError) as error:
             self.refused.append(f"by the published key set: {kid}: {error!r}")
+        try:
+            keys = joserfc.jwk.KeySet.import_key_set({"keys": list(published.values())})  # type: ignore[arg-type]
+            joserfc.jwt.decode(token, keys, algorithms=["RS256"])
+        except (joserfc.errors.JoseError, ValueError) as error:
+            self.refused.append(f"by joserfc: {kid}: {error!r}")
         document = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "spec": {"token": token}}
         answer = self.stage.cluster.json("POST", _REVIEWS, document, index=1 - index)
         self.reviewed += 1
