@@ -30,12 +30,14 @@ from hack.benchmark import (  # noqa: E402
     imports,
     lifecycle,
     machine,
+    managed,
     objects,
     options,
     page,
     probing,
     ready,
     scrape,
+    signer,
     steady,
     steps,
 )
@@ -67,6 +69,8 @@ ALONE: dict[str, Callable[[Amount], Chapter]] = {
     "imports": imports.measure,
     "metrics": scrape.measure,
     "probing": probing.measure,
+    "signer": signer.measure,
+    "managed": managed.measure,
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,14 +17,26 @@ class NothingToMeasureError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A limit that the median or the worst sample must keep; `inclusive` lets it be the limit itself."""
+    """A limit that the median or the worst sample must keep; `inclusive` lets it be the limit itself.
+
+    `at_least`: the figure should be large, and the worst sample is the least one.
+    """
 
     limit: float
     by: By = "max"
     inclusive: bool = False
+    at_least: bool = False
 
     def __str__(self) -> str:
-        return f"{'' if self.by == 'max' else 'median '}{'≤' if self.inclusive else '<'} {self.limit:g}"
+        signs = ("≥", ">") if self.at_least else ("≤", "<")
+        return f"{'' if self.by == 'max' else 'median '}{signs[not self.inclusive]} {self.limit:g}"
+
+    def met(self, samples: Sequence[float]) -> bool:
+        """Tell whether samples keep it."""
+        worst = min if self.at_least else max
+        seen = worst(samples) if self.by == "max" else statistics.median(samples)
+        above = seen > self.limit if self.at_least else seen < self.limit
+        return above or (self.inclusive and seen == self.limit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +52,7 @@ class Figure:
     @property
     def met(self) -> bool | None:
         """Whether the target was met, None without one."""
-        if self.target is None:
-            return None
-        seen = max(self.samples) if self.target.by == "max" else statistics.median(self.samples)
-        return seen <= self.target.limit if self.target.inclusive else seen < self.target.limit
+        return None if self.target is None else self.target.met(self.samples)
 
     @property
     def verdict(self) -> str:

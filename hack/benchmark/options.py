@@ -12,7 +12,8 @@ class Amount:
     `interval_s` is that of the steady issuer. `rest_s` lets a rotation come to rest: more than prePublishPeriod,
     maxTokenLifetime and clockSkew are together. `object_turns` are issuers with three changes each of a ConfigMap and a
     Secret. `publications` are first ones, `resting_passes` those whose calls and bytes are counted, `drifts` deletions by
-    hand of each kind. `probes` are those of a slow and jittery host.
+    hand of each kind. `probes` are those of a slow and jittery host. `signer_starts` are those of a signer, `signer_rounds`
+    how often its rate is measured for `signer_s`, and `rotations` those of managed keys.
     """
 
     ready: int = 15
@@ -31,6 +32,10 @@ class Amount:
     drifts: int = 15
     cdn_changes: int = 5
     probes: int = 10_000
+    signer_starts: int = 9
+    signer_rounds: int = 5
+    signer_s: float = 2.0
+    rotations: int = 5
 
     @property
     def steady_s(self) -> float:
@@ -56,4 +61,8 @@ QUICK = Amount(
     drifts=2,
     cdn_changes=1,
     probes=300,
+    signer_starts=3,
+    signer_rounds=2,
+    signer_s=1,
+    rotations=1,
 )

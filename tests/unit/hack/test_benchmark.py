@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,8 @@ import pytest
 from hack import bench
 from hack.benchmark import image, options, page
 from hack.benchmark.figures import Chapter, Figure, NothingToMeasureError, Target
+from hack.benchmark.signload import SignLoad
+from tests.support.signerthread import SignerThread, new_key
 
 WHOLE = "<!-- generated -->\n# Performance\n\nAll of one run.\n\n## First\n\nOld text.\n\n| a |\n| --- |\n\n## Second\n\nStays.\n"
 
@@ -73,3 +76,36 @@ def test_what_is_not_there_is_left_out_and_is_no_failure(
 def test_every_file_of_the_image_has_its_part(path: str, part: str) -> None:
     """What the Dockerfile puts upon its base is told from the base."""
     assert image.part_of(path) == part
+
+
+@pytest.mark.parametrize(
+    ("target", "samples", "met", "shown"),
+    [
+        (Target(5), (1, 4.9), True, "< 5"),
+        (Target(5), (1, 5), False, "< 5"),
+        (Target(5, inclusive=True), (5,), True, "≤ 5"),
+        (Target(5, by="median"), (1, 2, 90), True, "median < 5"),
+        (Target(55, inclusive=True, at_least=True), (55, 60), True, "≥ 55"),
+        (Target(55, inclusive=True, at_least=True), (54, 60), False, "≥ 55"),
+        (Target(55, by="median", at_least=True), (54, 60, 61), True, "median > 55"),
+        (Target(55, at_least=True), (55,), False, "> 55"),
+    ],
+)
+def test_a_target_is_kept_or_missed(target: Target, samples: tuple[float, ...], met: bool, shown: str) -> None:
+    """A figure is to stay below it, or above it."""
+    figure = Figure("Rate", "%", samples, target)
+    assert (figure.met, str(target)) == (met, shown)
+
+
+def test_signatures_are_asked_for_as_an_api_server_does(tmp_path: Path) -> None:
+    """Eight at a time on one connection; each of them is one, or the measurement fails."""
+    path = tmp_path / "signer.sock"
+    with SignerThread(path, new_key(1)) as signer:
+        with SignLoad(path) as load:
+            signed = load.sign(8, 0.05)
+            assert signed.calls >= 8
+            assert 0 < signed.p99_ms < 30_000
+            assert load.sign(1, 0).calls == 1
+        signer.offer(replace(new_key(2), private=None))
+        with SignLoad(path) as load, pytest.raises(RuntimeError, match="a call of Sign failed"):
+            load.sign(1, 0)
