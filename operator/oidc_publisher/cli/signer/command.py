@@ -158,6 +158,23 @@ def check(**options: Any) -> int:
     return code
 
 
+@command.command("export", short_help="Write sa.key and sa.pub, to sign without a signer again.")
+@click.option("--state", required=True, type=_FOLDER, help="The folder of this node's copy of the keys.")
+@click.option("--into", required=True, type=_FOLDER, help="The folder for sa.key and sa.pub. No file is replaced.")
+def export(**options: Any) -> int:
+    """Write the key files of an API server that signs without a signer, as it signs now: the same key, the same key ID.
+
+    sa.key is the private half of the version that this node signs with, readable by its owner alone. sa.pub has every
+    version's public half, so that tokens of former versions stay valid. Suspend the ring first, or the next rotation
+    makes both files old.
+
+    Exit codes: 0 they are written; 1 one of them is there already; 2 the folder holds no ring, or nothing can be written.
+    """
+    from oidc_publisher.cli.signer import exporting  # noqa: PLC0415 - cryptography costs a tenth of a second
+
+    return exporting.export(**options)
+
+
 def _do(name: str, **options: Any) -> int:
     from oidc_publisher.cli.signer import body  # noqa: PLC0415 - cryptography and h2 cost a tenth of a second
 
