@@ -38,6 +38,8 @@ NODE_PACKAGES = {
     name: f"k8s.io/kubernetes/cmd/{name}"
     for name in ("kube-controller-manager", "kube-proxy", "kube-scheduler", "kubelet")
 }
+#: What writes the manifests of a control plane, for the pages whose commands are its.
+KUBEADM_PACKAGES = {"kubeadm": "k8s.io/kubernetes/cmd/kubeadm"}
 VERSITYGW_PACKAGES = {"versitygw": "github.com/versity/versitygw/cmd/versitygw"}
 FAKEGCS_PACKAGES = {"fake-gcs-server": "github.com/fsouza/fake-gcs-server"}
 HELM_PACKAGES = {"helm": "helm.sh/helm/v4/cmd/helm"}
@@ -100,8 +102,7 @@ def node() -> Part:
         CannotBuildError: the version's module in the checkout pins the control plane alone.
     """
     part = kubernetes(NODE_PACKAGES)
-    tools = (HERE / part.module / "go.mod").read_text().split()
-    lacking = [name for name, package in part.packages.items() if package not in tools]
+    lacking = _not_pinned(part)
     if lacking:
         raise CannotBuildError(
             f"Kubernetes {part.version} has no node here: hack/testbed/{part.module}/go.mod pins no"
@@ -109,6 +110,23 @@ def node() -> Part:
             f" or run `make e2e-kind` on a cluster of {part.version} (`make core` needs no node)."
         )
     return part
+
+
+def kubeadm() -> Part:
+    """Describe kubeadm, of the same version as the control plane.
+
+    Raises:
+        CannotBuildError: the version's module in the checkout pins no kubeadm.
+    """
+    part = kubernetes(KUBEADM_PACKAGES)
+    if _not_pinned(part):
+        raise CannotBuildError(f"Kubernetes {part.version} has no kubeadm here: hack/testbed/{part.module} pins none.")
+    return part
+
+
+def _not_pinned(part: Part) -> list[str]:
+    tools = (HERE / part.module / "go.mod").read_text().split()
+    return [name for name, package in part.packages.items() if package not in tools]
 
 
 def versitygw() -> Part:
@@ -181,6 +199,11 @@ def node_folder() -> Path:
     return node().folder
 
 
+def kubeadm_folder() -> Path:
+    """Return the folder of kubeadm, built or not."""
+    return kubeadm().folder
+
+
 def versitygw_folder() -> Path:
     """Return the folder of versitygw, built or not."""
     return versitygw().folder
@@ -229,7 +252,7 @@ def generate_kubernetes_module(go: Go, version: str, folder: Path) -> None:
     go_line = re.findall(r"^go \S+$", upstream, re.MULTILINE)[0]
     published = "v0." + version.split(".", 1)[1]
     lines = ["module oidc-publisher.io/testbed/kubernetes", go_line]
-    lines += [f"tool {package}" for package in (KUBERNETES_PACKAGES | NODE_PACKAGES).values()]
+    lines += [f"tool {package}" for package in (KUBERNETES_PACKAGES | NODE_PACKAGES | KUBEADM_PACKAGES).values()]
     lines += [f"require k8s.io/kubernetes v{version}"]
     lines += [f"replace {name} => {name} {published}" for name in staging]
     (folder / "go.mod").write_text("\n".join(lines) + "\n")
@@ -336,6 +359,8 @@ def main() -> int:
     try:
         if not arguments.print_path:
             tools = [] if arguments.servers else [helm(), kubeconform(), prometheus(), actionlint()]
+            if not arguments.servers and _not_pinned(kubernetes(KUBEADM_PACKAGES)) == []:
+                tools.append(kubeadm())
             build(*([] if kubebuilder_assets() else [kubernetes()]), versitygw(), fakegcs(), *tools)
         servers = kubernetes_folder(), versitygw_folder(), fakegcs_folder()
         print(*servers, helm_folder(), kubeconform_folder(), prometheus_folder(), actionlint_folder(), sep="\n")

@@ -33,6 +33,7 @@ def find(name: str) -> Path:
 def _folder_of(name: str) -> Path:
     others = (
         (build.NODE_PACKAGES, build.node_folder),
+        (build.KUBEADM_PACKAGES, build.kubeadm_folder),
         (build.VERSITYGW_PACKAGES, build.versitygw_folder),
         (build.FAKEGCS_PACKAGES, build.fakegcs_folder),
         (build.HELM_PACKAGES, build.helm_folder),
