@@ -168,7 +168,7 @@ COLOURS = {
     "K2": ("#b44d12", "#ffffff"),
     "both": ("#5c5470", "#ffffff"),
 }
-_STYLE = """
+STYLE = """
     text { font-family: system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-serif }
     .title { font-size: 20px; font-weight: 700; fill: #1f2933 }
     .head { font-size: 12px; font-weight: 700; fill: #52606d; letter-spacing: .06em }
@@ -274,7 +274,7 @@ def draw(story: Story) -> str:
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}" role="img" aria-labelledby="title desc">',
         '<title id="title">One rotation, from K1 to K2, with the default periods</title>',
         f'<desc id="desc">{escape("; ".join(f"{hours(at)}: {what}, {why}" for at, what, why in told))}.</desc>',
-        f'<defs><style>{_STYLE}\n</style><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto-start-reverse"><path d="M0 0 L8 4 L0 8 z" fill="{INK}"/></marker></defs>',
+        f'<defs><style>{STYLE}\n</style><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto-start-reverse"><path d="M0 0 L8 4 L0 8 z" fill="{INK}"/></marker></defs>',
         f'<rect width="{WIDTH}" height="{height}" rx="10" fill="#f5f7fa"/>',
         text(24, 40, "One rotation, from K1 to K2, with the default periods", "title"),
         text(24, 62, "prePublishPeriod 24 h, maxTokenLifetime 24 h, cacheMaxAge 5 m, clockSkew 5 m", "small"),

@@ -115,6 +115,8 @@ class Entry:
 class Operator:
     """An operator, and what the status of its issuer says."""
 
+    pre_publish: timedelta = PRE_PUBLISH
+    lifetime: timedelta = LIFETIME
     running: bool = True
     suspended: bool = False
     ready: bool = False
@@ -179,7 +181,12 @@ class RingWorld:
         if node.keeper is None:
             return
         seen = Sight(
-            self.now, (self.operator.view(),), self.intent, self.withdrawn, token_lifetime=LIFETIME, jitter=0.5
+            self.now,
+            (self.operator.view(),),
+            self.intent,
+            self.withdrawn,
+            token_lifetime=self.operator.lifetime,
+            jitter=0.5,
         )
         try:
             node.served = node.keeper.look(seen)
@@ -242,8 +249,8 @@ class RingWorld:
         entry.unused_since = None if used else entry.unused_since or self.now
         entry.unlisted = used and not all(key_id in each for each in listed)
         founding = key_id == self.first[0].key_id
-        entry.safe = not entry.unlisted and (founding or self.now >= entry.since + PRE_PUBLISH)
-        if key_id in self.withdrawn or (entry.unused_since and self.now >= entry.unused_since + LIFETIME):
+        entry.safe = not entry.unlisted and (founding or self.now >= entry.since + self.operator.pre_publish)
+        if key_id in self.withdrawn or (entry.unused_since and self.now >= entry.unused_since + self.operator.lifetime):
             del self.operator.ledger[key_id]
 
     def _make_pair(self, algorithm: str) -> tuple[PublicKey, PrivateHalf]:
