@@ -25,6 +25,9 @@ class ServerConfig:
     issuers: tuple[str, ...] = (DEFAULT_ISSUER,)  # the first one signs
     extra_flags: tuple[str, ...] = ()
     signing_endpoint: Path | None = None  # the socket of an external signer, in place of all key files
+    account_flags: tuple[str, ...] | None = (
+        None  # all --service-account flags, as a manifest has them; None: made of these
+    )
 
     @classmethod
     def default(cls) -> ServerConfig:
@@ -104,6 +107,8 @@ class ApiServer:
         ]
 
     def _key_flags(self, config: ServerConfig) -> list[str]:
+        if config.account_flags is not None:
+            return list(config.account_flags)
         issuers = [f"--service-account-issuer={issuer}" for issuer in config.issuers]
         if config.signing_endpoint is not None:
             return [*issuers, f"--service-account-signing-endpoint={config.signing_endpoint}"]

@@ -63,6 +63,16 @@ def blocks(page: Path, *languages: str) -> list[Block]:
     return [block for block in found if not languages or block.language in languages]
 
 
+def typed(page: Path, heading: str) -> str:
+    """The blocks marked bash below a heading, up to the next one, joined: what a reader types there and a test runs."""
+    lines = page.read_text().splitlines()
+    own = next(number for number, line in enumerate(lines, 1) if re.fullmatch(rf"#+ {re.escape(heading)}", line))
+    code = {n for block in blocks(page) for n in range(block.line, block.line + block.text.count("\n") + 2)}
+    after = (n for n, line in enumerate(lines, 1) if n > own and n not in code and re.match(r"#+ ", line))
+    end = next(after, len(lines) + 1)
+    return "".join(block.text for block in blocks(page, "bash") if own < block.line < end)
+
+
 def commands(page: Path) -> Iterator[list[str]]:
     """The commands of a page as words: those of blocks for a shell, and those in the prose between backticks."""
     for block in blocks(page, *_SHELLS):

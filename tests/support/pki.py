@@ -67,6 +67,11 @@ class PKI:
         """The authority's certificate in PEM."""
         return self._authority.cert_pem.bytes()
 
+    @property
+    def ca_key_pem(self) -> bytes:
+        """The authority's private key in PEM, for programs that issue certificates themselves."""
+        return self._authority.private_key_pem.bytes()
+
     def client_context(self) -> ssl.SSLContext:
         """Return a TLS context that trusts this authority and nothing else."""
         return ssl.create_default_context(cafile=str(self.ca_file))
