@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """`make demo`: watch the keys of two real API servers become a working issuer, break, heal and rotate.
 
+`make demo-managed` (--managed): watch two API servers move from sa.key to managed keys, which rotate by themselves.
+
 What happens is told in hack/story; this file only sees to it that nothing is left behind, however it ends.
 """
 
@@ -24,13 +26,15 @@ def main() -> int:
     """Tell the story in a child process, and clean up after it."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--keep", action="store_true", help="leave everything running at the end, until Ctrl-C")
-    keep = bool(parser.parse_args().keep)
+    parser.add_argument("--managed", action="store_true", help="tell of managed keys instead")
+    arguments = parser.parse_args()
 
     def tell(folder: Path) -> int:
         # Imported in the child only: Ctrl-C during the second this takes finds the supervisor waiting.
         from hack.story import telling  # noqa: PLC0415
 
-        return telling.tell(folder, keep=keep)
+        steps = telling.MANAGED if arguments.managed else telling.ROTATION
+        return telling.tell(folder, steps, keep=bool(arguments.keep))
 
     return supervisor.supervise(tell)
 

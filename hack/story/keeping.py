@@ -27,6 +27,13 @@ def _suggestions(parts: Parts) -> dict[str, list[str]]:
     public = f"curl -si --cacert $DEMO/pki/ca.pem {parts.s3.public_url(BUCKET)}"
     owner = f"curl -K $DEMO/s3.curl {parts.s3.public_url(BUCKET)}"
     operator, store = parts.operator.process, parts.s3.process
+    managed = {
+        "Rotate, and see what the signers say:": [
+            ".venv/bin/oidc-publisher keys rotate --wait",
+            "kubectl get signingkeyrings --watch",
+            "tail -f $DEMO/signers/a/log",
+        ]
+    }
     return {
         "In another shell, first:": [
             f"export DEMO={parts.folder} KUBECONFIG={parts.kubeconfig} PATH={parts.kubectl_folder}:$PATH",
@@ -48,6 +55,7 @@ def _suggestions(parts: Parts) -> dict[str, list[str]]:
             f"kill -STOP {store.pid}   # the S3 server hangs; kill -CONT {store.pid} ends that",
             f"kill {operator.pid}   # no operator: the documents are served as before",
         ],
+        **(managed if parts.signers else {}),
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +20,7 @@ from tests.support.operatorprocess import OperatorProcess
 from tests.support.pki import PKI
 from tests.support.processes import Process
 from tests.support.s3server import REGION, S3Server
+from tests.support.signerprocess import SignerProcess
 from tests.support.signingkeys import SigningKey, signing_key
 
 REPOSITORY: Final = Path(__file__).resolve().parents[2]
@@ -50,6 +52,7 @@ class Parts:
         self.cluster = ControlPlane(folder / "cluster", self.pki, [self.config(self.old_key)] * 2, loopback=True)
         self.kubeconfig = folder / "kubeconfig"
         self.operator = self._make_operator()
+        self.signers: list[SignerProcess] = []
         self._numbers = itertools.count(1)
 
     @property
@@ -71,6 +74,8 @@ class Parts:
     def stop(self) -> float:
         """End the operator as a node would, and the servers by force; return the seconds the operator took."""
         took_s = self.operator.stop()
+        for signer in self.signers:
+            signer.stop()
         self.cluster.stop()
         self.s3.stop()
         return took_s
@@ -123,6 +128,12 @@ class Parts:
         status: dict[str, Any] = found.get("status", {})
         return status
 
+    def ring(self) -> dict[str, Any]:
+        """The status of the SigningKeyRing as the API server has it."""
+        found = self.cluster.get("oidc-publisher.io/v1alpha1", "SigningKeyRing", "default")
+        status: dict[str, Any] = found.get("status", {})
+        return status
+
     def condition(self, kind: str) -> dict[str, str]:
         """One condition of the issuer, empty before it exists."""
         found: list[dict[str, str]] = self.status().get("conditions", [])
@@ -134,14 +145,22 @@ class Parts:
         Raises:
             StepFailedError: it ended with an error, or not in time.
         """
-        process = self._kubectl(*arguments)
+        return self._output(self._kubectl(*arguments))
+
+    def publisher(self, *arguments: str) -> str:
+        """Run a command of ours and return what it printed; raises StepFailedError as kubectl does."""
+        program = Path(sys.executable).with_name("oidc-publisher")
+        return self._output(self._process("oidc-publisher", program, *arguments))
+
+    def _output(self, process: Process) -> str:
         process.start()
         end = time.monotonic() + _KUBECTL_TIMEOUT_S
         while process.running and time.monotonic() < end:
             time.sleep(0.01)
         if process.returncode != 0:
             process.kill()
-            raise StepFailedError(f"kubectl {' '.join(arguments)} failed.", process.log() + self.tails())
+            command = " ".join([process.name, *process.argv[1:]])
+            raise StepFailedError(f"{command} failed.", process.log() + self.tails())
         return process.log()
 
     @contextlib.contextmanager
@@ -178,9 +197,12 @@ class Parts:
         return self.write("issuer.yaml", yaml.dump(self.issuer(), Dumper=_Readable, sort_keys=False))
 
     def _kubectl(self, *arguments: str) -> Process:
+        return self._process("kubectl", binaries.find("kubectl"), *arguments)
+
+    def _process(self, name: str, program: Path, *arguments: str) -> Process:
         env = {**os.environ, "KUBECONFIG": str(self.kubeconfig), "KUBECACHEDIR": str(self.folder / "kubectl-cache")}
         log = self.folder / "kubectl" / f"{next(self._numbers)}.log"
-        return Process("kubectl", [binaries.find("kubectl"), *arguments], log, env=env)
+        return Process(name, [program, *arguments], log, env=env)
 
     def _make_operator(self) -> OperatorProcess:
         self.cluster.admin_kubeconfig(self.kubeconfig)

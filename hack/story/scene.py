@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from hack.story.errors import StepFailedError
 from hack.story.parts import Parts
+from hack.story.relyingparty import Watch
 from hack.story.screen import Screen
 
 
@@ -20,6 +21,7 @@ class Scene:
     parts: Parts
     achievements: list[str] = field(default_factory=list)
     rejected_tokens: int = 0
+    watch: Watch | None = None
 
     def achieved(self, text: str, *, summary: str | None = None) -> None:
         """Say what has just been achieved, and remember it for the summary."""
@@ -32,6 +34,11 @@ class Scene:
         output = self.parts.kubectl(*arguments)
         self.screen.output(self.parts.shown(output))
         return output
+
+    def publisher(self, *arguments: str) -> None:
+        """Show a command of ours, run it, and show what it printed."""
+        self.screen.command(shlex.join(["oidc-publisher", *arguments]))
+        self.screen.output(self.parts.publisher(*arguments))
 
     def wait(self, holds: Callable[[], bool], *, what: str, timeout_s: float = 30.0) -> float:
         """Poll until it holds and return the seconds that took.

@@ -13,7 +13,6 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.syntax import Syntax
 from rich.text import Text
 
-STEPS = 9
 _PROSE_WIDTH = 100
 _INDENT = "  "
 
@@ -21,7 +20,8 @@ _INDENT = "  "
 class Screen:
     """Prints the story. On a terminal in colours and with progress; in CI and into pipes as plain lines."""
 
-    def __init__(self) -> None:
+    def __init__(self, steps: int) -> None:
+        self.steps = steps
         for stream in (sys.stdout, sys.stderr):
             if hasattr(stream, "reconfigure"):
                 stream.reconfigure(errors="replace", line_buffering=True)  # a tick in a Latin-1 terminal is no failure
@@ -36,7 +36,7 @@ class Screen:
     def step(self, number: int, title: str, why: str) -> None:
         """Begin a step."""
         self.console.print()
-        self.console.print(Text(f"== {number}/{STEPS} {title}", style="bold cyan"))
+        self.console.print(Text(f"== {number}/{self.steps} {title}", style="bold cyan"))
         self.say(why)
 
     def say(self, text: str, style: str = "") -> None:

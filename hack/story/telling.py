@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from hack.story import breaking, keeping, publishing, rotating
+from hack.story import breaking, keeping, managing, publishing, rotating
 from hack.story.errors import StepFailedError
 from hack.story.parts import Parts
 from hack.story.scene import Scene
@@ -16,7 +16,10 @@ from tests.support import namespace
 from tests.support.binaries import NotBuiltError
 from tests.support.processes import ProcessFailedError
 
-STEPS: Final[tuple[Callable[[Scene], None], ...]] = (
+Step = Callable[[Scene], None]
+
+#: `make demo`.
+ROTATION: Final[tuple[Step, ...]] = (
     publishing.start_the_parts,
     publishing.install_the_crd,
     publishing.watch_it_become_ready,
@@ -26,16 +29,26 @@ STEPS: Final[tuple[Callable[[Scene], None], ...]] = (
     breaking.block_the_public,
     rotating.rotate,
 )
+#: `make demo-managed`.
+MANAGED: Final[tuple[Step, ...]] = (
+    publishing.start_the_parts,
+    publishing.install_the_crd,
+    publishing.watch_it_become_ready,
+    managing.start_the_signers,
+    managing.move_to_the_signers,
+    managing.ask_for_a_version,
+    managing.rotate_under_kills,
+)
 
 
-def tell(folder: Path, *, keep: bool) -> int:
+def tell(folder: Path, steps: tuple[Step, ...], *, keep: bool) -> int:
     """Tell the whole story with all files in `folder` and return the exit code."""
     namespace.clean_environment()
-    screen, began = Screen(), time.monotonic()
+    screen, began = Screen(len(steps) + 1), time.monotonic()
     scene: Scene | None = None
     try:
         scene = Scene(screen, Parts(folder))
-        for step in STEPS:
+        for step in steps:
             step(scene)
         sum_up(scene, time.monotonic() - began, keep=keep)
     except (StepFailedError, ProcessFailedError, NotBuiltError) as error:
@@ -49,9 +62,9 @@ def tell(folder: Path, *, keep: bool) -> int:
 
 
 def sum_up(scene: Scene, seconds: float, *, keep: bool) -> None:
-    """Step 9: what was shown; then stop everything, or leave it to be played with."""
+    """Tell what was shown; then stop everything, or leave it to be played with."""
     screen, parts = scene.screen, scene.parts
-    screen.step(9, "Summary", "What you have seen, all of it on real servers:")
+    screen.step(screen.steps, "Summary", "What you have seen, all of it on real servers:")
     for line in scene.achievements:
         screen.done(line)
     screen.say(f"{seconds:.0f} seconds. rejected tokens: {scene.rejected_tokens}", style="bold")

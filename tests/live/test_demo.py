@@ -28,6 +28,16 @@ HEADINGS = [
 ]
 
 
+MANAGED_HEADINGS = [
+    *HEADINGS[:3],
+    "Put a signer beside each API server",
+    "Let the API servers sign by their signers",
+    "Ask for version 2, and do nothing else",
+    "Version 3, while signers are killed",
+    "Summary",
+]
+
+
 @pytest.mark.timeout(240)
 def test_the_demo_tells_its_story_and_leaves_nothing_behind(tmp_path: Path) -> None:
     """In CI: plain lines, every step in its order, no live token rejected, exit code 0."""
@@ -38,6 +48,19 @@ def test_the_demo_tells_its_story_and_leaves_nothing_behind(tmp_path: Path) -> N
     assert "rejected tokens: 0" in output
     assert "Served: AccessBlocked" in output
     assert "\x1b" not in output
+    assert not errors
+    _assert_nothing_left(tmp_path)
+
+
+@pytest.mark.timeout(240)
+def test_the_demo_of_managed_keys_reaches_version_3(tmp_path: Path) -> None:
+    """From sa.key, under verified tokens and two kills; no live token rejected, and nothing left."""
+    with _demo(tmp_path, "--managed", CI="true") as demo:
+        output, errors = demo.communicate(timeout=230)
+    assert demo.returncode == 0, output + errors
+    assert re.findall(r"^== \d/8 (.*)$", output, re.MULTILINE) == MANAGED_HEADINGS
+    assert "rejected tokens: 0" in output
+    assert "Version 3 signs everywhere" in output
     assert not errors
     _assert_nothing_left(tmp_path)
 
@@ -80,10 +103,10 @@ def test_what_is_missing_is_said_in_one_sentence(tmp_path: Path) -> None:
 
 
 @contextlib.contextmanager
-def _demo(folder: Path, **environment: str) -> Iterator[subprocess.Popen[str]]:
+def _demo(folder: Path, *options: str, **environment: str) -> Iterator[subprocess.Popen[str]]:
     """Run the demo with its temporary files in `folder`, by which its processes are known."""
     process = subprocess.Popen(
-        [sys.executable, DEMO],
+        [sys.executable, DEMO, *options],
         env={**os.environ, "TMPDIR": str(folder), **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
