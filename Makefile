@@ -26,10 +26,10 @@ CORE_TESTS := $(addprefix tests/live/test_,apiserver_source.py bad_input.py char
   crd.py least_privilege.py main_path.py object_sources.py operator_lifecycle.py rights.py rotation.py several_apiservers.py \
   token_limits.py)
 
-.PHONY: help install testbed image image-test release-check demo test core e2e e2e-kind unit ordinary check site fmt gen mutate soak bench gallery lock clean
+.PHONY: help install testbed image image-test release-check demo demo-managed test core e2e e2e-kind unit ordinary check site fmt gen mutate soak bench gallery lock clean
 
 help: ## list the verbs
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: .venv/.installed ## make .venv with the console script oidc-publisher
 
@@ -53,6 +53,10 @@ release-check: testbed ## make into dist/ and show what a release would publish,
 demo: install ## watch two API servers' keys become a working issuer, break, heal and rotate (KEEP=1 leaves it running)
 	@$(BIN)/python hack/testbed/build.py --servers
 	@$(BIN)/python hack/demo.py $(if $(KEEP),--keep)
+
+demo-managed: install ## watch two API servers move from sa.key to managed keys, which rotate by themselves (KEEP=1)
+	@$(BIN)/python hack/testbed/build.py --servers
+	@$(BIN)/python hack/demo.py --managed $(if $(KEEP),--keep)
 
 # Three workers on two cores, since many of these tests wait for deadlines; none needs its file kept together.
 unit: PYTEST_ARGS := -n 4 --dist worksteal
@@ -86,6 +90,7 @@ check: install ## format, lint, types, layers, prose, links of the docs, generat
 	@$(BIN)/python hack/gen.py --check
 	@$(BIN)/python hack/check_lock.py
 	@$(BIN)/python hack/draw_timeline.py --check
+	@$(BIN)/python hack/draw_managed_timeline.py --check
 	@$(BIN)/python hack/prose.py --check
 	@$(MAKE) --no-print-directory site >/dev/null
 	@echo "check: all good"
