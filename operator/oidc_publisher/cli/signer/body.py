@@ -11,12 +11,13 @@ from typing import Any
 import click
 
 from oidc_publisher.cli.exitcodes import ExitCode
+from oidc_publisher.cli.signer.exporting import export
 from oidc_publisher.cli.signer.founding import found, rewrap
 from oidc_publisher.signer.running import SignerSettings, run_signer
 from oidc_publisher.signer.storage import DiskFile, read_backup
 from oidc_publisher.wording import counted
 
-__all__ = ["found", "restore", "rewrap", "run"]
+__all__ = ["export", "found", "restore", "rewrap", "run"]
 
 
 def run(

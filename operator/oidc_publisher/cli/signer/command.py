@@ -170,9 +170,7 @@ def export(**options: Any) -> int:
 
     Exit codes: 0 they are written; 1 one of them is there already; 2 the folder holds no ring, or nothing can be written.
     """
-    from oidc_publisher.cli.signer import exporting  # noqa: PLC0415 - cryptography costs a tenth of a second
-
-    return exporting.export(**options)
+    return _do("export", **options)
 
 
 def _do(name: str, **options: Any) -> int:
