@@ -196,7 +196,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
             ending.enter_context(node.kubelet())
             place.nodes.append(node)
         stage.operator.start()
-        stage.cluster.create(stage.issuer(interval="1s"))
+        stage.cluster.create_service_account("default", "default")  # a controller manager makes it elsewhere
+        periods = {"prePublishPeriod": "5s", "maxTokenLifetime": "24h", "clockSkew": "1s"}
+        stage.cluster.create(stage.issuer(interval="1s", rotation=periods))
         stage.wait_ready(timeout_s=90)
         yield place
 
@@ -236,6 +238,7 @@ def test_a_cluster_moves_to_managed_keys_and_nobody_notices(place: Place) -> Non
         assert printed == [stage.key.kid, stage.key.kid]
         second.type(typed(SYSTEMD, "The unit"))
         first.type(typed(KUBEADM, "Wait for the socket"))
+        checked = [node.type(typed(KUBEADM, "Check before anything is restarted")) for node in (first, second)]
         _edited(first, into=True)
         first.type(typed(KUBEADM, "In the cluster"))
         second.type(typed(KUBEADM, "The settings of kubeadm"))
@@ -246,6 +249,7 @@ def test_a_cluster_moves_to_managed_keys_and_nobody_notices(place: Place) -> Non
             wait_for(lambda n=node: _signs_by_its_signer(n), timeout_s=30, what="the manifest has the socket alone")  # type: ignore[misc]
         printed_last = first.type(typed(KUBEADM, "See that nothing has changed"))
     assert f'["{stage.key.kid}"]' in printed_last
+    assert all("a move changes no key ID" in said for said in checked)
     assert place.all_sign_with(stage.key.kid)
     assert [first.failed, second.failed] == ["", ""]
 
