@@ -144,7 +144,7 @@ def test_the_issuer_has_the_rings_names_and_says_what_is_wrong_with_the_ring(man
 
     wait_for(named, timeout_s=60, what="each key of the ledger has the version that the ring claims")
     managed.ask(99)
-    says = "The signer of a, b makes no version that is asked for or due: a new version: newestVersion asks for 99"
+    says = "The signer of a, b makes no version that is asked for or due: newestVersion asks for 99"
     reason = "ManagedRotationBlocked"
     wait_for(lambda: _found(managed, reason).startswith(says), timeout_s=60, what=f"the issuer says: {says}")
     assert managed.stage.conditions()["Ready"] == ("True", "Proven")

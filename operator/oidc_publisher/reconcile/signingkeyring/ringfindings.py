@@ -30,8 +30,9 @@ _SAID: Mapping[Reason, str] = {
     Reason.VersionConflict: "found two keys of one version, and gave one of them a new number",
     Reason.ManagedRotationBlocked: "makes no version that is asked for or due",
 }
-#: Reasons whose obstacle `waitingFor` describes.
+#: Reasons whose obstacle `waitingFor` describes, behind these words. What a version waits for that exists is another thing.
 _WAITING: Final = frozenset({Reason.RingBehind, Reason.ManagedRotationBlocked})
+_NEW_VERSION: Final = "a new version: "
 
 
 def ring_versions(ring: SigningKeyRing) -> dict[str, int]:
@@ -90,8 +91,9 @@ def _reported(signers: Iterable[StatusSigner], waiting_for: str) -> Iterator[Fin
         for reason in _SAID:
             if reason in signer.findings:
                 nodes.setdefault(reason, []).append(signer.node)
+    obstacle = waiting_for.removeprefix(_NEW_VERSION) if waiting_for.startswith(_NEW_VERSION) else ""
     for reason, where in nodes.items():
-        why = f": {waiting_for}" if waiting_for and reason in _WAITING else ""
+        why = f": {obstacle}" if obstacle and reason in _WAITING else ""
         yield _finding(reason, f"The signer of {listed(where, most=_NAMED)} {_SAID[reason]}{why}")
 
 

@@ -66,9 +66,13 @@ def test_what_a_rotation_waits_for_stands_with_what_blocks_it() -> None:
     """In the signers' own words, which are others' text."""
     why = "a new version: 8 versions are listed\x1b[31m"
     blocked, unreadable = found(ring(signer("a", "ManagedRotationBlocked", "RingUnreadable"), waitingFor=why))[::-1]
-    assert "8 versions are listed" in blocked.message
+    assert blocked.message.startswith(
+        "The signer of a makes no version that is asked for or due: 8 versions are listed"
+    )
     assert "\x1b" not in blocked.message
     assert "8 versions" not in unreadable.message
+    (other,) = found(ring(signer("a", "ManagedRotationBlocked"), waitingFor="version 12: prod has not seen it yet"))
+    assert "version 12" not in other.message, "that version exists, and its own time comes"
 
 
 def test_a_word_that_this_version_does_not_know_is_left_out() -> None:
