@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import takewhile
 
 from oidc_publisher.api.managed import SigningKeyRing, StatusVersion
 
@@ -72,7 +73,9 @@ def next_version(ring: SigningKeyRing) -> int | None:
 
 def rotation_under_way(ring: SigningKeyRing) -> str:
     """Say which version is on its way, as a sentence; empty where none is."""
-    waiting = next((each for each in ring.status.versions if each.state in _ON_ITS_WAY), None)
+    # A former version is Allowed as well, until it only verifies.
+    newer = takewhile(lambda each: each.state != "Signing", ring.status.versions)
+    waiting = next((each for each in newer if each.state in _ON_ITS_WAY), None)
     if waiting is not None:
         why = f" It waits for {ring.status.waiting_for}." if ring.status.waiting_for else ""
         return f"Version {waiting.version} does not sign everywhere yet.{why}"

@@ -154,6 +154,13 @@ class TestRotate:
         assert capsys.readouterr().out.startswith(said)
         assert patches(api) == []
 
+    def test_a_former_version_is_on_its_way_nowhere(self, api: APIStub) -> None:
+        """It is Allowed as the new one is, until no API server has signed with it for two intervals."""
+        former = {"version": "9", "keyID": "kid-9", "state": "Allowed"}
+        api.on("GET", RING, says(ring(versions=[STATUS["versions"][0], former])))
+        assert call("keys", "rotate") == 0
+        assert patches(api)[0][1]["spec"] == {"newestVersion": "11"}
+
     def test_without_any_report_nobody_knows_the_next_number(
         self, api: APIStub, capsys: pytest.CaptureFixture[str]
     ) -> None:
