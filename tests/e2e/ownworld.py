@@ -68,8 +68,8 @@ class OwnKeys:
     """The key files of our API servers, which are restarted one after the other."""
 
     def __init__(self, cluster: NodeCluster) -> None:
-        self._plane = cluster.control_plane
-        self._old = self._plane.configs[0].signing_key
+        self.plane = cluster.control_plane
+        self._old = self.plane.configs[0].signing_key
         self._new = signing_key("P-256", "e2e-next")
 
     def add(self) -> str:
@@ -82,9 +82,9 @@ class OwnKeys:
         self._restart(self._new, self._old)
 
     def _restart(self, signer: Any, other: Any) -> None:
-        for index, config in enumerate(list(self._plane.configs)):
+        for index, config in enumerate(list(self.plane.configs)):
             changed = dataclasses.replace(config, signing_key=signer, key_files=(signer.public_pem, other.public_pem))
-            self._plane.restart(index, changed)
+            self.plane.restart(index, changed)
 
 
 @contextlib.contextmanager
