@@ -41,6 +41,9 @@ BACKUP = DOCS / "how-to" / "back-up-managed-keys.md"
 IMAGE = "registry.example.com/oidc-publisher@sha256:" + "0" * 64
 _REVIEWS = "/apis/authentication.k8s.io/v1/tokenreviews"
 
+#: Each test restarts API servers and runs kubeadm a dozen times, which takes a minute on a busy machine.
+pytestmark = pytest.mark.timeout(300)
+
 
 @dataclass(slots=True)
 class Strangers:
