@@ -355,7 +355,10 @@ main()
 
 
 def test_without_the_gate_tokens_are_refused(managed: Managed) -> None:
-    """The other tests mean something: where one API server has key files, a signer that does not wait breaks it."""
+    """The other tests mean something: where one API server has key files, a signer that does not wait breaks it.
+
+    An API server that goes back to key files is named by the operator: what it signs with is listed by nobody else.
+    """
     signed, others = managed.signers
     version = int(managed.ring()["highest"]) + 1
     files = (managed.stage.key.public_pem, managed.newest_public_pem())
@@ -363,6 +366,7 @@ def test_without_the_gate_tokens_are_refused(managed: Managed) -> None:
     with managed.cluster.restored():
         managed.cluster.restart(1, replace(managed.stage.config(), key_files=files))
         assert managed.accepted(managed.cluster.mint_token(0, *PROBE, None), index=1)
+        managed.stage.wait_for_reason("KeyUnlistedSomewhere", timeout_s=60)
         with signed.run_as(sys.executable, "-c", UNGATED):
             managed.ask(version)
             wait_for(lambda: managed.signs_with(0) == managed.key_id(version), timeout_s=60, what="it signs")
