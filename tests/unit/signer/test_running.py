@@ -257,6 +257,24 @@ def test_a_secret_that_may_not_be_read_is_reported(server: ApiServer, settings: 
     assert "was answered with 403" in status["conditions"][0]["message"]
 
 
+def test_a_wrapping_key_that_was_changed_on_one_node_is_reported(server: ApiServer, settings: SignerSettings) -> None:
+    """What the others write has no seal that this node knows; it goes on from its disk, and writes nothing there."""
+    DiskFile(settings.state).write(DiskCopy(ring_of(ring_key(1, signed=NOW)), key_id(1)))
+    others = to_secret(ring_of(ring_key(2), ring_key(1, signed=NOW)), WrappingKey.from_file(b"another" * 9))
+    encoded = {name: base64.b64encode(value).decode() for name, value in others.items()}
+    server.secret = {"metadata": {"resourceVersion": "5"}, "data": encoded}
+
+    async def work() -> None:
+        await until(lambda: bool(server.reports))
+        assert listed(await call(settings, "FetchKeys")) == [key_id(1).encode()]
+
+    run(settings, work)
+    status = server.reports[0][1]["status"]
+    assert (status["signers"][0]["findings"], status["signers"][0]["version"]) == (["RingUnreadable"], "1")
+    assert "has no seal under this wrapping key" in status["conditions"][0]["message"]
+    assert server.secret["metadata"]["resourceVersion"] == "5"
+
+
 def test_a_signer_that_serves_is_watched(
     server: ApiServer, settings: SignerSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
