@@ -37,7 +37,8 @@ def end_at_once() -> None:
 class Liveness:
     """The Liveness calls one signer until `ending` is set; `waits_for_ring` says whether a Sign would wait for the ring.
 
-    Until the ring was read it calls FetchKeys: the first Sign begins the time after which the disk has to do (S10).
+    Until the ring was read it calls Metadata. The first Sign begins the time after which the disk has to do, and the first
+    FetchKeys is the one that does not wait for the ring, because an API server starts by it (S10).
     """
 
     def __init__(
@@ -75,7 +76,7 @@ class Liveness:
 
     def _call(self, client: SignerClient) -> None:
         if self._waits_for_ring():
-            client.call("FetchKeys")
+            client.call("Metadata")
         else:
             client.call("Sign", _CLAIMS)
 

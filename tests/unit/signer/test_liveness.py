@@ -33,7 +33,7 @@ class Server:
         """Serve in a thread."""
         thread = threading.Thread(target=self.loop.run_forever, daemon=True)
         thread.start()
-        server = GrpcServer(self.path, {"Sign": self.sign, "FetchKeys": self.fetch_keys})
+        server = GrpcServer(self.path, {"Sign": self.sign, "FetchKeys": self.fetch_keys, "Metadata": self.metadata})
         asyncio.run_coroutine_threadsafe(server.start(), self.loop).result(10)
         try:
             yield
@@ -57,6 +57,11 @@ class Server:
     async def fetch_keys(self, _: bytes) -> bytes:
         """Answer FetchKeys."""
         self.calls.append("FetchKeys")
+        return b""
+
+    async def metadata(self, _: bytes) -> bytes:
+        """Answer Metadata."""
+        self.calls.append("Metadata")
         return b""
 
 
@@ -138,11 +143,11 @@ def test_a_socket_that_was_removed_ends_the_signer(server: Server) -> None:
 
 
 def test_before_the_ring_was_read_nothing_is_signed(server: Server) -> None:
-    """The first Sign begins the time after which the disk has to do (S10), and this is not one that anybody asked for."""
+    """S10: the first Sign begins the time after which the disk has to do, and the first FetchKeys is an API server's."""
     watch = Watch(server.path, waits=True)
     with server.serving(), watch.watching():
-        _wait(_called(server, 3, "FetchKeys"))
-        assert "Sign" not in server.calls
+        _wait(_called(server, 3, "Metadata"))
+        assert set(server.calls) == {"Metadata"}
         watch.waits = False
         _wait(_called(server, 1, "Sign"))
 
