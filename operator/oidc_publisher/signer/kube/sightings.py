@@ -18,6 +18,14 @@ _GROUP = "/apis/oidc-publisher.io/v1alpha1"
 ISSUERS_PATH = f"{_GROUP}/oidcissuers"
 #: The one SigningKeyRing.
 RING_PATH = f"{_GROUP}/signingkeyrings/default"
+#: An API server that has just started answers 429 for kinds of a CustomResourceDefinition ("storage is (re)initializing"),
+#: for seconds on a busy node. The Secret can be read by then, for which the first signature waits (S10).
+_NOT_THERE = (
+    HTTPStatus.NOT_FOUND,
+    HTTPStatus.FORBIDDEN,
+    HTTPStatus.TOO_MANY_REQUESTS,
+    HTTPStatus.SERVICE_UNAVAILABLE,
+)
 
 #: metav1.validation.FieldManagerMaxLength, and what of a longer name stands before the hash that tells it from others.
 _LONGEST_MANAGER, _MANAGER_KEPT = 128, 112
@@ -76,7 +84,7 @@ def _if_there(api: KubeApi, path: str) -> KubeAnswer | None:
     try:
         return api.get(path)
     except KubeRequestError as error:
-        if error.status in (HTTPStatus.NOT_FOUND, HTTPStatus.FORBIDDEN):
+        if error.status in _NOT_THERE:
             return None
         raise
 

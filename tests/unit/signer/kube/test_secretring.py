@@ -143,7 +143,7 @@ def test_an_issuer_that_is_named_and_missing_keeps_everything_waiting() -> None:
     assert "OIDCIssuer" in seen.doubt
 
 
-@pytest.mark.parametrize("status", [403, 404])
+@pytest.mark.parametrize("status", [403, 404, 429, 503])
 def test_what_may_not_be_read_permits_nothing(status: int) -> None:
     """Neither issuers nor intent; an API server that fails is an error, after which the disk has to do."""
     seen = sight_of(Server({}, {ISSUERS: status, DEFAULT: status}).api, token_lifetime=HOUR, jitter=0)
