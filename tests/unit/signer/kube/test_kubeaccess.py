@@ -124,6 +124,17 @@ def test_a_client_certificate_is_shown(pki: PKI, tmp_path: Path, form: str) -> N
     assert script.asked == [("GET", "/", None, None)]
 
 
+def test_a_key_within_the_kubeconfig_touches_no_disk(pki: PKI, tmp_path: Path) -> None:
+    """OpenSSL wants a file, which is one in memory, and is gone afterwards."""
+    content = pki.client("oidc-publisher:signer:a").key_file.read_bytes()
+    user = {"client-certificate-data": "", "client-key-data": base64.b64encode(content).decode()}
+    access = KubeAccess.read(kubeconfig(tmp_path, cluster=cluster_of(pki, 1), user=user))
+    with access._file(access.user, "client-key") as name:
+        assert str(Path(name).readlink()).startswith("/memfd:")
+        assert Path(name).read_bytes() == content
+    assert not Path(name).exists()
+
+
 def test_a_connection_that_ended_is_opened_anew(pki: PKI, tmp_path: Path) -> None:
     """For a read. A write is sent once, because it may have taken effect."""
     script = Script([(200, b"{}"), None, (200, b'{"b": 1}'), None])
