@@ -72,7 +72,10 @@ class Signer:
         self._ending = threading.Event()
 
     async def run(self) -> None:
-        """Serve until SIGTERM or SIGINT: then answer what was asked, and return."""
+        """Serve until SIGTERM or SIGINT: then answer what was asked, and return.
+
+        Raises SocketError: the socket cannot be made.
+        """
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -84,6 +87,8 @@ class Signer:
         await stop.wait()
         self._ending.set()
         await front.stop()
+        if front.trouble is not None:
+            raise front.trouble
 
     def _begin(self, front: Front) -> None:
         """Serve from the disk, if it has a ring."""
@@ -162,9 +167,13 @@ class Signer:
 
 
 class Front:
-    """The Front is the side that the API server sees. The socket is made with the first offer that is complete (S11)."""
+    """The Front is the side that the API server sees. The socket is made with the first offer that is complete (S11).
+
+    `trouble` is why it cannot be made, None otherwise.
+    """
 
     def __init__(self, settings: SignerSettings) -> None:
+        self.trouble: BaseException | None = None
         self._settings = settings
         self._service: SigningService | None = None
         self._server: GrpcServer | None = None
@@ -196,8 +205,8 @@ class Front:
         service = self._service
         if starting.cancelled() or service is None:
             return
-        if (error := starting.exception()) is not None:
-            log.error("%s", error)
+        self.trouble = starting.exception()
+        if self.trouble is not None:
             signal.raise_signal(signal.SIGTERM)
             return
         liveness = Liveness(self._settings.socket, lambda: service.waits_for_ring, self._ending)

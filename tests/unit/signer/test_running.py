@@ -23,6 +23,7 @@ from oidc_publisher.signer import running
 from oidc_publisher.signer.kube import KubeRequestError
 from oidc_publisher.signer.kube.kubeapi import KubeAnswer
 from oidc_publisher.signer.running import Signer, SignerSettings
+from oidc_publisher.signer.server import SocketError
 from oidc_publisher.signer.server.messages import ListedKey, fetch_keys_response
 from oidc_publisher.signer.server.protobuf import bytes_field, fields
 from oidc_publisher.signer.storage import DiskCopy, DiskFile, RingUnreadableError, WrappingKey, from_secret, to_secret
@@ -344,17 +345,15 @@ def _fails(*_: object, **__: object) -> None:
     raise ZeroDivisionError("PRIVATE KEY")
 
 
-def test_a_socket_that_cannot_be_made_ends_the_process(
-    server: ApiServer, settings: SignerSettings, caplog: pytest.LogCaptureFixture
-) -> None:
-    """With the reason: a signer without a socket helps nobody, and its supervisor shows that it ends."""
+def test_a_socket_that_cannot_be_made_ends_the_process(server: ApiServer, settings: SignerSettings) -> None:
+    """With the reason and not with success: a signer without a socket helps nobody, and its supervisor shows how it ends."""
     assert not server.down
     nowhere = settings.socket.parent / "missing" / "s.sock"
     lost = SignerSettings(
         nowhere, settings.state, settings.kubeconfig, "a", settings.wrapping_key_file, settings.import_key
     )
-    asyncio.run(asyncio.wait_for(Signer(lost).run(), 30))
-    assert "cannot be made: No such file or directory" in caplog.text
+    with pytest.raises(SocketError, match="cannot be made: No such file or directory"):
+        asyncio.run(asyncio.wait_for(Signer(lost).run(), 30))
 
 
 @pytest.mark.parametrize("missing", ["wrapping", "import"])
