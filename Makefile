@@ -59,7 +59,7 @@ demo-managed: install ## watch two API servers move from sa.key to managed keys,
 	@$(BIN)/python hack/demo.py --managed $(if $(KEEP),--keep)
 
 # Three workers on two cores, since many of these tests wait for deadlines; none needs its file kept together.
-unit: PYTEST_ARGS := -n 4 --dist worksteal
+unit: PYTEST_ARGS := -n 3 --dist worksteal
 unit: install ## tests that need no server, no Go and no root, in a minute (T=path and K=name for a part)
 	@HYPOTHESIS_PROFILE=$${HYPOTHESIS_PROFILE:-fast} $(BIN)/python -m pytest $(PYTEST_ARGS) -m "not live and not slow" $(SELECTED) $(or $(T),$(UNIT_TESTS))
 
