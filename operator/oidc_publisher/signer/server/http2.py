@@ -45,6 +45,12 @@ _SUCCEEDED: tuple[Header, ...] = (("grpc-status", str(int(Status.OK))),)
 _GOAWAY = struct.Struct(">BHBBIII")
 
 
+class _Http(H2Connection):
+    #: Of how many streams that are over it is known how they ended. An API server keeps one connection for months, and
+    #: h2's own number, 65,536, is nine megabytes.
+    MAX_CLOSED_STREAMS = 256
+
+
 @dataclass(slots=True)
 class _Request:
     """A request until its end: the name of its call, and what came of its message."""
@@ -71,7 +77,7 @@ class GrpcConnection(asyncio.Protocol):
         self._calls = calls
         self._opened = opened
         self._closed = closed
-        self._http = H2Connection(_CONFIGURATION)
+        self._http = _Http(_CONFIGURATION)
         self._transport: asyncio.Transport | None = None
         self._requests: dict[int, _Request] = {}
         self._answering: dict[int, asyncio.Task[None]] = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import socket
 import stat
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import jwt
 import pytest
+from h2.connection import H2Connection
 from h2.errors import ErrorCodes
 
 from oidc_publisher.keys import to_jwk
@@ -168,6 +170,17 @@ async def test_many_calls_at_once_are_each_answered(path: Path) -> None:
     async with GrpcClient.connected(path) as client:
         streams = [await client.send("Sign", bytes_field(1, CLAIMS)) for _ in range(50)]
         assert all([verifies((await client.reply(stream)).message) for stream in streams])
+
+
+@pytest.mark.usefixtures("server")
+async def test_a_call_that_is_over_is_forgotten(path: Path) -> None:
+    """An API server keeps one connection for months. The client of this test remembers its streams, in this process too."""
+    async with GrpcClient.connected(path) as client:
+        for _ in range(600):
+            await client.call("Metadata")
+        connections = [each for each in gc.get_objects() if isinstance(each, H2Connection)]
+        served = [len(each._closed_streams) for each in connections if not each.config.client_side]
+    assert max(served) < 300
 
 
 @pytest.mark.usefixtures("server")
