@@ -124,6 +124,6 @@ def manifests(kind: str) -> dict[str, dict[str, Any]]:
         block.where: document
         for page in PAGES
         for block in blocks(page, "yaml")
-        for document in yaml.safe_load_all(block.text)
+        for document in yaml.load_all(block.text, yaml.CSafeLoader)
         if isinstance(document, dict) and document.get("kind") == kind
     }

@@ -18,7 +18,7 @@ from tests.support.docpages import DOCS, PAGES, ROOT, Block, blocks, commands, m
 
 ISSUERS = manifests("OIDCIssuer")
 VALUES_FILE = ROOT / "charts" / "oidc-publisher" / "values.yaml"
-DEFAULTS: dict[str, Any] = yaml.safe_load(VALUES_FILE.read_text())
+DEFAULTS: dict[str, Any] = yaml.load(VALUES_FILE.read_text(), yaml.CSafeLoader)
 KNOWN = {value.path for value in documented(VALUES_FILE.read_text())}
 #: The first member of blocks that belong to other programs, or are a part of an OIDCIssuer.
 FOREIGN = {"cluster", "keySources", "kube-apiserver-arg", "s3", "spec"}
@@ -63,7 +63,7 @@ def test_the_manifest_of_the_tutorial_is_accepted() -> None:
 
 def _values(block: Block) -> dict[str, Any] | None:
     """The block as values of the chart, None where it is something else."""
-    document = next(iter(yaml.safe_load_all(block.text)), None)
+    document = next(iter(yaml.load_all(block.text, yaml.CSafeLoader)), None)
     if not isinstance(document, dict) or "kind" in document or FOREIGN & set(document):
         return None
     return document
