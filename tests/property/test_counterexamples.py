@@ -16,6 +16,8 @@ from tests.simulation.places import leave_documents
 from tests.simulation.publicface import JWKS_PATH, Bucket
 from tests.simulation.world import DAY, HOUR, MINUTE, SECOND, T0, World, started
 
+pytestmark = pytest.mark.slow  # days of an issuer's life each: together they take as long as a thousand other tests
+
 K1, K2, K3 = public_key(1), public_key(2), public_key(3)
 
 

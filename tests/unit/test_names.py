@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 from collections import defaultdict
 from collections.abc import Iterator
@@ -47,9 +48,15 @@ def modules() -> Iterator[Path]:
     return (path for path in ROOT.rglob("*.py") if not path.stem.startswith("__"))
 
 
+@functools.cache
+def parsed(path: Path) -> ast.Module:
+    """The syntax tree of a module."""
+    return ast.parse(path.read_text())
+
+
 def names_of(path: Path) -> Iterator[str]:
     """Classes of a module, and aliases of types that are written like one."""
-    for node in ast.parse(path.read_text()).body:
+    for node in parsed(path).body:
         if isinstance(node, ast.ClassDef):
             yield node.name
         elif isinstance(node, ast.Assign):
@@ -81,8 +88,10 @@ def test_a_docstring_explains_members_that_the_class_has() -> None:
     """A member that goes takes its sentence with it, also where another branch rewrote that sentence meanwhile."""
     explained, gone = 0, []
     for path in modules():
-        for node in (node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ClassDef)):
+        for node in (node for node in ast.walk(parsed(path)) if isinstance(node, ast.ClassDef)):
             named = EXPLAINED.findall(ast.get_docstring(node) or "")
+            if not named:
+                continue
             has = {name.id for name in ast.walk(node) if isinstance(name, ast.Name)}
             has |= {name.attr for name in ast.walk(node) if isinstance(name, ast.Attribute)}
             has |= {each.name for each in node.body if isinstance(each, ast.FunctionDef)}
