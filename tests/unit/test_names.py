@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import ast
-import functools
 import re
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
 import oidc_publisher
+from tests.support.syntax import syntax_tree
 
 ROOT = Path(oidc_publisher.__file__).parent
 
@@ -48,15 +48,9 @@ def modules() -> Iterator[Path]:
     return (path for path in ROOT.rglob("*.py") if not path.stem.startswith("__"))
 
 
-@functools.cache
-def parsed(path: Path) -> ast.Module:
-    """The syntax tree of a module."""
-    return ast.parse(path.read_text())
-
-
 def names_of(path: Path) -> Iterator[str]:
     """Classes of a module, and aliases of types that are written like one."""
-    for node in parsed(path).body:
+    for node in syntax_tree(path).body:
         if isinstance(node, ast.ClassDef):
             yield node.name
         elif isinstance(node, ast.Assign):
@@ -88,7 +82,7 @@ def test_a_docstring_explains_members_that_the_class_has() -> None:
     """A member that goes takes its sentence with it, also where another branch rewrote that sentence meanwhile."""
     explained, gone = 0, []
     for path in modules():
-        for node in (node for node in ast.walk(parsed(path)) if isinstance(node, ast.ClassDef)):
+        for node in (node for node in ast.walk(syntax_tree(path)) if isinstance(node, ast.ClassDef)):
             named = EXPLAINED.findall(ast.get_docstring(node) or "")
             if not named:
                 continue

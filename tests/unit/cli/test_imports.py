@@ -12,6 +12,7 @@ import pytest
 
 import oidc_publisher.cli
 from oidc_publisher.cli.main import cli
+from tests.support.syntax import syntax_tree
 
 CLI = Path(oidc_publisher.cli.__file__).parent
 COMMANDS = sorted(path.relative_to(CLI).as_posix() for path in CLI.glob("*/command.py"))
@@ -64,7 +65,7 @@ def test_an_issuer_by_its_url_needs_nothing_of_a_cluster() -> None:
 
 def lazy_imports(module: str) -> int:
     """How many imports stand inside the functions of a module of the command line."""
-    tree = ast.parse((CLI / module).read_text())
+    tree = syntax_tree(CLI / module)
     functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
     return len(
         {inner for node in functions for inner in ast.walk(node) if isinstance(inner, ast.Import | ast.ImportFrom)}
