@@ -28,6 +28,7 @@ from hack.draw_timeline import (
     axis,
     bar,
     hours,
+    put,
     text,
     x_of,
 )
@@ -226,14 +227,7 @@ def main() -> int:
     if story.rejected:
         print(f"the rotation rejected {story.rejected} of {story.checks} tokens", file=sys.stderr)
         return 1
-    picture = draw(story)
-    known = PICTURE.read_text(encoding="utf-8") if PICTURE.exists() else ""
-    if check and known != picture:
-        print(f"{PICTURE.name} is stale; run hack/draw_managed_timeline.py", file=sys.stderr)
-        return 1
-    if not check:
-        PICTURE.write_text(picture, encoding="utf-8", newline="\n")
-    return 0
+    return put(draw(story), PICTURE, "hack/draw_managed_timeline.py", check=check)
 
 
 if __name__ == "__main__":

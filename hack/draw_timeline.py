@@ -292,6 +292,17 @@ def draw(story: Story) -> str:
     return "\n".join([*parts, *lanes(story), "</svg>", ""])
 
 
+def put(picture: str, file: Path, program: str, *, check: bool) -> int:
+    """Write a picture, or with `check` say that the file is stale, and return the exit code."""
+    known = file.read_text(encoding="utf-8") if file.exists() else ""
+    if check and known != picture:
+        print(f"{file.name} is stale; run {program}", file=sys.stderr)
+        return 1
+    if not check:
+        file.write_text(picture, encoding="utf-8", newline="\n")
+    return 0
+
+
 def main() -> int:
     """Write the picture; with --check write nothing, and exit 1 when the file is not what it should be."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
@@ -303,14 +314,7 @@ def main() -> int:
     if story.rejected:
         print(f"the rotation rejected {story.rejected} of {story.checks} tokens", file=sys.stderr)
         return 1
-    picture = draw(story)
-    known = PICTURE.read_text(encoding="utf-8") if PICTURE.exists() else ""
-    if check and known != picture:
-        print(f"{PICTURE.name} is stale; run hack/draw_timeline.py", file=sys.stderr)
-        return 1
-    if not check:
-        PICTURE.write_text(picture, encoding="utf-8", newline="\n")
-    return 0
+    return put(draw(story), PICTURE, "hack/draw_timeline.py", check=check)
 
 
 if __name__ == "__main__":
