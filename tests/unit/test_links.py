@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
+from tests.support.foreach import for_each
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(
@@ -49,7 +49,7 @@ def leads_nowhere(page: Path, link: str) -> bool:
     return not target.exists() or bool(anchor and target.suffix == ".md" and anchor not in anchors_of(target))
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+@for_each("page", PAGES)
 def test_every_link_leads_somewhere(page: Path) -> None:
     """A page or a heading that is renamed takes its links with it."""
     assert [link for link in links_of(page) if leads_nowhere(page, link)] == []

@@ -11,6 +11,7 @@ import yaml
 from oidc_publisher.api import custom_resource_definition
 from oidc_publisher.api.schema import ECHO_LIMIT
 from tests.api_objects import good_objects
+from tests.support.foreach import for_each
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,7 +33,7 @@ SPEC_NODES = dict(_nodes(SPEC, "spec"))
 STATUS_NODES = dict(_nodes(STATUS, "status"))
 
 
-@pytest.mark.parametrize("path", SPEC_NODES)
+@for_each("path", SPEC_NODES)
 def test_every_size_is_bounded(path: str) -> None:
     """The API server reckons the cost of rules by the largest value there can be."""
     node = SPEC_NODES[path]
@@ -43,7 +44,7 @@ def test_every_size_is_bounded(path: str) -> None:
         assert node["x-kubernetes-list-type"] in {"atomic", "set"}
 
 
-@pytest.mark.parametrize("path", SPEC_NODES)
+@for_each("path", SPEC_NODES)
 def test_no_refusal_repeats_a_long_string(path: str) -> None:
     """A key that was pasted into a wrong field must not end up in somebody's logs."""
     node = SPEC_NODES[path]
@@ -53,7 +54,7 @@ def test_no_refusal_repeats_a_long_string(path: str) -> None:
             assert rule.get("reason") == "FieldValueForbidden" or "''.matches(self)" in rule["rule"]
 
 
-@pytest.mark.parametrize("path", [*SPEC_NODES, *STATUS_NODES])
+@for_each("path", [*SPEC_NODES, *STATUS_NODES])
 def test_every_field_is_described(path: str) -> None:
     """For somebody who runs `kubectl explain`."""
     node = (SPEC_NODES | STATUS_NODES)[path]
@@ -61,7 +62,7 @@ def test_every_field_is_described(path: str) -> None:
         assert node["description"].endswith(".")
 
 
-@pytest.mark.parametrize("path", [p for p in STATUS_NODES if not p.startswith("status.conditions[]")])
+@for_each("path", [p for p in STATUS_NODES if not p.startswith("status.conditions[]")])
 def test_nothing_below_status_is_refused(path: str) -> None:
     """One bad entry would keep the operator from reporting anything."""
     limits = {

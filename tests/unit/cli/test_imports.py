@@ -51,6 +51,7 @@ def test_help_and_version_import_nothing_heavy(arguments: list[str]) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.slow  # a process of its own, and its imports
 def test_an_issuer_by_its_url_needs_nothing_of_a_cluster() -> None:
     """`verify URL` has a second to its verdict, and imports are most of it."""
     code = (

@@ -208,6 +208,7 @@ def test_a_kubeconfig_that_cannot_be_used_is_one_line_and_2(
     assert said.out == ""
 
 
+@pytest.mark.slow  # a process of its own, and its imports
 def test_run_ends_at_a_kubeconfig_that_cannot_be_used(tmp_path: Path) -> None:
     """As the other commands do, and not as one that waits for an API server; in a process of its own, which it changes."""
     done = run("run", env={"KUBECONFIG": str(tmp_path / "missing")})
@@ -217,6 +218,7 @@ def test_run_ends_at_a_kubeconfig_that_cannot_be_used(tmp_path: Path) -> None:
     assert done.stderr.count("\n") == 1
 
 
+@pytest.mark.slow  # a process of its own, and its imports
 def test_a_manifest_without_end_is_refused_by_its_size() -> None:
     """No more is read than is needed to see that."""
     done = run("plan", "-f", "/dev/zero")
@@ -224,6 +226,7 @@ def test_a_manifest_without_end_is_refused_by_its_size() -> None:
     assert done.stderr.startswith("Error: /dev/zero is larger than 1 MiB")
 
 
+@pytest.mark.slow  # a process of its own, and its imports
 def test_no_credentials_at_all_is_one_line_and_2() -> None:
     """Neither a kubeconfig nor a pod."""
     done = run("run")
@@ -300,6 +303,7 @@ def test_an_issuer_is_named_as_kubectl_names_it(name: str) -> None:
     assert issuer_name(name) == "prod"
 
 
+@pytest.mark.slow  # a process of its own, and its imports
 def test_an_api_server_that_is_not_there_is_one_line_and_2(tmp_path: Path) -> None:
     """`status` does not wait."""
     kubeconfig = tmp_path / "kubeconfig"
@@ -338,6 +342,7 @@ def test_a_page_that_cannot_be_written_is_no_answer(
 
 
 @pytest.mark.parametrize("arguments", [["version"], ["status"], ["run"]], ids=" ".join)
+@pytest.mark.slow  # a process of its own, and its imports
 def test_a_full_disk_behind_both_streams_is_2_all_the_same(arguments: list[str]) -> None:
     """As with `> log 2>&1`: nobody can be told, but a script is."""
     assert written_to("/dev/full", *arguments, stderr="/dev/full") == (2, "")
@@ -351,6 +356,7 @@ def test_a_full_disk_behind_both_streams_is_2_all_the_same(arguments: list[str])
         ("<&-", ["verify", "--quiet", "https://localhost:1", "--token", "-"], "Error: What --token names is empty.\n"),
     ],
 )
+@pytest.mark.slow  # a process of its own, and its imports
 def test_a_closed_stream_is_one_sentence_and_2(closed: str, arguments: list[str], sentence: str) -> None:
     """1 would be an answer."""
     script = f'exec "$@" {closed}'

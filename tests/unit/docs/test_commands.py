@@ -11,9 +11,10 @@ import pytest
 
 from oidc_publisher.api import custom_resource_definition
 from oidc_publisher.cli.main import cli
-from tests.support.docpages import DOCS, PAGES, ROOT, Block, blocks, name_of, runs
+from tests.support.docpages import DOCS, PAGES, ROOT, Block, blocks, runs
+from tests.support.foreach import for_each
 
-by_page = pytest.mark.parametrize("page", PAGES, ids=name_of)
+by_page = for_each("page", PAGES)
 TUTORIAL = DOCS / "tutorial" / "first-issuer.md"
 SCHEMA = custom_resource_definition()["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
 CHECKLIST = DOCS / "how-to" / "production-checklist.md"

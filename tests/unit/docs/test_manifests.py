@@ -14,7 +14,8 @@ import yaml
 from hack.chart.schema import values_schema
 from hack.chart.values import documented
 from oidc_publisher.api import read_issuer
-from tests.support.docpages import DOCS, PAGES, ROOT, Block, blocks, commands, manifests, name_of
+from tests.support.docpages import DOCS, PAGES, ROOT, Block, blocks, commands, manifests
+from tests.support.foreach import for_each
 
 ISSUERS = manifests("OIDCIssuer")
 VALUES_FILE = ROOT / "charts" / "oidc-publisher" / "values.yaml"
@@ -98,7 +99,7 @@ def _unknown(path: str) -> bool:
     return not any(".".join(names[: count + 1]) in KNOWN for count in range(len(names)))
 
 
-@pytest.mark.parametrize("page", PAGES, ids=name_of)
+@for_each("page", PAGES)
 def test_every_value_that_a_page_names_exists(page: Path) -> None:
     """In `--set`, and by its path between backticks."""
     assert {path for path in _set_on(page) if _unknown(path)} == set()

@@ -11,9 +11,8 @@ import re
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-from tests.support.docpages import DOCS, PAGES, blocks, name_of
+from tests.support.docpages import DOCS, PAGES, blocks
+from tests.support.foreach import for_each
 
 HOW_TO = DOCS / "how-to"
 #: One policy, also where a shell puts it together.
@@ -37,13 +36,13 @@ S3 = actions(HOW_TO / "publish-to-s3.md") | {"s3:DeleteObject"}  # deletionPolic
 KNOWN = S3 | actions(HOW_TO / "publish-behind-cloudfront.md")
 
 
-@pytest.mark.parametrize("page", PAGES, ids=name_of)
+@for_each("page", PAGES)
 def test_no_page_asks_for_a_right_that_nothing_calls(page: Path) -> None:
     """A policy that is copied from page to page gathers rights."""
     assert actions(page) <= KNOWN
 
 
-@pytest.mark.parametrize("page", PAGES, ids=name_of)
+@for_each("page", PAGES)
 def test_a_policy_for_a_bucket_has_all_that_publishing_calls(page: Path) -> None:
     """Two documents are read, written and told from absent ones, wherever a page starts."""
     given = {action for action in actions(page) if action.startswith("s3:")}

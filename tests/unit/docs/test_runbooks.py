@@ -9,11 +9,11 @@ import shlex
 from pathlib import Path
 
 import click
-import pytest
 
 from hack import runbooks
 from oidc_publisher.cli.main import cli
 from oidc_publisher.findings import CATALOGUE, Reason
+from tests.support.foreach import for_each
 
 ROOT = Path(__file__).parents[3]
 PAGES = ROOT / "docs/runbooks"
@@ -102,7 +102,7 @@ def test_none_is_missing_and_none_is_left_over() -> None:
     assert {path.stem for path in PAGES.glob("*.md")} == {*Reason, "README"}
 
 
-@pytest.mark.parametrize("reason", Reason)
+@for_each("reason", Reason)
 def test_a_page_says_what_the_catalogue_says_and_more(reason: Reason) -> None:
     """Severity, condition, meaning and advice are the catalogue's; each section has something to say."""
     text, entry = page(reason), CATALOGUE[reason]
@@ -117,7 +117,7 @@ def test_a_page_says_what_the_catalogue_says_and_more(reason: Reason) -> None:
     assert all(len(section.partition("\n")[2].strip()) >= len("None.") for section in sections)
 
 
-@pytest.mark.parametrize("reason", [reason for reason in Reason if CATALOGUE[reason].severity == "Critical"])
+@for_each("reason", [reason for reason in Reason if CATALOGUE[reason].severity == "Critical"])
 def test_a_critical_page_has_commands(reason: Reason) -> None:
     """At three at night nobody wants to make them up."""
     assert _FENCED.search(page(reason))
@@ -129,7 +129,7 @@ def test_no_two_pages_say_the_same() -> None:
     assert len(set(bodies)) == len(bodies)
 
 
-@pytest.mark.parametrize("reason", Reason)
+@for_each("reason", Reason)
 def test_every_command_exists(reason: Reason) -> None:
     """Ours by our own parser, the others by what they are called with."""
     found = [

@@ -25,6 +25,7 @@ from hypothesis import strategies as st
 from oidc_publisher.findings import Reason
 from oidc_publisher.keys import PublicKey, read_entry, to_jwk
 from tests.support.examples import about
+from tests.support.foreach import for_each
 from tests.support.signingkeys import signing_key
 
 VECTORS = Path(__file__).parents[2] / "vectors" / "keys"
@@ -145,8 +146,8 @@ def openssh_body(pem: bytes) -> str:
     return load_pem_public_key(pem).public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).split()[1].decode()
 
 
-@pytest.mark.parametrize(("kind", "way"), TABLE)
 @pytest.mark.parametrize("place", ["before", "after"])
+@for_each("kind, way", TABLE)
 def test_a_key_that_cannot_be_seen_is_a_defect(kind: str, way: str, place: str) -> None:
     """The key that can be seen counts, and the entry says that it holds more."""
     hidden = (WAYS | KEY_WAYS)[way](HIDDEN[kind])

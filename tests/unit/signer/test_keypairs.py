@@ -60,7 +60,7 @@ def test_the_vector_of_the_standard() -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_imported_key_keeps_its_key_id(kind: Kind) -> None:
     """What is visible stays as it was: kube-apiserver's own thumbprint."""
-    key = signing_key(kind, "imported")
+    key = signing_key(kind)
     public, private = read_pair(key.private_pem)
     assert (public.key_id, public.algorithm) == (key.kid, key.algorithm)
     assert signer(public, private).key_id == key.kid

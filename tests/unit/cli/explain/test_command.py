@@ -21,6 +21,7 @@ from oidc_publisher.cli import main
 from oidc_publisher.cli.explain.pasted import MOST_BYTES
 from oidc_publisher.cli.explain.runbooks import runbook
 from oidc_publisher.findings import Reason
+from tests.support.foreach import for_each
 
 RETRIEVE = "Couldn't retrieve verification key from your identity provider"
 KEY = "Gy5tCp88TV5vcIGSo7TF1uf4CRorPE1eb3CBkqO0xdY"
@@ -190,6 +191,7 @@ def test_a_folder_cannot_be_read(call: Any, tmp_path: Path) -> None:
     assert call(str(tmp_path)) == (2, "", "Error: The file cannot be read: Is a directory.\n")
 
 
+@pytest.mark.slow  # a process of its own, and its imports
 def test_nothing_at_a_terminal_is_wrong_usage() -> None:
     """It does not wait for a text that nobody types."""
     ours, theirs = pty.openpty()
@@ -219,6 +221,7 @@ def at_terminal(columns: int, *arguments: str) -> str:
     return re.sub(r"\x1b\[[\d;]*m", "", said.decode().replace("\r\n", "\n"))
 
 
+@pytest.mark.slow  # a process of its own, and its imports
 def test_a_command_can_be_copied_from_a_narrow_terminal() -> None:
     """The terminal breaks the line, not we; everything else fits."""
     url = "https://oidc.example.com/a/long/path/of/an/issuer"
@@ -229,6 +232,7 @@ def test_a_command_can_be_copied_from_a_narrow_terminal() -> None:
     ] == []
 
 
+@pytest.mark.slow  # a process of its own, and its imports
 def test_a_runbook_at_a_terminal_has_no_links_to_files() -> None:
     """Pages of the repository cannot be opened there; what they are about stays."""
     said = at_terminal(80, "AccessDenied")
@@ -266,7 +270,7 @@ def test_kubectl_describe_is_explained_by_its_reasons(call: Any) -> None:
     assert "KeySafe" not in out
 
 
-@pytest.mark.parametrize("reason", Reason)
+@for_each("reason", Reason)
 def test_every_reason_has_its_page(reason: Reason, call: Any) -> None:
     """The page that docs/runbooks has, in whatever letters the reason is typed."""
     page = (Path(__file__).parents[4] / f"docs/runbooks/{reason}.md").read_text()

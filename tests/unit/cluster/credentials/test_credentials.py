@@ -371,6 +371,7 @@ class TestWhom:
         assert "Expected object with name other" in refusal(kubeconfig(tmp_path / "config", pki), "other").message
 
 
+@pytest.mark.slow  # a process of its own, and its imports
 def test_kubernetes_is_imported_only_when_credentials_are_loaded() -> None:
     """It costs as much as aiohttp; commands that ask no cluster do not pay for it."""
     code = "import sys, oidc_publisher.cluster; sys.exit('kubernetes' in sys.modules)"

@@ -9,12 +9,13 @@ import pytest
 from oidc_publisher.relyingparties.texts import KnownText, RefusalCause, SettlingCheck, explained
 from oidc_publisher.relyingparties.texts.known import KNOWN
 from oidc_publisher.relyingparties.texts.wrappers import WRAPPERS, WrapperText
+from tests.support.foreach import for_each
 from tests.support.textsamples import SAMPLES
 
 _SENTENCES = re.compile(r"[A-Z`'\"0-9].*[.]", re.DOTALL)
 
 
-@pytest.mark.parametrize("known", KNOWN, ids=lambda known: known.name)
+@for_each("known", KNOWN)
 def test_a_sample_is_explained_by_its_own_text_alone(known: KnownText) -> None:
     """Nothing is ambiguous: of all texts exactly one explains what a person pastes."""
     assert [found.name for found in explained(SAMPLES[known.name]).found] == [known.name]
@@ -48,7 +49,7 @@ def test_a_text_within_another_is_the_less_precise_one() -> None:
     }
 
 
-@pytest.mark.parametrize("known", KNOWN, ids=lambda known: known.name)
+@for_each("known", KNOWN)
 def test_an_entry_is_whole(known: KnownText) -> None:
     """It names its party, its causes, the checks, and a public address; what it says are sentences."""
     assert known.party

@@ -75,7 +75,7 @@ def test_other_bytes_are_refused_by_name(entry: bytes) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_private_key_wraps_by_its_value(kind: Kind) -> None:
     """Kubeadm copies sa.key, but whoever writes it as PKCS#8 or with other line ends has the same key."""
-    pem = signing_key(kind, "wrapping").private_pem
+    pem = signing_key(kind).private_pem
     key = serialization.load_pem_private_key(pem, None)
     pkcs8 = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()

@@ -262,6 +262,7 @@ async def test_an_object_that_is_gone_is_a_lost_race(serve: Serve) -> None:
         await store().write(JWKS, DOCUMENT, expected="1.1")
 
 
+@pytest.mark.slow  # a process of its own, and its imports
 def test_google_cloud_is_imported_only_when_used() -> None:
     """An operator that writes elsewhere does not pay for it (google.auth comes with kubernetes.config all the same)."""
     program = (
@@ -275,6 +276,7 @@ def test_google_cloud_is_imported_only_when_used() -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.slow  # a process of its own, and its imports
 def test_google_cloud_is_imported_by_the_first_call(serve: Serve, tmp_path: Path) -> None:
     """The other half of the test above: it would pass if the library were never used at all."""
     server = serve(ObjectServer())

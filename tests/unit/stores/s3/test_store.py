@@ -229,6 +229,7 @@ async def test_an_authority_that_is_none_is_refused() -> None:
     assert caught.value.reason is Reason.SpecUnsupported
 
 
+@pytest.mark.slow  # a process of its own, and its imports
 def test_botocore_is_imported_only_when_used() -> None:
     """An operator that writes elsewhere pays neither its time nor its memory."""
     program = (
