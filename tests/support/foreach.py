@@ -36,7 +36,7 @@ def for_each(names: str, values: Iterable[Any]) -> Callable[[Test], Test]:
 
         asked = inspect.signature(test)
         left = [parameter for name, parameter in asked.parameters.items() if name not in parameters]
-        del over_all.__wrapped__  # type: ignore[attr-defined] # else pytest would take the parameters for fixtures
+        del over_all.__wrapped__  # else pytest would take the parameters for fixtures
         over_all.__signature__ = asked.replace(parameters=left)  # type: ignore[attr-defined]
         return over_all
 
