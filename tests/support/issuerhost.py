@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.hazmat.primitives.serialization import load_pem_public_key
-from joserfc import jwt
-from joserfc.jwk import RSAKey
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
 
 from oidc_publisher.documents import discovery_document, jwks_document
 from oidc_publisher.keys import PublicKey
@@ -72,8 +72,8 @@ class IssuerHost:
         document = json.loads(self.answers[DISCOVERY].body) | members
         self.answers[DISCOVERY].body = json.dumps(document).encode()
 
-    def token(self, *, key_id: str | None = None, **claims: Any) -> str:
-        """Sign a token of a ServiceAccount."""
+    def token(self, *, key_id: str | None = None, header: Mapping[str, Any] | None = None, **claims: Any) -> str:
+        """Sign a token of a ServiceAccount, with more members in its header."""
         now = int(time.time())
         usual = {
             "iss": self.url,
@@ -83,12 +83,17 @@ class IssuerHost:
             "nbf": now - 10,
             "exp": now + 3600,
         }
-        header = {"alg": "RS256", "kid": self.key_id if key_id is None else key_id}
-        return jwt.encode(
-            header, usual | claims, RSAKey.import_key(self._key.private_pem.decode()), algorithms=["RS256"]
-        )
+        named = {"alg": "RS256", "kid": self.key_id if key_id is None else key_id, **(header or {})}
+        content = ".".join(_base64url(json.dumps(part).encode()) for part in (named, usual | claims))
+        private = load_pem_private_key(self._key.private_pem, None)
+        assert isinstance(private, rsa.RSAPrivateKey)
+        return f"{content}.{_base64url(private.sign(content.encode(), padding.PKCS1v15(), hashes.SHA256()))}"
 
     def _answer(self, connection: Connection, head: bytes) -> None:
         time.sleep(self.delay())
         path = head.split()[1].decode()
         connection.send(self.answers.get(path, Answering(b"gone", 404)).written())
+
+
+def _base64url(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()

@@ -20,6 +20,8 @@ from oidc_publisher.relyingparties.texts.known import KNOWN
 class Refusal(StrEnum):
     """The causes of a refusal, in the order in which they are met."""
 
+    TOO_LARGE = "the token has more than 20,000 characters"
+    NOT_UNDERSTOOD = "the header asks for an extension"
     WRONG_ISSUER = "the token is of another issuer"
     UNREADABLE = "the documents cannot be read"
     UNTRUSTED_TLS = "the certificate is not trusted"
@@ -107,9 +109,10 @@ _WORDS: Mapping[RelyingParty, Mapping[Refusal, _Said]] = {
         Refusal.AUDIENCE: _Said("vault-audience"),
     },
 }
-#: What some parties take: Vault's role names the claims that it needs, AWS and Google Cloud look at the age, Entra at
+#: What some parties take: AWS alone bounds the request's member; Vault's role names the claims that it needs, AWS and Google Cloud look at the age, Entra at
 #: the lifetime.
 _TAKES: Mapping[Refusal, frozenset[RelyingParty]] = {
+    Refusal.TOO_LARGE: frozenset(RelyingParty) - {RelyingParty.AWS},
     Refusal.INCOMPLETE: frozenset({RelyingParty.VAULT}),
     Refusal.TOO_OLD: frozenset({RelyingParty.AZURE, RelyingParty.KUBERNETES, RelyingParty.VAULT}),
     Refusal.TOO_LONG: frozenset(RelyingParty) - {RelyingParty.AZURE},

@@ -9,6 +9,7 @@ from email.utils import formatdate
 from pathlib import Path
 from typing import Any
 
+import botocore.session
 import pytest
 
 from oidc_publisher.cli import main
@@ -198,6 +199,29 @@ def test_old_and_long_tokens_are_refused_by_some(issuer: IssuerHost, verify: Ver
     code, part = verify(issuer, issuer.token(iat=now - 2 * DAY, nbf=now - 2 * DAY, exp=now + 9 * DAY))
     assert code == 0
     assert failing(part) == ["it is younger than a day", "it lives a day at most"]
+
+
+def test_a_token_that_is_too_long_for_sts_is_refused_by_aws_alone(issuer: IssuerHost, verify: Verify) -> None:
+    """By the length of the member in STS's own service model; kube-apiserver takes 20 groups of a thousand letters."""
+    model: Any = botocore.session.get_session().get_service_model("sts")
+    asked = model.shape_for("AssumeRoleWithWebIdentityRequest")
+    assert asked.members["WebIdentityToken"].metadata["max"] == 20_000
+    code, part = verify(issuer, issuer.token(groups=["g" * 1000] * 20))
+    assert (code, failing(part)) == (0, ["AWS: it has 20,000 characters at most"])
+    code, part = verify(issuer, issuer.token(groups=["g" * 1000] * 20), "--for", "aws")
+    assert code == 1
+    assert {line["party"]: line["result"] for line in part["parties"]} == {"AWS": "No"}
+
+
+@pytest.mark.parametrize("extension", [{"crit": ["b64"], "b64": True}, {"crit": ["x"], "x": 1}, {"crit": []}])
+def test_a_header_that_asks_for_an_extension_is_no_yes(
+    issuer: IssuerHost, verify: Verify, extension: dict[str, Any]
+) -> None:
+    """Who does not know it refuses the token, and a signature that a library verifies all the same says nothing of that."""
+    code, part = verify(issuer, issuer.token(header=extension))
+    assert code == 1
+    assert failing(part)[0] == "its header asks for no extension"
+    assert {line["result"] for line in part["parties"]} == {"No"}
 
 
 def test_without_a_key_set_nothing_is_said_of_the_signature(issuer: IssuerHost, verify: Verify) -> None:

@@ -17,6 +17,24 @@ from oidc_publisher.relyingparties.roletrust import RoleTrust
 from oidc_publisher.wording import listed
 
 _MOST_KEYS = 8
+#: The longest WebIdentityToken of AssumeRoleWithWebIdentity, by the service model of STS in botocore.
+_STS_LONGEST = 20_000
+
+
+def form_checks(token: str, header: Mapping[str, Any]) -> Checked:
+    """Check what is refused before anything of the token is compared: its length, and `crit` in its header."""
+    if len(token) > _STS_LONGEST:
+        found = f"it has {len(token):,}; STS refuses the request"
+        advice = "Leave claims out, or ask for fewer audiences."
+        yield (
+            TokenCheck("AWS: it has 20,000 characters at most", CheckResult.WARNING, found, advice),
+            Refusal.TOO_LARGE,
+        )
+    if "crit" in header:
+        # RFC 7515, section 4.1.11: who does not know an extension refuses the token. RFC 7797, section 7: no JWT has b64.
+        found = f"it is {shown(str(header['crit']))}"
+        advice = "Look at what signs it: kube-apiserver sets alg, kid and typ alone."
+        yield TokenCheck("its header asks for no extension", CheckResult.NO, found, advice), Refusal.NOT_UNDERSTOOD
 
 
 def issuer_checks(facts: TokenFacts, world: World) -> Checked:

@@ -11,6 +11,7 @@ from oidc_publisher.cli.text.times import away
 from oidc_publisher.cli.verify.token.checks import (
     audience_checks,
     claim_checks,
+    form_checks,
     issuer_checks,
     key_checks,
     trust_checks,
@@ -42,6 +43,7 @@ def token_part(given: GivenToken, world: World) -> TokenPart:
         else None
     )
     checked = [
+        *form_checks(given.token, header),
         *issuer_checks(facts, world),
         *key_checks(given.token, facts, world.judgement),
         *claim_checks(claims),
