@@ -39,6 +39,7 @@ from oidc_publisher.telemetry.health import (
 )
 from oidc_publisher.telemetry.steps import OpenSpan
 from oidc_publisher.telemetry.tracing import span_of, tracing_for
+from oidc_publisher.timing.loopturns import turns_of
 
 if TYPE_CHECKING:
     from oidc_publisher.controller.metrics.served import ServedMetrics
@@ -179,7 +180,8 @@ class Operator:
         from oidc_publisher.controller.metrics.ownseries import OwnSeries  # noqa: PLC0415 - only where metrics are on
 
         shard, parts = self._settings.shard, (self._contact, self._watch, self._watches, self._heartbeat)
-        await asyncio.to_thread(self._metrics.start, OwnSeries(shard, self._queue, *parts))
+        own = OwnSeries(shard, self._queue, *parts, turns_of(asyncio.get_running_loop()))
+        await asyncio.to_thread(self._metrics.start, own)
 
     def _checks(self) -> Checks:
         return Checks(

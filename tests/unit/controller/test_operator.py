@@ -25,6 +25,7 @@ from oidc_publisher.controller.metrics import metriclist
 from oidc_publisher.controller.settings import RunSettings
 from oidc_publisher.reconcile.passes import Outcome
 from oidc_publisher.telemetry.address import Address
+from oidc_publisher.timing.loopturns import MeasuredLoop
 from tests.support.apistub import APIStub, refuses, says, serving
 from tests.support.processes import free_port
 from tests.support.statuses import issuer_object
@@ -159,8 +160,13 @@ async def test_it_waits_for_the_crd_then_follows_every_change_until_it_is_told_t
     assert "The CustomResourceDefinition is missing." in capsys.readouterr().out
 
 
-async def test_its_metrics_have_every_part_of_it_and_the_issuer(pki: PKI, tmp_path: Path) -> None:
+def test_its_metrics_have_every_part_of_it_and_the_issuer(pki: PKI, tmp_path: Path) -> None:
     """What the list promises of the operator is on the page of a running one, before and after it has read an issuer."""
+    with asyncio.Runner(loop_factory=MeasuredLoop) as runner:  # as `run` does
+        runner.run(_shows_every_metric(pki, tmp_path))
+
+
+async def _shows_every_metric(pki: PKI, tmp_path: Path) -> None:
     cluster, port = Cluster(), free_port()
     async with serving(pki) as stub:
         cluster.serve(stub)

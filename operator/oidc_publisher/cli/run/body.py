@@ -10,6 +10,7 @@ from oidc_publisher.controller import operator
 from oidc_publisher.controller.settings import RunSettings
 from oidc_publisher.telemetry import logs
 from oidc_publisher.telemetry.health import ListenError
+from oidc_publisher.timing.loopturns import MeasuredLoop
 
 
 def run(settings: RunSettings) -> int:
@@ -21,6 +22,7 @@ def run(settings: RunSettings) -> int:
     """
     logs.configure(settings.log_format, settings.log_level)
     try:
-        return asyncio.run(operator.run(settings))
+        with asyncio.Runner(loop_factory=MeasuredLoop if settings.metrics_address else None) as runner:
+            return runner.run(operator.run(settings))
     except ListenError as error:
         raise click.BadParameter(f"{error}.", param_hint=f"'{error.option}'") from None

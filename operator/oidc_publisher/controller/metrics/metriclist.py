@@ -87,6 +87,13 @@ QUEUE_STANDSTILL = Metric(
 BEAT_AGE = Metric(
     "event_loop_beat_age_seconds", _G, "Seconds since the event loop was last seen to run; /livez fails above 30."
 )
+LONGEST_TURN = Metric(
+    "event_loop_longest_turn_seconds",
+    _G,
+    "Longest turn of the event loop within the last 2 minutes, while which nothing else has a turn: by the `wall` clock, and "
+    "the `cpu` time of its thread. Where the wall's is much longer, others took the processor, or a CPU limit did.",
+    ("clock",),
+)
 REACHABLE = Metric(
     "api_server_reachable",
     _G,
@@ -190,8 +197,8 @@ KEY_RETIREMENT = Metric(
 
 OF_OPERATOR = (
     BUILD_INFO, SHARD_INFO, SHARDS, ISSUERS, PASS_SECONDS, STEP_SECONDS, STORE_SECONDS, QUEUE_DEPTH, QUEUE_RUNNING,
-    QUEUE_CAPACITY, QUEUE_WAIT, QUEUE_OLDEST, QUEUE_STANDSTILL, BEAT_AGE, REACHABLE, OUTAGES, WATCH_RUNNING,
-    WATCH_RESTARTS, WATCH_AGE,
+    QUEUE_CAPACITY, QUEUE_WAIT, QUEUE_OLDEST, QUEUE_STANDSTILL, BEAT_AGE, LONGEST_TURN, REACHABLE, OUTAGES,
+    WATCH_RUNNING, WATCH_RESTARTS, WATCH_AGE,
 )  # fmt: skip
 OF_ISSUER = (
     SUSPENDED, INTERVAL, RECONCILES, LAST_PASS, CONDITION, FINDINGS, PROOF_TIME, PROOF_AGE, KEYS, PUBLISHED_KEYS,

@@ -14,6 +14,7 @@ from oidc_publisher.controller.objectwatches import ObjectWatches
 from oidc_publisher.controller.queue import WorkQueue
 from oidc_publisher.controller.shard import Shard
 from oidc_publisher.telemetry.health import Heartbeat
+from oidc_publisher.timing.loopturns import LoopTurns
 
 _ISSUERS, _OBJECTS = ("issuers",), ("objects",)
 
@@ -28,6 +29,7 @@ class OwnSeries:
     watch: IssuerWatch
     watches: ObjectWatches
     heartbeat: Heartbeat
+    turns: LoopTurns | None = None
 
     def __call__(self) -> Iterator[Sample]:
         """Yield the samples of this moment."""
@@ -35,6 +37,9 @@ class OwnSeries:
         yield m.SHARD_INFO, (str(self.shard.index), str(self.shard.count)), 1
         yield m.SHARDS, (), self.shard.count
         yield m.BEAT_AGE, (), self.heartbeat.age_s
+        if self.turns is not None:
+            yield m.LONGEST_TURN, ("wall",), self.turns.longest_wall_s
+            yield m.LONGEST_TURN, ("cpu",), self.turns.longest_cpu_s
         yield from self._of_queue()
         yield from self._of_watches()
 
