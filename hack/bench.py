@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import functools
 import os
 import subprocess
@@ -42,6 +43,7 @@ from hack.benchmark import (  # noqa: E402
     steps,
 )
 from hack.benchmark.figures import NothingToMeasureError  # noqa: E402
+from hack.benchmark.fleet import chapter as fleet  # noqa: E402
 from hack.benchmark.parts import Parts  # noqa: E402
 from tests.support import namespace  # noqa: E402
 
@@ -59,6 +61,7 @@ ON_PARTS: dict[str, Callable[[Parts, Amount], Chapter]] = {
     "calls": calls.measure,
     "steps": steps.measure,
     "full": fullledger.measure,
+    "fleet": fleet.measure,
     "image": image.measure,
 }
 ALONE: dict[str, Callable[[Amount], Chapter]] = {
@@ -90,7 +93,7 @@ def main() -> int:
     _compile()
     if arguments.beside is not None:
         return _beside(arguments.beside, arguments.rounds)
-    bench = Bench(options.QUICK if arguments.quick else options.FULL)
+    bench = Bench(_amount(arguments))
     bench.measure(set(arguments.only or (*ON_PARTS, *ALONE)))
     print(f"{time.monotonic() - began:.0f} s. Machines are noisy: compare medians of one run.")
     for figure in (figure for chapter in bench.chapters for figure in chapter.figures if figure.met is False):
@@ -156,6 +159,11 @@ def _compile() -> None:
     )
 
 
+def _amount(arguments: argparse.Namespace) -> Amount:
+    amount = options.QUICK if arguments.quick else options.FULL
+    return dataclasses.replace(amount, fleet_sizes=tuple(arguments.fleet)) if arguments.fleet else amount
+
+
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="about a minute, to see that it works; writes no page")
@@ -173,6 +181,13 @@ def _arguments() -> argparse.Namespace:
         type=Path,
         metavar="PROGRAM",
         help="measure in turn with the oidc-publisher of another checkout (PATH/.venv/bin/oidc-publisher); writes no page",
+    )
+    parser.add_argument(
+        "--fleet",
+        nargs="+",
+        type=int,
+        metavar="N",
+        help="how many issuers the fleets have, in place of the usual numbers",
     )
     parser.add_argument("--rounds", type=int, default=8, help="of --beside; each takes about three minutes")
     arguments = parser.parse_args()

@@ -88,7 +88,7 @@ def _change(parts: Parts, kind: str, keys: list[SigningKey], reads: list[float])
     parts.cluster.apply(changed)
     while time.monotonic() < began + 30:
         asked = time.monotonic()
-        served = _served(parts)
+        served = served_kids(parts)
         answered = time.monotonic()
         reads.append((answered - asked) * 1000)
         if keys[-1].kid in served:
@@ -97,8 +97,9 @@ def _change(parts: Parts, kind: str, keys: list[SigningKey], reads: list[float])
     raise TimeoutError(f"the new key of {kind} {_name(kind)} was not served within 30 s")
 
 
-def _served(parts: Parts) -> set[str]:
-    url = urllib.parse.urlsplit(parts.s3.public_url(BUCKET, PREFIX))
+def served_kids(parts: Parts, prefix: str = PREFIX) -> set[str]:
+    """The key IDs that an anonymous read of the public URL shows, over a connection of its own."""
+    url = urllib.parse.urlsplit(parts.s3.public_url(BUCKET, prefix))
     connection = http.client.HTTPSConnection(url.netloc, context=parts.pki.client_context(), timeout=10)
     try:
         connection.request("GET", f"{url.path}/openid/v1/jwks")

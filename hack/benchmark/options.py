@@ -13,7 +13,8 @@ class Amount:
     maxTokenLifetime and clockSkew are together. `object_turns` are issuers with three changes each of a ConfigMap and a
     Secret. `publications` are first ones, `resting_passes` those whose calls and bytes are counted, `drifts` deletions by
     hand of each kind. `probes` are those of a slow and jittery host. `signer_starts` are those of a signer, `signer_rounds`
-    how often its rate is measured for `signer_s`, and `rotations` those of managed keys.
+    how often its rate is measured for `signer_s`, and `rotations` those of managed keys. A fleet of each of `fleet_sizes` has an
+    interval of `fleet_interval_s`, is measured at rest for `fleet_rest_s`, and then during `fleet_changes` of keys.
     """
 
     ready: int = 15
@@ -36,6 +37,10 @@ class Amount:
     signer_rounds: int = 5
     signer_s: float = 2.0
     rotations: int = 5
+    fleet_sizes: tuple[int, ...] = (1, 10, 100, 1000)
+    fleet_interval_s: int = 60
+    fleet_rest_s: float = 180.0
+    fleet_changes: int = 100
 
     @property
     def steady_s(self) -> float:
@@ -65,4 +70,8 @@ QUICK = Amount(
     signer_rounds=2,
     signer_s=1,
     rotations=1,
+    fleet_sizes=(1, 10),
+    fleet_interval_s=5,
+    fleet_rest_s=20,
+    fleet_changes=10,
 )

@@ -70,16 +70,19 @@ class Parts:
             self.cluster.stop()
         self.s3.stop()
 
-    def operator(self, *, driver: Path | None = None, env: dict[str, str] | None = None) -> OperatorProcess:
+    def operator(
+        self, *arguments: str, driver: Path | None = None, env: dict[str, str] | None = None
+    ) -> OperatorProcess:
         """An operator that has not been started: this checkout's, or that of `program` where one is set.
 
-        `driver` is a script that runs this checkout's in its own process.
+        `arguments` are further ones of `run`. `driver` is a script that runs this checkout's in its own process.
         """
         self._operators += 1
         operator = OperatorProcess(
             self.folder,
             self.cluster.admin_kubeconfig(),
             f"--probe-service-account={'/'.join(PROBE)}",
+            *arguments,
             env=self.s3.credentials | (env or {}),
             name=f"operator-{self._operators}",
         )
