@@ -33,11 +33,12 @@ OPERATOR = Row(
         ),
         Panel(
             "Queue",
-            "Issuers that wait for their turn, and passes that run.",
+            "Issuers that wait for their turn, and passes that run; slow ones wait for servers, and take no place from the others.",
             "timeseries",
             (
                 Query("sum(oidc_publisher_queue_depth)", "waiting"),
                 Query("sum(oidc_publisher_queue_running)", "running"),
+                Query("sum(oidc_publisher_queue_slow_running)", "slow ones of them"),
             ),
         ),
         Panel(

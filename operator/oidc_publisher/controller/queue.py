@@ -1,7 +1,8 @@
 """Decide when the pass of each object runs.
 
-Keys whose last run was slow, for example because a server does not answer, share at most half of the places, so that
-the passes of other keys continue.
+A run that takes long, for example because a server does not answer, goes on beside the places (places.py), and a key
+whose last run was slow begins there. So a thousand issuers keep their interval while the servers of fifty others hang.
+Changed keys come before keys that only rest (waitingline.py).
 
 A key is in one of four states::
 
@@ -18,13 +19,14 @@ from __future__ import annotations
 import asyncio
 import heapq
 import random
-from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 import structlog
 
+from oidc_publisher.controller.places import Places, Run
 from oidc_publisher.controller.settings import MAX_CONCURRENT
+from oidc_publisher.controller.waitingline import WaitingLine
 from oidc_publisher.reconcile.passes import Gone, Outcome
 from oidc_publisher.reconcile.status.watchfulness import waited_s
 from oidc_publisher.timing.backoff import Backoff
@@ -49,7 +51,8 @@ Process = Callable[[str], Awaitable[Outcome | Gone]]
 class _Entry:
     waiting: bool = False
     running: bool = False
-    again: bool = False  # it was added while it ran
+    again: bool = False  # it was added while it ran, or its deadline came
+    changed: bool = False  # it was added while it ran
     due: float | None = None  # in monotonic seconds
     failures: int = 0
     slow: bool = False  # its last run was slow
@@ -58,19 +61,15 @@ class _Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class _Run:
-    """A run in progress, with its start (monotonic seconds), and whether it has one of the places of slow keys."""
-
-    began: float
-    slow: bool
-
-
-@dataclass(frozen=True, slots=True)
 class Load:
-    """A Load says how busy the queue is; times are in seconds, and 0 where nothing waits or runs."""
+    """A Load says how busy the queue is; times are in seconds, and 0 where nothing waits or runs.
+
+    `running` counts all runs in progress; the `slow` ones among them take none of the places, of which there are `capacity`.
+    """
 
     waiting: int
     running: int
+    slow: int
     capacity: int
     longest_wait_s: float
     oldest_run_s: float
@@ -78,29 +77,32 @@ class Load:
 
 
 class WorkQueue:
-    """A WorkQueue runs `process` once per key at a time, and for at most `max_concurrent` keys at once."""
+    """A WorkQueue runs `process` once per key at a time, and for at most `max_concurrent` keys at once.
+
+    Beside them there are at most `max_slow` slow runs. Above that, a slow run keeps its place until it ends.
+    """
 
     def __init__(
         self,
         process: Process,
         *,
         max_concurrent: int = MAX_CONCURRENT,
+        max_slow: int | None = None,
         retry: Backoff = RETRY,
         clock: Clock | None = None,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self._process = process
-        self._max_concurrent = max_concurrent
-        self._max_slow = max(1, max_concurrent // 2)
+        self._places = Places(max_concurrent, max_slow)
         self._retry = retry
         self._clock = clock or SystemClock()
         self._jitter = jitter
         self._entries: dict[str, _Entry] = {}
-        self._waiting: deque[str] = deque()
-        self._waiting_slow: deque[str] = deque()
+        self._waiting = WaitingLine()
+        self._waiting_slow = WaitingLine()
         self._deadlines: list[tuple[float, str]] = []
         self._timer: asyncio.TimerHandle | None = None
-        self._tasks: dict[asyncio.Task[None], _Run] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
         self._started = self._stopping = False
 
     def start(self) -> None:
@@ -110,14 +112,14 @@ class WorkQueue:
         self._dispatch()
 
     def add(self, key: str, reason: str) -> None:
-        """Run the key as soon as a place is free, once more after a run in progress; a waiting key runs once."""
+        """Run the key, which has changed, as soon as there is a place, once more after a run in progress; a waiting key runs once."""
         entry = self._entries.setdefault(key, _Entry())
         if reason not in entry.reasons:
             entry.reasons.append(reason)
         if entry.running:
-            entry.again = True
-        elif not entry.waiting:
-            self._enqueue(key, entry)
+            entry.again = entry.changed = True
+        else:
+            self._enqueue(key, entry, changed=True)
             self._dispatch()
 
     def wake_at(self, key: str, at: float) -> None:
@@ -154,49 +156,56 @@ class WorkQueue:
 
     def standstill_s(self) -> float:
         """Return for how many seconds all places have been taken without a run starting; 0 while a place is free."""
-        if len(self._tasks) < self._max_concurrent:
-            return 0.0
-        return self._clock.monotonic() - max((run.began for run in self._runs()), default=self._clock.monotonic())
+        return self._places.standstill_s(self._clock.monotonic())
 
     def load(self) -> Load:
         """Return how busy the queue is. Unlike every other method this one may be called from any thread."""
-        now, entries, runs = self._clock.monotonic(), tuple(self._entries.values()), self._runs()
+        now, entries, runs = self._clock.monotonic(), tuple(self._entries.values()), self._places.runs
         waits = [now - entry.since for entry in entries if entry.waiting]
         return Load(
             waiting=len(waits),
             running=len(runs),
-            capacity=self._max_concurrent,
+            slow=sum(run.slow for run in runs),
+            capacity=self._places.count,
             longest_wait_s=max(waits, default=0.0),
             oldest_run_s=max((now - run.began for run in runs), default=0.0),
             standstill_s=self.standstill_s(),
         )
 
-    def _runs(self) -> tuple[_Run, ...]:
-        return tuple(self._tasks.values())
-
-    def _enqueue(self, key: str, entry: _Entry) -> None:
-        entry.waiting, entry.due, entry.since = True, None, self._clock.monotonic()
-        (self._waiting_slow if entry.slow else self._waiting).append(key)
+    def _enqueue(self, key: str, entry: _Entry, *, changed: bool) -> None:
+        if not entry.waiting:
+            entry.waiting, entry.due, entry.since = True, None, self._clock.monotonic()
+        (self._waiting_slow if entry.slow else self._waiting).put(key, changed=changed)
 
     def _dispatch(self) -> None:
-        while self._started and not self._stopping and len(self._tasks) < self._max_concurrent:
-            waiting = self._whose_turn()
-            if not waiting:
+        while self._started and not self._stopping:
+            line = self._whose_turn()
+            if line is None:
                 return
-            key = waiting.popleft()
-            entry = self._entries[key]
-            entry.waiting, entry.running = False, True
-            waited_s.set(self._clock.monotonic() - entry.since)
-            reasons, entry.reasons = entry.reasons, []
-            log.debug("reconcile", issuer=key, why=reasons or ["deadline"])
-            task = asyncio.create_task(self._run(key, entry), name=f"reconcile {key}")
-            self._tasks[task] = _Run(self._clock.monotonic(), entry.slow)
-            task.add_done_callback(self._ended)
+            self._begin(line.take())
 
-    def _whose_turn(self) -> deque[str]:
-        """Return the queue of the next key: that of slow keys while they have free places, so that they run too."""
-        slow = sum(run.slow for run in self._tasks.values())
-        return self._waiting_slow if self._waiting_slow and slow < self._max_slow else self._waiting
+    def _whose_turn(self) -> WaitingLine | None:
+        """Return the line of the next key that may begin, None where no key may."""
+        if self._waiting_slow and self._places.free_beside:
+            return self._waiting_slow
+        return self._waiting if self._waiting and self._places.free else None
+
+    def _begin(self, key: str) -> None:
+        entry = self._entries[key]
+        entry.waiting, entry.running = False, True
+        waited_s.set(self._clock.monotonic() - entry.since)
+        reasons, entry.reasons = entry.reasons, []
+        log.debug("reconcile", issuer=key, why=reasons or ["deadline"])
+        task = asyncio.create_task(self._run(key, entry), name=f"reconcile {key}")
+        self._tasks.add(task)
+        self._places.take(run := Run(self._clock.monotonic(), slow=entry.slow))
+        timer = asyncio.get_running_loop().call_later(SLOW_S, self._on_overdue, run)
+        task.add_done_callback(lambda ended: self._ended(ended, run, timer))
+
+    def _on_overdue(self, run: Run) -> None:
+        run.overdue = True
+        self._places.let_overdue_aside()
+        self._dispatch()
 
     async def _run(self, key: str, entry: _Entry) -> None:
         outcome: Outcome | Gone = Outcome(failed=True)
@@ -221,8 +230,8 @@ class WorkQueue:
             entry.failures = entry.failures + 1 if outcome.failed else 0
             self._plan(key, entry, outcome)
         if entry.again:
-            entry.again = False
-            self._enqueue(key, entry)
+            changed, entry.again, entry.changed = entry.changed, False, False
+            self._enqueue(key, entry, changed=changed)
 
     def _plan(self, key: str, entry: _Entry, outcome: Outcome) -> None:
         delays: list[float] = []
@@ -233,8 +242,10 @@ class WorkQueue:
         if delays:
             self.wake_at(key, self._clock.monotonic() + min(delays))
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        del self._tasks[task]
+    def _ended(self, task: asyncio.Task[None], run: Run, timer: asyncio.TimerHandle) -> None:
+        timer.cancel()
+        self._tasks.discard(task)
+        self._places.leave(run)
         self._dispatch()
 
     def _arm(self) -> None:
@@ -256,7 +267,7 @@ class WorkQueue:
             if entry.running:
                 entry.due, entry.again = None, True
             else:
-                self._enqueue(key, entry)
+                self._enqueue(key, entry, changed=False)
         self._arm()
         self._dispatch()
 

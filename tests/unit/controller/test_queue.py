@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from itertools import pairwise
 
 import pytest
 
@@ -52,11 +53,16 @@ class Recorder:
 
 
 def queue_of(
-    process: Callable[[str], Awaitable[Outcome | Gone]], *, max_concurrent: int = 16, jitter: float = 0.0
+    process: Callable[[str], Awaitable[Outcome | Gone]],
+    *,
+    max_concurrent: int = 16,
+    max_slow: int | None = None,
+    jitter: float = 0.0,
 ) -> WorkQueue:
     return WorkQueue(
         process,
         max_concurrent=max_concurrent,
+        max_slow=max_slow,
         retry=Backoff(base_s=1.0, cap_s=60.0),
         clock=LoopClock(),
         jitter=lambda: jitter,
@@ -367,7 +373,7 @@ def test_a_standstill_is_one_of_all_places_and_never_of_one() -> None:
     """The health page speaks of the operator: a reconcile that hangs keeps nobody from his place."""
 
     async def main() -> list[float]:
-        queue = queue_of(Recorder(seconds=100), max_concurrent=2)
+        queue = queue_of(Recorder(seconds=100), max_concurrent=2, max_slow=0)
         queue.start()
         ages = [queue.standstill_s()]
         queue.add("first", "created")
@@ -386,7 +392,7 @@ def test_the_load_says_what_waits_and_runs_and_for_how_long() -> None:
     """Two places for three keys: what metrics say of a full queue."""
 
     async def main() -> list[Load]:
-        queue = queue_of(Recorder(seconds=100), max_concurrent=2)
+        queue = queue_of(Recorder(seconds=100), max_concurrent=2, max_slow=0)
         queue.start()
         loads = [queue.load()]
         for key in ("first", "second", "third"):
@@ -396,8 +402,8 @@ def test_the_load_says_what_waits_and_runs_and_for_how_long() -> None:
         await asyncio.sleep(500)
         return [*loads, queue.load()]
 
-    idle = Load(waiting=0, running=0, capacity=2, longest_wait_s=0, oldest_run_s=0, standstill_s=0)
-    busy = Load(waiting=1, running=2, capacity=2, longest_wait_s=10, oldest_run_s=30, standstill_s=20)
+    idle = Load(waiting=0, running=0, slow=0, capacity=2, longest_wait_s=0, oldest_run_s=0, standstill_s=0)
+    busy = Load(waiting=1, running=2, slow=0, capacity=2, longest_wait_s=10, oldest_run_s=30, standstill_s=20)
     assert run_jumping(main) == [idle, busy, idle]
 
 
@@ -411,7 +417,7 @@ def test_a_run_knows_how_long_it_has_waited_for_its_place() -> None:
             await asyncio.sleep(70)
             return Outcome()
 
-        queue = queue_of(process, max_concurrent=1)
+        queue = queue_of(process, max_concurrent=1, max_slow=0)
         queue.start()
         for key in ("first", "second"):
             queue.add(key, "created")
@@ -421,8 +427,8 @@ def test_a_run_knows_how_long_it_has_waited_for_its_place() -> None:
     assert waited == [0, 70]
 
 
-def test_keys_that_hang_leave_half_of_the_places_to_the_others() -> None:
-    """Forty issuers of silent stores, and a healthy one that is looked at every second: it never waits again."""
+def test_keys_that_hang_leave_the_places_to_the_others() -> None:
+    """Forty issuers of silent stores, and a healthy one that is looked at every second: it waits once, until they show it."""
 
     async def main() -> list[float]:
         waited = list[float]()
@@ -443,12 +449,96 @@ def test_keys_that_hang_leave_half_of_the_places_to_the_others() -> None:
             queue.add(f"silent-{number}", "created")
         queue.add("healthy", "created")
         await asyncio.sleep(600)
+        await queue.stop(0)
         return waited
 
     waited = run_jumping(main)
-    assert waited[0] == pytest.approx(45), "until each has shown once that it is slow"
-    assert len(waited) > 500
+    assert waited[0] == pytest.approx(10), "twice SLOW_S: forty runs come to sixteen places, and leave them together"
+    assert len(waited) > 580
     assert max(waited[1:]) == pytest.approx(0.0, abs=0.01)
+
+
+def test_a_run_that_takes_long_leaves_its_place_while_it_runs() -> None:
+    """The next key need not wait until the silent server is given up."""
+
+    async def main() -> tuple[list[float], Load]:
+        record = Recorder(seconds=60)
+        queue = queue_of(record, max_concurrent=1, max_slow=2)
+        queue.start()
+        for key in ("first", "second", "third", "fourth"):
+            queue.add(key, "created")
+        await asyncio.sleep(20)
+        load = queue.load()
+        await asyncio.sleep(60)
+        await queue.stop(0)
+        return record.times, load
+
+    times, load = run_jumping(main)
+    assert times == [0.0, 5.0, 10.0, 60.0], (
+        "two runs go on beside the place, and the third keeps it until one of them ends"
+    )
+    assert (load.running, load.slow, load.waiting, load.longest_wait_s, load.standstill_s) == (3, 2, 1, 20.0, 10.0)
+
+
+def test_a_changed_key_overtakes_those_that_only_rest() -> None:
+    """A person who mends an issuer does not stand in line behind a thousand that are well."""
+
+    async def main() -> list[str]:
+        record = Recorder(seconds=1)
+        queue = queue_of(record, max_concurrent=1)
+        queue.start()
+        queue.add("busy", "created")
+        for number in range(5):
+            queue.wake_at(f"rests-{number}", 0.5)
+        await asyncio.sleep(0.6)
+        queue.add("changed", "changed")
+        queue.add("rests-4", "changed")
+        await asyncio.sleep(10)
+        return record.keys
+
+    assert run_jumping(main) == ["busy", "changed", "rests-4", "rests-0", "rests-1", "rests-2", "rests-3"]
+
+
+def test_a_key_that_changes_during_its_run_comes_before_those_that_rest() -> None:
+    """The run that saw the old object does not cost the change its turn; a deadline during the run gives it none."""
+
+    async def main(change: bool) -> list[str]:
+        record = Recorder(seconds=1)
+        queue = queue_of(record, max_concurrent=1)
+        queue.start()
+        queue.add("busy", "created")
+        queue.wake_at("rests", 0.2)
+        queue.wake_at("busy", 0.4)
+        await asyncio.sleep(0.5)
+        if change:
+            queue.add("busy", "changed")
+        await asyncio.sleep(10)
+        return record.keys
+
+    assert run_jumping(lambda: main(change=True)) == ["busy", "busy", "rests"]
+    assert run_jumping(lambda: main(change=False)) == ["busy", "rests", "busy"]
+
+
+def test_a_stream_of_changes_does_not_starve_those_that_rest() -> None:
+    """One place, and four keys that change all the time: each fourth run is that of a resting key."""
+
+    async def main() -> list[str]:
+        record = Recorder(seconds=1, then=lambda _: Outcome(wake_after=timedelta(seconds=1)))
+        queue = queue_of(record, max_concurrent=1)
+        queue.start()
+        for key in ("rests-0", "rests-1"):
+            queue.add(key, "created")
+        for _ in range(400):
+            for number in range(4):
+                queue.add(f"changes-{number}", "changed")
+            await asyncio.sleep(0.25)
+        await queue.stop(0)
+        return record.keys
+
+    keys = run_jumping(main)[10:]
+    resting = [number for number, key in enumerate(keys) if key.startswith("rests")]
+    assert {"rests-0", "rests-1"} <= set(keys)
+    assert max(later - earlier for earlier, later in pairwise(resting)) <= 4
 
 
 def test_a_key_that_was_slow_and_no_longer_is_has_every_place_again() -> None:

@@ -34,7 +34,7 @@ _CONTEXT = {"auto_envvar_prefix": "OIDC_PUBLISHER", "show_default": True}
     metavar="NUMBER",
     type=click.IntRange(1, 256),
     default=MAX_CONCURRENT,
-    help="How many OIDCIssuers are looked at together.",
+    help="How many OIDCIssuers are looked at together, beside those whose servers do not answer.",
 )
 @click.option(
     "--health-address",

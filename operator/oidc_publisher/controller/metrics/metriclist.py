@@ -68,7 +68,14 @@ STORE_SECONDS = Metric(
 )
 QUEUE_DEPTH = Metric("queue_depth", _G, "Issuers that wait for a place.")
 QUEUE_RUNNING = Metric("queue_running", _G, "Passes in progress.")
-QUEUE_CAPACITY = Metric("queue_capacity", _G, "Places: how many passes may run at once (--max-concurrent).")
+QUEUE_SLOW = Metric(
+    "queue_slow_running",
+    _G,
+    "Passes in progress that take none of the places: they have taken longer than 5 s, or the last pass over the issuer had.",
+)
+QUEUE_CAPACITY = Metric(
+    "queue_capacity", _G, "Places: how many passes may run at once beside the slow ones (--max-concurrent)."
+)
 QUEUE_WAIT = Metric(
     "queue_longest_wait_seconds",
     _G,
@@ -197,7 +204,7 @@ KEY_RETIREMENT = Metric(
 
 OF_OPERATOR = (
     BUILD_INFO, SHARD_INFO, SHARDS, ISSUERS, PASS_SECONDS, STEP_SECONDS, STORE_SECONDS, QUEUE_DEPTH, QUEUE_RUNNING,
-    QUEUE_CAPACITY, QUEUE_WAIT, QUEUE_OLDEST, QUEUE_STANDSTILL, BEAT_AGE, LONGEST_TURN, REACHABLE, OUTAGES,
+    QUEUE_SLOW, QUEUE_CAPACITY, QUEUE_WAIT, QUEUE_OLDEST, QUEUE_STANDSTILL, BEAT_AGE, LONGEST_TURN, REACHABLE, OUTAGES,
     WATCH_RUNNING, WATCH_RESTARTS, WATCH_AGE,
 )  # fmt: skip
 OF_ISSUER = (

@@ -47,6 +47,7 @@ class OwnSeries:
         load = self.queue.load()
         yield m.QUEUE_DEPTH, (), load.waiting
         yield m.QUEUE_RUNNING, (), load.running
+        yield m.QUEUE_SLOW, (), load.slow
         yield m.QUEUE_CAPACITY, (), load.capacity
         yield m.QUEUE_WAIT, (), load.longest_wait_s
         yield m.QUEUE_OLDEST, (), load.oldest_run_s
