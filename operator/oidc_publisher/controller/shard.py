@@ -1,4 +1,4 @@
-"""Decide which objects belong to this replica."""
+"""Decide which objects belong to this replica, by rendezvous hashing. Pure."""
 
 from __future__ import annotations
 
@@ -30,12 +30,19 @@ class Shard:
         return shard
 
     def holds(self, uid: str) -> bool:
-        """Return whether the object with this UID is in this part; each object is in exactly one of the parts."""
-        number = int.from_bytes(hashlib.sha256(uid.encode()).digest(), "big")
-        return number % self.count == self.index - 1
+        """Return whether the object with this UID is in this part; each object is in exactly one of the parts.
+
+        The part whose hash together with the UID is the highest holds the object (rendezvous hashing, Thaler and
+        Ravishankar 1996). So one part more takes its share from all others, and moves nothing between them.
+        """
+        return max(range(1, self.count + 1), key=lambda part: _score(part, uid)) == self.index
 
     def __str__(self) -> str:
         return f"{self.index}/{self.count}"
+
+
+def _score(part: int, uid: str) -> bytes:
+    return hashlib.sha256(f"{part}/{uid}".encode()).digest()
 
 
 #: The only part, for one replica that handles all objects.
