@@ -31,12 +31,16 @@ _THREAD = threading.local()
 
 @contextlib.contextmanager
 def deadline(seconds: float) -> Iterator[None]:
-    """Limit all calls that this thread makes within the block to so many seconds together."""
-    _THREAD.until = time.monotonic() + seconds
+    """Limit all calls that this thread makes within the block to so many seconds together.
+
+    A block within a block has no more time than the outer one has left.
+    """
+    outer: float = getattr(_THREAD, "until", math.inf)
+    _THREAD.until = min(outer, time.monotonic() + seconds)
     try:
         yield
     finally:
-        del _THREAD.until
+        _THREAD.until = outer
 
 
 def left_s() -> float:

@@ -49,6 +49,7 @@ class SharedClient:
     """A SharedClient holds a client and what is known of its server; its connections close with its last reference."""
 
     client: S3Client
+    transport: S3Transport
     conditional_writes: ConditionalWrites
     conditional_reads: bool = True
     built_at: float = field(default_factory=time.monotonic)
@@ -115,7 +116,7 @@ class S3Clients:
         transport.serve(client, "s3")
         client.meta.events.register_first("needs-retry.s3", _RefuseRedirects(endpoint.region))
         proven = ConditionalWrites.HONOURED if endpoint.is_amazon else ConditionalWrites.UNPROVEN
-        shared = SharedClient(client, proven)
+        shared = SharedClient(client, transport, proven)
         weakref.finalize(shared, transport.close)
         return shared
 

@@ -6,13 +6,15 @@ import contextlib
 from base64 import b64encode
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hashlib import md5
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from oidc_publisher.errors import StoreError
 from oidc_publisher.findings import Reason
+from oidc_publisher.stores.deadlines import deadline
 from oidc_publisher.stores.port import Document, StoredDocument
 from oidc_publisher.stores.refusals import RefusedCredentialsError, too_large
 from oidc_publisher.stores.s3.clients import ConditionalWrites, S3Clients, SharedClient
@@ -24,9 +26,17 @@ from oidc_publisher.timing.httpdate import parsed_date
 if TYPE_CHECKING:
     from types_boto3_s3.type_defs import GetObjectOutputTypeDef
 
+    from oidc_publisher.stores.s3.transport import Question, Reply
+
 _OFFSETS_KEPT = 64
 #: Last-Modified has whole seconds. A write that is later by this much has a later Last-Modified.
 _SETTLED_AFTER = timedelta(seconds=2)
+#: The time for a question that a client's two attempts can follow within an operation.
+_QUESTION_S = 2.0
+#: The headers of an answer that belong to the object; all of its metadata does as well.
+_OF_THE_OBJECT = frozenset(
+    {"etag", "last-modified", "content-type", "content-length", "cache-control", "content-encoding"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +64,14 @@ class FoundObject:
     """A FoundObject holds the stored document that a GET returned.
 
     `settled`: any later write gives another ETag or another Last-Modified, so that a later 304 with the same
-    Last-Modified proves that nothing was written.
+    Last-Modified proves that nothing was written. `headers` are those of the answer that belong to the object.
+    `question` asks for the object again, None where only a client can.
     """
 
     stored: StoredDocument
     settled: bool
+    headers: Mapping[str, str] = field(default_factory=dict)
+    question: Question | None = None
 
 
 def _utc_now() -> datetime:
@@ -111,12 +124,14 @@ class S3Objects:
     def get(self, path: str, *, known: FoundObject | None = None, as_owner: bool = True) -> FoundObject | None:
         """Fetch an object, None when there is none; return `known` itself when nothing was written since."""
         with self._calling(self.call("s3:GetObject", path)) as shared:
+            if known and self._is_unchanged(known, shared):
+                return known
             usable = known if known and shared.conditional_reads else None
             condition = {"IfNoneMatch": usable.stored.version} if usable else {}
             arguments = self._arguments(path, condition, as_owner=as_owner)
             try:
                 answer = shared.client.get_object(**arguments)
-                return self._fetched(path, answer)
+                return self._fetched(path, answer, shared)
             except shared.client.exceptions.NoSuchKey as error:
                 self._note_clock(error.response)
                 return None
@@ -187,7 +202,28 @@ class S3Objects:
         asked = {"ServerSideEncryption": self.place.server_side_encryption, "SSEKMSKeyId": self.place.kms_key_id}
         return {name: value for name, value in asked.items() if value is not None}
 
-    def _fetched(self, path: str, answer: GetObjectOutputTypeDef) -> FoundObject:
+    def _is_unchanged(self, known: FoundObject, shared: SharedClient) -> bool:
+        """Ask for a known object without the client's work, and tell whether the answer proves that it is as it was.
+
+        Every other answer, and every failure, is left to the client, which asks again and says what it means.
+        """
+        if known.question is None or known.question.transport is not shared.transport:
+            return False
+        from botocore.exceptions import BotoCoreError  # noqa: PLC0415 - clouds are imported only when used
+        from urllib3.exceptions import HTTPError  # noqa: PLC0415 - comes with botocore
+
+        version = known.stored.version if shared.conditional_reads else None
+        try:
+            with deadline(_QUESTION_S):
+                reply = known.question.ask(version, len(known.stored.document.body))
+        except (BotoCoreError, HTTPError, OSError):
+            return False
+        if not _repeats(reply, known):
+            return False
+        self._note_date(reply.headers)
+        return True
+
+    def _fetched(self, path: str, answer: GetObjectOutputTypeDef, shared: SharedClient) -> FoundObject:
         headers = self._note_clock(answer)
         body = self._body(path, answer)
         metadata = {key.lower(): value for key, value in answer.get("Metadata", {}).items()}
@@ -196,7 +232,8 @@ class S3Objects:
         version = self._version(path, answer.get("ETag"))
         stored = StoredDocument(document, version, modified, answer.get("ContentEncoding", ""))
         date = parsed_date(headers.get("date"))
-        return FoundObject(stored, bool(date and modified and date - modified >= _SETTLED_AFTER))
+        settled = bool(date and modified and date - modified >= _SETTLED_AFTER)
+        return FoundObject(stored, settled, _of_the_object(headers), shared.transport.question)
 
     def _body(self, path: str, answer: GetObjectOutputTypeDef) -> bytes:
         body = b""
@@ -220,7 +257,23 @@ class S3Objects:
     def _note_clock(self, answer: Mapping[str, Any]) -> dict[str, str]:
         """Note by how much the server's clock is ahead of the operator's, and return the answer's headers."""
         headers: dict[str, str] = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+        self._note_date(headers)
+        return headers
+
+    def _note_date(self, headers: Mapping[str, str]) -> None:
         date = parsed_date(headers.get("date"))
         if date is not None:
             self.offsets.append(date - self._now())
-        return headers
+
+
+def _of_the_object(headers: Mapping[str, str]) -> dict[str, str]:
+    return {name: v for name, v in headers.items() if name in _OF_THE_OBJECT or name.startswith("x-amz-meta-")}
+
+
+def _repeats(reply: Reply, known: FoundObject) -> bool:
+    """Tell whether an answer proves that nothing was written since an object was found that had settled."""
+    if reply.status == HTTPStatus.NOT_MODIFIED:
+        return parsed_date(reply.headers.get("last-modified")) == known.stored.last_modified
+    if reply.status != HTTPStatus.OK or reply.body != known.stored.document.body:
+        return False
+    return _of_the_object(reply.headers) == known.headers
