@@ -8,8 +8,6 @@ import struct
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
-from h2.config import H2Configuration
-from h2.connection import H2Connection
 from h2.errors import ErrorCodes
 from h2.events import (
     ConnectionTerminated,
@@ -22,33 +20,16 @@ from h2.events import (
 )
 from h2.exceptions import ProtocolError
 
+from oidc_publisher.signer.server.h2connection import BEGIN, SUCCEEDED, Header, ServerConnection
 from oidc_publisher.signer.server.rpc import MAX_MESSAGE_BYTES, RpcError, Status, framed, unframed
 
 #: A call of the service. It returns its answer at once, or something to wait for where it has to wait.
 Method = Callable[[bytes], bytes | Awaitable[bytes]]
-Header = tuple[str, str]
 
 #: The service of KEP-740, under the name that it has up to Kubernetes 1.33 as well.
 SERVICES = ("v1.ExternalJWTSigner", "v1alpha1.ExternalJWTSigner")
-#: Headers are compared as they are, and of those that come only the path is read: h2's own looks at each of them cost
-#: a third of a call.
-_CONFIGURATION = H2Configuration(
-    client_side=False,
-    validate_inbound_headers=False,
-    normalize_inbound_headers=False,
-    validate_outbound_headers=False,
-    normalize_outbound_headers=False,
-)
-_BEGIN: tuple[Header, ...] = ((":status", "200"), ("content-type", "application/grpc"))
-_SUCCEEDED: tuple[Header, ...] = (("grpc-status", str(int(Status.OK))),)
 #: A GOAWAY frame (RFC 9113, 6.8) on stream 0: the last stream that is answered, and no error.
 _GOAWAY = struct.Struct(">BHBBIII")
-
-
-class _Http(H2Connection):
-    #: Of how many streams that are over it is known how they ended. An API server keeps one connection for months, and
-    #: h2's own number, 65,536, is nine megabytes.
-    MAX_CLOSED_STREAMS = 256
 
 
 @dataclass(slots=True)
@@ -77,7 +58,7 @@ class GrpcConnection(asyncio.Protocol):
         self._calls = calls
         self._opened = opened
         self._closed = closed
-        self._http = _Http(_CONFIGURATION)
+        self._http = ServerConnection()
         self._transport: asyncio.Transport | None = None
         self._requests: dict[int, _Request] = {}
         self._answering: dict[int, asyncio.Task[None]] = {}
@@ -194,15 +175,22 @@ class GrpcConnection(asyncio.Protocol):
             self._succeeded(stream_id, message)
 
     def _succeeded(self, stream_id: int, message: bytes) -> None:
-        if self._send(lambda: self._http.send_headers(stream_id, _BEGIN)):
-            self._unsent[stream_id] = framed(message), _SUCCEEDED
-        self._send_unsent()
+        """Send an answer at once, or as much of it as the client takes now. The client may have given the stream up."""
+        data = framed(message)
+        try:
+            whole = self._http.whole_answer(stream_id, data)
+            if not whole:
+                self._http.send_headers(stream_id, BEGIN)
+                self._unsent[stream_id] = data, SUCCEEDED
+        except ProtocolError:
+            return
+        self._send_unsent(whole)
 
     def _failed(self, stream_id: int, error: Exception) -> None:
         """End a call that failed. Whatever fails inside of it carries nothing outside, least of all a key."""
         known = error if isinstance(error, RpcError) else RpcError(Status.INTERNAL, "the signer failed")
-        trailers = (("grpc-status", str(int(known.status))), ("grpc-message", known.message))
-        self._send(lambda: self._http.send_headers(stream_id, (*_BEGIN, *trailers), end_stream=True))
+        trailers = ((b"grpc-status", b"%d" % known.status), (b"grpc-message", known.message.encode()))
+        self._send(lambda: self._http.send_headers(stream_id, (*BEGIN, *trailers), end_stream=True))
         self._flush()
 
     def _result(self, request: _Request) -> bytes | Awaitable[bytes]:
@@ -214,17 +202,17 @@ class GrpcConnection(asyncio.Protocol):
             raise RpcError(Status.RESOURCE_EXHAUSTED, "the request is too large")
         return call(unframed(bytes(request.data)))
 
-    def _send_unsent(self) -> None:
+    def _send_unsent(self, whole: bytes = b"") -> None:
         for stream_id in tuple(self._unsent):
             if not self._send(functools.partial(self._send_part, stream_id)):
                 self._unsent.pop(stream_id, None)
-        self._flush()
+        self._flush(whole)
 
     def _send_part(self, stream_id: int) -> None:
         """Send as much of an answer as the client takes now, and the trailers behind its end."""
         data, trailers = self._unsent[stream_id]
         while data:
-            room = min(self._http.local_flow_control_window(stream_id), self._http.max_outbound_frame_size)
+            room = self._http.room(stream_id)
             if room <= 0:
                 self._unsent[stream_id] = data, trailers
                 return
@@ -241,8 +229,8 @@ class GrpcConnection(asyncio.Protocol):
             return False
         return True
 
-    def _flush(self) -> None:
-        data = self._http.data_to_send()
+    def _flush(self, whole: bytes = b"") -> None:
+        data = self._http.data_to_send() + whole
         if data and self._transport is not None and not self._transport.is_closing():
             self._transport.write(data)
         if self._requests or self._answering or self._unsent:
