@@ -27,6 +27,7 @@ from oidc_publisher.controller.queue import WorkQueue
 from oidc_publisher.controller.rights import RightsCheck
 from oidc_publisher.controller.settings import DEFAULT_HEALTH_ADDRESS, RunSettings
 from oidc_publisher.errors import AnswerError, ClusterError
+from oidc_publisher.keys.remembering import forget_unused
 from oidc_publisher.process import leave
 from oidc_publisher.reconcile.passes import Gone, Outcome
 from oidc_publisher.telemetry.health import (
@@ -53,6 +54,9 @@ GRACE_S = 1.2
 
 #: Closing connections gets this long.
 _CLOSE_S = 0.25
+
+#: What is asked for less often is parsed anew: at an interval of minutes that costs nothing that could be measured.
+FORGET_S = 120.0
 
 #: The threads of asyncio's executor: for the names of API servers, and for computations, which always end. Work that
 #: may block has threads of its own (threads.py): calls of stores, names of foreign hosts, credential plugins, folders.
@@ -125,6 +129,7 @@ class Operator:
             _part("watch", self._watch.run()),
             _part("heartbeat", self._heartbeat.run()),
             _part("clock", self._steps.run()),
+            _part("unused", _forget_unused()),
         ]
         stopping = asyncio.create_task(self._stop.wait(), name="stop")
         done, _ = await asyncio.wait([*parts, stopping], return_when=asyncio.FIRST_COMPLETED)
@@ -228,6 +233,13 @@ class _ImpatientExecutor(ThreadPoolExecutor):
 
 def _part(name: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
     return asyncio.create_task(work, name=name)
+
+
+async def _forget_unused() -> None:
+    """Let go what was parsed for issuers that are gone: what no pass has asked for during a whole period."""
+    while True:
+        await asyncio.sleep(FORGET_S)
+        forget_unused()
 
 
 def _metrics_of(settings: RunSettings) -> ServedMetrics | None:

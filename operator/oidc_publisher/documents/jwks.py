@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import json
 from collections.abc import Sequence
@@ -44,9 +43,11 @@ def jwks_document(keys: Sequence[PublicKey]) -> bytes:
     return f'{{"keys":[\n{lines}\n]}}\n'.encode()
 
 
-@functools.lru_cache(maxsize=8192)
-def _line(key: PublicKey) -> str:
+def _line_of(key: PublicKey) -> str:
     return json.dumps(to_jwk(key), separators=(",", ":"))
+
+
+_line = Remembered(_line_of, limit=8192 * 294, size=lambda key: len(key.spki))
 
 
 def read_jwks_document(data: bytes, *, max_bytes: int = MAX_DOCUMENT_BYTES) -> KeySet:

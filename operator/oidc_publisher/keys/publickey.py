@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import functools
 import hashlib
 import re
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 
 from oidc_publisher.errors import KeyRefusedError
 from oidc_publisher.findings import Reason
+from oidc_publisher.keys.remembering import Remembered
 from oidc_publisher.keys.shape import Shape, shape_of
 
 #: AWS and Entra refuse fewer bits (relying-parties.md). OpenSSL does not verify with more
@@ -106,10 +106,7 @@ class PublicKey:
         return material
 
 
-#: Every pass reads the same keys from the status and from entries, and most keys have not changed since the last pass.
-#: The cache holds the keys of 1,000 issuers, or of 16 full ledgers. Only public keys are ever passed to this function.
-@functools.lru_cache(maxsize=8192)
-def _parsed(der: bytes) -> PublicKey:
+def _parse(der: bytes) -> PublicKey:
     if shape_of(der) is not Shape.SPKI:
         raise KeyRefusedError(Reason.EntryUnreadable, "is no SubjectPublicKeyInfo")
     if _RSA_PSS in der[:32]:
@@ -121,6 +118,11 @@ def _parsed(der: bytes) -> PublicKey:
     except ValueError:
         raise KeyRefusedError(Reason.EntryUnreadable, "is no valid public key") from None
     return PublicKey.of(material)
+
+
+#: Every pass reads the same keys from the status and from entries, and most keys have not changed since the last pass.
+#: Room for the RSA keys of 8,000 issuers, or of 16 full ledgers. Only public keys are ever passed to this function.
+_parsed = Remembered(_parse, limit=8192 * 294)
 
 
 def thumbprint(spki: bytes) -> str:

@@ -92,6 +92,8 @@ class Reconciler:
             # The name may have passed to an object of another shard: events of different objects come in any order.
             await self._forget(name)
             self._saved.forget(name)
+            self._events.forget(name)
+            self._forbidden.allowed(name)
             self._observer.gone(name)
             return Gone()
         try:

@@ -23,6 +23,7 @@ from aiohttp import web
 from oidc_publisher.controller import operator
 from oidc_publisher.controller.metrics import metriclist
 from oidc_publisher.controller.settings import RunSettings
+from oidc_publisher.keys.remembering import Remembered
 from oidc_publisher.reconcile.passes import Outcome
 from oidc_publisher.telemetry.address import Address
 from oidc_publisher.timing.loopturns import MeasuredLoop
@@ -202,6 +203,23 @@ async def _shows_every_metric(pki: PKI, tmp_path: Path) -> None:
         cluster.stop.set()
     with pytest.raises(OSError, match="refused"):
         _page_at(port)
+
+
+async def test_what_was_parsed_for_issuers_that_are_gone_is_forgotten_after_a_while(
+    pki: PKI, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Documents by the thousand would stay, and what is parsed is several times as large as its bytes."""
+    monkeypatch.setattr(operator, "FORGET_S", 0.02)
+    cluster, remembered = Cluster(), Remembered(bytes.upper)
+    async with serving(pki) as stub:
+        cluster.serve(stub)
+        running = asyncio.create_task(operator.run(settings_for(stub, pki, tmp_path)))
+        await eventually(cluster.patched.is_set)
+        remembered(b"gone")
+        await eventually(lambda: not len(remembered))
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert await asyncio.wait_for(running, 30) == 0
+        cluster.stop.set()
 
 
 def _page_at(port: int) -> str:

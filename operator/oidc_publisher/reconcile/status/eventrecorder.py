@@ -31,8 +31,9 @@ _MOST_KNOWN = 4096
 
 @dataclass(frozen=True, slots=True)
 class _Recorded:
-    """An event that this process has recorded: its name, when it was last observed, and how often."""
+    """An event that this process has recorded: its issuer, its name, when it was last observed, and how often."""
 
+    issuer: str
     name: str
     at: datetime
     count: int = 1
@@ -95,12 +96,17 @@ class EventRecorder:
             if condition.type == ConditionType.READY:
                 await self._post(issuer, condition.reason, condition.message, warning=condition.status != "True")
 
+    def forget(self, name: str) -> None:
+        """Forget the events of an issuer that is gone: an object that comes under its name has another UID."""
+        for key in [key for key, recorded in self._known.items() if recorded.issuer == name]:
+            del self._known[key]
+
     async def _post(self, issuer: Told, reason: str, note: str, *, warning: bool) -> None:
         """Record an event, or one more of the events that were recorded in the last hour."""
         key = (issuer.metadata.uid, reason, note)
         try:
             if not await self._repeated(key):
-                self._note(key, await self._new(issuer, reason, note, warning=warning))
+                self._note(key, issuer.metadata.name, await self._new(issuer, reason, note, warning=warning))
         except ClusterError as error:
             if error.reason is Reason.EventsForbidden:
                 self._forbidden = error.finding()
@@ -131,14 +137,14 @@ class EventRecorder:
                 log.warning("The same event is recorded anew each time.", why=error.message, hint=error.hint)
             return False
         self._unpatchable = False
-        self._known[key] = _Recorded(known.name, now, known.count + 1)
+        self._known[key] = _Recorded(known.issuer, known.name, now, known.count + 1)
         return True
 
-    def _note(self, key: _Key, name: str) -> None:
+    def _note(self, key: _Key, issuer: str, name: str) -> None:
         """Remember a new event; the oldest ones are forgotten."""
         self._known.pop(key, None)
         if name:
-            self._known[key] = _Recorded(name, self._clock.now())
+            self._known[key] = _Recorded(issuer, name, self._clock.now())
         while len(self._known) > _MOST_KNOWN:
             del self._known[next(iter(self._known))]
 

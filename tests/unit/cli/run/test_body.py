@@ -23,5 +23,5 @@ def test_turns_of_the_loop_are_measured_where_metrics_are_served(
         return int(turns_of(asyncio.get_running_loop()) is not None)
 
     monkeypatch.setattr(operator, "run", measured)
-    monkeypatch.setattr(body.logs, "configure", lambda *_: None)
+    monkeypatch.setattr("oidc_publisher.telemetry.logs.configure", lambda *_: None)
     assert body.run(RunSettings(metrics_address=address)) == (address is not None)
