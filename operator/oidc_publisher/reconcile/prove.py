@@ -118,6 +118,7 @@ async def _check(ports: Ports, fresh: FreshToken, jwks: bytes | None, now: datet
         audience=fresh.audience,
         now=now,
         clock_skew=spec.rotation.clock_skew,
+        facts=fresh.facts,
     )
     try:
         review = await review_token(ports.cluster, fresh.endpoint, fresh.token, (fresh.audience,))

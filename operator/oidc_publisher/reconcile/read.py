@@ -12,10 +12,10 @@ from oidc_publisher.api import APIServerSourceSpec
 from oidc_publisher.api.managed import SigningKeyRing
 from oidc_publisher.cluster import ClusterAPI
 from oidc_publisher.documents import DISCOVERY_PATH, StoredDocument, StoredDocuments
-from oidc_publisher.errors import ClusterError, StoreError
+from oidc_publisher.errors import StoreError
 from oidc_publisher.findings import Finding
 from oidc_publisher.keys import PublicKey
-from oidc_publisher.probe import Look, Target, date_offsets, look, read_token, verifies, wire_reading
+from oidc_publisher.probe import Look, Target, date_offsets, look, verifies, wire_reading
 from oidc_publisher.probe.token.mint import FreshToken, mint_all
 from oidc_publisher.reconcile.ownership import Stored, stored_reading
 from oidc_publisher.reconcile.ports import Ports
@@ -176,11 +176,8 @@ def _mints(readings: Readings, ledger: Ledger) -> Mints:
 
 def _minted(fresh: FreshToken, known: Iterable[PublicKey]) -> Mint | None:
     """Return the key that a token names, with the key material that verifies the token (R8); None where it names none."""
-    try:
-        facts = read_token(fresh.token)
-    except ClusterError:
-        return None
-    if not facts.key_id:
+    facts = fresh.facts
+    if facts is None or not facts.key_id:
         return None
     candidates = dict.fromkeys(key for key in known if key.key_id == facts.key_id)
     material = next((key.spki for key in candidates if verifies(fresh.token, key)), None)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import base64
 import binascii
+import functools
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -16,7 +18,7 @@ from typing import Any
 
 from joserfc import jws
 from joserfc.errors import JoseError
-from joserfc.jwk import JWKRegistry, KeySet
+from joserfc.jwk import JWKRegistry, Key, KeySet
 
 from oidc_publisher.errors import ClusterError, DocumentInvalidError
 from oidc_publisher.findings import Finding, Reason
@@ -28,6 +30,8 @@ from oidc_publisher.probe.wire.port import BODY_LIMIT_BYTES
 
 #: The algorithms that kube-apiserver signs with. By default joserfc refuses ES384 and ES512, and accepts HS256.
 ALGORITHMS = frozenset({"RS256", "ES256", "ES384", "ES512"})
+#: To import a key costs as much as to verify a signature with it, and the same few keys verify every token.
+_KEYS_KEPT = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,14 +100,15 @@ def judge_token(
     audience: str,
     now: datetime,
     clock_skew: timedelta,
+    facts: TokenFacts | None = None,
 ) -> tuple[Finding, ...]:
     """Return the findings about a token that one API server has just minted; the subject of each is the endpoint.
 
-    `fetched_jwks` are the bytes as served, because only they prove what relying parties get. With None (nothing was
+    `facts` are the token's own where it was read before. `fetched_jwks` are the bytes as served, because only they prove what relying parties get. With None (nothing was
     fetched, which has a finding of its own) the signature is not checked.
     """
     try:
-        facts = read_token(token)
+        facts = facts or read_token(token)
     except ClusterError as error:
         return (error.finding(subject=endpoint),)
     found = [
@@ -220,11 +225,16 @@ def _verified(token: str, member: dict[str, Any], algorithms: set[str], *, check
     try:
         # The set holds one key, because one bad key makes a set fail. It is a set, because only a set checks kid, use
         # and alg.
-        keys = KeySet([JWKRegistry.import_key(member)])
+        keys = KeySet([_imported(json.dumps(member))])
         jws.deserialize_compact(token, keys if check_key_id else keys.keys[0], algorithms=list(algorithms))
     except (JoseError, ValueError, KeyError, TypeError):  # for bad members the base64 and curve code raises these
         return False
     return True
+
+
+@functools.lru_cache(_KEYS_KEPT)
+def _imported(member: str) -> Key:
+    return JWKRegistry.import_key(json.loads(member))
 
 
 def _decoded(part: str) -> bytes:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from oidc_publisher.cluster import ClusterAPI, mint_token
-from oidc_publisher.errors import PublisherError
+from oidc_publisher.errors import ClusterError, PublisherError
 from oidc_publisher.findings import Finding, Reason
+from oidc_publisher.probe.token.judge import TokenFacts, read_token
 
 #: The shortest lifetime that TokenRequest grants.
 TOKEN_LIFETIME = timedelta(minutes=10)
@@ -17,11 +18,19 @@ TOKEN_LIFETIME = timedelta(minutes=10)
 
 @dataclass(frozen=True, slots=True)
 class FreshToken:
-    """A fresh token is one that one API server (HOST:PORT) has just minted for one audience."""
+    """A fresh token is one that one API server (HOST:PORT) has just minted for one audience.
+
+    `facts` are its unverified header and claims, None where it is no JWT.
+    """
 
     endpoint: str
     audience: str
     token: str
+    facts: TokenFacts | None = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Read the facts once, because several steps of a pass need them."""
+        object.__setattr__(self, "facts", _facts_of(self.token))
 
 
 async def mint_all(
@@ -53,3 +62,10 @@ async def _mint(client: ClusterAPI, account: tuple[str, str], endpoint: str, aud
     except PublisherError as error:
         return error.finding(subject=endpoint)
     return FreshToken(endpoint, audience, token)
+
+
+def _facts_of(token: str) -> TokenFacts | None:
+    try:
+        return read_token(token)
+    except ClusterError:
+        return None  # the proof reports it

@@ -10,9 +10,9 @@ import asyncio
 from collections.abc import Iterable, Iterator, Sequence
 
 from oidc_publisher.cluster import ClusterAPI, review_token
-from oidc_publisher.errors import ClusterError, PublisherError
+from oidc_publisher.errors import PublisherError
 from oidc_publisher.findings import Finding
-from oidc_publisher.probe import judge_peer_review, read_token
+from oidc_publisher.probe import judge_peer_review
 from oidc_publisher.probe.token.mint import FreshToken
 
 _AT_ONCE = 8
@@ -46,7 +46,7 @@ def _wanted(tokens: Sequence[FreshToken], endpoints: Sequence[str]) -> Iterator[
     of_key: dict[str, FreshToken] = {}
     signing: set[tuple[str, str]] = set()
     for fresh in sorted(tokens, key=lambda token: (token.endpoint, token.audience)):
-        key_id = _key_id(fresh)
+        key_id = fresh.facts.key_id if fresh.facts else None
         if key_id is not None:
             of_key.setdefault(key_id, fresh)
             signing.add((fresh.endpoint, key_id))
@@ -54,10 +54,3 @@ def _wanted(tokens: Sequence[FreshToken], endpoints: Sequence[str]) -> Iterator[
         for peer in endpoints:
             if (peer, key_id) not in signing:
                 yield key_id, fresh, peer
-
-
-def _key_id(fresh: FreshToken) -> str | None:
-    try:
-        return read_token(fresh.token).key_id
-    except ClusterError:
-        return None  # the proof reports it

@@ -296,3 +296,11 @@ def test_a_rejected_token_is_a_finding_of_its_own() -> None:
     assert finding is not None
     assert (finding.reason, finding.subject, finding.stalled) == (Reason.TokenRejectedByAPIServer, ENDPOINT, True)
     assert '("invalid bearer token")' in finding.message
+
+
+def test_a_cached_key_verifies_only_with_its_own_material() -> None:
+    """Keys are imported once and kept, and two of one key ID differ in their material alone."""
+    mine, other = signing_key("RSA-2048", "a"), signing_key("RSA-2048", "b")
+    for _ in range(2):
+        assert verifies(mint(mine), public(mine, "shared"))
+        assert not verifies(mint(mine), public(other, "shared"))
