@@ -8,7 +8,9 @@ from oidc_publisher.api.keysources import (
     ConfigMapSourceSpec,
     FilesSourceSpec,
     KeySourceSpec,
+    KubeconfigSecretSpec,
     SecretSourceSpec,
+    remote_cluster,
 )
 from oidc_publisher.api.parsing import read_issuer, read_status
 from oidc_publisher.api.spec import Adoption, DeletionPolicy, OIDCIssuerSpec, ProbeSpec, RelyingParty
@@ -54,6 +56,7 @@ __all__ = [
     "GCSStoreSpec",
     "InvalidObjectError",
     "KeySourceSpec",
+    "KubeconfigSecretSpec",
     "OIDCIssuer",
     "OIDCIssuerSpec",
     "OIDCIssuerStatus",
@@ -76,5 +79,6 @@ __all__ = [
     "parse_duration",
     "read_issuer",
     "read_status",
+    "remote_cluster",
     "to_status_json",
 ]

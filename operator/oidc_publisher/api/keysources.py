@@ -52,18 +52,59 @@ ServerAddress = Annotated[
 ]
 
 
+class KubeconfigSecretSpec(APIModel):
+    """The Secret with the kubeconfig of a remote cluster."""
+
+    namespace: Label
+    """Namespace of the Secret."""
+    name: ObjectName
+    """Name of the Secret. The operator needs a Role that lets it get and watch this one object."""
+    key: Annotated[
+        str,
+        Field(min_length=1, max_length=253),
+        matches("^[-._a-zA-Z0-9]+$", "must be the name of an entry: letters, digits, -, _ and ."),
+    ] = "value"
+    """The entry of the Secret that holds the kubeconfig. Cluster API calls it value."""
+
+
+class ProbeServiceAccountSpec(APIModel):
+    """The ServiceAccount of a remote cluster for which tokens are minted as proof."""
+
+    namespace: Label
+    """Namespace of the ServiceAccount, in the remote cluster."""
+    name: ObjectName
+    """Name of the ServiceAccount. It needs no rights, and nothing else should use it."""
+
+
 class APIServerSourceSpec(APIModel):
-    """The key set that every API server of the cluster serves; the member can be empty, as in `apiServer: {}`.
+    """The key set that every API server of a cluster serves; the member can be empty, as in `apiServer: {}`.
 
     The tokens that prove the issuer are minted through the same endpoints, so an issuer without this source is proven
     without a token.
     """
+
+    rules = (
+        Rule(
+            "has(self.kubeconfigSecret) == has(self.probeServiceAccount)",
+            "kubeconfigSecret and probeServiceAccount go together: name the ServiceAccount of the remote cluster that tokens "
+            "are minted for (that of the operator's own cluster is named with --probe-service-account)",
+            lambda s: (s.kubeconfig_secret is None) == (s.probe_service_account is None),
+        ),
+    )
 
     addresses: Annotated[tuple[ServerAddress, ...], Field(min_length=1, max_length=16), ListType("set")] | None = None
     """API servers to read, each as HOST:PORT or [IPv6]:PORT. When absent, these are all ready endpoints in the
     EndpointSlices of the Service default/kubernetes. Name the API servers where a load balancer hides them. The
     cluster's CA has to issue each one's certificate, for kubernetes.default.svc or a name that --api-server-name of the
     operator allows."""
+    kubeconfig_secret: KubeconfigSecretSpec | None = None
+    """The Secret with the kubeconfig of the remote cluster whose keys and tokens these are, such as a hosted control
+    plane. When absent, the cluster is the one that the operator runs in. The kubeconfig has to hold its CA and its
+    credentials itself: no credential plugins, no files, no proxy, no unverified server. Whoever may write to the Secret
+    can forge every identity of this issuer."""
+    probe_service_account: ProbeServiceAccountSpec | None = None
+    """The ServiceAccount of the remote cluster for which tokens are minted as proof. It goes with kubeconfigSecret, and
+    only with it."""
 
 
 class ConfigMapSourceSpec(APIModel):
@@ -128,7 +169,7 @@ class KeySourceSpec(APIModel):
     """Name of this source in the status, in metrics and in messages."""
     api_server: APIServerSourceSpec | None = None
     """Read the key set of every API server of the cluster; `apiServer: {}` suffices. Tokens are minted through the same
-    endpoints to prove the issuer."""
+    endpoints to prove the issuer. With kubeconfigSecret it is a remote cluster."""
     config_map: ConfigMapSourceSpec | None = None
     """Read the entries of a ConfigMap. Anybody who may write to the ConfigMap can forge every identity of this
     issuer."""
@@ -149,6 +190,18 @@ class KeySourceSpec(APIModel):
 #: The key sources of a spec that names none.
 DEFAULT_KEY_SOURCES = (KeySourceSpec(name="default", api_server=APIServerSourceSpec()),)
 
+
+def _name_one_cluster(sources: tuple[KeySourceSpec, ...]) -> bool:
+    servers = [s.api_server for s in sources if s.api_server is not None]
+    return len({(s.kubeconfig_secret, s.probe_service_account) for s in servers}) <= 1
+
+
+def _same(member: str) -> str:
+    """Return the CEL rule that the apiServer members of `a` and `b` have the same optional member, or both have none."""
+    of_a, of_b = f"a.apiServer.{member}", f"b.apiServer.{member}"
+    return f"(has({of_a}) ? has({of_b}) && {of_a} == {of_b} : !has({of_b}))"
+
+
 KeySources = Annotated[
     tuple[KeySourceSpec, ...],
     Field(min_length=1, max_length=16),
@@ -158,4 +211,17 @@ KeySources = Annotated[
         "every source needs a name of its own (a source without a name is called default)",
         lambda sources: len({s.name for s in sources}) == len(sources),
     ),
+    Rule(
+        "self.all(a, !has(a.apiServer) || self.all(b, !has(b.apiServer) || "
+        f"({_same('kubeconfigSecret')} && {_same('probeServiceAccount')})))",
+        "all apiServer sources of one issuer must name the same cluster: the same kubeconfigSecret and the same "
+        "probeServiceAccount, or neither",
+        _name_one_cluster,
+    ),
 ]
+
+
+def remote_cluster(sources: tuple[KeySourceSpec, ...]) -> APIServerSourceSpec | None:
+    """Return the apiServer source that names the remote cluster of an issuer, None where it reads the operator's own."""
+    servers = (s.api_server for s in sources if s.api_server is not None)
+    return next((s for s in servers if s.kubeconfig_secret is not None), None)
