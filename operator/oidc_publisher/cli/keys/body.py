@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 import click
 
-from oidc_publisher.api import GROUP, PLURAL, VERSION, read_issuer
+from oidc_publisher.api import GROUP, PLURAL, VERSION, OIDCIssuer, read_issuer
 from oidc_publisher.api.managed import RING_NAME, RING_PLURAL, SigningKeyRing, read_ring
 from oidc_publisher.cli.connection import NoAnswerError, cluster_time, connected, living_objects, sentence
 from oidc_publisher.cli.exitcodes import ExitCode
@@ -157,12 +157,18 @@ def _withdrawal(key_id: str, names: tuple[str, ...]) -> str:
     return f"Key {key_id} is withdrawn in OIDCIssuer {', '.join(names)}."
 
 
+def _of_this_cluster(issuer: OIDCIssuer) -> bool:
+    """Tell whether the issuer reads this cluster's own API servers, whose keys alone are the ring's."""
+    servers = (source.api_server for source in issuer.spec.key_sources)
+    return any(server is not None and server.kubeconfig_secret is None for server in servers)
+
+
 async def _withdraw_everywhere(client: ClusterClient, key_id: str) -> tuple[str, ...]:
     names = []
     try:
         for document in await living_objects(client):
             issuer = read_issuer(document)
-            if not any(source.api_server is not None for source in issuer.spec.key_sources):
+            if not _of_this_cluster(issuer):
                 continue
             known = issuer.spec.rotation.withdrawn_key_ids
             body = {

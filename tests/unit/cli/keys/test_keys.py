@@ -227,14 +227,18 @@ class TestWithdraw:
     def test_a_key_is_withdrawn_in_each_issuer_of_this_cluster(
         self, api: APIStub, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        """Beside what was withdrawn before; an issuer of other keys is left alone."""
+        """Beside what was withdrawn before; an issuer of other keys, or of a remote cluster's, is left alone."""
         own = ready_now()
         own["metadata"]["resourceVersion"] = "7"
         own["spec"]["rotation"] = {"withdrawnKeyIDs": ["old"]}
         other = ready_now()
         other["metadata"]["name"] = "other"
         other["spec"]["keySources"] = [{"name": "c", "configMap": {"namespace": "n", "name": "c"}}]
-        api.on("GET", COLLECTION, says({"kind": "OIDCIssuerList", "metadata": {}, "items": [own, other]}))
+        remote = ready_now()
+        remote["metadata"]["name"] = "remote"
+        place = {"namespace": "n", "name": "s"}
+        remote["spec"]["keySources"] = [{"apiServer": {"kubeconfigSecret": place, "probeServiceAccount": place}}]
+        api.on("GET", COLLECTION, says({"kind": "OIDCIssuerList", "metadata": {}, "items": [own, other, remote]}))
         api.on("PATCH", PATH, has(own))
         assert call("keys", "withdraw", "kid-10", "--yes") == 0
         body = {"metadata": {"resourceVersion": "7"}, "spec": {"rotation": {"withdrawnKeyIDs": ["old", "kid-10"]}}}
