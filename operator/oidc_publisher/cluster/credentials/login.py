@@ -19,7 +19,8 @@ class Login:
     """A Login holds what requests to one cluster need.
 
     `server` is the API server's URL without a slash at the end. `authority` is the file of the CA and the state of that
-    file when it was read, so that a later change is noticed; None when the system's CAs are trusted.
+    file when it was read, so that a later change is noticed; None when the system's CAs are trusted, or where the
+    credentials hold their CA themselves (`own_authority`).
     """
 
     server: str
@@ -28,6 +29,7 @@ class Login:
     tls_server_name: str | None = None
     proxy: str | None = None
     authority: tuple[str, FileState] | None = None
+    own_authority: bool = False
 
     def __post_init__(self) -> None:
         _require_http(self.server, "The server")
@@ -46,7 +48,8 @@ class Login:
         The system's CAs issue certificates for any public host, and without verification no certificate proves
         anything.
         """
-        return self.authority is not None and self.tls.verify_mode is ssl.CERT_REQUIRED and self.tls.check_hostname
+        named = self.own_authority or self.authority is not None
+        return named and self.tls.verify_mode is ssl.CERT_REQUIRED and self.tls.check_hostname
 
     def authority_changed(self) -> bool:
         """Return whether the CA's file has changed since it was read, as it does when the CA is renewed."""

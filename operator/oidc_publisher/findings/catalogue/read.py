@@ -41,6 +41,13 @@ READ: Mapping[Reason, Entry] = {
         "An API server is no longer one of the issuer's: it has left the EndpointSlice default/kubernetes, or the spec.",
         "Nothing to do when it was removed on purpose; else look whether it is ready.",
     ),
+    Reason.KubeconfigRefused: Entry(
+        _READ,
+        _C,
+        "The Secret of a remote cluster holds no kubeconfig that the operator uses.",
+        "Put a kubeconfig into the Secret that holds its CA and its credentials itself and names an https server.",
+        stalled=True,
+    ),
     Reason.ClusterDiscoveryMissing: Entry(
         _READ,
         _C,

@@ -21,6 +21,7 @@ class Reason(StrEnum):
     APIServerUnreachable = auto()
     APIServerCertificateInvalid = auto()
     EndpointGone = auto()
+    KubeconfigRefused = auto()
     ClusterDiscoveryMissing = auto()
     SourceForbidden = auto()
     SourceNotFound = auto()
