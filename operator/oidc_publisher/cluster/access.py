@@ -38,8 +38,13 @@ class Right:
         return f"{self.verb} on {self.resource}{'.' if self.group else ''}{self.group}{below}"
 
 
-def grant(what: str, value: str = "rbac.create") -> str:
-    """Say what an admin has to allow, and the value of the Helm chart that allows it."""
+def grant(what: str, value: str = "rbac.create", *, grantee: str = "") -> str:
+    """Say what an admin has to allow, and the value of the Helm chart that allows it.
+
+    `grantee` is who needs it in a remote cluster (ClusterAPI.grantee), where no chart grants anything.
+    """
+    if grantee:
+        return f"Allow {grantee} to {what}; the page on hosted control planes has the Role to apply there."
     return f"Allow its ServiceAccount to {what}; the Helm chart does so with {value}."
 
 

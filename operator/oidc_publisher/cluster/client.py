@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import aiohttp
+from aiohttp.abc import AbstractResolver
 from aiohttp.connector import SocketFactoryType
 from yarl import URL
 
@@ -76,11 +77,23 @@ class ClusterClient:
     server, or for one of `api_server_names`, which the program's options allow. An endpoint's own address is no such
     name, because objects name it.
 
+    `guard` opens the sockets to every address, where not even the server of the credentials may be anywhere, and
+    `resolver` makes what resolves names; None uses the usual ones.
+
     Every failure is a ClusterError. Make requests from one event loop only, and call `close` at the end.
     """
 
-    def __init__(self, credentials: Credentials, *, api_server_names: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        credentials: Credentials,
+        *,
+        api_server_names: Sequence[str] = (),
+        guard: SocketFactoryType | None = None,
+        resolver: Callable[[], AbstractResolver] | None = None,
+    ) -> None:
         self.credentials = credentials
+        self._guard = guard
+        self._resolver = resolver
         self._allowed_names = tuple(api_server_names)
         self._session: aiohttp.ClientSession | None = None
         self._endpoints_session: aiohttp.ClientSession | None = None
@@ -96,6 +109,11 @@ class ClusterClient:
     def vouches(self) -> bool:
         """Whether the credentials name a CA, without which no single endpoint is asked."""
         return self.credentials.vouches
+
+    @property
+    def grantee(self) -> str:
+        """Empty, because the chart grants the rights in the operator's own cluster."""
+        return ""
 
     async def __aenter__(self) -> Self:
         return self
@@ -281,10 +299,13 @@ class ClusterClient:
 
     def _open(self, *, endpoint: bool) -> aiohttp.ClientSession:
         if endpoint:
-            self._endpoints_session = self._endpoints_session or _session(guarded_socket)
+            self._endpoints_session = self._endpoints_session or self._session_by(self._guard or guarded_socket)
             return self._endpoints_session
-        self._session = self._session or _session(None)
+        self._session = self._session or self._session_by(self._guard)
         return self._session
+
+    def _session_by(self, socket_factory: SocketFactoryType | None) -> aiohttp.ClientSession:
+        return _session(socket_factory, self._resolver() if self._resolver else None)
 
     def _note_date(self, asked: str, headers: Mapping[str, str]) -> None:
         now, now_s = datetime.now(UTC), time.monotonic()
@@ -295,9 +316,11 @@ class ClusterClient:
         self._offsets[asked] = (now_s, stated - now)
 
 
-def _session(socket_factory: SocketFactoryType | None) -> aiohttp.ClientSession:
+def _session(socket_factory: SocketFactoryType | None, resolver: AbstractResolver | None) -> aiohttp.ClientSession:
     # There is no limit, because each watch holds a connection: 100 watches would use up the default limit of 100.
-    connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEP_IDLE_S, socket_factory=socket_factory)
+    connector = aiohttp.TCPConnector(
+        limit=0, keepalive_timeout=_KEEP_IDLE_S, socket_factory=socket_factory, resolver=resolver
+    )
     return aiohttp.ClientSession(
         connector=connector,
         cookie_jar=aiohttp.DummyCookieJar(),

@@ -36,7 +36,7 @@ async def api_server_endpoints(client: ClusterAPI, *, timeout_s: float = 5.0) ->
             error,
             Reason.SourceForbidden,
             "The operator may not list the API servers",
-            hint=grant("list endpointslices (discovery.k8s.io) in namespace default"),
+            hint=grant("list endpointslices (discovery.k8s.io) in namespace default", grantee=client.grantee),
         ) from error
     return tuple(sorted({place for item in answer.items() for place in places_of(item)}))
 

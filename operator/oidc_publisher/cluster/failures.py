@@ -86,7 +86,10 @@ def request_failure(error: Exception, asked: str) -> ClusterError:
         return ConnectionLostError(Reason.APIServerUnreachable, sentence, retryable=True, subject=asked)
     if isinstance(error, aiohttp.ClientConnectorError) and isinstance(error.os_error, ForbiddenAddressError):
         sentence = f"{asked} is not asked, for {error.os_error.strerror}, where no API server is"
-        hint = "Correct spec.keySources[].apiServer.addresses, or look who changed what that name resolves to."
+        hint = (
+            "Correct spec.keySources[].apiServer.addresses, or the server in the kubeconfig of a remote cluster, or look who "
+            "changed what that name resolves to."
+        )
         return UnreachableError(Reason.SpecUnsupported, sentence, hint=hint, subject=asked)
     why = next(
         (say(error) for kind, say in _WHY if isinstance(error, kind)), "does not speak HTTP as an API server does"

@@ -135,7 +135,7 @@ async def kube_system_uid(client: ClusterAPI) -> str:
             error,
             Reason.SourceForbidden,
             "The operator may not read namespace kube-system, whose UID marks the documents as this cluster's",
-            hint=grant("get the namespace kube-system"),
+            hint=grant("get the namespace kube-system", grantee=client.grantee),
         ) from error
     return str(answer.stored_object("uid")["metadata"]["uid"])
 

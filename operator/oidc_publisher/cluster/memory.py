@@ -59,6 +59,11 @@ class MemoryCluster:
         return True
 
     @property
+    def grantee(self) -> str:
+        """Empty, because this is the operator's own cluster."""
+        return ""
+
+    @property
     def host_port(self) -> str:
         """The HOST:PORT of the server for requests that name no endpoint."""
         return "memory:6443"

@@ -22,6 +22,11 @@ class ClusterAPI(Protocol):
         """Whether an explicit CA identifies API servers. Without it no request goes to a single endpoint."""
         ...
 
+    @property
+    def grantee(self) -> str:
+        """Who needs the rights that findings name, empty for the operator's ServiceAccount, which the chart makes."""
+        ...
+
     async def request(
         self,
         method: str,

@@ -14,6 +14,14 @@ from oidc_publisher.errors import AnswerError
 from oidc_publisher.findings import Reason
 
 _API_VERSION = "authentication.k8s.io/v1"
+_MAKE_IT = (
+    "Create it, or name another one with --probe-service-account; the Helm chart creates it with "
+    "probe.serviceAccount.create and names it with probe.serviceAccount.name."
+)
+_MAKE_IT_THERE = (
+    "Create it in the remote cluster, or correct spec.keySources[].apiServer.probeServiceAccount; the page on hosted "
+    "control planes has the manifest."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +61,7 @@ async def mint_token(
         answer = await client.request("POST", path, endpoint=endpoint, body=body, timeout_s=timeout_s, repeatable=True)
         token = object_in(answer.object(), "status").get("token")
     except AnswerError as error:
-        raise _mint_failure(error, f"{namespace}/{name}") from error
+        raise _mint_failure(error, f"{namespace}/{name}", client.grantee) from error
     if not isinstance(token, str) or not token:
         message = f"{answer.asked} answered a TokenRequest without a token"
         raise AnswerError(
@@ -86,27 +94,26 @@ async def review_token(
             error,
             Reason.TokenRequestForbidden,
             f"The operator may not review tokens at {error.subject}",
-            hint=grant("create tokenreviews (authentication.k8s.io)"),
+            hint=grant("create tokenreviews (authentication.k8s.io)", grantee=client.grantee),
         ) from error
     status = object_in(answer.object(), "status")
     return TokenReview(status.get("authenticated") is True, str(status.get("error") or ""))
 
 
-def _mint_failure(error: AnswerError, account: str) -> AnswerError:
+def _mint_failure(error: AnswerError, account: str, grantee: str) -> AnswerError:
     namespace, name = account.split("/")
     if error.status == HTTPStatus.FORBIDDEN:
         return with_reason(
             error,
             Reason.TokenRequestForbidden,
             f"The operator may not mint a token of ServiceAccount {account} at {error.subject}",
-            hint=grant(f"create serviceaccounts/token of {name} in namespace {namespace}"),
+            hint=grant(f"create serviceaccounts/token of {name} in namespace {namespace}", grantee=grantee),
         )
     if isinstance(error, ObjectMissingError):
         return with_reason(
             error,
             Reason.TokenRequestFailed,
             f"ServiceAccount {account} does not exist",
-            hint="Create it, or name another one with --probe-service-account; the Helm chart creates it with "
-            "probe.serviceAccount.create and names it with probe.serviceAccount.name.",
+            hint=_MAKE_IT_THERE if grantee else _MAKE_IT,
         )
     return with_reason(error, Reason.TokenRequestFailed, error.message, hint=error.hint)

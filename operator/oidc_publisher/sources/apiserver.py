@@ -21,6 +21,7 @@ from oidc_publisher.sources.confirming import confirmed
 from oidc_publisher.sources.port import SourceResult
 
 JWKS_PATH = "/openid/v1/jwks"
+_DISCOVERY_ROLE = "ClusterRole system:service-account-issuer-discovery"
 ENDPOINT_SLICE = "EndpointSlice default/kubernetes"
 
 _AT_ONCE = 8
@@ -45,15 +46,23 @@ class _ServerSaid:
 class APIServerSource:
     """An APIServerSource reads the key set of every ready API server, or of those at `addresses` (HOST:PORT)."""
 
-    def __init__(self, client: ClusterAPI, name: str, addresses: Sequence[str] | None = None) -> None:
+    def __init__(
+        self,
+        client: ClusterAPI,
+        name: str,
+        addresses: Sequence[str] | None = None,
+        *,
+        kubeconfig: ObjectReference | None = None,
+    ) -> None:
         self._client = client
         self._name = name
+        self._kubeconfig = kubeconfig
         self._addresses = tuple(addresses) if addresses else None
 
     @property
     def watches(self) -> tuple[ObjectReference, ...]:
-        """Empty: each pass reads this source, so that nothing is watched."""
-        return ()
+        """The kubeconfig of a remote cluster. The API servers themselves are read by each pass, and not watched."""
+        return (self._kubeconfig,) if self._kubeconfig else ()
 
     async def read(self) -> SourceResult:
         """Read all API servers concurrently.
@@ -102,7 +111,8 @@ class APIServerSource:
             async with gate:
                 body = await confirmed(lambda left_s: self._fetch(endpoint, left_s))
         except ClusterError as error:
-            return _ServerSaid(asked, findings=(_failure(error, asked, hint=self._where_from(endpoint)),))
+            hint, grantee = self._where_from(endpoint), self._client.grantee
+            return _ServerSaid(asked, findings=(_failure(error, asked, hint=hint, grantee=grantee),))
         read = read_cluster_jwks(body)
         known = all(defect.reason is Reason.KeyUnsupported for defect in read.defects)
         findings = (_empty(asked),) if known and not read.keys else ()
@@ -163,14 +173,14 @@ def _unread(said: Iterable[_ServerSaid]) -> list[str]:
     return [f"API server {one.endpoint}" for one in said if not one.complete]
 
 
-def _failure(error: ClusterError, asked: str, *, hint: str) -> Finding:
+def _failure(error: ClusterError, asked: str, *, hint: str, grantee: str) -> Finding:
     """Return why an API server's key set could not be read; `hint` is the advice where it does not answer."""
     status = error.status if isinstance(error, AnswerError) else None
     if status == HTTPStatus.FORBIDDEN:
         return Finding.of(
             Reason.SourceForbidden,
             f"The operator may not read the key set of {asked}",
-            hint=f"{grant(f'get {JWKS_PATH}')} ClusterRole system:service-account-issuer-discovery allows it too.",
+            hint=f"{grant(f'get {JWKS_PATH}', grantee=grantee)} {_DISCOVERY_ROLE} allows it too.",
             subject=asked,
         )
     if status == HTTPStatus.NOT_FOUND:
