@@ -77,6 +77,7 @@ class MemoryPass:
     reconciler: Reconciler
     folder: Path
     stub: APIStub
+    opener: PortOpener
 
     async def run(self) -> Any:
         """One pass."""
@@ -115,7 +116,7 @@ async def memory_pass(
         opened = observing(open_ports, observer.notes_of) if observer else open_ports
         reconciler = Reconciler(client, opened, observer=observer, open_span=open_span)
         try:
-            yield MemoryPass(api, kept, reconciler, folder, stub)
+            yield MemoryPass(api, kept, reconciler, folder, stub, opener)
         finally:
             await reconciler.close()
 

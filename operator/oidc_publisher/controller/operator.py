@@ -266,6 +266,7 @@ def _the_reconciler(
         key_files_root=settings.key_files_root,
         store_endpoints=settings.store_endpoints,
         probe_proxies=settings.probe_proxies,
+        api_server_names=settings.api_server_names,
         on_ring_refusal=_say_what_is_missing,
     )
     open_ports: OpenPorts = opener.open

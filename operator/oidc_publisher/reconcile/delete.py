@@ -8,8 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from oidc_publisher.api import DeletionPolicy, OIDCIssuer
+from oidc_publisher.cluster.remote import RemoteClusterError
 from oidc_publisher.documents import DISCOVERY_PATH, OwnerMark
-from oidc_publisher.errors import PreconditionError, StoreError
+from oidc_publisher.errors import PreconditionError, PublisherError, StoreError
 from oidc_publisher.findings import Finding, Reason
 from oidc_publisher.reconcile.ownership import Place, former_place
 from oidc_publisher.reconcile.passes import Outcome
@@ -49,7 +50,11 @@ async def end(opened: OpenedPorts, recorder: Recorder) -> Outcome:
         location = issuer.status.publication.location if issuer.status.publication else None
         recorder.happened([left(location, why)] if location else [])
     else:
-        ports = await opened.of(issuer)
+        try:
+            ports = await opened.of(issuer)
+        except RemoteClusterError as error:
+            await recorder.report(Summary(findings=(not_deleted(error, _where(issuer)),)))
+            return Outcome(failed=True)
         place = ports.place_of(issuer)
         try:
             nonces = frozenset(recorder.ledger.nonces)
@@ -91,7 +96,13 @@ async def delete_documents(store: Store, jwks_path: str, *, owner: str, nonces: 
     return Deletion(tuple(deleted), tuple(others))
 
 
-def not_deleted(error: StoreError, location: str) -> Finding:
+def _where(issuer: OIDCIssuer) -> str:
+    """Return the place of the documents where the owner, by whose mark they are ours, cannot be learnt."""
+    location = issuer.status.publication.location if issuer.status.publication else None
+    return location or issuer.spec.issuer_url
+
+
+def not_deleted(error: PublisherError, location: str) -> Finding:
     """Return the finding of documents that could not be deleted, with the way out."""
     message = f"The documents at {location} are not deleted: {error.message}"
     advice = " ".join(part for part in (error.hint, _WAY_OUT) if part)

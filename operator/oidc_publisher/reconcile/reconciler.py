@@ -10,8 +10,8 @@ from typing import Any
 
 import structlog
 
-from oidc_publisher.api import OIDCIssuer, read_issuer, read_status
-from oidc_publisher.cluster import ClusterAPI, ConflictError, get_issuer
+from oidc_publisher.api import OIDCIssuer, read_issuer, read_status, remote_cluster
+from oidc_publisher.cluster import ClusterAPI, ConflictError, ObjectReference, get_issuer
 from oidc_publisher.cluster.answer import list_in, object_in
 from oidc_publisher.errors import ClusterError, InvalidObjectError, PublisherError
 from oidc_publisher.findings import Finding, Reason
@@ -30,6 +30,7 @@ from oidc_publisher.reconcile.status.publication import publication_of
 from oidc_publisher.reconcile.status.summary import Summary
 from oidc_publisher.reconcile.unreadable import ForbiddenIssuers, Refusals, Unreadable, refused_status
 from oidc_publisher.rotation import Ledger
+from oidc_publisher.sources.factory import references_of
 from oidc_publisher.telemetry.cloudrequests import noting
 from oidc_publisher.telemetry.steps import OpenSpan, Step, StepTimes, no_span
 from oidc_publisher.timing.clock import Clock, SystemClock
@@ -183,7 +184,7 @@ class Reconciler:
             log.exception("The pass failed in a way that is not known.", issuer=recorder.issuer.metadata.name)
             finding = Finding.of(Reason.InternalError, f"The operator failed with {type(error).__name__}")
             await recorder.report(Summary(findings=(finding,)))
-        return Outcome(failed=True, wake_after=recorder.issuer.spec.interval)
+        return Outcome(failed=True, wake_after=recorder.issuer.spec.interval, follows=_followed(recorder.issuer))
 
     async def _pass(self, recorder: Recorder) -> Outcome:
         """Take the five steps, in their order."""
@@ -237,6 +238,12 @@ class Reconciler:
         away = any(problem.reason is Reason.StoreUnavailable for problem in done.problems)
         follows = tuple(reference for source in ports.sources for reference in source.watches)
         return Outcome(wake_after=wake, failed=away, follows=follows)
+
+
+def _followed(issuer: OIDCIssuer) -> tuple[ObjectReference, ...] | None:
+    """Return what a failed pass follows: with a remote cluster its kubeconfig too, whose change may mend the pass at once."""
+    sources = issuer.spec.key_sources
+    return references_of(sources) if remote_cluster(sources) else None
 
 
 def _key_count(found: Mapping[str, Any]) -> int:

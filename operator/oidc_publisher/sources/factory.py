@@ -14,6 +14,7 @@ from oidc_publisher.api import (
     SecretSourceSpec,
 )
 from oidc_publisher.cluster import ClusterAPI, ObjectReference
+from oidc_publisher.cluster.remote.clusters import reference_of
 from oidc_publisher.sources.apiserver import APIServerSource
 from oidc_publisher.sources.entries import EntryPattern
 from oidc_publisher.sources.files import FilesSource
@@ -22,17 +23,43 @@ from oidc_publisher.sources.port import Source
 
 
 def open_sources(
-    key_sources: Iterable[KeySourceSpec], client: ClusterAPI, *, key_files_root: Path | None = None
+    key_sources: Iterable[KeySourceSpec],
+    client: ClusterAPI,
+    *,
+    remote: ClusterAPI | None = None,
+    key_files_root: Path | None = None,
 ) -> tuple[Source, ...]:
-    """Open one source for each entry, in the spec's order; files are read below `key_files_root` only."""
-    return tuple(_open(entry, client, key_files_root) for entry in key_sources)
+    """Open one source for each entry, in the spec's order; files are read below `key_files_root` only.
+
+    ConfigMaps and Secrets are objects of the operator's own cluster, which `client` asks. API servers are those of the
+    cluster `remote` where the issuer has one.
+    """
+    return tuple(_open(entry, client, remote or client, key_files_root) for entry in key_sources)
 
 
-def _open(entry: KeySourceSpec, client: ClusterAPI, root: Path | None) -> Source:
+def references_of(key_sources: Iterable[KeySourceSpec]) -> tuple[ObjectReference, ...]:
+    """Return the objects of the operator's own cluster that the sources read, the kubeconfig of a remote cluster among them."""
+    return tuple(dict.fromkeys(reference for entry in key_sources if (reference := _reference_of(entry)) is not None))
+
+
+def _reference_of(entry: KeySourceSpec) -> ObjectReference | None:
+    match entry.selected:
+        case APIServerSourceSpec(kubeconfig_secret=named) if named is not None:
+            return reference_of(named)
+        case ConfigMapSourceSpec(namespace=namespace, name=name):
+            return ObjectReference("ConfigMap", namespace, name)
+        case SecretSourceSpec(namespace=namespace, name=name):
+            return ObjectReference("Secret", namespace, name)
+    return None
+
+
+def _open(entry: KeySourceSpec, client: ClusterAPI, asked: ClusterAPI, root: Path | None) -> Source:
     name = entry.name
     match entry.selected:
         case APIServerSourceSpec() as servers:
-            return APIServerSource(client, name, servers.addresses)
+            named = servers.kubeconfig_secret
+            kubeconfig = reference_of(named) if named else None
+            return APIServerSource(asked, name, servers.addresses, kubeconfig=kubeconfig)
         case ConfigMapSourceSpec() as config_map:
             reference = ObjectReference("ConfigMap", config_map.namespace, config_map.name)
             return ObjectSource(client, name, reference, EntryPattern(config_map.entry_pattern))

@@ -58,6 +58,7 @@ async def look_and_decide(client: ClusterAPI, basis: Basis, reading: Reading, cl
         key_files_root=reading.key_files_root,
         store_endpoints=reading.store_endpoints,
         probe_proxies=reading.probe_proxies,
+        api_server_names=reading.api_server_names,
     )
     opened = OpenedPorts(opener.open)
     try:

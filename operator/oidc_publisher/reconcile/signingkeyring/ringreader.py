@@ -28,6 +28,17 @@ _PATH = f"{_KINDS}/{RING_PLURAL}/{RING_NAME}"
 _GRANT = grant(f"get {RING_PLURAL}.{GROUP} with resourceNames [{RING_NAME}]", "managedKeys.enabled")
 
 
+class NoRing:
+    """NoRing is the reader of a remote cluster, whose issuers know no ring.
+
+    Signers wait for the OIDCIssuers of the cluster that they sign for, and those of a remote cluster are elsewhere.
+    """
+
+    async def read(self) -> SigningKeyRing | None:
+        """Return None."""
+        return None
+
+
 class RingReader:
     """A RingReader reads the ring for all issuers of one cluster.
 
