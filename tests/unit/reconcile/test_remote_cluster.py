@@ -9,11 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from oidc_publisher.cluster import ClusterClient, Credentials, ObjectReference
+from oidc_publisher.cluster import ObjectReference
 from oidc_publisher.cluster.remote import RemoteClusters
-from oidc_publisher.cluster.remote.cluster import RemoteCluster
-from oidc_publisher.cluster.remote.remotelogin import remote_login
-from oidc_publisher.cluster.remote.secretkubeconfig import RemoteKubeconfig
 from oidc_publisher.documents import OwnerMark
 from oidc_publisher.documents.jwks import jwks_document
 from oidc_publisher.keys.pem import read_entry
@@ -24,6 +21,7 @@ from tests.support.apistub import APIStub, refuses, says, serving
 from tests.support.builders import issuer_of
 from tests.support.kubeconfigs import secret
 from tests.support.memorypass import MemoryPass, memory_pass
+from tests.support.remoteclusters import connecting_to
 from tests.support.signingkeys import SigningKey, signing_key
 
 if TYPE_CHECKING:
@@ -79,7 +77,7 @@ class World:
 async def world(pki: PKI, folder: Path, **spec: Any) -> AsyncIterator[World]:
     sources = {"keySources": [REMOTE, NEXT], **spec}
     async with memory_pass(pki, folder, **sources) as run, serving(pki) as remote:
-        run.opener.remote_clusters = RemoteClusters(run.opener.remote_clusters._hub, connect=_connect(pki, remote))
+        run.opener.remote_clusters = RemoteClusters(run.opener.remote_clusters._hub, connect=connecting_to(pki, remote))
         run.stub.on("GET", MAP, says({"kind": "ConfigMap", "metadata": {}, "data": {"1": KEY.public_pem.decode()}}))
         remote.on("GET", KUBE_SYSTEM, says({"metadata": {"uid": "u-remote"}}))
         remote.on("GET", SLICES, says({"items": [_slice(remote)]}))
@@ -92,14 +90,6 @@ async def world(pki: PKI, folder: Path, **spec: Any) -> AsyncIterator[World]:
 def jwks(key: SigningKey) -> Any:
     """The key set of an API server that signs with this key."""
     return json.loads(jwks_document(read_entry(key.public_pem).keys))
-
-
-def _connect(pki: PKI, remote: APIStub) -> Any:
-    def connect(content: bytes, where: str) -> RemoteCluster:
-        kubeconfig = RemoteKubeconfig(f"https://{remote.address}", pki.ca_pem.decode(), token=content.decode())
-        return RemoteCluster(ClusterClient(Credentials(remote_login(kubeconfig, where))), where)
-
-    return connect
 
 
 def _slice(remote: APIStub) -> dict[str, Any]:

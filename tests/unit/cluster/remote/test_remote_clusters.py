@@ -16,15 +16,14 @@ from aiohttp import web
 from aiohttp.abc import ResolveResult
 
 from oidc_publisher.api import KubeconfigSecretSpec
-from oidc_publisher.cluster import ClusterClient, Credentials, api_server_endpoints, mint_token
+from oidc_publisher.cluster import api_server_endpoints, mint_token
 from oidc_publisher.cluster.remote import RemoteClusterError, RemoteClusters, outside
 from oidc_publisher.cluster.remote.cluster import AT_ONCE, RemoteCluster
-from oidc_publisher.cluster.remote.remotelogin import remote_login
-from oidc_publisher.cluster.remote.secretkubeconfig import RemoteKubeconfig
 from oidc_publisher.errors import AnswerError, CertificateError, ClusterError, PublisherError, UnreachableError
 from oidc_publisher.findings import Reason
 from tests.support.apistub import APIStub, client_of, refuses, says, serving
 from tests.support.kubeconfigs import cluster_entry, encoded, kubeconfig, secret, written
+from tests.support.remoteclusters import WHERE, remote_at
 
 if TYPE_CHECKING:
     from tests.support.pki import PKI
@@ -32,7 +31,6 @@ if TYPE_CHECKING:
 NAMED = KubeconfigSecretSpec(namespace="clusters", name="prod-kubeconfig")
 SECRET = "/api/v1/namespaces/clusters/secrets/prod-kubeconfig"
 KUBE_SYSTEM = "/api/v1/namespaces/kube-system"
-WHERE = "Secret clusters/prod-kubeconfig"
 
 
 @dataclass
@@ -66,12 +64,6 @@ async def world(pki: PKI) -> AsyncIterator[World]:
     async with serving(pki) as hub, serving(pki) as remote, client_of(pki, hub.address) as client:
         remote.on("GET", KUBE_SYSTEM, says({"metadata": {"uid": "u-remote"}}))
         yield World(pki, hub, remote, RemoteClusters(client, connect=connect), made)
-
-
-def remote_at(pki: PKI, address: str, *, token: str | None = None, where: str = WHERE, **options: Any) -> RemoteCluster:
-    """A remote cluster without the rule against loopback, where these servers are."""
-    login = remote_login(RemoteKubeconfig(f"https://{address}", pki.ca_pem.decode(), token=token or "any"), where)
-    return RemoteCluster(ClusterClient(Credentials(login), **options), where)
 
 
 async def refused(clusters: RemoteClusters) -> RemoteClusterError:
@@ -211,6 +203,16 @@ class TestSilence:
             assert {str(error) for error in failures} == {f"{address} does not answer in time"}
             # Two quick ones open the circuit.
             assert sum(error.__cause__ is not None for error in failures) == 2
+            await cluster.close()
+
+    async def test_requests_that_wait_for_their_turn_do_not_wait_for_a_server_that_turns_out_silent(
+        self, pki: PKI
+    ) -> None:
+        """A hundred issuers of one cluster wait for one timeout, not for a dozen."""
+        async with silent() as address:
+            cluster = remote_at(pki, address)
+            failures = await asyncio.gather(*(failure(cluster, timeout_s=0.2) for _ in range(5 * AT_ONCE)))
+            assert sum(error.__cause__ is not None for error in failures) == AT_ONCE
             await cluster.close()
 
     async def test_a_server_that_is_back_is_asked_again(self, pki: PKI, monkeypatch: pytest.MonkeyPatch) -> None:
