@@ -24,6 +24,7 @@ from oidc_publisher.cli.text.console import console_for
 from oidc_publisher.cli.text.output import tell, write_result
 from oidc_publisher.cluster import ClusterAPI
 from oidc_publisher.cluster.issuers import Object, all_issuers
+from oidc_publisher.cluster.remote import RemoteClusters
 from oidc_publisher.errors import AnswerError, ClusterError, InvalidObjectError
 from oidc_publisher.harmless import harmless
 from oidc_publisher.probe import ProbeProxies
@@ -75,11 +76,14 @@ async def _issuer_sections(
 ) -> Sequence[Section]:
     endpoints, gate = StoreEndpoints.listed(reading.store_endpoints), asyncio.Semaphore(_AT_ONCE)
     proxies, root = ProbeProxies.listed(reading.probe_proxies), reading.key_files_root
+    remotes = RemoteClusters(client, api_server_names=reading.api_server_names)
 
     async def one(issuer: OIDCIssuer) -> Section:
         async with gate:
             tell(asking, f"Checking what oidci/{issuer.metadata.name} names: its store and {issuer.spec.issuer_url}.")
-            return await issuer_section(client, issuer, key_files_root=root, endpoints=endpoints, proxies=proxies)
+            return await issuer_section(
+                client, issuer, key_files_root=root, endpoints=endpoints, proxies=proxies, remotes=remotes
+            )
 
     return await asyncio.gather(*map(one, issuers))
 

@@ -96,19 +96,21 @@ async def servers_section(
 ) -> Section:
     """Check that each API server answers with a certificate of its own and a key set, and mint one token."""
     read = await asyncio.gather(*(APIServerSource(client, "check", found).read() for found in _addresses(issuers)))
-    lines = dict.fromkeys(line for result in read for line in _server_lines(result))
-    minted = () if pre else (await _probe_account(client, probe),)
+    lines = dict.fromkeys(line for result in read for line in server_lines(result))
+    minted = () if pre else (await probe_account_line(client, probe),)
     return Section("API SERVERS", (*lines, *minted))
 
 
 def _addresses(issuers: Iterable[OIDCIssuer]) -> tuple[tuple[str, ...] | None, ...]:
-    """Return the addresses of each different apiServer source, None for those that the cluster lists."""
+    """Return the addresses of each different apiServer source of this cluster, None for those that the cluster lists."""
     sources = (source.selected for issuer in issuers for source in issuer.spec.key_sources)
-    named = [tuple(s.addresses) if s.addresses else None for s in sources if isinstance(s, APIServerSourceSpec)]
+    own = (s for s in sources if isinstance(s, APIServerSourceSpec) and s.kubeconfig_secret is None)
+    named = [tuple(s.addresses) if s.addresses else None for s in own]
     return tuple(dict.fromkeys(named)) or (None,)
 
 
-def _server_lines(result: SourceResult) -> Iterator[Line]:
+def server_lines(result: SourceResult) -> Iterator[Line]:
+    """Yield a line for each API server that an apiServer source has read, and for each finding about them."""
     failed = {finding.subject for finding in result.findings}
     for server in result.reading.servers:
         if server.address not in failed:
@@ -119,7 +121,7 @@ def _server_lines(result: SourceResult) -> Iterator[Line]:
         yield line_of(finding, finding.subject if finding.subject in known else "key sets of the API servers")
 
 
-async def _probe_account(client: ClusterAPI, probe: tuple[str, str] | None) -> Line:
+async def probe_account_line(client: ClusterAPI, probe: tuple[str, str] | None) -> Line:
     """Mint a token of the probe's ServiceAccount, which alone shows that it exists; a token changes nothing."""
     if probe is None:
         found = "not checked: no --probe-service-account was given"

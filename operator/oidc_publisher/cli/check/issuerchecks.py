@@ -8,7 +8,9 @@ from pathlib import Path
 
 from oidc_publisher.api import APIServerSourceSpec, FilesSourceSpec, KeySourceSpec, OIDCIssuer
 from oidc_publisher.cli.check.lines import CheckResult, Line, Section, line_of, line_of_error
+from oidc_publisher.cli.check.remotechecks import remote_lines
 from oidc_publisher.cluster import ClusterAPI
+from oidc_publisher.cluster.remote import RemoteClusters
 from oidc_publisher.documents import DISCOVERY_PATH, StoredDocument
 from oidc_publisher.errors import FetchError, StoreError
 from oidc_publisher.findings import Finding, Reason, sorted_findings
@@ -31,18 +33,20 @@ async def issuer_section(
     key_files_root: Path | None,
     endpoints: StoreEndpoints,
     proxies: ProbeProxies,
+    remotes: RemoteClusters,
 ) -> Section:
-    """Check everything that the issuer names, but its API servers, which issuers have in common."""
+    """Check everything that the issuer names, but the API servers of this cluster, which issuers have in common."""
     store = open_store(issuer.spec.store, endpoints)
     try:
         lines, published = await store_lines(store, (issuer.spec.jwks_path, DISCOVERY_PATH))
     finally:
         await store.aclose()
+    remote = await remote_lines(remotes, issuer)
     sources = [line for one in _other_sources(issuer) for line in await _source_lines(client, one, key_files_root)]
     distribution = open_distribution(issuer.spec.store)
     cdn = [await _distribution_line(distribution)] if distribution else []
     public = await _public_line(issuer, proxies, published=published)
-    return Section(f"oidci/{issuer.metadata.name}", (*sources, *lines, *cdn, public))
+    return Section(f"oidci/{issuer.metadata.name}", (*remote, *sources, *lines, *cdn, public))
 
 
 def _other_sources(issuer: OIDCIssuer) -> Iterable[KeySourceSpec]:

@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from oidc_publisher.api import ConfigMapSourceSpec, DeletionPolicy, OIDCIssuer, SecretSourceSpec
+from oidc_publisher.api import (
+    APIServerSourceSpec,
+    ConfigMapSourceSpec,
+    DeletionPolicy,
+    KubeconfigSecretSpec,
+    OIDCIssuer,
+    SecretSourceSpec,
+)
 from oidc_publisher.api.managed import RING_NAME, RING_PLURAL
 from oidc_publisher.cli.check.lines import CheckResult, Line
 from oidc_publisher.cluster.access import NEEDED, Right, grant
@@ -75,10 +82,18 @@ def _of_sources(issuers: Iterable[OIDCIssuer]) -> Iterator[Need]:
     for issuer in issuers:
         for source in issuer.spec.key_sources:
             match source.selected:
+                case APIServerSourceSpec(kubeconfig_secret=named) if named is not None:
+                    yield from _of_kubeconfig(named)
                 case ConfigMapSourceSpec(namespace=namespace, name=name):
                     yield from _of_object("configmaps", "rbac.configMaps", namespace, name)
                 case SecretSourceSpec(namespace=namespace, name=name):
                     yield from _of_object("secrets", "rbac.secrets", namespace, name)
+
+
+def _of_kubeconfig(named: KubeconfigSecretSpec) -> Iterator[Need]:
+    granting = f"{{namespace: {named.namespace}, name: {named.name}}} in rbac.secrets"
+    for verb, use in (("get", "reach its remote cluster"), ("watch", "follow a renewed kubeconfig at once")):
+        yield Need(Right(verb, "secrets", group="", namespace=named.namespace, name=named.name), granting, use)
 
 
 def _of_object(resource: str, value: str, namespace: str, name: str) -> Iterator[Need]:

@@ -9,7 +9,7 @@ from typing import IO
 
 import click
 
-from oidc_publisher.api import OIDCIssuer
+from oidc_publisher.api import OIDCIssuer, remote_cluster
 from oidc_publisher.cli.asked import wanted, within
 from oidc_publisher.cli.connection import connected
 from oidc_publisher.cli.exitcodes import ExitCode
@@ -56,5 +56,6 @@ async def _preview(wanted: OIDCIssuer, asking: Asking, reading: Reading) -> Prev
         decided = await look_and_decide(client, basis, reading, clock)
     if isinstance(decided, Refused):
         return refused_preview(basis, decided)
-    mints = reading.probe_service_account is not None
+    # A remote cluster has a ServiceAccount of its own for it, which the manifest names.
+    mints = reading.probe_service_account is not None or remote_cluster(wanted.spec.key_sources) is not None
     return preview(basis, decided, clock.now(), mints=mints, crd=crd)

@@ -11,6 +11,7 @@ from oidc_publisher.cli.options import Reading
 from oidc_publisher.cli.plan.basis import Basis
 from oidc_publisher.cli.plan.decision import Decided, Refused
 from oidc_publisher.cluster import ClusterAPI
+from oidc_publisher.cluster.remote import RemoteClusterError
 from oidc_publisher.errors import AnswerError, ClusterError, InvalidObjectError, StoreError
 from oidc_publisher.findings import Finding, Reason
 from oidc_publisher.probe.token.limits import TokenLimits
@@ -64,7 +65,7 @@ async def look_and_decide(client: ClusterAPI, basis: Basis, reading: Reading, cl
     try:
         ports = _asking_nothing_more(await opened.of(basis.issuer))
         return await _decided(basis.issuer, ports, await read_all(ports, clock), clock)
-    except StoreError as error:
+    except (StoreError, RemoteClusterError) as error:
         return Refused((error.finding(),))
     except ClusterError as error:
         raise _unidentified(error) from error

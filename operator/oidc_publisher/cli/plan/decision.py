@@ -24,6 +24,6 @@ class Decided:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The findings of a pass that read nothing, because the store cannot be opened here."""
+    """The findings of a pass that read nothing, because the store cannot be opened here, or the remote cluster cannot be asked."""
 
     findings: tuple[Finding, ...]

@@ -114,3 +114,14 @@ def test_an_installation_makes_what_needs_these_rights() -> None:
     assert {(right.resource, right.namespace) for right in installer_rights()} == outside
     line = installer_line(installer_rights()[0], allowed=False)
     assert (line.result, line.check) == (CheckResult.NO, "create customresourcedefinitions.apiextensions.k8s.io")
+
+
+def test_a_kubeconfig_of_a_remote_cluster_is_read_and_watched() -> None:
+    """By name, and with the value of the chart that lists Secrets."""
+    place = {"namespace": "clusters", "name": "prod-kubeconfig"}
+    issuer = issuer_of(keySources=[{"apiServer": {"kubeconfigSecret": place, "probeServiceAccount": place}}])
+    found = {described(need.right): need for need in operator_needs(PROBE, [issuer])}
+    for verb, use in (("get", "reach its remote cluster"), ("watch", "follow a renewed kubeconfig at once")):
+        need = found[f"{verb} secrets prod-kubeconfig in clusters"]
+        assert need.use == use
+        assert need.value == "{namespace: clusters, name: prod-kubeconfig} in rbac.secrets"
