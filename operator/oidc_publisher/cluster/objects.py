@@ -9,6 +9,7 @@ from http import HTTPStatus
 from typing import Any, Literal
 
 from oidc_publisher.cluster.access import Right, grant
+from oidc_publisher.cluster.answer import Answer
 from oidc_publisher.cluster.failures import ObjectMissingError, with_reason
 from oidc_publisher.cluster.port import ClusterAPI
 from oidc_publisher.errors import AnswerError
@@ -56,16 +57,15 @@ class ObjectReference:
         return f"{self.kind.lower()}s"
 
 
-async def get_object(client: ClusterAPI, reference: ObjectReference, *, timeout_s: float = 5.0) -> dict[str, Any]:
-    """Return the object.
+async def get_object(client: ClusterAPI, reference: ObjectReference, *, timeout_s: float = 5.0) -> Answer:
+    """Return the answer that holds the object.
 
     Raises:
         AnswerError: SourceNotFound, SourceForbidden.
         ClusterError: the object could not be read.
     """
     try:
-        answer = await client.request("GET", f"{reference.collection}/{reference.name}", timeout_s=timeout_s)
-        return answer.object()
+        return await client.request("GET", f"{reference.collection}/{reference.name}", timeout_s=timeout_s)
     except ObjectMissingError as error:
         raise with_reason(
             error,

@@ -18,7 +18,7 @@ from oidc_publisher.reconcile.cdn.schedule import viewer_paths
 from oidc_publisher.reconcile.ownership import Place, place_of
 from oidc_publisher.reconcile.signingkeyring.ringreader import NoRing, RingReader
 from oidc_publisher.relyingparties import DEMANDS
-from oidc_publisher.sources import Source, open_sources
+from oidc_publisher.sources import Source, WatchRights, open_sources
 from oidc_publisher.stores import Store
 from oidc_publisher.stores.factory import open_distribution, open_store
 from oidc_publisher.stores.storeendpoints import StoreEndpoints
@@ -99,6 +99,7 @@ class PortOpener:
         self._probe_proxies = ProbeProxies.listed(probe_proxies)
         self._cluster_uid: str | None = None
         self.remote_clusters = RemoteClusters(cluster, api_server_names=api_server_names)
+        self._watch_rights = WatchRights()
         self._ring = RingReader(cluster, on_refusal=on_ring_refusal)
 
     async def open(self, issuer: OIDCIssuer) -> Ports:
@@ -134,7 +135,13 @@ class PortOpener:
             spec=spec,
             owner=owner,
             cluster=cluster,
-            sources=open_sources(spec.key_sources, self._cluster, remote=cluster, key_files_root=self._key_files_root),
+            sources=open_sources(
+                spec.key_sources,
+                self._cluster,
+                remote=cluster,
+                key_files_root=self._key_files_root,
+                rights=self._watch_rights,
+            ),
             store=open_store(spec.store, self._store_endpoints),
             invalidator=Invalidator(distribution, paths, owner) if distribution else None,
             target=target,

@@ -2,6 +2,7 @@
 
 from oidc_publisher.sources.apiserver import APIServerSource
 from oidc_publisher.sources.factory import open_sources
+from oidc_publisher.sources.objects import WatchRights
 from oidc_publisher.sources.port import Source, SourceResult
 
-__all__ = ["APIServerSource", "Source", "SourceResult", "open_sources"]
+__all__ = ["APIServerSource", "Source", "SourceResult", "WatchRights", "open_sources"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import assert_never
 
@@ -18,7 +19,7 @@ from oidc_publisher.cluster.remote.clusters import reference_of
 from oidc_publisher.sources.apiserver import APIServerSource
 from oidc_publisher.sources.entries import EntryPattern
 from oidc_publisher.sources.files import FilesSource
-from oidc_publisher.sources.objects import ObjectSource
+from oidc_publisher.sources.objects import ObjectSource, WatchRights
 from oidc_publisher.sources.port import Source
 
 
@@ -28,13 +29,15 @@ def open_sources(
     *,
     remote: ClusterAPI | None = None,
     key_files_root: Path | None = None,
+    rights: WatchRights | None = None,
 ) -> tuple[Source, ...]:
     """Open one source for each entry, in the spec's order; files are read below `key_files_root` only.
 
     ConfigMaps and Secrets are objects of the operator's own cluster, which `client` asks. API servers are those of the
-    cluster `remote` where the issuer has one.
+    cluster `remote` where the issuer has one. `rights` are those on the objects, which the sources of several issuers share.
     """
-    return tuple(_open(entry, client, remote or client, key_files_root) for entry in key_sources)
+    opener = _Opener(client, remote or client, key_files_root, rights or WatchRights())
+    return tuple(opener.open(entry) for entry in key_sources)
 
 
 def references_of(key_sources: Iterable[KeySourceSpec]) -> tuple[ObjectReference, ...]:
@@ -53,20 +56,29 @@ def _reference_of(entry: KeySourceSpec) -> ObjectReference | None:
     return None
 
 
-def _open(entry: KeySourceSpec, client: ClusterAPI, asked: ClusterAPI, root: Path | None) -> Source:
-    name = entry.name
-    match entry.selected:
-        case APIServerSourceSpec() as servers:
-            named = servers.kubeconfig_secret
-            kubeconfig = reference_of(named) if named else None
-            return APIServerSource(asked, name, servers.addresses, kubeconfig=kubeconfig)
-        case ConfigMapSourceSpec() as config_map:
-            reference = ObjectReference("ConfigMap", config_map.namespace, config_map.name)
-            return ObjectSource(client, name, reference, EntryPattern(config_map.entry_pattern))
-        case SecretSourceSpec() as secret:
-            reference = ObjectReference("Secret", secret.namespace, secret.name)
-            return ObjectSource(client, name, reference, EntryPattern(secret.entry_pattern))
-        case FilesSourceSpec() as files:
-            return FilesSource(name, files.directory, EntryPattern(files.entry_pattern), root)
-        case other:
-            assert_never(other)
+@dataclass(frozen=True, slots=True)
+class _Opener:
+    """What the sources of one issuer are opened with: `client` asks the own cluster, `asked` the one whose keys are read."""
+
+    client: ClusterAPI
+    asked: ClusterAPI
+    root: Path | None
+    rights: WatchRights
+
+    def open(self, entry: KeySourceSpec) -> Source:
+        name = entry.name
+        match entry.selected:
+            case APIServerSourceSpec() as servers:
+                named = servers.kubeconfig_secret
+                kubeconfig = reference_of(named) if named else None
+                return APIServerSource(self.asked, name, servers.addresses, kubeconfig=kubeconfig)
+            case ConfigMapSourceSpec() as config_map:
+                reference = ObjectReference("ConfigMap", config_map.namespace, config_map.name)
+                return ObjectSource(self.client, name, reference, EntryPattern(config_map.entry_pattern), self.rights)
+            case SecretSourceSpec() as secret:
+                reference = ObjectReference("Secret", secret.namespace, secret.name)
+                return ObjectSource(self.client, name, reference, EntryPattern(secret.entry_pattern), self.rights)
+            case FilesSourceSpec() as files:
+                return FilesSource(name, files.directory, EntryPattern(files.entry_pattern), self.root)
+            case other:
+                assert_never(other)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import Mapping
-from dataclasses import replace
+import hashlib
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from oidc_publisher.cluster import ClusterAPI, ObjectReference, get_object
@@ -18,19 +20,61 @@ from oidc_publisher.sources.confirming import confirmed
 from oidc_publisher.sources.entries import EntryContent, EntryPattern, read_entries
 from oidc_publisher.sources.port import SourceResult
 
+#: How long a right to watch counts as given without another review: a thousand issuers may name one object.
+_ALLOWED_S = 3600.0
+
+
+class WatchRights:
+    """WatchRights holds which objects the operator may watch, for all sources of one cluster.
+
+    A right that is not given is asked for at each reading, so that its finding ends with the next pass.
+    """
+
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
+        self._until_s: dict[ObjectReference, float] = {}
+
+    async def lacks(self, client: ClusterAPI, reference: ObjectReference) -> bool:
+        """Tell whether the operator may not watch an object; False where the API server does not say."""
+        now_s = self._monotonic()
+        self._until_s = {known: until_s for known, until_s in self._until_s.items() if now_s < until_s}
+        if reference in self._until_s:
+            return False
+        allowed = await is_allowed(client, reference.watching)
+        if allowed:
+            self._until_s[reference] = now_s + _ALLOWED_S
+        return allowed is False
+
+
+@dataclass(frozen=True, slots=True)
+class _LastRead:
+    """The last reading is that of an answer with this digest; the answer itself may hold a Secret, and is not kept."""
+
+    digest: bytes
+    result: SourceResult
+
 
 class ObjectSource:
     """An ObjectSource reads the entries of one ConfigMap or Secret whose names match a pattern.
 
-    No other entry is decoded. A private key in a matching entry is a finding, which does not repeat the key.
+    No other entry is decoded. A private key in a matching entry is a finding, which does not repeat the key. Every reading
+    asks the API server, and the same bytes are not parsed again.
     """
 
-    def __init__(self, client: ClusterAPI, name: str, reference: ObjectReference, pattern: EntryPattern) -> None:
+    def __init__(
+        self,
+        client: ClusterAPI,
+        name: str,
+        reference: ObjectReference,
+        pattern: EntryPattern,
+        rights: WatchRights | None = None,
+    ) -> None:
         self._client = client
         self._name = name
         self._reference = reference
         self._pattern = pattern
-        self._may_watch = False
+        self._rights = rights or WatchRights()
+        self._last: _LastRead | None = None
 
     @property
     def watches(self) -> tuple[ObjectReference, ...]:
@@ -40,22 +84,24 @@ class ObjectSource:
     async def read(self) -> SourceResult:
         """Read the object, twice if the first read fails; a failure gives an incomplete reading that names it."""
         try:
-            found = await confirmed(lambda left_s: get_object(self._client, self._reference, timeout_s=left_s))
+            result = await confirmed(self._read)
         except ClusterError as error:
             where = str(self._reference)
             reading = SourceReading(self._name, complete=False, missing=(where,))
             return SourceResult(reading, (error.finding(subject=where),))
-        # A full ConfigMap of damaged entries takes a second of CPU.
-        result = await asyncio.to_thread(self._result, found)
         return replace(result, findings=(*result.findings, *await self._unwatched()))
+
+    async def _read(self, left_s: float) -> SourceResult:
+        answer = await get_object(self._client, self._reference, timeout_s=left_s)
+        digest = hashlib.sha256(answer.body).digest()
+        if self._last is None or self._last.digest != digest:
+            # A full ConfigMap of damaged entries takes a second of CPU.
+            self._last = _LastRead(digest, await asyncio.to_thread(self._result, answer.object()))
+        return self._last.result
 
     async def _unwatched(self) -> tuple[Finding, ...]:
         """Report that the operator sees changes of the object late, as long as it may not watch the object."""
-        if self._may_watch:
-            return ()
-        allowed = await is_allowed(self._client, self._reference.watching)
-        self._may_watch = allowed is True
-        if allowed is not False:
+        if not await self._rights.lacks(self._client, self._reference):
             return ()
         message = f"The operator may not watch {self._reference}, whose changes it sees at the interval only"
         return (

@@ -76,7 +76,7 @@ class TestRead:
         async with serving(pki) as stub, client_of(pki, stub.address) as client:
             stub.on("GET", f"{COLLECTION}/signers", answer)
             with pytest.raises(AnswerError) as caught:
-                await get_object(client, SIGNERS)
+                (await get_object(client, SIGNERS)).object()
         assert caught.value.reason is reason
         assert says_ in caught.value.message
 
@@ -84,7 +84,7 @@ class TestRead:
         """As it is."""
         async with serving(pki) as stub, client_of(pki, stub.address) as client:
             stub.on("GET", f"{COLLECTION}/signers", says({"kind": "Secret", "data": {"a": "Yg=="}}))
-            assert (await get_object(client, SIGNERS))["data"] == {"a": "Yg=="}
+            assert (await get_object(client, SIGNERS)).object()["data"] == {"a": "Yg=="}
 
 
 class TestWatch:
@@ -199,7 +199,7 @@ class TestWatch:
                 for _ in range(105):
                     tasks.append(asyncio.create_task(follow(client)))
                     await asyncio.wait_for(begun.acquire(), 20)
-                assert await get_object(client, SIGNERS, timeout_s=5) == {"kind": "Secret"}
+                assert (await get_object(client, SIGNERS, timeout_s=5)).object() == {"kind": "Secret"}
             finally:
                 for task in tasks:
                     task.cancel()

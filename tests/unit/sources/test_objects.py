@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
+
 from oidc_publisher.cluster import ObjectReference
 from oidc_publisher.findings import Finding, Reason, Severity
-from oidc_publisher.sources.entries import EntryPattern
-from oidc_publisher.sources.objects import ObjectSource
+from oidc_publisher.sources import SourceResult
+from oidc_publisher.sources.entries import EntryPattern, read_entries
+from oidc_publisher.sources.objects import ObjectSource, WatchRights
 from tests.support.apistub import APIStub, client_of, refuses, says, serving
 from tests.support.pki import PKI
+from tests.support.signingkeys import signing_key
 
 REFERENCE = ObjectReference("ConfigMap", "keys", "signers")
 REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
@@ -54,3 +60,47 @@ async def test_a_review_that_failed_is_no_permission(pki: PKI) -> None:
         source = ObjectSource(client, "map", REFERENCE, EntryPattern(".*"))
         assert not await warnings_of(source)
         assert len(await warnings_of(source)) == 1
+
+
+async def test_a_right_is_asked_for_once_for_all_issuers_of_an_object(pki: PKI) -> None:
+    """A thousand issuers of one ConfigMap do not send a thousand reviews when the operator starts."""
+    now_s = 0.0
+    async with serving(pki) as stub, client_of(pki, stub.address) as client:
+        stub.on("GET", f"{REFERENCE.collection}/signers", says({"metadata": {}, "data": {}}))
+        stub.on("POST", REVIEWS, says({"status": {"allowed": True}}))
+        rights = WatchRights(lambda: now_s)
+        sources = [ObjectSource(client, name, REFERENCE, EntryPattern(".*"), rights) for name in ("one", "two")]
+        for source in sources:
+            assert not await warnings_of(source)
+        assert len(asked(stub)) == 1
+        now_s = 3600.0  # somebody may have taken the right away since
+        stub.on("POST", REVIEWS, says({"status": {"allowed": False}}))
+        assert [len(await warnings_of(source)) for source in sources] == [1, 1]
+
+
+async def test_the_same_bytes_are_parsed_once_and_every_other_byte_counts(
+    pki: PKI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The resourceVersion does not tell: a cluster that was restored from a backup gives numbers a second time."""
+    parsed = 0
+    read = read_entries
+
+    def counted(*arguments: Any, **options: Any) -> SourceResult:
+        nonlocal parsed
+        parsed += 1
+        return read(*arguments, **options)
+
+    monkeypatch.setattr("oidc_publisher.sources.objects.read_entries", counted)
+    first, second = (signing_key("P-256", name).public_pem.decode() for name in ("a", "b"))
+    metadata = {"uid": "one", "resourceVersion": "7"}
+    async with serving(pki) as stub, client_of(pki, stub.address) as client:
+        stub.on("POST", REVIEWS, says({"status": {"allowed": True}}))
+        source = ObjectSource(client, "map", REFERENCE, EntryPattern(".*"))
+        seen = []
+        for pem, repeats in ((first, 3), (second, 2)):
+            stub.on("GET", f"{REFERENCE.collection}/signers", says({"metadata": metadata, "data": {"k": pem}}))
+            seen += [(await source.read()).reading.listings for _ in range(repeats)]
+        assert parsed == 2
+        assert seen[0] == seen[1] == seen[2] != seen[3] == seen[4]
+        stub.on("GET", f"{REFERENCE.collection}/signers", refuses(500, "InternalError", "busy"))
+        assert not (await source.read()).reading.complete, "what was parsed before is no reading"

@@ -7,7 +7,7 @@ import base64
 import hashlib
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Final, NoReturn, TypeVar
+from typing import Any, Final, NoReturn, TypeVar
 
 from oidc_publisher.api import KubeconfigSecretSpec
 from oidc_publisher.cluster.answer import object_in
@@ -114,7 +114,7 @@ class RemoteClusters:
         """Return the entry with the kubeconfig, and what tells this content from another; raises as `open` does."""
         reference, where = reference_of(named), where_of(named)
         try:
-            found = await _confirmed(lambda: get_object(self._hub, reference))
+            found = await _confirmed(lambda: self._object(reference))
         except ClusterError as error:
             if error.retryable:
                 raise
@@ -127,6 +127,9 @@ class RemoteClusters:
         except ValueError:
             _refuse_empty(where)
         return content, _Edition(reference, named.key, hashlib.sha256(content).digest())
+
+    async def _object(self, reference: ObjectReference) -> dict[str, Any]:
+        return (await get_object(self._hub, reference)).object()
 
     async def leave(self, edition: _Edition, shared: _Shared) -> None:
         """Take note that one issuer uses a client no more; the last one closes it."""
