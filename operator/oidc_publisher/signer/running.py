@@ -1,4 +1,4 @@
-"""Run the signer: one thread looks at the ring each second, and the event loop answers the API server from memory.
+"""Run the signer: one thread looks at the ring every two seconds, and the event loop answers the API server from memory.
 
 The order at the start is what lets a control plane boot by itself: the disk is read, the socket is there, and only then
 is the API server asked, which may not run yet (S10, S11).
@@ -36,7 +36,10 @@ from oidc_publisher.signer.server import GrpcServer, Offer, SigningService
 from oidc_publisher.signer.storage import DiskFile, Plaintext, RingUnreadableError, Wrapping, WrappingKey
 from oidc_publisher.signer.storage.ringerror import unreadable
 
-LOOK_S = 1.0
+#: How long a signer rests between two looks, and after one that failed: an API server that starts is waited for (S10).
+#: Each look is three requests, which were most of what a signer did at rest. Every promise has room for one: all signers
+#: switch within 10 s, and the Secret is healed within 5 s.
+LOOK_S, AGAIN_S = 2.0, 1.0
 log = logging.getLogger(__name__)
 
 
@@ -103,17 +106,21 @@ class Signer:
 
     def _look_on(self, loop: asyncio.AbstractEventLoop, front: Front) -> None:
         while not self._ending.is_set():
-            try:
-                renewed = functools.partial(front.take, self._look(), from_ring=True)
-                if self._ending.is_set():
-                    return
+            trouble = self._looked_on(loop, front)
+            self._say(trouble)
+            self._ending.wait(AGAIN_S if trouble else LOOK_S)
+
+    def _looked_on(self, loop: asyncio.AbstractEventLoop, front: Front) -> str:
+        """Look, hand over what follows from it, and return what is wrong, empty where nothing is."""
+        try:
+            renewed = functools.partial(front.take, self._look(), from_ring=True)
+            if not self._ending.is_set():
                 loop.call_soon_threadsafe(renewed)
-                self._say("")
-            except PublisherError as error:
-                self._say(error.sentence)
-            except Exception as error:  # noqa: BLE001 - signing goes on whatever a look meets
-                self._say(f"A look failed: {type(error).__name__}")
-            self._ending.wait(LOOK_S)
+        except PublisherError as error:
+            return error.sentence
+        except Exception as error:  # noqa: BLE001 - signing goes on whatever a look meets
+            return f"A look failed: {type(error).__name__}"
+        return ""
 
     def _look(self) -> Offer:
         sight = sight_of(

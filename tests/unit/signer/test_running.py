@@ -74,6 +74,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> ApiServer:
     made = ApiServer()
     monkeypatch.setattr(running, "KubeApi", lambda _access: made)
     monkeypatch.setattr(running, "LOOK_S", 0.1)
+    monkeypatch.setattr(running, "AGAIN_S", 0.1)
     return made
 
 
@@ -203,6 +204,21 @@ def test_a_trouble_is_said_and_its_end(
     run(settings, work)
     assert f"Tokens are signed with version 1, key {SA_KEY.kid}." in caplog.text
     assert "PRIVATE" not in caplog.text
+
+
+def test_a_look_that_failed_is_repeated_sooner_than_others(
+    server: ApiServer, settings: SignerSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At the start of a control plane the first signature waits for the ring, and so for this."""
+    monkeypatch.setattr(running, "LOOK_S", 600)
+    server.down = True
+
+    async def work() -> None:
+        await asyncio.sleep(0.3)
+        server.down = False
+        await until(settings.socket.exists)
+
+    run(settings, work)
 
 
 def test_another_ring_in_the_secret_is_reported_and_signing_goes_on(
