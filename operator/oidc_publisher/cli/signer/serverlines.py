@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from datetime import timedelta
 from http import HTTPStatus
 from typing import Any
@@ -89,8 +88,9 @@ def _servers(access: KubeAccess, api: KubeApi, key_id: str) -> Iterator[Line]:
     """Ask every API server of the cluster, at its own address, for its key set."""
     slices = api.get(_SLICES).document.get("items") or ()
     for place in sorted({place for each in slices for place in places_of(each)}):
-        own = replace(access, cluster={**access.cluster, "server": f"https://{place}"})
-        yield from _answered(f"API server {place}", functools.partial(_listing, KubeApi(own), place, key_id))
+        yield from _answered(
+            f"API server {place}", functools.partial(_listing, KubeApi(access.at(place)), place, key_id)
+        )
 
 
 def _listing(api: KubeApi, place: str, key_id: str) -> Iterator[Line]:

@@ -14,7 +14,7 @@ import json
 import os
 import ssl
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -41,11 +41,15 @@ def _unusable(message: str) -> KubeAccessError:
 
 @dataclass(frozen=True, slots=True)
 class KubeAccess:
-    """A KubeAccess is one context of a kubeconfig. Files that it names are renewed, which `stamp` tells."""
+    """A KubeAccess is one context of the kubeconfig at `path`. It and the files that it names are renewed: `stamp` tells.
 
-    folder: Path
+    `place` is the address and port of another API server of that cluster, None for the kubeconfig's own.
+    """
+
+    path: Path
     cluster: Mapping[str, Any]
     user: Mapping[str, Any]
+    place: str | None = None
 
     @classmethod
     def read(cls, path: Path) -> Self:
@@ -62,9 +66,18 @@ class KubeAccess:
             user = _named(document, "users", context["user"])["user"]
         except (KeyError, TypeError, StopIteration):
             raise _unusable(f"{path} has no current context with a cluster and a user") from None
-        access = cls(path.parent, cluster, user)
+        access = cls(path, cluster, user)
         access.check()
         return access
+
+    def at(self, place: str) -> Self:
+        """Return the same access to another API server of the cluster."""
+        return replace(self, cluster={**self.cluster, "server": f"https://{place}"}, place=place)
+
+    def renewed(self) -> Self:
+        """Read the kubeconfig again; raises KubeAccessError."""
+        access = self.read(self.path)
+        return access if self.place is None else access.at(self.place)
 
     def check(self) -> None:
         """Raise KubeAccessError where something is missing, or is more than the signer may use."""
@@ -101,13 +114,17 @@ class KubeAccess:
         )
 
     def stamp(self) -> tuple[object, ...]:
-        """Return what differs when a certificate or a key was renewed, without reading the files."""
+        """Return what differs when the kubeconfig, a certificate or a key was renewed, without reading the files."""
         files = (
             (self.cluster, "certificate-authority"),
             (self.user, "client-certificate"),
             (self.user, "client-key"),
         )
-        return tuple(_stamp(self.folder / str(members[name])) for members, name in files if name in members)
+        named = (self._at(members[name]) for members, name in files if name in members)
+        return tuple(_stamp(file) for file in (self.path, *named))
+
+    def _at(self, name: object) -> Path:
+        return self.path.parent / str(name)
 
     def context(self) -> ssl.SSLContext:
         """Read the certificates and the key, which takes 20 ms; raises KubeAccessError for files that are gone."""
@@ -126,7 +143,7 @@ class KubeAccess:
     def _file(self, members: Mapping[str, Any], name: str) -> Iterator[str]:
         """Give the file that a member names, or one in memory of a member with data: a private key touches no disk."""
         if f"{name}-data" not in members:
-            yield str(self.folder / str(members.get(name)))
+            yield str(self._at(members.get(name)))
             return
         try:
             content = base64.b64decode(members[f"{name}-data"], validate=True)

@@ -16,6 +16,11 @@ from oidc_publisher.findings import Reason
 from oidc_publisher.signer.kube.kubeaccess import KubeAccess
 from oidc_publisher.timing.httpdate import parsed_date
 
+#: What an admin does next, by the status of an answer.
+_HINTS: Mapping[int | None, str] = {
+    HTTPStatus.UNAUTHORIZED: "Renew the credentials of the signer's kubeconfig, which have expired or are no longer taken: "
+    "the signer reads them again by itself, and goes on meanwhile with what it knows.",
+}
 JSON, APPLY = "application/json", "application/apply-patch+yaml"
 
 
@@ -23,7 +28,7 @@ class KubeRequestError(PublisherError):
     """A request failed; `status` is the HTTP status, None where no answer came."""
 
     def __init__(self, message: str, status: int | None = None) -> None:
-        super().__init__(Reason.RingUnreadable, message, retryable=True)
+        super().__init__(Reason.RingUnreadable, message, hint=_HINTS.get(status, ""), retryable=True)
         self.status = status
 
 
@@ -41,7 +46,8 @@ class KubeApi:
     def __init__(self, access: KubeAccess) -> None:
         self._access = access
         self._connection: http.client.HTTPSConnection | None = None
-        self._trusted: tuple[tuple[object, ...], ssl.SSLContext] | None = None
+        self._stamp = access.stamp()
+        self._context: ssl.SSLContext | None = None
 
     def get(self, path: str, accept: str = JSON) -> KubeAnswer:
         """Get an object or a list; a connection that has ended meanwhile is opened anew."""
@@ -66,6 +72,8 @@ class KubeApi:
         """
         status, date, content = self._answer(method, path, body, {"Accept": accept, "Content-Type": content_type})
         document = _document(content)
+        if status == HTTPStatus.UNAUTHORIZED:
+            self._close()  # the next connection may lead to an API server that takes the credentials
         if status >= HTTPStatus.MULTIPLE_CHOICES:
             said = str(document.get("message", ""))[:300]
             raise KubeRequestError(f"{method} {path} was answered with {status}: {said}", status)
@@ -74,6 +82,7 @@ class KubeApi:
     def _answer(
         self, method: str, path: str, body: Mapping[str, Any] | None, types: Mapping[str, str]
     ) -> tuple[int, str | None, bytes]:
+        self._follow()
         payload = None if body is None else json.dumps(body).encode()
         headers = {**self._access.headers, **types}
         try:
@@ -85,15 +94,22 @@ class KubeApi:
             self._close()
             raise KubeRequestError(f"{method} {path} got no answer: {error or type(error).__name__}") from None
 
-    def _opened(self) -> http.client.HTTPSConnection:
-        """Return a new connection. Certificates are read again only when they changed.
+    def _follow(self) -> None:
+        """Read a kubeconfig or a certificate again that was renewed, and leave the connection that has the former one.
 
-        Without an API server, which is asked each second, reading them would be most of what a signer does.
+        An API server that is asked again and again keeps a connection for good, and judges its certificate anew with each
+        request. Without a change nothing is read: where no API server runs that would be most of what a signer does.
         """
         stamp = self._access.stamp()
-        if self._trusted is None or self._trusted[0] != stamp:
-            self._trusted = stamp, self._access.context()
-        return self._access.connection(self._trusted[1])
+        if stamp != self._stamp:
+            self._close()
+            self._context = None
+            self._access = self._access.renewed()
+            self._stamp = stamp
+
+    def _opened(self) -> http.client.HTTPSConnection:
+        self._context = self._context or self._access.context()
+        return self._access.connection(self._context)
 
     def _close(self) -> None:
         if self._connection is not None:

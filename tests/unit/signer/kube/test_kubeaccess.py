@@ -25,10 +25,17 @@ CLAIMS = base64.urlsafe_b64encode(b'{"sub": "system:serviceaccount:kube-system:s
 
 @dataclass(slots=True)
 class Script:
-    """What a server answers, one entry a request: status and body, or None to hang up; and what it was asked."""
+    """What a server answers, one entry a request: status and body, or None to hang up; what it was asked, and by whom."""
 
     answers: list[tuple[int, bytes] | None]
     asked: list[tuple[str, str, str | None, Any]] = field(default_factory=list)
+    clients: list[str] = field(default_factory=list)
+
+
+def _name_of(connection: Any) -> str:
+    """The common name of a client's certificate, and the port that it comes from."""
+    subject = dict(*(connection.getpeercert() or {"subject": ((("commonName", ""),),)})["subject"])
+    return f"{subject['commonName']} {connection.getpeername()[1]}"
 
 
 @contextmanager
@@ -42,6 +49,7 @@ def served(pki: PKI, script: Script) -> Iterator[int]:
             size = int(self.headers.get("Content-Length") or 0)
             body = json.loads(self.rfile.read(size)) if size else None
             script.asked.append((self.command, self.path, self.headers.get("Authorization"), body))
+            script.clients.append(_name_of(self.connection))
             answer = script.answers.pop(0)
             if answer is None:
                 self.close_connection = True
@@ -64,6 +72,7 @@ def served(pki: PKI, script: Script) -> Iterator[int]:
     certificate = pki.serving("127.0.0.1")
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(pki.ca_file))
     context.load_cert_chain(certificate.chain_file, certificate.key_file)
+    context.verify_mode = ssl.CERT_OPTIONAL
     server.socket = context.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
@@ -266,3 +275,68 @@ def test_certificates_are_read_again_only_when_they_are_renewed(
     (tmp_path / "client.key").unlink()
     with pytest.raises(KubeAccessError, match="cannot be read: No such file"):
         api.get("/")
+
+
+def _with_certificate(pki: PKI, folder: Path, port: int, name: str) -> Path:
+    """Write a kubeconfig with a certificate of this name in it, as kubeadm does."""
+    certificate = pki.client(name)
+    files = {"client-certificate": certificate.chain_file, "client-key": certificate.key_file}
+    user = {f"{name}-data": base64.b64encode(file.read_bytes()).decode() for name, file in files.items()}
+    return kubeconfig(folder, cluster=cluster_of(pki, port), user=user)
+
+
+def test_credentials_that_are_renewed_are_used_from_the_next_request_on(pki: PKI, tmp_path: Path) -> None:
+    """A connection that never rests would be kept with the former certificate until that expires, and beyond."""
+    script = Script([(200, b"{}")] * 4)
+    with served(pki, script) as port:
+        api = KubeApi(KubeAccess.read(_with_certificate(pki, tmp_path, port, "old")))
+        api.get("/")
+        api.get("/")
+        _with_certificate(pki, tmp_path, port, "new")
+        api.get("/")
+        api.get("/")
+    old, same, new, also = script.clients
+    assert old == same
+    assert new == also
+    assert [each.split()[0] for each in (old, new)] == ["old", "new"]
+
+
+def test_a_kubeconfig_that_is_spoilt_is_named_until_it_is_mended(pki: PKI, tmp_path: Path) -> None:
+    """As one that is written while it is read: each request tries again."""
+    script = Script([(200, b"{}")] * 2)
+    with served(pki, script) as port:
+        path = _with_certificate(pki, tmp_path, port, "old")
+        api = KubeApi(KubeAccess.read(path))
+        api.get("/")
+        whole = path.read_text()
+        path.write_text("a: [")
+        for _ in range(2):
+            with pytest.raises(KubeAccessError, match="is not YAML"):
+                api.get("/")
+        path.write_text(whole)
+        api.get("/")
+
+
+def test_another_api_server_stays_the_one_that_is_asked(pki: PKI, tmp_path: Path) -> None:
+    """Whatever the kubeconfig leads to when it is read again: an answer of another server would be taken for its own."""
+    script = Script([(200, b"{}")] * 2)
+    with served(pki, script) as port:
+        path = _with_certificate(pki, tmp_path, 1, "old")
+        api = KubeApi(KubeAccess.read(path).at(f"127.0.0.1:{port}"))
+        api.get("/")
+        _with_certificate(pki, tmp_path, 1, "new")
+        api.get("/")
+    assert [each.split()[0] for each in script.clients] == ["old", "new"]
+
+
+def test_credentials_that_are_refused_are_named_and_tried_on_another_connection(pki: PKI, tmp_path: Path) -> None:
+    """401: expired, or of another authority. Behind one address may be an API server that takes them."""
+    script = Script([(401, b'{"message": "Unauthorized"}'), (200, b"{}")])
+    with served(pki, script) as port:
+        api = KubeApi(KubeAccess.read(_with_certificate(pki, tmp_path, port, "a")))
+        with pytest.raises(KubeRequestError, match="was answered with 401: Unauthorized") as caught:
+            api.get("/")
+        assert "Renew the credentials of the signer's kubeconfig" in caught.value.sentence
+        api.get("/")
+    first, second = script.clients
+    assert first != second
