@@ -42,12 +42,16 @@ def _literals(headers: tuple[Header, ...]) -> bytes:
 _BEGIN_BLOCK, _SUCCEEDED_BLOCK = _literals(BEGIN), _literals(SUCCEEDED)
 
 
-class ServerConnection(H2Connection):
-    """The ServerConnection is h2's, which knows a short history and sends an answer at once."""
+class BriefConnection(H2Connection):
+    """The BriefConnection is h2's, which knows a short history."""
 
-    #: Of how many streams that are over it is known how they ended. An API server keeps one connection for months, and
-    #: h2's own number, 65,536, is nine megabytes.
+    #: Of how many streams that are over it is known how they ended. An API server keeps one connection for months, as the
+    #: signer does that calls itself, and h2's own number, 65,536, is nine megabytes.
     MAX_CLOSED_STREAMS = 256
+
+
+class ServerConnection(BriefConnection):
+    """The ServerConnection sends an answer at once."""
 
     def __init__(self) -> None:
         super().__init__(_CONFIGURATION)

@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from h2.config import H2Configuration
-from h2.connection import H2Connection
 from h2.events import DataReceived, Event, ResponseReceived, StreamEnded, StreamReset, TrailersReceived
 from h2.exceptions import ProtocolError
 
 from oidc_publisher.errors import PublisherError
 from oidc_publisher.findings import Reason
+from oidc_publisher.signer.server.h2connection import BriefConnection
 from oidc_publisher.signer.server.http2 import SERVICES
 from oidc_publisher.signer.server.rpc import RpcError, Status, framed, unframed
 
@@ -41,7 +41,7 @@ class SignerClient:
     def __init__(self, endpoint: socket.socket, timeout_s: float) -> None:
         self._endpoint = endpoint
         self._timeout_s = timeout_s
-        self._http = H2Connection(H2Configuration(client_side=True, header_encoding="utf-8"))
+        self._http = BriefConnection(H2Configuration(client_side=True, header_encoding="utf-8"))
         self._http.initiate_connection()
 
     @classmethod

@@ -38,6 +38,14 @@ def test_all_calls_over_one_connection(path: Path) -> None:
         assert {header for header, _ in tokens} != {""}
 
 
+def test_a_call_that_is_over_is_forgotten(path: Path) -> None:
+    """A signer calls itself every five seconds, for months."""
+    with SignerThread(path, new_key(1)), SignerClient.connected(path, 10) as client:
+        for _ in range(600):
+            client.call("Metadata")
+        assert len(client._http._closed_streams) < 300
+
+
 def test_an_answer_of_several_frames(path: Path) -> None:
     """A list of many keys is larger than a frame of HTTP/2."""
     keys = [new_key(number, "ES512") for number in range(1, 100)]
