@@ -50,13 +50,7 @@ class Stage:
         self.edge.start()
         self.s3.create_bucket(BUCKET)
         self.s3.allow_anonymous_read(BUCKET)
-        self.cluster = ControlPlane(
-            self.folder / "cluster",
-            self.pki,
-            [self.config()] * self._servers,
-            loopback=self._loopback,
-            port=STAGE_PORT,
-        )
+        self.cluster = self.make_cluster()
         self.cluster.start()
         self.cluster.create_service_account(*PROBE)
         self.operator = self.make_operator()
@@ -70,6 +64,16 @@ class Stage:
             if hasattr(self, part):
                 getattr(self, part).kill() if part == "operator" else getattr(self, part).stop()
         self.s3.stop()
+
+    def make_cluster(self) -> ControlPlane:
+        """The API servers, not yet started."""
+        return ControlPlane(
+            self.folder / "cluster",
+            self.pki,
+            [self.config()] * self._servers,
+            loopback=self._loopback,
+            port=STAGE_PORT,
+        )
 
     @property
     def issuer_url(self) -> str:

@@ -30,19 +30,18 @@ def name() -> str:
     return f"{_NAME}{os.getpid()}"
 
 
-def create() -> None:
-    """Make this run's group in every hierarchy. Raises OSError where that is forbidden."""
+def create(below: str = "") -> None:
+    """Make this run's group in every hierarchy, or one below it. Raises OSError where that is forbidden."""
     if unified():
         _delegate(ROOT)
-        (ROOT / name()).mkdir()
-        _delegate(ROOT / name())
-        return
-    for hierarchy in hierarchies():
-        group = hierarchy / name()
+    for parent in (hierarchy / name() if below else hierarchy for hierarchy in hierarchies()):
+        group = parent / (below or name())
         group.mkdir(exist_ok=True)
+        if unified():
+            _delegate(group)
         for setting in ("cpuset.cpus", "cpuset.mems"):  # empty in a new group, and then no process may enter it
-            if (group / setting).exists():
-                (group / setting).write_text((hierarchy / setting).read_text())
+            if not unified() and (group / setting).exists():
+                (group / setting).write_text((parent / setting).read_text())
 
 
 def sweep() -> None:

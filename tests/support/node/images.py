@@ -17,13 +17,16 @@ PAUSE_IMAGE = "localhost/oidc-publisher/pause:1"
 
 
 def write_image(archive: Path, name: str, program: Path) -> Path:
-    """Write an image that holds one static program, which is its entrypoint, in the format of `docker save`."""
-    layer = _tar({program.name: program.read_bytes()})
+    """Write an image that holds one static program, which is its entrypoint, in the format of `docker save`.
+
+    The program is in the PATH too, for manifests that name it as their command.
+    """
+    layer = _tar({f"usr/local/bin/{program.name}": program.read_bytes()})
     digest = hashlib.sha256(layer).hexdigest()
     config = {
         "architecture": goarch(),
         "os": "linux",
-        "config": {"Entrypoint": [f"/{program.name}"]},
+        "config": {"Entrypoint": [f"/usr/local/bin/{program.name}"]},
         "rootfs": {"type": "layers", "diff_ids": [f"sha256:{digest}"]},
     }
     written = json.dumps(config).encode()

@@ -41,9 +41,14 @@ class NodeImpossibleError(Exception):
 class Sandbox(Startable):
     """Mount, UTS and PID namespaces for one node; `environment` is what its programs find."""
 
-    def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self, folder: Path, environment: Mapping[str, str], *, own_network: bool = False, prepare: str = ""
+    ) -> None:
+        """Remember what the namespaces are to be; `prepare` is what a shell does in them before anything else runs."""
         self.folder = folder
         self.environment = dict(environment)
+        self._namespaces = (*_NAMESPACES, "--net") if own_network else _NAMESPACES
+        self._prepare = prepare
         self._first: subprocess.Popen[bytes] | None = None
         self._held = -1
 
@@ -61,7 +66,16 @@ class Sandbox(Startable):
         self.folder.mkdir(parents=True, exist_ok=True)
         reading, self._held = os.pipe()
         script = self._script()
-        argv = [_unshare(), *_NAMESPACES, "--fork", "--mount-proc", "--propagation=private", "/bin/sh", "-ec", script]
+        argv = [
+            _unshare(),
+            *self._namespaces,
+            "--fork",
+            "--mount-proc",
+            "--propagation=private",
+            "/bin/sh",
+            "-ec",
+            script,
+        ]
         with (self.folder / "pid-1.log").open("ab") as log:
             self._first = subprocess.Popen(
                 argv, stdin=reading, stdout=log, stderr=log, start_new_session=True, env=self.environment
@@ -83,7 +97,7 @@ class Sandbox(Startable):
 
     def process(self, name: str, argv: Sequence[str | Path]) -> Process:
         """A process inside, not yet started; its log is kept outside."""
-        return Process(name, [*self._entering(), *argv], self.folder / f"{name}.log", env=self.environment)
+        return Process(name, self.entering(*argv), self.folder / f"{name}.log", env=self.environment)
 
     def restarting(self, name: str, argv: Sequence[str | Path]) -> Process:
         """A process inside that begins again whenever it ends."""
@@ -92,7 +106,7 @@ class Sandbox(Startable):
 
     def run(self, *argv: str | Path, timeout_s: float = 120.0) -> str:
         """Run a program inside to its end and return what it printed."""
-        command = [str(part) for part in (*self._entering(), *argv)]
+        command = [str(part) for part in self.entering(*argv)]
         done = subprocess.run(
             command, env=self.environment, capture_output=True, text=True, check=False, timeout=timeout_s
         )
@@ -102,20 +116,22 @@ class Sandbox(Startable):
 
     def write(self, path: Path, text: str) -> Path:
         """Write a file of the state, and return its path as it is seen inside."""
-        self._outside(path).parent.mkdir(parents=True, exist_ok=True)
-        self._outside(path).write_text(text)
+        self.outside(path).parent.mkdir(parents=True, exist_ok=True)
+        self.outside(path).write_text(text)
         return path
 
-    def _outside(self, path: Path) -> Path:
-        return Path(f"/proc/{self._pid_1()}/root") / path.relative_to("/")
+    def outside(self, path: Path) -> Path:
+        """The path at which the test run finds a file of the node."""
+        return Path(f"/proc/{self.pid_1()}/root") / path.relative_to("/")
 
     def _ended(self) -> bool:
         return self._first is None or self._first.poll() is not None
 
-    def _entering(self) -> list[str]:
-        return ["nsenter", f"--target={self._pid_1()}", *_NAMESPACES]
+    def entering(self, *argv: str | Path) -> list[str | Path]:
+        """Return the command that runs a program inside."""
+        return ["nsenter", f"--target={self.pid_1()}", *self._namespaces, *argv]
 
-    def _pid_1(self) -> int:
+    def pid_1(self) -> int:
         """PID 1 of the namespace as the test run sees it: the only child of unshare."""
         if self._first is None:
             raise RuntimeError("the namespaces were not made")
@@ -140,6 +156,7 @@ mount -t tmpfs tmpfs /var/lib
 mkdir -p {STATE} /run/lock /var/lib/cni
 {tunables}
 echo 1 >/proc/sys/net/ipv4/ip_forward
+{self._prepare}
 touch {self.folder}/ready
 cat >/dev/null || true
 set +e
