@@ -1,7 +1,7 @@
 """Issuers of remote clusters: a management cluster and two remote ones, of which one hangs.
 
-Each is a control plane of its own, with a CA and a key of its own. The operator runs in the management cluster and has in
-the remote ones exactly the rights of docs/how-to/hosted-control-planes.md.
+Each is a control plane of its own, with a CA and a key of its own. The operator has the chart's rights in the management
+cluster, and in the remote ones exactly those of docs/how-to/hosted-control-planes.md.
 """
 
 from __future__ import annotations
@@ -23,12 +23,15 @@ import pytest
 import yaml
 
 from tests.live.places import patch, served, until, wait_served
+from tests.support import chart
 from tests.support.controlplane import ControlPlane, ServerConfig
 from tests.support.docpages import DOCS, blocks
 from tests.support.kubeconfigs import certificate_user, cluster_entry, kubeconfig, secret, written
+from tests.support.operatorprocess import OperatorProcess
 from tests.support.pki import PKI
 from tests.support.signingkeys import SigningKey, signing_key
 from tests.support.stage import BUCKET, STAGE_PORT, Object, Stage, condition, reasons
+from tests.support.stage import PROBE as STAGE_PROBE
 
 pytestmark = pytest.mark.timeout(300)  # whichever comes first starts the servers
 
@@ -40,6 +43,7 @@ PLACES, HANGING = 4, 6
 #: The interval of these issuers is 2 s. A pass that waits for a cluster that hangs takes more than 5 s.
 LATE_S = 4.5
 RBAC = "rbac.authorization.k8s.io/v1"
+RIGHTS_OF_CHART = {"ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"}
 
 
 @dataclass
@@ -118,14 +122,32 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
         remotes = [_remote(stage, name, STAGE_PORT + number) for number, name in enumerate(("one", "two"), 1)]
         try:
             list(pool.map(_start, remotes))
-            stage.apply_crd()
-            stage.cluster.create_namespace(CLUSTERS)
-            stage.operator = stage.make_operator(f"--max-concurrent={PLACES}", "--log-level=debug")
+            _install(stage, [remote.secret for remote in remotes])
             stage.operator.start()
             yield Scene(stage, *remotes)
         finally:
             for remote in remotes:
                 remote.cluster.stop()
+
+
+def _install(stage: Stage, secrets: list[str]) -> None:
+    """Install the CRD and the chart's rights, those on the two Secrets among them, and make the operator that has them."""
+    stage.apply_crd()
+    for namespace in (chart.NAMESPACE, CLUSTERS):
+        stage.cluster.create_namespace(namespace)
+    probe = {"create": False, "namespace": STAGE_PROBE[0], "name": STAGE_PROBE[1]}
+    listed = [{"namespace": CLUSTERS, "name": name} for name in secrets]
+    objects = chart.render({"rbac": {"secrets": listed}, "probe": {"serviceAccount": probe}})
+    stage.cluster.apply([found for found in objects if found["kind"] in RIGHTS_OF_CHART])
+    account = (chart.NAMESPACE, f"{chart.RELEASE}-oidc-publisher")
+    stage.operator = OperatorProcess(
+        stage.folder,
+        stage.cluster.kubeconfig_for_service_account(*account, survives_rotation=True),
+        f"--probe-service-account={'/'.join(STAGE_PROBE)}",
+        f"--max-concurrent={PLACES}",
+        "--log-level=debug",
+        env=stage.s3.credentials,
+    )
 
 
 def _remote(stage: Stage, name: str, port: int) -> Remote:

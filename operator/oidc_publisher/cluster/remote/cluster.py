@@ -80,10 +80,9 @@ class RemoteCluster:
                     repeatable=repeatable,
                 )
             except UnreachableError as error:
-                now_s = time.monotonic()
-                known = self._circuits[asked].silent(_again(error), took_s=now_s - began_s, now_s=now_s)
-                self._circuits[asked] = known
-                raise
+                now_s, told = time.monotonic(), self._located(error, endpoint)
+                self._circuits[asked] = self._circuits[asked].silent(told, took_s=now_s - began_s, now_s=now_s)
+                raise _again(told) from error
             except (AnswerError, CertificateError) as error:
                 self._circuits[asked] = ANSWERED
                 raise self._advised(error) from error
@@ -112,6 +111,19 @@ class RemoteCluster:
         error = self._circuits[asked].refusal(time.monotonic())
         if error is not None:
             raise _again(error)
+
+    def _located(self, error: UnreachableError, endpoint: str | None) -> UnreachableError:
+        """Return the error of the kubeconfig's own server with advice that names the Secret.
+
+        What names the address of any other API server, the key source knows.
+        """
+        hint = error.hint
+        if endpoint is None and not hint:
+            hint = (
+                f"Look whether the cluster of the kubeconfig in {self._where} runs, and whether the operator can reach it; "
+                "the last good keys stay published."
+            )
+        return UnreachableError(error.reason, error.message, hint=hint, retryable=True, subject=error.subject)
 
     def _advised(self, error: AnswerError | CertificateError) -> AnswerError | CertificateError:
         """Return the error with advice about this cluster's credentials, which are not the operator's own."""

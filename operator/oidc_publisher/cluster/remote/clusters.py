@@ -20,7 +20,7 @@ from oidc_publisher.cluster.remote.cluster import RemoteCluster
 from oidc_publisher.cluster.remote.outside import NameResolver, outside_socket
 from oidc_publisher.cluster.remote.remotelogin import remote_login
 from oidc_publisher.cluster.remote.secretkubeconfig import KubeconfigRefusedError, parse_kubeconfig
-from oidc_publisher.errors import ClusterError, PublisherError, UnreachableError
+from oidc_publisher.errors import ClusterError, PublisherError
 
 T = TypeVar("T")
 Connect = Callable[[bytes, str], RemoteCluster]
@@ -36,10 +36,8 @@ class RemoteClusterError(PublisherError):
     @classmethod
     def of(cls, error: ClusterError, where: str) -> RemoteClusterError:
         """Return the error of a remote cluster whose kubeconfig `where` names."""
-        hint = error.hint
-        if isinstance(error, UnreachableError) and not hint:
-            hint = f"Look whether the cluster of the kubeconfig in {where} runs, and whether the operator can reach it."
-        return cls(error.reason, error.message, hint=hint, retryable=error.retryable, subject=error.subject or where)
+        subject = error.subject or where
+        return cls(error.reason, error.message, hint=error.hint, retryable=error.retryable, subject=subject)
 
     def again(self) -> RemoteClusterError:
         """Return the same error without a traceback, which would keep alive what its frames hold."""
