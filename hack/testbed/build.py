@@ -40,6 +40,10 @@ NODE_PACKAGES = {
 }
 #: What writes the manifests of a control plane, for the pages whose commands are its.
 KUBEADM_PACKAGES = {"kubeadm": "k8s.io/kubernetes/cmd/kubeadm"}
+#: What `kubeadm upgrade` brings, of the next minor version; the kubelet may stay older.
+NEXT_PACKAGES = KUBEADM_PACKAGES | {
+    name: f"k8s.io/kubernetes/cmd/{name}" for name in ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
+}
 VERSITYGW_PACKAGES = {"versitygw": "github.com/versity/versitygw/cmd/versitygw"}
 FAKEGCS_PACKAGES = {"fake-gcs-server": "github.com/fsouza/fake-gcs-server"}
 HELM_PACKAGES = {"helm": "helm.sh/helm/v4/cmd/helm"}
@@ -82,17 +86,21 @@ def kubernetes(packages: dict[str, str] = KUBERNETES_PACKAGES) -> Part:
     version = os.environ.get("K8S_VERSION", "").removeprefix("v") or pinned("kubernetes", "k8s.io/kubernetes")
     if not re.fullmatch(r"1\.\d+\.\d+", version):
         raise CannotBuildError(f"K8S_VERSION must be a version such as 1.36.3, not {version!r}.")
-    _, minor, _ = version.split(".")
-    variables = {"gitVersion": f"v{version}", "gitMajor": "1", "gitMinor": minor}
     committed = f"kubernetes-{version}"
     return Part(
         module=committed if (HERE / committed).is_dir() else "kubernetes",
         version=version,
         folder=cache_folder() / f"{version}-{sys.platform}-{goarch()}" / "bin",
         packages=packages,
-        # gitCommit and buildDate stay at upstream's placeholders: the same source gives the same bytes.
-        ldflags=" ".join(["-s -w", *(f"-X k8s.io/component-base/version.{k}={v}" for k, v in variables.items())]),
+        ldflags=_kubernetes_ldflags(version),
     )
+
+
+def _kubernetes_ldflags(version: str) -> str:
+    """Set the version; gitCommit and buildDate stay at upstream's placeholders: the same source gives the same bytes."""
+    _, minor, _ = version.split(".")
+    variables = {"gitVersion": f"v{version}", "gitMajor": "1", "gitMinor": minor}
+    return " ".join(["-s -w", *(f"-X k8s.io/component-base/version.{k}={v}" for k, v in variables.items())])
 
 
 def node() -> Part:
@@ -122,6 +130,13 @@ def kubeadm() -> Part:
     if _not_pinned(part):
         raise CannotBuildError(f"Kubernetes {part.version} has no kubeadm here: hack/testbed/{part.module} pins none.")
     return part
+
+
+def next_control_plane() -> Part:
+    """Describe kubeadm and what it runs as pods, of the minor version after the pinned one: what an upgrade leads to."""
+    version = "1.37.1"
+    folder = cache_folder() / f"{version}-{sys.platform}-{goarch()}" / "bin"
+    return Part(f"kubernetes-{version}", version, folder, NEXT_PACKAGES, _kubernetes_ldflags(version))
 
 
 def _not_pinned(part: Part) -> list[str]:

@@ -98,6 +98,7 @@ def main() -> int:
         "--image-environment", action="store_true", help="print the environment of buildah, for a shell"
     )
     parser.add_argument("--ask", action="store_true", help="bring nothing: fail where K8S_VERSION has no node")
+    parser.add_argument("--upgrade", action="store_true", help="bring what kubeadm upgrades to as well (minutes)")
     try:
         arguments = parser.parse_args()
         if arguments.ask:
@@ -108,7 +109,7 @@ def main() -> int:
                 environment = image_environment()
             print("\n".join(f"{name}={shlex.quote(value)}" for name, value in environment.items()))
             return 0
-        build.build(build.node(), build.pause())
+        build.build(build.node(), build.pause(), *([build.next_control_plane()] if arguments.upgrade else []))
         kindconfig.compile_program()
         folders = [unpack("node", NODE_PACKAGES), unpack("image", IMAGE_PACKAGES)]
         print(build.node().folder, *folders, sep="\n")

@@ -150,7 +150,7 @@ def test_what_binaries_have_in_common_is_counted_once() -> None:
     assert second.share == 0.5
 
 
-@pytest.mark.parametrize("version", ["1.34.4", "1.33.13"])
+@pytest.mark.parametrize("version", ["1.37.1", "1.34.4", "1.33.13"])
 def test_the_versions_that_are_tested_beside_the_pinned_one_are_pinned_too(
     version: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -164,6 +164,15 @@ def test_the_versions_that_are_tested_beside_the_pinned_one_are_pinned_too(
     assert set(replaced) == {f"0.{version.partition('.')[2]}"}
     assert len(replaced) >= 29
     assert (build.HERE / part.module / "go.sum").stat().st_size > 10_000
+
+
+def test_kubeadm_upgrades_to_the_minor_version_after_the_pinned_one() -> None:
+    """It takes no other step; and the module of that version pins all that kubeadm starts."""
+    part = build.next_control_plane()
+    pinned, following = (version.split(".")[:2] for version in (build.kubernetes().version, part.version))
+    assert following == [pinned[0], str(int(pinned[1]) + 1)]
+    assert set(part.packages.values()) <= set((build.HERE / part.module / "go.mod").read_text().split())
+    assert f"gitVersion=v{part.version}" in part.ldflags
 
 
 def test_another_version_has_a_module_that_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
