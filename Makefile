@@ -26,7 +26,7 @@ CORE_TESTS := $(addprefix tests/live/test_,apiserver_source.py bad_input.py char
   crd.py least_privilege.py main_path.py object_sources.py operator_lifecycle.py rights.py rotation.py several_apiservers.py \
   token_limits.py)
 
-.PHONY: help install testbed image image-test release-check demo demo-managed test core e2e e2e-kind unit ordinary check site fmt gen mutate soak bench gallery lock clean
+.PHONY: help install testbed image image-test release-check demo demo-managed test core e2e e2e-kubeadm e2e-kind unit ordinary check site fmt gen mutate soak bench gallery lock clean
 
 help: ## list the verbs
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -71,6 +71,11 @@ e2e: install ## install the chart on a node with real pods, and follow a release
 	@$(BIN)/python hack/testbed/node.py --ask # not every K8S_VERSION has a node, and a testbed takes minutes
 	@$(MAKE) --no-print-directory testbed
 	@hack/e2e node $(SELECTED) $(or $(T),tests/e2e)
+
+e2e-kubeadm: install ## move a cluster of kubeadm to managed keys on real kubelets: join, upgrade, out again (root, 15 minutes)
+	@$(BIN)/python hack/testbed/node.py --ask
+	@$(MAKE) --no-print-directory testbed
+	@hack/e2e kubeadm -q -rP $(SELECTED) $(or $(T),tests/kubeadm)
 
 e2e-kind: testbed ## the same on the cluster that KUBECONFIG names, such as one of kind (hack/kind.yaml says how)
 	@hack/e2e existing $(SELECTED) $(or $(T),tests/e2e)

@@ -19,11 +19,12 @@ __all__ = ["control_plane", "edge", "gcs", "moto", "pki", "s3"]
 
 LIVE_FOLDER = Path(__file__).parent / "live"
 E2E_FOLDER = Path(__file__).parent / "e2e"
+KUBEADM_FOLDER = Path(__file__).parent / "kubeadm"
 #: A node takes root, an image and gigabytes that no other test needs: hack/e2e asks for these tests.
-collect_ignore = [] if os.environ.get("OIDC_PUBLISHER_E2E") else [str(E2E_FOLDER)]
+collect_ignore = [] if os.environ.get("OIDC_PUBLISHER_E2E") else [str(E2E_FOLDER), str(KUBEADM_FOLDER)]
 #: What these run of the product in their own process says nothing of what the tests of its parts hold.
 _NOT_MEASURED = (f"{LIVE_FOLDER}{os.sep}", f"{Path(__file__).parent / 'testbed'}{os.sep}")
-_LIVE = (f"{LIVE_FOLDER}{os.sep}", f"{E2E_FOLDER}{os.sep}")
+_LIVE = tuple(f"{folder}{os.sep}" for folder in (LIVE_FOLDER, E2E_FOLDER, KUBEADM_FOLDER))
 _HANDED_ON = "why_not_live"
 _WHY_NOT_LIVE = pytest.StashKey[str]()
 
@@ -78,7 +79,7 @@ def _take_the_floor_out(config: pytest.Config) -> None:
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Mark everything below tests/live and tests/e2e as live, and what does not count for the coverage."""
+    """Mark everything below tests/live, tests/e2e and tests/kubeadm as live, and what does not count for the coverage."""
     path = str(item.path)
     if path.startswith(_LIVE):
         item.add_marker(pytest.mark.live)
