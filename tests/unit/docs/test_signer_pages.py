@@ -125,7 +125,10 @@ def test_every_block_of_commands_can_be_read(block: Block) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_every_heading_with_commands_is_run_by_the_live_test(page: Path) -> None:
     """A block marked bash that no test runs would only look as if it were tried."""
-    live = (Path(__file__).parents[2] / "live" / "test_managed_howto.py").read_text()
+    tests = Path(__file__).parents[2]
+    live = "".join(
+        (tests / file).read_text() for file in ("live/test_managed_howto.py", "kubeadm/test_managed_keys.py")
+    )
     headings = re.findall(r"^#+ (.*)$", re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL), re.MULTILINE)
     for heading in headings:
         if typed(page, heading):
