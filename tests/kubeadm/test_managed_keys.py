@@ -209,13 +209,25 @@ def test_an_upgrade_to_the_next_version_with_its_patches_refuses_no_token(place:
     assert not any("key-file" in flag for node in place.nodes for flag in place.flags(node))
 
 
+def _by_the_image(commands: str) -> str:
+    """The commands of the page with the image's in place of the program's."""
+    changed = re.sub(
+        r"^oidc-publisher signer export .*\n",
+        lambda _: typed(PAGE, "Where the node has no `oidc-publisher`"),
+        commands,
+        flags=re.MULTILINE,
+    )
+    assert changed != commands
+    return changed
+
+
 def test_a_cluster_leaves_managed_keys_and_nobody_notices(place: Place) -> None:
     """By the page's own commands: the key that signs stays, in files."""
     kid, (first, second) = place.signs_with(0), place.nodes
     with nothing_refused(place.stage, 0, 1):
         step(first, "Hold still")
-        for node in (first, second):
-            step(node, "The keys as files")
+        step(first, "The keys as files")
+        second.type(_by_the_image(typed(PAGE, "The keys as files")))
         step(first, "The settings of kubeadm")
         edited(first, into=False)
         step(first, "The cluster without the socket")
