@@ -11,7 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import joserfc.jwk
@@ -134,6 +134,10 @@ def _found(managed: Managed, reason: str) -> str:
     return next((each["message"] for each in findings if each["reason"] == reason), "")
 
 
+def _wait_found(managed: Managed, reason: str, says: str) -> None:
+    wait_for(lambda: _found(managed, reason).startswith(says), timeout_s=60, what=f"the issuer says: {says}")
+
+
 def test_the_issuer_has_the_rings_names_and_says_what_is_wrong_with_the_ring(managed: Managed) -> None:
     """Its ledger would have numbers of its own; a typing error in the ring moves neither Ready nor SafeToSign."""
 
@@ -146,7 +150,7 @@ def test_the_issuer_has_the_rings_names_and_says_what_is_wrong_with_the_ring(man
     managed.ask(99)
     says = "The signer of a, b makes no version that is asked for or due: newestVersion asks for 99"
     reason = "ManagedRotationBlocked"
-    wait_for(lambda: _found(managed, reason).startswith(says), timeout_s=60, what=f"the issuer says: {says}")
+    _wait_found(managed, reason, says)
     assert managed.stage.conditions()["Ready"] == ("True", "Proven")
     assert f"Warning {reason}" in managed.publisher("status", "prod")
     managed.ask(3)
@@ -201,13 +205,14 @@ def test_a_secret_that_is_deleted_needs_an_empty_one(managed: Managed) -> None:
 
 
 def test_a_ring_in_place_of_another_is_for_a_person(managed: Managed) -> None:
-    """S4: each signer goes on from its disk, and says so in its entry of the status."""
+    """S4: each signer goes on from its disk, and says so in its entry of the status, and the issuer repeats it."""
     own = managed.secret()
     stranger = Ring("another").with_new(*make_pair("ES256"), at=datetime.now(UTC).replace(microsecond=0))
     data = to_secret(stranger, WrappingKey.from_file(managed.stage.key.private_pem))
     with verified(managed):
         managed.put_secret({name: base64.b64encode(value).decode() for name, value in data.items()})
         wait_for(lambda: _findings(managed) == [["RingReplaced"]] * 2, timeout_s=30, what="both say RingReplaced")
+        _wait_found(managed, "RingReplaced", "The signer of a, b finds another ring in the Secret than on its disk")
         managed.put_secret(own)
         wait_for(lambda: _findings(managed) == [[], []], timeout_s=30, what="it is over")
 
@@ -226,9 +231,25 @@ def test_a_signer_that_may_not_read_the_secret_starts_from_its_disk(managed: Man
         signer.start()
         log.wait("was answered with 403")
         wait_for(lambda: managed.signs_with(1) == before, timeout_s=60, what="it signs from its disk")
+        _wait_found(managed, "RingUnreadable", "The signer of a, b cannot read the ring of signing keys")
     finally:
         install(managed.cluster)
     log.wait("The ring is read again.")
+
+
+def test_credentials_that_expired_are_renewed_without_a_restart(managed: Managed) -> None:
+    """401, on a connection that has been there before; signing goes on, and the new kubeconfig is read by itself."""
+    signer, before = managed.signers[1], managed.signs_with(1)
+    log, process = Log(signer), signer.process.pid
+    with verified(managed):
+        signer.renew_credentials(not_after=datetime.now(UTC) + timedelta(seconds=5))
+        try:
+            log.wait("was answered with 401")
+            assert managed.signs_with(1) == before
+        finally:
+            signer.renew_credentials()
+        log.wait("The ring is read again.")
+    assert signer.process.pid == process
 
 
 def test_a_rotation_waits_for_a_signer_that_is_cut_off(managed: Managed) -> None:
@@ -239,8 +260,19 @@ def test_a_rotation_waits_for_a_signer_that_is_cut_off(managed: Managed) -> None
         says = f"version 5: {host} does not list it (OIDCIssuer prod)"
         wait_for(lambda: managed.ring().get("waitingFor") == says, timeout_s=90, what=f"the status says: {says}")
         assert managed.signs_with(0) == managed.signs_with(1) == before
+        _set_back_last_report(managed, timedelta(minutes=10))
+        _wait_found(managed, "SignerSilent", "Nothing is heard of the signer of b (last at ")
     with verified(managed):
         managed.all_sign_with(5)
+    wait_for(lambda: not _found(managed, "SignerSilent"), timeout_s=60, what="the finding goes with its cause")
+
+
+def _set_back_last_report(managed: Managed, age: timedelta) -> None:
+    """Let the last signer have reported long ago, as the status says after so many minutes without it."""
+    path = f"/status/signers/{len(managed.signers) - 1}/lastSeenTime"
+    then = f"{datetime.now(UTC) - age:%Y-%m-%dT%H:%M:%SZ}"
+    patch = json.dumps([{"op": "replace", "path": path, "value": then}])
+    managed.cluster.kubectl("patch", "skr", "default", "--subresource=status", "--type=json", "-p", patch)
 
 
 def test_a_node_without_a_disk_signs_with_what_the_others_sign_with(managed: Managed) -> None:

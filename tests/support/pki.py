@@ -124,7 +124,7 @@ class PKI:
         )
         return self._write(certificate.public_bytes(serialization.Encoding.PEM), _key_pem(key))
 
-    def client(self, user: str, groups: tuple[str, ...] = ()) -> Certificate:
+    def client(self, user: str, groups: tuple[str, ...] = (), *, not_after: dt.datetime | None = None) -> Certificate:
         """Issue a client certificate that kube-apiserver takes for a user (CN) and its groups (each an O)."""
         key = ec.generate_private_key(ec.SECP256R1())
         organisations = [x509.NameAttribute(NameOID.ORGANIZATION_NAME, group) for group in groups]
@@ -134,7 +134,8 @@ class PKI:
         if not isinstance(signer, ec.EllipticCurvePrivateKey):
             raise TypeError("trustme's authority signs with an EC key")
         usage = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH])
-        builder = _builder(subject, authority.subject, key.public_key()).add_extension(usage, critical=False)
+        builder = _builder(subject, authority.subject, key.public_key(), not_after=not_after)
+        builder = builder.add_extension(usage, critical=False)
         certificate = builder.sign(signer, hashes.SHA256())
         return self._write(certificate.public_bytes(serialization.Encoding.PEM), _key_pem(key))
 
@@ -205,7 +206,9 @@ _SIGNS_CERTIFICATES = x509.KeyUsage(
 )
 
 
-def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
+def _builder(
+    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, *, not_after: dt.datetime | None = None
+) -> x509.CertificateBuilder:
     now = dt.datetime.now(dt.UTC)
     return x509.CertificateBuilder(
         subject_name=subject,
@@ -213,7 +216,7 @@ def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicK
         public_key=key,
         serial_number=x509.random_serial_number(),
         not_valid_before=now - dt.timedelta(hours=1),
-        not_valid_after=now + dt.timedelta(days=30),
+        not_valid_after=not_after or now + dt.timedelta(days=30),
     )
 
 

@@ -6,6 +6,7 @@ import contextlib
 import re
 import sys
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -62,9 +63,8 @@ class SignerProcess:
         self.state = self.folder / "state"
         self.state.mkdir(parents=True)
         self.socket = self.folder / "signer.sock"
-        certificate = cluster.pki.client(f"oidc-publisher:signer:{node}", (_GROUP,))
-        files = {"client-certificate": str(certificate.chain_file), "client-key": str(certificate.key_file)}
-        self.kubeconfig = kubeconfig = cluster.write_kubeconfig(self.folder / "kubeconfig", index, files)
+        self._cluster, self._node, self._index = cluster, node, index
+        kubeconfig = self.renew_credentials()
         argv: list[str | Path] = [
             Path(sys.executable).with_name("oidc-publisher"),
             "signer",
@@ -80,6 +80,13 @@ class SignerProcess:
         log = self.folder / "log"
         watch_log(log, {"KUBECONFIG": str(kubeconfig)})
         self.process = Process(f"signer {node}", argv, log)
+
+    def renew_credentials(self, *, not_after: datetime | None = None) -> Path:
+        """Write a kubeconfig with a new client certificate, as an admin does of a certificate that is about to expire."""
+        certificate = self._cluster.pki.client(f"oidc-publisher:signer:{self._node}", (_GROUP,), not_after=not_after)
+        files = {"client-certificate": str(certificate.chain_file), "client-key": str(certificate.key_file)}
+        self.kubeconfig = self._cluster.write_kubeconfig(self.folder / "kubeconfig", self._index, files)
+        return self.kubeconfig
 
     def start(self, *, timeout_s: float = 30.0) -> float:
         """Start it, and return the seconds until its socket was there."""
