@@ -32,6 +32,7 @@ from hack.benchmark import (  # noqa: E402
     lifecycle,
     machine,
     managed,
+    memory,
     objects,
     options,
     page,
@@ -62,6 +63,7 @@ ON_PARTS: dict[str, Callable[[Parts, Amount], Chapter]] = {
     "steps": steps.measure,
     "full": fullledger.measure,
     "fleet": fleet.measure,
+    "memory": memory.measure,
     "image": image.measure,
 }
 ALONE: dict[str, Callable[[Amount], Chapter]] = {

@@ -14,7 +14,7 @@ class Amount:
     Secret. `publications` are first ones, `resting_passes` those whose calls and bytes are counted, `drifts` deletions by
     hand of each kind. `probes` are those of a slow and jittery host. `signer_starts` are those of a signer, `signer_rounds`
     how often its rate is measured for `signer_s`, and `rotations` those of managed keys. A fleet of each of `fleet_sizes` has an
-    interval of `fleet_interval_s`, is measured at rest for `fleet_rest_s`, and then during `fleet_changes` of keys.
+    interval of `fleet_interval_s`, is measured at rest for `fleet_rest_s`, and then during `fleet_changes` of keys. Of `memory_issuers` it is asked who holds what.
     """
 
     ready: int = 15
@@ -41,6 +41,7 @@ class Amount:
     fleet_interval_s: int = 60
     fleet_rest_s: float = 180.0
     fleet_changes: int = 100
+    memory_issuers: int = 1000
 
     @property
     def steady_s(self) -> float:
@@ -74,4 +75,5 @@ QUICK = Amount(
     fleet_interval_s=5,
     fleet_rest_s=20,
     fleet_changes=10,
+    memory_issuers=20,
 )

@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from hack.benchmark import console
 from hack.benchmark.figures import Chapter, Figure, Target
 from hack.benchmark.fleet import measurement
+from hack.benchmark.fleet.columns import HEAD, TITLE
 from hack.benchmark.fleet.measurement import Seen
 from hack.benchmark.objects import percentile
 from hack.benchmark.options import Amount
 from hack.benchmark.parts import Parts
 
-TITLE = "A fleet"
 _METHOD = """\
 Issuers of one ConfigMap, each with a place and a public URL of its own and the default periods, at an interval of {interval}
 s; nothing of them changes while they rest for {rest:.0f} s. Each pass reads both documents from the store, fetches them from
@@ -25,13 +25,6 @@ until the last one is proven by the new process. Lateness: by how much the time 
 next one of the same issuer exceeds the interval. Keys change in single issuers that come and go beside the resting ones. Turns
 of the event loop are CPU time of its thread. Load of the machine meanwhile (1 min): {load}. The figures are those of {size:,}
 issuers, the table below has every size."""
-#: The words of the table's head, which the picture reads.
-ISSUERS, CPU, MEMORY, START, AGAIN = "issuers", "CPU, %", "memory, MiB", "start, s", "start again, s"
-CHANGE, LATE = "key → URL, p99, s", "lateness, p99, s"
-HEAD = (
-    ISSUERS, CPU, "CPU of a pass, ms", MEMORY, START, AGAIN, "API requests/s", "busiest second", "store calls/s",
-    "public reads/s", LATE, CHANGE, "key of all → last URL, s", "longest turn, ms",
-)  # fmt: skip
 
 
 def measure(parts: Parts, amount: Amount) -> Chapter:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hack.benchmark.fleet import chapter
+from hack.benchmark.fleet import chapter, columns
 from hack.benchmark.fleet.measurement import Seen
 from hack.benchmark.fleet.metricspage import Gaps, Page, parse
 from hack.benchmark.fleet.rates import busiest_second
@@ -65,8 +65,8 @@ def test_a_row_has_a_cell_for_each_column(turn_s: float | None) -> None:
     seen = Seen(
         10, late_s=[0.1], change_s=[0.2], shared_s=[0.3], rss_mib=(100.0,), turn_cpu_s=turn_s, turn_wall_s=turn_s
     )
-    cells = dict(zip(chapter.HEAD, chapter.row(seen), strict=True))
-    assert cells[chapter.ISSUERS] == "10"
+    cells = dict(zip(columns.HEAD, chapter.row(seen), strict=True))
+    assert cells[columns.ISSUERS] == "10"
     assert cells["longest turn, ms"] == ("" if turn_s is None else "12.3")
     shown = [figure.what for figure in chapter.figures(seen) if "turn" in figure.what]
     assert len(shown) == (0 if turn_s is None else 2)
