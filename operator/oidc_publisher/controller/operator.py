@@ -23,6 +23,7 @@ from oidc_publisher.controller.kopf.events import IssuerEvents
 from oidc_publisher.controller.kopf.reachability import Contact
 from oidc_publisher.controller.kopf.watch import IssuerWatch
 from oidc_publisher.controller.objectwatches import ObjectWatches
+from oidc_publisher.controller.peers.leases import ShardLeases
 from oidc_publisher.controller.queue import WorkQueue
 from oidc_publisher.controller.rights import RightsCheck
 from oidc_publisher.controller.settings import DEFAULT_HEALTH_ADDRESS, RunSettings
@@ -105,6 +106,7 @@ class Operator:
         self._watch = IssuerWatch(client, events, self._contact, self._take_signals)
         self._heartbeat = Heartbeat()
         self._rights = RightsCheck(client)
+        self._leases = _leases_of(client, settings)
         self._steps = ClockSteps(events.look_at_all)
         self._stop = asyncio.Event()
         self._imported = 0
@@ -130,6 +132,7 @@ class Operator:
             _part("heartbeat", self._heartbeat.run()),
             _part("clock", self._steps.run()),
             _part("unused", _forget_unused()),
+            *([_part("shard leases", self._leases.run())] if self._leases else []),
         ]
         stopping = asyncio.create_task(self._stop.wait(), name="stop")
         done, _ = await asyncio.wait([*parts, stopping], return_when=asyncio.FIRST_COMPLETED)
@@ -185,7 +188,7 @@ class Operator:
         from oidc_publisher.controller.metrics.ownseries import OwnSeries  # noqa: PLC0415 - only where metrics are on
 
         shard, parts = self._settings.shard, (self._contact, self._watch, self._watches, self._heartbeat)
-        own = OwnSeries(shard, self._queue, *parts, turns_of(asyncio.get_running_loop()))
+        own = OwnSeries(shard, self._queue, *parts, turns_of(asyncio.get_running_loop()), leases=self._leases)
         await asyncio.to_thread(self._metrics.start, own)
 
     def _checks(self) -> Checks:
@@ -240,6 +243,13 @@ async def _forget_unused() -> None:
     while True:
         await asyncio.sleep(FORGET_S)
         forget_unused()
+
+
+def _leases_of(client: ClusterClient, settings: RunSettings) -> ShardLeases | None:
+    """Return the leases of the shards, None where nobody else is to be looked at."""
+    if settings.shard_leases is None or settings.shard.count == 1:
+        return None
+    return ShardLeases(client, settings.shard, settings.shard_leases)
 
 
 def _metrics_of(settings: RunSettings) -> ServedMetrics | None:

@@ -19,6 +19,7 @@ DEFAULT_HEALTH_ADDRESS = Address(None, 8080)
 class RunSettings:
     """RunSettings holds the options of `oidc-publisher run`.
 
+    `shard_leases`: the (namespace, name) of the Leases by which shards see each other; "-1" to "-n" is added to the name.
     `probe_service_account`: the (namespace, name) of the ServiceAccount whose minted tokens prove an issuer. None
     suffices until an issuer has an apiServer source.
     `key_files_root`: the folder below which key sources may read files; with None they may read no files.
@@ -32,6 +33,7 @@ class RunSettings:
     """
 
     shard: Shard = WHOLE
+    shard_leases: tuple[str, str] | None = None
     max_concurrent: int = MAX_CONCURRENT
     probe_service_account: tuple[str, str] | None = None
     key_files_root: Path | None = None

@@ -23,6 +23,7 @@ from aiohttp import web
 from oidc_publisher.controller import operator
 from oidc_publisher.controller.metrics import metriclist
 from oidc_publisher.controller.settings import RunSettings
+from oidc_publisher.controller.shard import Shard
 from oidc_publisher.keys.remembering import Remembered
 from oidc_publisher.reconcile.passes import Outcome
 from oidc_publisher.telemetry.address import Address
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 GROUP_VERSION = "/apis/oidc-publisher.io/v1alpha1"
 COLLECTION = f"{GROUP_VERSION}/oidcissuers"
 PATH = f"{COLLECTION}/prod"
+LEASES = "/apis/coordination.k8s.io/v1/namespaces/publishers/leases"
 
 
 @dataclass
@@ -171,7 +173,16 @@ async def _shows_every_metric(pki: PKI, tmp_path: Path) -> None:
     cluster, port = Cluster(), free_port()
     async with serving(pki) as stub:
         cluster.serve(stub)
-        settings = replace(settings_for(stub, pki, tmp_path), metrics_address=Address("127.0.0.1", port))
+        shard = next(shard for shard in (Shard(1, 2), Shard(2, 2)) if shard.holds(cluster.obj["metadata"]["uid"]))
+        other = 3 - shard.index
+        stub.on("PATCH", f"{LEASES}/shard-{shard.index}", says({"kind": "Lease"}))
+        stub.on("GET", f"{LEASES}/shard-{other}", says({"kind": "Lease", "spec": {}}))
+        settings = replace(
+            settings_for(stub, pki, tmp_path),
+            metrics_address=Address("127.0.0.1", port),
+            shard=shard,
+            shard_leases=("publishers", "shard"),
+        )
         running = asyncio.create_task(operator.run(settings))
         await eventually(lambda: cluster.watches)
         await eventually(cluster.patched.is_set)
@@ -193,6 +204,10 @@ async def _shows_every_metric(pki: PKI, tmp_path: Path) -> None:
             'watch_running{watch="issuers"} 1.0',
             'watch_restarts_total{watch="issuers"} 0.0',
             "queue_capacity 16.0",
+            "queue_slow_running 0.0",
+            f'shard_info{{shard="{shard.index}",shards="2"}} 1.0',
+            "shards 2.0",
+            f'shard_silent_seconds{{shard="{other}"}} 0.0',
             "issuers 1.0",
             'issuer_suspended{issuer="prod"} 1.0',
             'condition{issuer="prod",status="Unknown",type="Ready"} 1.0',

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 import click
 
 from oidc_publisher.cli.options import cluster_options, reading_options, word_option
-from oidc_publisher.cli.parameters import parsed
+from oidc_publisher.cli.parameters import namespaced_name, parsed
 from oidc_publisher.controller.settings import MAX_CONCURRENT, RunSettings
 from oidc_publisher.controller.shard import Shard
 from oidc_publisher.process import leave
@@ -28,6 +28,12 @@ _CONTEXT = {"auto_envvar_prefix": "OIDC_PUBLISHER", "show_default": True}
     default="1/1",
     callback=parsed(Shard.parse),
     help="Look after part I of N of all OIDCIssuers; run one replica for each part.",
+)
+@click.option(
+    "--shard-leases",
+    metavar="NS/NAME",
+    callback=parsed(namespaced_name),
+    help="Leases NAME-1 to NAME-N by which the parts see whether the others run; each has to exist.",
 )
 @click.option(
     "--max-concurrent",

@@ -50,6 +50,13 @@ SHARD_INFO = Metric(
     "shard_info", _G, 'Always 1; for `--shard 2/8` the labels are `shard="2",shards="8"`.', ("shard", "shards")
 )
 SHARDS = Metric("shards", _G, "Into how many parts the OIDCIssuers are divided; 1 without --shard.")
+SHARD_SILENT = Metric(
+    "shard_silent_seconds",
+    _G,
+    "For how long another shard has not been seen renewing its Lease; above 60 it is down. "
+    "Each shard looks at the next one, and beyond it while that one is silent; absent without --shard-leases.",
+    ("shard",),
+)
 ISSUERS = Metric("issuers", _G, "OIDCIssuers that this replica looks after.")
 PASS_SECONDS = Metric("reconcile_duration_seconds", _H, "Duration of a whole pass over one issuer.", (), _PASS_BUCKETS)
 STEP_SECONDS = Metric(
@@ -203,8 +210,9 @@ KEY_RETIREMENT = Metric(
 )
 
 OF_OPERATOR = (
-    BUILD_INFO, SHARD_INFO, SHARDS, ISSUERS, PASS_SECONDS, STEP_SECONDS, STORE_SECONDS, QUEUE_DEPTH, QUEUE_RUNNING,
-    QUEUE_SLOW, QUEUE_CAPACITY, QUEUE_WAIT, QUEUE_OLDEST, QUEUE_STANDSTILL, BEAT_AGE, LONGEST_TURN, REACHABLE, OUTAGES,
+    BUILD_INFO, SHARD_INFO, SHARDS, SHARD_SILENT, ISSUERS, PASS_SECONDS, STEP_SECONDS, STORE_SECONDS, QUEUE_DEPTH,
+    QUEUE_RUNNING, QUEUE_SLOW, QUEUE_CAPACITY, QUEUE_WAIT, QUEUE_OLDEST, QUEUE_STANDSTILL, BEAT_AGE, LONGEST_TURN,
+    REACHABLE, OUTAGES,
     WATCH_RUNNING, WATCH_RESTARTS, WATCH_AGE,
 )  # fmt: skip
 OF_ISSUER = (

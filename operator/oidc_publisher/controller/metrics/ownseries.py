@@ -11,6 +11,7 @@ from oidc_publisher.controller.kopf.watch import IssuerWatch
 from oidc_publisher.controller.metrics import metriclist as m
 from oidc_publisher.controller.metrics.issuerseries import Sample
 from oidc_publisher.controller.objectwatches import ObjectWatches
+from oidc_publisher.controller.peers.leases import ShardLeases
 from oidc_publisher.controller.queue import WorkQueue
 from oidc_publisher.controller.shard import Shard
 from oidc_publisher.telemetry.health import Heartbeat
@@ -30,6 +31,7 @@ class OwnSeries:
     watches: ObjectWatches
     heartbeat: Heartbeat
     turns: LoopTurns | None = None
+    leases: ShardLeases | None = None
 
     def __call__(self) -> Iterator[Sample]:
         """Yield the samples of this moment."""
@@ -42,6 +44,8 @@ class OwnSeries:
             yield m.LONGEST_TURN, ("cpu",), self.turns.longest_cpu_s
         yield from self._of_queue()
         yield from self._of_watches()
+        for part, seconds in (self.leases.silent_s if self.leases else {}).items():
+            yield m.SHARD_SILENT, (str(part),), seconds
 
     def _of_queue(self) -> Iterator[Sample]:
         load = self.queue.load()
