@@ -151,6 +151,7 @@ def values_schema() -> Schema:
         dnsPolicy=one_of("", "ClusterFirst", "ClusterFirstWithHostNet", "Default", "None"),
         dnsConfig=OPEN,
         hostAliases=OPEN_LIST,
+        podDisruptionBudget=closed(enabled=BOOLEAN),
         networkPolicy=closed(
             enabled=BOOLEAN,
             apiServerPorts={"type": "array", "minItems": 1, "uniqueItems": True, "items": _PORT},

@@ -134,9 +134,44 @@ def test_each_shard_is_a_deployment(everything: list[Object]) -> None:
         selector = deployment["spec"]["selector"]["matchLabels"]
         assert selector["oidc-publisher.io/shard"] == labels["oidc-publisher.io/shard"] == str(number)
         assert selector.items() <= labels.items()
-        (argument,) = [a for a in deployment["spec"]["template"]["spec"]["containers"][0]["args"] if "--shard" in a]
+        (argument,) = [a for a in deployment["spec"]["template"]["spec"]["containers"][0]["args"] if "--shard=" in a]
         shards.append(Shard.parse(argument.partition("=")[2]))
     assert all(sum(shard.holds(f"uid-{n}") for shard in shards) == 1 for n in range(50))
+
+
+def test_each_shard_has_a_lease_and_the_right_to_no_other_object(everything: list[Object]) -> None:
+    """The chart makes the Leases, because RBAC can allow `create` for every name or for none; no spec of ours meets the operator's."""
+    leases = of_kind(everything, "Lease")
+    names = [f"the-publisher-shard-{number}" for number in (1, 2, 3)]
+    assert [lease["metadata"]["name"] for lease in leases] == names
+    assert {lease["metadata"]["namespace"] for lease in leases} == {"publishers"}
+    assert not any("spec" in lease for lease in leases)
+    (rule,) = the(everything, "Role", "the-publisher-shards")["rules"]
+    assert (rule["resources"], rule["resourceNames"], rule["verbs"]) == (["leases"], names, ["get", "patch"])
+    binding = the(everything, "RoleBinding", "the-publisher-shards")
+    assert binding["roleRef"]["name"] == "the-publisher-shards"
+    assert binding["subjects"][0]["namespace"] == "publishers"
+    for deployment in of_kind(everything, "Deployment"):
+        arguments = deployment["spec"]["template"]["spec"]["containers"][0]["args"]
+        assert "--shard-leases=publishers/the-publisher-shard" in arguments
+
+
+def test_one_replica_alone_has_no_lease(defaults: list[Object]) -> None:
+    """There is nobody who would look at it."""
+    assert not of_kind(defaults, "Lease")
+    assert not [role for role in of_kind(defaults, "Role") if role["metadata"]["name"].endswith("shards")]
+    (deployment,) = of_kind(defaults, "Deployment")
+    assert "--shard-leases" not in str(deployment)
+
+
+def test_drains_take_one_shard_at_a_time_where_asked_to(defaults: list[Object], everything: list[Object]) -> None:
+    """One budget for all shards; it never keeps a single replica on its node."""
+    assert not of_kind(defaults, "PodDisruptionBudget")
+    spec = the(everything, "PodDisruptionBudget", "the-publisher")["spec"]
+    assert (spec["maxUnavailable"], spec["unhealthyPodEvictionPolicy"]) == (1, "AlwaysAllow")
+    for deployment in of_kind(everything, "Deployment"):
+        assert spec["selector"]["matchLabels"].items() <= deployment["spec"]["template"]["metadata"]["labels"].items()
+    assert not spec["selector"]["matchLabels"].items() <= chart.check_pod({"shards": 3})["metadata"]["labels"].items()
 
 
 def test_a_selector_holds_nothing_that_an_upgrade_changes(defaults: list[Object], everything: list[Object]) -> None:

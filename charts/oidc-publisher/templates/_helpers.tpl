@@ -64,6 +64,11 @@ annotations:
 {{- default (include "oidc-publisher.namespace" .) .Values.probe.serviceAccount.namespace }}
 {{- end }}
 
+{{/* The Leases of the shards, without their numbers. */}}
+{{- define "oidc-publisher.shardLeases" -}}
+{{- include "oidc-publisher.fullname" . }}-shard
+{{- end }}
+
 {{/* No name is guessed: whoever registered it first could run anything with the operator's rights. */}}
 {{- define "oidc-publisher.image" -}}
 {{- $repository := required "\n\nimage.repository says where the operator's image is, and this chart, which comes from a checkout, does not know.\nBuild the image with `make image IMAGE=registry.example.com/oidc-publisher:TAG`, push it, and add\n  --set image.repository=registry.example.com/oidc-publisher --set image.tag=TAG\n" .Values.image.repository }}
