@@ -43,13 +43,15 @@ OPERATOR = Row(
         ),
         Panel(
             "Longest wait and longest pass",
-            "Of those that wait and run now. Minutes are too long: see the alert OIDCPublisherQueueStuck.",
+            "Of those that wait and run now; and for how long a shard has not renewed its Lease. Minutes are too long: see the "
+            "alerts OIDCPublisherQueueStuck and OIDCPublisherShardDown.",
             "timeseries",
             (
                 Query("max(oidc_publisher_queue_longest_wait_seconds)", "waits"),
                 Query("max(oidc_publisher_queue_oldest_running_seconds)", "runs"),
                 Query("max(oidc_publisher_queue_standstill_seconds)", "nothing begins"),
                 Query("max(oidc_publisher_event_loop_beat_age_seconds)", "event loop stands still"),
+                Query("max by (shard) (oidc_publisher_shard_silent_seconds)", "shard {{shard}} is silent"),
             ),
             unit="s",
         ),
