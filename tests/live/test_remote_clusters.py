@@ -38,10 +38,10 @@ pytestmark = pytest.mark.timeout(300)  # whichever comes first starts the server
 PAGE = DOCS / "how-to/hosted-control-planes.md"
 CLUSTERS = "clusters"
 PROBE = {"namespace": "oidc-publisher", "name": "probe"}
-#: As many issuers of the cluster that hangs as the operator has places for passes, and two more.
-PLACES, HANGING = 4, 6
-#: The interval of these issuers is 2 s. A pass that waits for a cluster that hangs takes more than 5 s.
-LATE_S = 4.5
+#: The places that the operator has for passes, and the issuers of the cluster that hangs.
+PLACES, HANGING = 2, 8
+#: The interval of these issuers is 2 s. Passes that each wait for the cluster that hangs make it 15 s.
+LATE_S = 6.0
 RBAC = "rbac.authorization.k8s.io/v1"
 RIGHTS_OF_CHART = {"ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"}
 
