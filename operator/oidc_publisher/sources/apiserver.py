@@ -46,23 +46,15 @@ class _ServerSaid:
 class APIServerSource:
     """An APIServerSource reads the key set of every ready API server, or of those at `addresses` (HOST:PORT)."""
 
-    def __init__(
-        self,
-        client: ClusterAPI,
-        name: str,
-        addresses: Sequence[str] | None = None,
-        *,
-        kubeconfig: ObjectReference | None = None,
-    ) -> None:
+    def __init__(self, client: ClusterAPI, name: str, addresses: Sequence[str] | None = None) -> None:
         self._client = client
         self._name = name
-        self._kubeconfig = kubeconfig
         self._addresses = tuple(addresses) if addresses else None
 
     @property
     def watches(self) -> tuple[ObjectReference, ...]:
-        """The kubeconfig of a remote cluster. The API servers themselves are read by each pass, and not watched."""
-        return (self._kubeconfig,) if self._kubeconfig else ()
+        """Empty: each pass reads this source, so that nothing is watched."""
+        return ()
 
     async def read(self) -> SourceResult:
         """Read all API servers concurrently.

@@ -21,6 +21,7 @@ from oidc_publisher.sources.entries import EntryPattern
 from oidc_publisher.sources.files import FilesSource
 from oidc_publisher.sources.objects import ObjectSource, WatchRights
 from oidc_publisher.sources.port import Source
+from oidc_publisher.sources.remote import RemoteSource
 
 
 def open_sources(
@@ -69,9 +70,9 @@ class _Opener:
         name = entry.name
         match entry.selected:
             case APIServerSourceSpec() as servers:
+                source = APIServerSource(self.asked, name, servers.addresses)
                 named = servers.kubeconfig_secret
-                kubeconfig = reference_of(named) if named else None
-                return APIServerSource(self.asked, name, servers.addresses, kubeconfig=kubeconfig)
+                return RemoteSource(source, self.client, reference_of(named), self.rights) if named else source
             case ConfigMapSourceSpec() as config_map:
                 reference = ObjectReference("ConfigMap", config_map.namespace, config_map.name)
                 return ObjectSource(self.client, name, reference, EntryPattern(config_map.entry_pattern), self.rights)

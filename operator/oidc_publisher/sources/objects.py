@@ -45,6 +45,21 @@ class WatchRights:
             self._until_s[reference] = now_s + _ALLOWED_S
         return allowed is False
 
+    async def unwatched(self, client: ClusterAPI, reference: ObjectReference) -> tuple[Finding, ...]:
+        """Report that the operator sees changes of the object late, as long as it may not watch the object."""
+        if not await self.lacks(client, reference):
+            return ()
+        message = f"The operator may not watch {reference}, whose changes it sees at the interval only"
+        return (
+            Finding.of(
+                Reason.SourceForbidden,
+                message,
+                hint=reference.grant,
+                subject=str(reference),
+                severity=Severity.WARNING,
+            ),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class _LastRead:
@@ -89,7 +104,8 @@ class ObjectSource:
             where = str(self._reference)
             reading = SourceReading(self._name, complete=False, missing=(where,))
             return SourceResult(reading, (error.finding(subject=where),))
-        return replace(result, findings=(*result.findings, *await self._unwatched()))
+        unwatched = await self._rights.unwatched(self._client, self._reference)
+        return replace(result, findings=(*result.findings, *unwatched))
 
     async def _read(self, left_s: float) -> SourceResult:
         answer = await get_object(self._client, self._reference, timeout_s=left_s)
@@ -98,21 +114,6 @@ class ObjectSource:
             # A full ConfigMap of damaged entries takes a second of CPU.
             self._last = _LastRead(digest, await asyncio.to_thread(self._result, answer.object()))
         return self._last.result
-
-    async def _unwatched(self) -> tuple[Finding, ...]:
-        """Report that the operator sees changes of the object late, as long as it may not watch the object."""
-        if not await self._rights.lacks(self._client, self._reference):
-            return ()
-        message = f"The operator may not watch {self._reference}, whose changes it sees at the interval only"
-        return (
-            Finding.of(
-                Reason.SourceForbidden,
-                message,
-                hint=self._reference.grant,
-                subject=str(self._reference),
-                severity=Severity.WARNING,
-            ),
-        )
 
     def _result(self, found: Mapping[str, Any]) -> SourceResult:
         data, binary = object_in(found, "data"), object_in(found, "binaryData")

@@ -225,3 +225,15 @@ async def test_ports_that_cannot_be_opened_hold_no_client(pki: PKI, tmp_path: Pa
             await there.outcome()
         assert isinstance(there.run.opener, PortOpener)
         assert there.run.opener.remote_clusters.count == 0
+
+
+async def test_a_kubeconfig_that_may_not_be_watched_is_a_warning(pki: PKI, tmp_path: Path) -> None:
+    """Its change would be seen at the interval only, which may be too late for the old credentials."""
+    async with world(pki, tmp_path) as there:
+        reviews = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+        there.own.on("POST", reviews, says({"status": {"allowed": False}}))
+        await there.outcome()
+        warned = [f for f in there.findings if f["subject"] == str(WATCHED)]
+        assert [(f["reason"], f["severity"]) for f in warned] == [("SourceForbidden", "Warning")]
+        assert "rbac.secrets" in warned[0]["advice"]
+        assert there.conditions["KeysRead"] == ("True", "Succeeded")

@@ -1,0 +1,35 @@
+"""Read the API servers of a remote cluster, whose kubeconfig is an object of the operator's own cluster."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+from oidc_publisher.cluster import ClusterAPI, ObjectReference
+from oidc_publisher.sources.apiserver import APIServerSource
+from oidc_publisher.sources.objects import WatchRights
+from oidc_publisher.sources.port import SourceResult
+
+
+class RemoteSource:
+    """A RemoteSource is the source of a remote cluster, which follows the Secret with the kubeconfig."""
+
+    def __init__(
+        self, source: APIServerSource, hub: ClusterAPI, kubeconfig: ObjectReference, rights: WatchRights
+    ) -> None:
+        self._source = source
+        self._hub = hub
+        self._kubeconfig = kubeconfig
+        self._rights = rights
+
+    @property
+    def watches(self) -> tuple[ObjectReference, ...]:
+        """The kubeconfig: each change of it starts a pass at once."""
+        return (self._kubeconfig,)
+
+    async def read(self) -> SourceResult:
+        """Read all API servers, and report a kubeconfig that the operator may not watch."""
+        result, unwatched = await asyncio.gather(
+            self._source.read(), self._rights.unwatched(self._hub, self._kubeconfig)
+        )
+        return replace(result, findings=(*result.findings, *unwatched))
