@@ -23,9 +23,9 @@ import pytest
 import yaml
 
 from tests.live.places import patch, served, until, wait_served
-from tests.support import chart
+from tests.support import binaries, chart
 from tests.support.controlplane import ControlPlane, ServerConfig
-from tests.support.docpages import DOCS, blocks
+from tests.support.docpages import DOCS, blocks, typed
 from tests.support.kubeconfigs import certificate_user, cluster_entry, kubeconfig, secret, written
 from tests.support.operatorprocess import OperatorProcess
 from tests.support.pki import PKI
@@ -37,6 +37,7 @@ pytestmark = pytest.mark.timeout(300)  # whichever comes first starts the server
 
 PAGE = DOCS / "how-to/hosted-control-planes.md"
 CLUSTERS = "clusters"
+PAGES_SECRET, PAGES_SERVER = "tenant-a-oidc-publisher", "https://tenant-a.example.com:6443"
 PROBE = {"namespace": "oidc-publisher", "name": "probe"}
 #: The places that the operator has for passes, and the issuers of the cluster that hangs.
 PLACES, HANGING = 2, 8
@@ -122,7 +123,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
         remotes = [_remote(stage, name, STAGE_PORT + number) for number, name in enumerate(("one", "two"), 1)]
         try:
             list(pool.map(_start, remotes))
-            _install(stage, [remote.secret for remote in remotes])
+            _install(stage, [PAGES_SECRET, *(remote.secret for remote in remotes)])
             stage.operator.start()
             yield Scene(stage, *remotes)
         finally:
@@ -243,6 +244,35 @@ def test_the_commands_say_what_is_to_say_of_such_an_issuer(all_issuers: Scene) -
     assert code == 0, said
     code, said = cli(all_issuers, "status", "one")
     assert (code, one.key.kid in said) == (0, True), said
+
+
+def test_the_kubeconfig_of_the_page_is_one_that_the_operator_takes(all_issuers: Scene, tmp_path: Path) -> None:
+    """Its commands run as they are, with another server; the token's issuer alone is wrong, for it is that of `one`."""
+    scene, one = all_issuers, all_issuers.one
+    certificate = one.cluster.pki.client("oidc-publisher")
+    for name, file in (("remote.crt", certificate.chain_file), ("remote.key", certificate.key_file)):
+        (tmp_path / name).write_bytes(file.read_bytes())
+    (tmp_path / "ca.crt").write_bytes(one.cluster.ca_pem)
+    commands = typed(PAGE, "2. Make a kubeconfig for that user")
+    assert PAGES_SERVER in commands
+    assert PAGES_SECRET in commands
+    subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", commands.replace(PAGES_SERVER, one.server)],
+        cwd=tmp_path,
+        env={
+            "PATH": f"{binaries.find('kubectl').parent}:{os.environ['PATH']}",
+            "HOME": str(tmp_path),
+            "KUBECONFIG": str(scene.stage.cluster.admin_kubeconfig()),
+        },
+        check=True,
+        capture_output=True,
+        timeout=60,
+    )
+    source = {**one.source["apiServer"], "kubeconfigSecret": {"namespace": CLUSTERS, "name": PAGES_SECRET}}
+    scene.issue("tenant-a", None, keySources=[{"name": "remote", "apiServer": source}])
+    found = scene.stage.wait_for_reason("WrongIssuerInToken", name="tenant-a", timeout_s=40)
+    assert condition(found["status"], "KeysRead") == "True"
+    scene.stage.cluster.kubectl("delete", "oidci/tenant-a", "--wait=true")
 
 
 def test_another_kubeconfig_is_followed_and_no_pass_is_refused(all_issuers: Scene) -> None:
