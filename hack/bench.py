@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -59,6 +59,7 @@ ON_PARTS: dict[str, Callable[[Parts, Amount], Chapter]] = {
     "outage": lifecycle.measure_outages,
     "start": lifecycle.measure_starts,
     "steady": steady.measure,
+    "kept": steady.measure_kept,
     "calls": calls.measure,
     "steps": steps.measure,
     "full": fullledger.measure,
@@ -94,7 +95,7 @@ def main() -> int:
         print(f"  {name:12} {value}")
     _compile()
     if arguments.beside is not None:
-        return _beside(arguments.beside, arguments.rounds)
+        return _beside(arguments.beside, arguments.rounds, arguments.only or ())
     bench = Bench(_amount(arguments))
     bench.measure(set(arguments.only or (*ON_PARTS, *ALONE)))
     print(f"{time.monotonic() - began:.0f} s. Machines are noisy: compare medians of one run.")
@@ -145,10 +146,10 @@ class Bench:
             console.show(chapter)
 
 
-def _beside(program: Path, rounds: int) -> int:
+def _beside(program: Path, rounds: int, only: Sequence[str]) -> int:
     """Measure this checkout and another one in turn, and print both; nothing is written."""
     with tempfile.TemporaryDirectory(prefix="oidc-publisher-bench-") as folder, Parts(Path(folder)) as parts:
-        beside.show(beside.measure(parts, options.QUICK, program.resolve(), rounds))
+        beside.show(beside.measure(parts, options.QUICK, program.resolve(), rounds, only))
     print(f"Load at the end (1, 5, 15 min): {' '.join(f'{load:.2f}' for load in os.getloadavg())}")
     return 0
 
@@ -195,6 +196,8 @@ def _arguments() -> argparse.Namespace:
     arguments = parser.parse_args()
     if arguments.put and (arguments.quick or not arguments.only):
         parser.error("--put goes with --only, and not with --quick")
+    if arguments.beside is not None and set(arguments.only or ()) - beside.CHAPTERS.keys():
+        parser.error(f"--beside measures {', '.join(beside.CHAPTERS)} alone")
     return arguments
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import statistics
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from hack.benchmark import lifecycle, ready, steady
@@ -19,21 +19,24 @@ CHAPTERS: dict[str, Callable[[Parts, Amount], Chapter]] = {
     "ready": ready.measure,
     "start": lifecycle.measure_starts,
     "steady": steady.measure,
+    "kept": steady.measure_kept,
 }
 _SAMPLES = tuple[float, ...]
 
 
-def measure(parts: Parts, amount: Amount, program: Path, rounds: int) -> dict[tuple[str, str], dict[str, _SAMPLES]]:
+def measure(
+    parts: Parts, amount: Amount, program: Path, rounds: int, only: Collection[str] = ()
+) -> dict[tuple[str, str], dict[str, _SAMPLES]]:
     """Samples by figure and unit, then by `here` and `there`, the checkout whose `oidc-publisher` is `program`.
 
-    Each round measures a little of both, and begins with the other one each time: a load that comes or goes meets both.
+    Each round measures a little of both, of all chapters or of `only` those, and begins with the other one each time: a load that comes or goes meets both.
     """
     found: dict[tuple[str, str], dict[str, _SAMPLES]] = defaultdict(dict)
     little = dataclasses.replace(amount, first_ready=1, starts=1, interval_s=2, steady_passes=15)
     for turn in range(rounds):
         sides = {"here": None, "there": program}
         for side in sorted(sides, reverse=bool(turn % 2)):
-            for name, work in CHAPTERS.items():
+            for name, work in ((name, work) for name, work in CHAPTERS.items() if not only or name in only):
                 say(f"round {turn + 1} of {rounds}: {name}, {side}")
                 parts.program = sides[side]
                 for figure in work(parts, little).figures:

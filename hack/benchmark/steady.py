@@ -25,6 +25,11 @@ One issuer after its rotation has come to rest. What it costs to wait is measure
 the passes, for {span} at an interval of {interval}. Reads and writes of the store are counted in the S3 server's access
 log, requests in the API servers' audit logs, changes of the object by a watch; CPU and memory are the kernel's. The CPU of
 a pass is what the process used around it, less what it uses while it waits. At 60 s: extrapolated from both."""
+_KEPT_METHOD = """\
+The same, before an S3 server that keeps its connections, as Amazon's does: what a pass costs without the handshakes that
+this server of the tests asks for after each of its answers. The looks at the public URL open connections of their own."""
+#: What other connections change.
+_KEPT = {"CPU of a pass": Target(15, by="median"), "Duration of a pass": None, "CPU at an interval of 60 s": None}
 
 
 @dataclass(slots=True)
@@ -61,6 +66,18 @@ def measure(parts: Parts, amount: Amount) -> Chapter:
     parts.clear()
     method = _METHOD.format(span=f"{amount.steady_s:.0f} s", interval=f"{amount.interval_s} s")
     return Chapter("An issuer at rest", method, figures)
+
+
+def measure_kept(parts: Parts, amount: Amount) -> Chapter:
+    """The costs of passes over connections that the store keeps."""
+    with parts.kept_connections():
+        figures = measure(parts, amount).figures
+    kept = (
+        Figure(f"{figure.what}, connections kept", figure.unit, figure.samples, _KEPT[figure.what])
+        for figure in figures
+        if figure.what in _KEPT
+    )
+    return Chapter("An issuer at rest, connections kept", _KEPT_METHOD, tuple(kept))
 
 
 def _waiting(parts: Parts, pid: int, seconds: float) -> float:
