@@ -23,7 +23,10 @@ _EVERY_PASS = tuple(STEPS)
 _METHOD = """\
 The same program with a clock around each step, in the process; an issuer at rest, interval 1 s. Steps wait for servers, so
 wall time is more than CPU. The CPU is that of the whole process. The S3 server closes the connection after each answer
-here, as in all other figures; Amazon's keeps it, which saves most TLS handshakes of a pass: the last two figures."""
+here, as in all other figures; Amazon's keeps it, which saves most TLS handshakes of a pass: the last two figures. The
+picture is drawn by `hack/draw_flamegraph.py`, with connections kept.
+
+![A flame graph of a resting pass](../images/pass-flamegraph.svg)"""
 _KEPT = ("read", WHOLE_PASS)
 #: After S3 was away: a failed pass, its repetition, and one more until all is as before.
 _RECOVERY_S = 6.0
