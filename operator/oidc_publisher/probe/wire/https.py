@@ -7,9 +7,9 @@ import base64
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Self
 
 import aiohttp
 import yarl
@@ -98,6 +98,21 @@ class HTTPSWire:
         return trust
 
 
+@dataclass(frozen=True, slots=True)
+class _Leaf:
+    """A leaf is what the host's own certificate states."""
+
+    validity: Validity
+    negative_serial: bool
+
+    @classmethod
+    def of(cls, certificate: Mapping[str, Any]) -> Self:
+        """Return what a certificate states, as the TLS stack has decoded it."""
+        times = (ssl.cert_time_to_seconds(str(certificate[name])) for name in ("notBefore", "notAfter"))
+        validity = Validity(*(datetime.fromtimestamp(time, UTC) for time in times))
+        return cls(validity, str(certificate.get("serialNumber", "")).startswith("-"))
+
+
 class _HTTPSVisit:
     def __init__(
         self,
@@ -118,7 +133,7 @@ class _HTTPSVisit:
         self._gate = gate
         self._trust = trust
         self._starvation = starvation
-        self._certificate: tuple[ssl.SSLObject, Validity] | None = None
+        self._certificate: tuple[ssl.SSLObject, _Leaf] | None = None
 
     async def get(self, url: str, deadline: Deadline) -> Fetched:
         """Fetch one URL (see Visit.get)."""
@@ -160,7 +175,7 @@ class _HTTPSVisit:
             headers_at = asyncio.get_running_loop().time()
             body, oversized = await _read(answer)
         ended_at = asyncio.get_running_loop().time()
-        headers = answer.headers
+        headers, leaf = answer.headers, self._leaf()
         return Fetched(
             url=str(url),
             status=answer.status,
@@ -175,8 +190,8 @@ class _HTTPSVisit:
             date_offset=_date_offset(headers.get("Date", ""), headers.get("Age", ""), datetime.now(UTC)),
             elapsed=timedelta(seconds=ended_at - began),
             starved=timedelta(seconds=self._starvation.seconds - starved_s),
-            certificate=self._validity(),
-            negative_serial=self._has_negative_serial(),
+            certificate=leaf.validity if leaf else None,
+            negative_serial=leaf is not None and leaf.negative_serial,
             private_address=self._gate.private,
             phases=self._connector.connecting.phases(self._connector.tls, headers_at=headers_at, ended_at=ended_at),
             proxy=str(proxy) if proxy else "",
@@ -201,16 +216,12 @@ class _HTTPSVisit:
         public = is_publicly_trusted(chain, yarl.URL(url, encoded=True).raw_host or "")
         return proxyfailures.not_public(url, chain, proxy) if public is False else ""
 
-    def _validity(self) -> Validity | None:
+    def _leaf(self) -> _Leaf | None:
+        """Return what the certificate of the connection states, which is decoded once for both documents."""
         tls, known = self._connector.tls, self._certificate
         if tls is not None and (known is None or known[0] is not tls) and (certificate := tls.getpeercert()):
-            times = (ssl.cert_time_to_seconds(str(certificate[name])) for name in ("notBefore", "notAfter"))
-            self._certificate = tls, Validity(*(datetime.fromtimestamp(time, UTC) for time in times))
-        return self._certificate[1] if self._certificate else None
-
-    def _has_negative_serial(self) -> bool:
-        certificate = self._connector.tls.getpeercert() if self._connector.tls else None
-        return str((certificate or {}).get("serialNumber", "")).startswith("-")
+            known = self._certificate = tls, _Leaf.of(certificate)
+        return known[1] if known else None
 
     async def _diagnosis(self, error: Exception, url: str) -> FetchError:
         """Return the error for a failure, after a further request where only that shows the cause."""
