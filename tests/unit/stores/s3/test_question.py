@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from oidc_publisher.stores.s3 import objects as module
+from oidc_publisher.stores.s3 import transport
 from oidc_publisher.stores.s3.clients import S3Clients
 from oidc_publisher.stores.s3.store import S3Endpoint, S3Store
 from tests.support.builders import DOCUMENT
@@ -190,3 +191,24 @@ async def test_another_client_does_not_ask_the_former_ones_question(rest: _Rest,
     warm_clients._shared.pop(S3Endpoint("eu-central-1", rest.server.url, "Path"))
     assert await rest.store.read(JWKS) == rest.first
     assert rest.made_by_client == [True]
+
+
+async def test_questions_keep_the_connection_and_give_up_one_whose_answer_is_too_long(
+    rest: _Rest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rest of a long answer is not read: nobody knows how long it is."""
+    opened: list[str] = []
+    connect = transport._connect
+
+    def counted(host: str, *arguments: Any) -> Any:
+        opened.append(host)
+        return connect(host, *arguments)
+
+    monkeypatch.setattr(transport, "_connect", counted)
+    rest.always_whole()
+    for _ in range(3):
+        assert await rest.store.read(JWKS) is rest.first
+    assert opened == []
+    rest.reply_once(Answer(200, {}, DOCUMENT.body * 2))
+    assert await rest.store.read(JWKS) == rest.first
+    assert len(opened) == 1
