@@ -34,7 +34,13 @@ class Stage:
     """
 
     def __init__(
-        self, folder: Path, *, servers: int = 2, key: SigningKey | None = None, loopback: bool = False
+        self,
+        folder: Path,
+        *,
+        servers: int = 2,
+        key: SigningKey | None = None,
+        loopback: bool = False,
+        port: int = STAGE_PORT,
     ) -> None:
         self.folder = folder
         self.pki = PKI(folder / "pki")
@@ -42,6 +48,7 @@ class Stage:
         self.s3 = S3Server(folder / "s3", self.pki)
         self._servers = servers
         self._loopback = loopback
+        self._port = port
 
     def __enter__(self) -> Self:
         """Start everything but the operator."""
@@ -72,7 +79,7 @@ class Stage:
             self.pki,
             [self.config()] * self._servers,
             loopback=self._loopback,
-            port=STAGE_PORT,
+            port=self._port,
         )
 
     @property
