@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from hack.benchmark.figures import Chapter, Figure, NothingToMeasureError, Target
+from hack.benchmark.freesigner import free_signer
 from hack.benchmark.options import Amount
 from hack.benchmark.process import cpu_s, rss_mib, seconds_to_exit
 from hack.benchmark.signload import SignLoad
@@ -41,7 +42,9 @@ fork; SIGTERM comes at rest. Signatures are asked for over one connection by a c
 time or one by one, and `openssl speed` is run before each round; claims are those of a pod. Of one core: signatures per
 second of the CPU time that the kernel counts for the signer, as `openssl speed` counts for itself. Below, two API
 servers over one etcd have the same key, one of them as files, the other one by the signer: 8 clients ask each in turn for
-tokens, each over one connection."""
+tokens, each over one connection. For ES256 the same by a signer that is written in Go with grpc-go, as the API server's own
+side of the socket is, and by one that answers each call with the same bytes. The latter's share is the bound of every signer
+on these cores: what is left of it is what the API server's own call of a signer costs."""
 
 
 def measure(amount: Amount) -> Chapter:
@@ -192,6 +195,17 @@ def _token_requests(folder: Path, pki: PKI, signers: dict[str, DiskSigner], amou
             yield Figure(f"TokenRequests {algorithm}, of those with a key file", "%", shares, least)
             yield Figure(f"TokenRequests {algorithm} with a key file", "1/s", tuple(direct for direct, _ in rounds))
             yield Figure(f"TokenRequests {algorithm} by the signer", "1/s", tuple(through for _, through in rounds))
+        yield from _bounds(folder, cluster, configs["ES256"], amount)
+
+
+def _bounds(folder: Path, cluster: ControlPlane, config: ServerConfig, amount: Amount) -> Iterator[Figure]:
+    """Measure ES256 by a signer of grpc-go, and by one that has nothing to do: no signer can reach more."""
+    for how, words in (("a signer of grpc-go", ("signs",)), ("grpc-go without signing, the bound", ())):
+        with free_signer(folder / how.split(",")[0].replace(" ", "-"), config.signing_key, *words) as socket:
+            cluster.restart(1, dataclasses.replace(config, signing_endpoint=socket))
+            rounds = [(_minted(cluster, 0, amount), _minted(cluster, 1, amount)) for _ in range(amount.signer_rounds)]
+        shares = tuple(100 * through / direct for direct, through in rounds)
+        yield Figure(f"TokenRequests ES256 by {how}, of those with a key file", "%", shares)
 
 
 def _minted(cluster: ControlPlane, index: int, amount: Amount) -> float:

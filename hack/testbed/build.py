@@ -48,6 +48,7 @@ VERSITYGW_PACKAGES = {"versitygw": "github.com/versity/versitygw/cmd/versitygw"}
 FAKEGCS_PACKAGES = {"fake-gcs-server": "github.com/fsouza/fake-gcs-server"}
 HELM_PACKAGES = {"helm": "helm.sh/helm/v4/cmd/helm"}
 PAUSE_PACKAGES = {"pause": "oidc-publisher.io/testbed/pause"}
+FREESIGNER_PACKAGES = {"freesigner": "oidc-publisher.io/testbed/freesigner"}
 ACTIONLINT_PACKAGES = {"actionlint": "github.com/rhysd/actionlint/cmd/actionlint"}
 KUBECONFORM_PACKAGES = {"kubeconform": "github.com/yannh/kubeconform/cmd/kubeconform"}
 PROMETHEUS_PACKAGES = {
@@ -176,6 +177,14 @@ def pause() -> Part:
     """Describe the program that holds the namespaces of a pod; its version is that of its source."""
     source = hashlib.sha256((HERE / "pause" / "main.go").read_bytes()).hexdigest()[:12]
     return Part("pause", source, cache_folder() / f"pause-{source}-{sys.platform}-{goarch()}" / "bin", PAUSE_PACKAGES)
+
+
+def freesigner() -> Part:
+    """Describe the signer that `make bench` compares ours with; its version is that of its source."""
+    files = [HERE / "freesigner" / name for name in ("go.sum", "main.go")]
+    source = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:12]
+    folder = cache_folder() / f"freesigner-{source}-{sys.platform}-{goarch()}" / "bin"
+    return Part("freesigner", source, folder, FREESIGNER_PACKAGES)
 
 
 def actionlint() -> Part:
