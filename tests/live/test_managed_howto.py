@@ -236,6 +236,14 @@ def test_it_rotates_by_the_command_of_the_page(place: Place) -> None:
     )
 
 
+def test_the_imported_key_is_released_by_the_command_of_the_page(place: Place) -> None:
+    """It goes on verifying meanwhile: tokens of it may live for a day."""
+    place.nodes[0].type(typed(KUBEADM, "Without the imported key"))
+    ring = place.stage.cluster.get("oidc-publisher.io/v1alpha1", "SigningKeyRing", "default")
+    assert ring["spec"]["trimBefore"] == "2"
+    assert ("1", "VerifyOnly") in [(each["version"], each["state"]) for each in ring["status"]["versions"]]
+
+
 def test_an_upgrade_that_forgets_the_patches_fails_loudly(place: Place) -> None:
     """What kubeadm itself writes without them ends with a sentence that says why, and the other API server goes on."""
     node, page = place.nodes[1], KUBEADM.read_text()

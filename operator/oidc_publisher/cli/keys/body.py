@@ -126,7 +126,10 @@ def trim(asking: Asking, *, before: int, yes: bool) -> ExitCode:
                 )
                 return KeysResult(done=False, message=warning)
             await _change(client, ring, {"trimBefore": str(before)})
-            return KeysResult(done=True, message=f"Versions below {before} go when no ledger holds them any more.")
+            return KeysResult(
+                done=True,
+                message=f"Versions below {before} go when no ledger holds them, and no token of theirs lives.",
+            )
 
     return _written(asking, asyncio.run(trimmed()))
 

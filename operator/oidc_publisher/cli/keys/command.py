@@ -52,8 +52,9 @@ def rotate(**options: Any) -> int:
 def trim(**options: Any) -> int:
     """Let imported versions go that only verify, by spec.trimBefore.
 
-    Signers forget them when no ledger holds them any more. Tokens that never expire, in Secrets of type
-    kubernetes.io/service-account-token, are refused from then on if they were signed with one: hence --yes.
+    Signers forget them when no ledger holds them, and the longest lifetime of a token has passed since they began to only
+    verify. Tokens that never expire, in Secrets of type kubernetes.io/service-account-token, are refused from then on if
+    they were signed with one: hence --yes.
 
     Exit codes: 0 it is asked for; 1 a version below it still signs, or --yes is missing; 2 the ring could not be read or
     changed.
