@@ -23,6 +23,7 @@ from hack.benchmark import (  # noqa: E402
     beside,
     calls,
     cdn,
+    churn,
     console,
     fullledger,
     gallery,
@@ -65,6 +66,7 @@ ON_PARTS: dict[str, Callable[[Parts, Amount], Chapter]] = {
     "full": fullledger.measure,
     "fleet": fleet.measure,
     "memory": memory.measure,
+    "churn": churn.measure,
     "image": image.measure,
 }
 ALONE: dict[str, Callable[[Amount], Chapter]] = {
@@ -164,7 +166,8 @@ def _compile() -> None:
 
 def _amount(arguments: argparse.Namespace) -> Amount:
     amount = options.QUICK if arguments.quick else options.FULL
-    return dataclasses.replace(amount, fleet_sizes=tuple(arguments.fleet)) if arguments.fleet else amount
+    sizes = tuple(sorted(arguments.fleet or ()))
+    return dataclasses.replace(amount, fleet_sizes=sizes, memory_issuers=sizes[-1]) if sizes else amount
 
 
 def _arguments() -> argparse.Namespace:
