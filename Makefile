@@ -96,6 +96,7 @@ check: install ## format, lint, types, layers, prose, links of the docs, generat
 	@$(BIN)/python hack/check_lock.py
 	@$(BIN)/python hack/draw_timeline.py --check
 	@$(BIN)/python hack/draw_managed_timeline.py --check
+	@$(BIN)/python hack/draw_fleet.py --check
 	@$(BIN)/python hack/prose.py --check
 	@$(MAKE) --no-print-directory site >/dev/null
 	@echo "check: all good"
