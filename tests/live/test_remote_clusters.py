@@ -6,6 +6,7 @@ cluster, and in the remote ones exactly those of docs/how-to/hosted-control-plan
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import signal
@@ -223,6 +224,13 @@ def test_each_issuer_has_the_keys_and_the_mark_of_its_own_cluster(all_issuers: S
         assert stage.conditions(remote.name)["Ready"] == ("True", "Proven")
         assert stage.reasons(remote.name) <= {"PrePublishShort", "TokenOutlivesPolicy"}
     assert served(stage, "prod") == {stage.key.kid}
+    told = stage.operator.log() + json.dumps(stage.cluster.list_all("oidc-publisher.io/v1alpha1", "OIDCIssuer"))
+    for remote in (all_issuers.one, all_issuers.two):
+        held = stage.cluster.get("v1", "Secret", remote.secret, CLUSTERS)["data"]["value"]
+        key = json.loads(base64.b64decode(held))["users"][0]["user"]["client-key-data"]
+        lines = [line for line in base64.b64decode(key).decode().splitlines() if not line.startswith("-")]
+        assert lines
+        assert not [piece for piece in (key, *lines) if piece in told]
 
 
 def test_the_commands_say_what_is_to_say_of_such_an_issuer(all_issuers: Scene) -> None:
