@@ -20,6 +20,8 @@ from tests.support.processes import wait_for
 from tests.support.strangers import nothing_refused
 
 _IGNORED = f"--ignore-preflight-errors={','.join(IGNORED)}"
+#: kubeadm looks for CoreDNS before it upgrades, also where the configuration says that there is none.
+_IGNORED_OF_UPGRADE = f"{_IGNORED},CoreDNSUnsupportedPlugins,CoreDNSMigration"
 BACKUP = DOCS / "how-to" / "back-up-managed-keys.md"
 _REFUSED = "service-account-signing-key-file and service-account-signing-endpoint are mutually exclusive"
 #: Shorter than kubeadm's own five minutes; nothing else of an upgrade without --patches is changed.
@@ -120,12 +122,13 @@ def _runs(place: Place, image: str) -> bool:
 
 
 def test_a_signer_that_is_killed_comes_back_by_its_kubelet(place: Place) -> None:
-    """What was asked at that moment is answered by an error; everything after waits for it."""
+    """What was asked at that moment is answered by an error; everything after waits, the second time for longer."""
     node = place.nodes[1]
-    with nothing_refused(place.stage, 0, 1), pauses(place.cluster, 1, "a killed signer") as asked:
-        node.type(f'kill -9 "$(pgrep -o -f "signer run --node={node.name}")"')
-        step(node, "Wait for the socket")
-    assert sum(asked.failed.values()) <= 1
+    for time in ("first", "second"):
+        with nothing_refused(place.stage, 0, 1), pauses(place.cluster, 1, f"killed for the {time} time") as asked:
+            node.type(f'kill -9 "$(pgrep -o -f "signer run --node={node.name}")"')
+            step(node, "Wait for the socket")
+        assert sum(asked.failed.values()) <= 1
 
 
 def test_a_signer_is_started_again_by_its_manifest(place: Place) -> None:
@@ -188,6 +191,17 @@ def test_a_forgotten_patch_is_found_where_kubeadm_does_not_notice(place: Place) 
     step(node, "Check before anything is restarted")
 
 
+def _agrees(node: KubeadmNode) -> bool:
+    """Whether `signer check` ends well; an API server that has just started cannot be asked for everything yet."""
+    try:
+        step(node, "Check before anything is restarted")
+    except CommandsFailedError as error:
+        if "Something does not work" in str(error):
+            raise
+        return False
+    return True
+
+
 def test_an_upgrade_to_the_next_version_with_its_patches_refuses_no_token(place: Place) -> None:
     """`upgrade apply` on the first node, `upgrade node` on the second, each by the next version's kubeadm."""
     kid, version = place.signs_with(0), next_version()
@@ -202,9 +216,9 @@ def test_an_upgrade_to_the_next_version_with_its_patches_refuses_no_token(place:
     with nothing_refused(place.stage, 0, 1):
         for index, (node, verb) in enumerate(zip(place.nodes, verbs, strict=True)):
             with pauses(place.cluster, index, f"upgrade {verb}"):
-                node.type(f"kubeadm upgrade {verb} {patched} {_IGNORED}", timeout_s=2 * COMMAND_TIMEOUT_S)
+                node.type(f"kubeadm upgrade {verb} {patched} {_IGNORED_OF_UPGRADE}", timeout_s=2 * COMMAND_TIMEOUT_S)
                 wait_for(lambda: place.all_sign_with(kid), timeout_s=240, what="both sign with the key of before")
-            step(node, "Check before anything is restarted")
+            wait_for(lambda n=node: _agrees(n), timeout_s=60, what="signer check finds that all agrees")  # type: ignore[misc]
     assert [place.version(index) for index in range(2)] == [f"v{version}"] * 2
     assert not any("key-file" in flag for node in place.nodes for flag in place.flags(node))
 
