@@ -63,6 +63,11 @@ class SlowHub:
         """As the cluster does."""
         return self.hub.vouches
 
+    @property
+    def grantee(self) -> str:
+        """As the cluster does."""
+        return self.hub.grantee
+
     async def request(self, method: str, path: str, **more: Any) -> Answer:
         """Send the request after a pause; its answer is late as well."""
         await self.turns.pause()
