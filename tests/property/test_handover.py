@@ -34,16 +34,21 @@ OLD, NEW = 0, 1
 pytestmark = pytest.mark.slow
 
 
+async def turns(count: int) -> None:
+    """Let so many turns of the event loop pass."""
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
 @dataclass
 class Turns:
-    """Each request of a slow pass takes one turn of the event loop before it, and one after it; others run at once."""
+    """Each request takes so many turns of the event loop before it, and as many after it."""
 
-    slow: bool = True
+    count: int = 1
 
     async def pause(self) -> None:
         """Let another process have its turn."""
-        if self.slow:
-            await asyncio.sleep(0)
+        await turns(self.count)
 
 
 @dataclass
@@ -163,12 +168,6 @@ def listed(world: World, key: PublicKey) -> None:
     server.files = [*server.files, key]
 
 
-async def turns(count: int) -> None:
-    """Let so many turns of the event loop pass."""
-    for _ in range(count):
-        await asyncio.sleep(0)
-
-
 def settled(world: World, shards: TwoShards) -> set[PublicKey]:
     """The keys that are published once the new shard is alone; it has all rights, and nobody is in doubt."""
     for _ in range(3):
@@ -187,11 +186,15 @@ def settled(world: World, shards: TwoShards) -> set[PublicKey]:
 LONGEST = 60
 
 
-@pytest.mark.parametrize("at", range(LONGEST))
+#: The old pass takes more turns between two requests than the whole of the new one.
+SLOW = 6
+
+
+@pytest.mark.parametrize("at", range(0, SLOW * LONGEST // 2, 2))
 def test_a_pass_of_the_new_shard_in_the_middle_of_one_of_the_old(at: int) -> None:
     """The old one read before another key came, and writes after the new one has published that key, or not at all."""
     world, shards = world_of_two()
-    shards.turns[NEW].slow = False
+    shards.turns[OLD].count, shards.turns[NEW].count = SLOW, 0
 
     async def main() -> None:
         old = asyncio.ensure_future(shards.pass_of(OLD))
