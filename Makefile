@@ -29,7 +29,7 @@ CORE_TESTS := $(addprefix tests/live/test_,apiserver_source.py bad_input.py char
 .PHONY: help install testbed image image-test release-check demo demo-managed test core e2e e2e-kubeadm e2e-kind unit ordinary check site fmt gen mutate soak bench gallery lock clean
 
 help: ## list the verbs
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: .venv/.installed ## make .venv with the console script oidc-publisher
 
