@@ -18,7 +18,7 @@ def load_profile() -> None:
     `short` looks at the same examples in every run, so that a change is judged by itself, and `fast` at few and short
     ones (`make unit`). `long` and `hunt` look for new ones, for minutes and for hours.
     """
-    for name, examples, steps in (("fast", 8, 20), ("short", _SHORT, 40)):
+    for name, examples, steps in (("fast", 6, 20), ("short", _SHORT, 40)):
         settings.register_profile(
             name,
             max_examples=examples,

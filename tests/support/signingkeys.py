@@ -32,9 +32,11 @@ class SigningKey:
 
 @functools.cache
 def signing_key(kind: Kind = "P-256", name: str = "a") -> SigningKey:
-    """Return the key of that kind and name, made once per run: generating RSA keys takes seconds."""
-    del name  # only tells one key from another
-    private = _generate(kind)
+    """Return the key of that kind and name, made once per run: generating RSA keys takes seconds.
+
+    The name only tells one key from another. RSA-4096 by the name "a" is the same in every run, and costs nothing.
+    """
+    private = _of_known_primes() if (kind, name) == ("RSA-4096", "a") else _generate(kind)
     public = private.public_key()
     spki = serialization.PublicFormat.SubjectPublicKeyInfo
     return SigningKey(
@@ -61,3 +63,34 @@ def _generate(kind: Kind) -> rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey:
     if kind in _RSA_SIZES:
         return rsa.generate_private_key(public_exponent=65537, key_size=_RSA_SIZES[kind])
     return ec.generate_private_key(_CURVES[kind]())
+
+
+def _of_known_primes() -> rsa.RSAPrivateKey:
+    """Return a key of two primes that everybody knows: the groups of 2048 bits of RFC 3526 and RFC 7919."""
+    bits = 2100
+    pi = 4 * (4 * _arctan_of_inverse(5, bits) - _arctan_of_inverse(239, bits))
+    p = 2**2048 - 2**1984 - 1 + 2**64 * ((pi >> bits - 1918) + 124476)
+    q = 2**2048 - 2**1984 - 1 + 2**64 * ((_e(bits) >> bits - 1918) + 560316)
+    e = 65537
+    d = pow(e, -1, (p - 1) * (q - 1))
+    exponents = rsa.rsa_crt_dmp1(d, p), rsa.rsa_crt_dmq1(d, q), rsa.rsa_crt_iqmp(p, q)
+    numbers = rsa.RSAPrivateNumbers(p, q, d, *exponents, rsa.RSAPublicNumbers(e, p * q))
+    return numbers.private_key(unsafe_skip_rsa_key_validation=True)  # to look for factors would take half a second
+
+
+def _arctan_of_inverse(x: int, bits: int) -> int:
+    """Return the arc tangent of 1/x times 2**bits, by its series."""
+    term = total = (1 << bits) // x
+    n, sign = 3, -1
+    while term := term // (x * x):
+        total, n, sign = total + sign * (term // n), n + 2, -sign
+    return total
+
+
+def _e(bits: int) -> int:
+    """Return e times 2**bits, by its series."""
+    term = total = 1 << bits
+    n = 1
+    while term := term // n:
+        total, n = total + term, n + 1
+    return total

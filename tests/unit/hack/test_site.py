@@ -31,6 +31,7 @@ def built(folder: Path, **pages: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.slow  # a process of its own, and its imports
 def test_every_page_is_in_the_menu(tmp_path: Path) -> None:
     """A page that nobody put into an order is there nevertheless."""
     done = built(tmp_path, index="# Here\n", other=OTHER)

@@ -37,6 +37,7 @@ def size(keys: tuple[PublicKey, ...]) -> int:
     return 14 + sum(map(published_size_bytes, keys))
 
 
+@pytest.mark.slow
 def test_r11_while_a_type_is_full_leaving_goes_first() -> None:
     """One of a hundred leaves in the pass in which another waits: 99 are written, then 100, never 101."""
     keys = [key(f"K{n:03}") for n in range(MAX_KEYS_OF_A_TYPE)]

@@ -265,7 +265,9 @@ async def test_a_name_with_a_dot_at_its_end_is_looked_up_as_it_is(
     assert await store_of(server).read(JWKS) is None
 
 
-@pytest.mark.parametrize("status", [301, 302, 307, 308])
+@pytest.mark.parametrize(
+    "status", [301, pytest.param(302, marks=pytest.mark.slow), 307, pytest.param(308, marks=pytest.mark.slow)]
+)
 @pytest.mark.parametrize("code", ["TemporaryRedirect", "Redirect", "PermanentRedirect"])
 async def test_a_redirect_leads_nowhere(
     serve: Serve, store_of: StoreOf, connections: list[tuple[str, int]], status: int, code: str

@@ -11,7 +11,7 @@ from pathlib import Path
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 
 from tests.support import secretscan
 from tests.support.secretscan import leaks, secrets_in, watch_log
@@ -19,7 +19,8 @@ from tests.support.signingkeys import signing_key
 
 RSA = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 CURVES = (ec.SECP256R1(), ec.SECP384R1(), ec.SECP521R1())
-PRIVATE = [RSA, rsa.generate_private_key(public_exponent=65537, key_size=3072), *map(ec.generate_private_key, CURVES)]
+LONG = load_pem_private_key(signing_key("RSA-4096").private_pem, None, unsafe_skip_rsa_key_validation=True)
+PRIVATE = [RSA, LONG, *map(ec.generate_private_key, CURVES)]
 
 
 def pem(key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey, form: PrivateFormat) -> str:

@@ -175,6 +175,7 @@ class TestRotate:
         assert call("keys", "rotate") == 2
         assert capsys.readouterr().err.startswith("Error: ")
 
+    @pytest.mark.slow
     def test_with_wait_it_ends_when_every_signer_signs_with_it(
         self, api: APIStub, capsys: pytest.CaptureFixture[str]
     ) -> None:
@@ -195,6 +196,7 @@ class TestRotate:
         assert "Waiting for version 11: a reason." in shown.err
         assert "Waiting for version 11: b to begin with it." in shown.err
 
+    @pytest.mark.slow
     def test_with_wait_it_is_1_when_the_time_is_up(self, capsys: pytest.CaptureFixture[str]) -> None:
         """With what it waited for."""
         assert call("keys", "rotate", "--wait", "--timeout", "1s") == 1

@@ -101,6 +101,7 @@ async def test_without_the_right_to_patch_each_is_an_event_of_its_own_and_the_lo
     assert "patch events (events.k8s.io) in namespace default" in line["hint"]
 
 
+@pytest.mark.slow
 def test_an_hour_of_a_public_url_that_comes_and_goes_is_an_event_for_each_of_its_two_faces() -> None:
     """The real pass, every 30 s: what `kubectl describe` would show, and what the API server would have to keep."""
     world = started(1, named=False, interval=MINUTE)

@@ -72,7 +72,7 @@ def test_other_bytes_are_refused_by_name(entry: bytes) -> None:
         KEY.unwrap(entry, LABEL)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [pytest.param(k, marks=[pytest.mark.slow] * (k == "RSA-4096")) for k in KINDS])
 def test_a_private_key_wraps_by_its_value(kind: Kind) -> None:
     """Kubeadm copies sa.key, but whoever writes it as PKCS#8 or with other line ends has the same key."""
     pem = signing_key(kind).private_pem
