@@ -160,6 +160,7 @@ def test_r11_keys_of_an_old_ledger_displace_no_published_key() -> None:
     assert all(len(keys) <= 100 for keys in world.writes)
 
 
+@pytest.mark.slow
 def test_r11_a_key_that_signs_enters_a_full_ledger() -> None:
     """A source went mad and filled it; the API server's own new key is published all the same."""
     world = World(

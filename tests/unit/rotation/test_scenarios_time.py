@@ -53,11 +53,13 @@ def _rejections_behind_a_stale_edge() -> int:
     return rejected
 
 
+@pytest.mark.slow
 def test_stale_edge_costs_no_token() -> None:
     """A rotator that waits for SafeToSign never signs with a key that a copy from the stale edge lacks."""
     assert _rejections_behind_a_stale_edge() == 0
 
 
+@pytest.mark.slow
 def test_stale_edge_costs_tokens_without_the_stale_age(monkeypatch: pytest.MonkeyPatch) -> None:
     """The scenario can fail: without staleAge in R3 the same client rejects tokens."""
 

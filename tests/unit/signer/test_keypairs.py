@@ -57,7 +57,7 @@ def test_the_vector_of_the_standard() -> None:
     assert made.sign(_RFC7515_PAYLOAD) == _RFC7515_SIGNATURE
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [pytest.param(k, marks=[pytest.mark.slow] * (k == "RSA-4096")) for k in KINDS])
 def test_an_imported_key_keeps_its_key_id(kind: Kind) -> None:
     """What is visible stays as it was: kube-apiserver's own thumbprint."""
     key = signing_key(kind)
