@@ -104,8 +104,8 @@ def judge_token(
 ) -> tuple[Finding, ...]:
     """Return the findings about a token that one API server has just minted; the subject of each is the endpoint.
 
-    `facts` are the token's own where it was read before. `fetched_jwks` are the bytes as served, because only they prove what relying parties get. With None (nothing was
-    fetched, which has a finding of its own) the signature is not checked.
+    `facts` are the token's own where it was read before. `fetched_jwks` are the bytes as served, because only they prove
+    what relying parties get. With None (nothing was fetched, which has a finding of its own) the signature is not checked.
     """
     try:
         facts = facts or read_token(token)
