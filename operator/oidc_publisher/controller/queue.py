@@ -2,7 +2,7 @@
 
 A run that takes long, for example because a server does not answer, goes on beside the places (places.py), and a key
 whose last run was slow begins there. So a thousand issuers keep their interval while the servers of fifty others hang.
-Changed keys come before keys that only rest (waitingline.py).
+Changed keys come before keys that only rest (waitingline.py), and these begin one after the other (restpace.py).
 
 A key is in one of four states::
 
@@ -25,6 +25,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from oidc_publisher.controller.places import Places, Run
+from oidc_publisher.controller.restpace import RestPace
 from oidc_publisher.controller.settings import MAX_CONCURRENT
 from oidc_publisher.controller.waitingline import WaitingLine
 from oidc_publisher.reconcile.passes import Gone, Outcome
@@ -102,6 +103,8 @@ class WorkQueue:
         self._waiting_slow = WaitingLine()
         self._deadlines: list[tuple[float, str]] = []
         self._timer: asyncio.TimerHandle | None = None
+        self._pace = RestPace()
+        self._paused: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._started = self._stopping = False
 
@@ -137,8 +140,9 @@ class WorkQueue:
     async def stop(self, grace_s: float) -> bool:
         """Start no run, let running keys end within `grace_s` seconds, cancel the rest; return whether all ended."""
         self._stopping = True
-        if self._timer is not None:
-            self._timer.cancel()
+        for timer in (self._timer, self._paused):
+            if timer is not None:
+                timer.cancel()
         if not self._tasks:
             return True
         _, late = await asyncio.wait(self._tasks, timeout=grace_s)
@@ -179,16 +183,33 @@ class WorkQueue:
 
     def _dispatch(self) -> None:
         while self._started and not self._stopping:
-            line = self._whose_turn()
-            if line is None:
+            key = self._next()
+            if key is None:
                 return
-            self._begin(line.take())
+            self._begin(key)
 
-    def _whose_turn(self) -> WaitingLine | None:
-        """Return the line of the next key that may begin, None where no key may."""
+    def _next(self) -> str | None:
+        """Take the key whose turn it is from its line, None where no key may begin."""
         if self._waiting_slow and self._places.free_beside:
-            return self._waiting_slow
-        return self._waiting if self._waiting and self._places.free else None
+            return self._waiting_slow.take()
+        line = self._waiting
+        if not line or not self._places.free:
+            return None
+        if not line.rests_next():
+            return line.take()
+        now = self._clock.monotonic()
+        pause_s = self._pace.wait_s(now, line.resting)
+        if pause_s <= 0:
+            self._pace.began(now)
+            return line.take()
+        self._pause(pause_s)
+        return line.take(resting=False) if len(line) > line.resting else None
+
+    def _pause(self, seconds: float) -> None:
+        """Look again after a pause, in which no resting key begins."""
+        if self._paused is not None:
+            self._paused.cancel()
+        self._paused = asyncio.get_running_loop().call_later(seconds, self._dispatch)
 
     def _begin(self, key: str) -> None:
         entry = self._entries[key]

@@ -32,12 +32,21 @@ class WaitingLine:
         elif key not in self._changed:
             self._resting.setdefault(key)
 
-    def take(self) -> str:
-        """Remove the key whose turn it is, and return the key.
+    @property
+    def resting(self) -> int:
+        """How many keys wait that only rest."""
+        return len(self._resting)
+
+    def rests_next(self) -> bool:
+        """Whether the key whose turn it is only rests."""
+        return bool(self._resting) and not (self._changed and self._in_a_row < MOST_IN_A_ROW)
+
+    def take(self, *, resting: bool = True) -> str:
+        """Remove the key whose turn it is, or without `resting` the first changed key, and return the key.
 
         Raises:
-            KeyError: no key waits.
+            KeyError: no such key waits.
         """
-        overtakes = self._changed and (not self._resting or self._in_a_row < MOST_IN_A_ROW)
+        overtakes = not resting or not self.rests_next()
         self._in_a_row = self._in_a_row + 1 if overtakes and self._resting else 0
         return (self._changed if overtakes else self._resting).popitem(last=False)[0]

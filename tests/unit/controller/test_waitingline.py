@@ -75,3 +75,11 @@ def test_no_key_is_lost_or_doubled_and_no_resting_key_is_overtaken_for_ever(
             assert row <= MOST_IN_A_ROW
         assert len(line) == len(waiting)
     assert set(drained(line)) == waiting
+
+
+def test_while_no_resting_key_may_begin_the_changed_ones_go_on() -> None:
+    """The pause of those that rest is none for the others, and the row that overtook them is counted on."""
+    line = line_of("r1", *(f"c{number}" for number in range(5)))
+    assert [line.take(resting=False) for _ in range(4)] == ["c0", "c1", "c2", "c3"]
+    assert line.rests_next()
+    assert drained(line) == ["r1", "c4"]
