@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 
 import click
 
@@ -11,6 +12,10 @@ from oidc_publisher.controller.settings import RunSettings
 from oidc_publisher.telemetry import logs
 from oidc_publisher.telemetry.health import ListenError
 from oidc_publisher.timing.loopturns import MeasuredLoop
+
+# Python's own are 700, 10 and 10. What 1,000 issuers hold is replaced all the time, so that all of it was walked through every
+# 25 s, for 0.1 s each time, and the young objects eleven times a second: half a percent of a core, in the same memory.
+_COLLECTED_AFTER = (5_000, 10, 50)
 
 
 def run(settings: RunSettings) -> int:
@@ -21,6 +26,7 @@ def run(settings: RunSettings) -> int:
         BadParameter: an address that was asked for cannot be listened on.
     """
     logs.configure(settings.log_format, settings.log_level)
+    gc.set_threshold(*_COLLECTED_AFTER)
     try:
         with asyncio.Runner(loop_factory=MeasuredLoop if settings.metrics_address else None) as runner:
             return runner.run(operator.run(settings))
