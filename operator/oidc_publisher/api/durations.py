@@ -1,5 +1,6 @@
 """Parse and format durations of the API in hours, minutes and seconds, such as `90s`, `15m` or `1h30m`."""
 
+import functools
 import re
 from datetime import timedelta
 
@@ -15,6 +16,7 @@ MESSAGE = "must be a duration in hours, minutes and seconds, such as 90s, 15m or
 _SECONDS = {"h": 3600, "m": 60, "s": 1}
 
 
+@functools.lru_cache(maxsize=256)  # the same few texts are parsed in every pass
 def parse_duration(text: str, *, digits: int = 5) -> timedelta:
     """Parse a duration; raises ValueError with a sentence that does not repeat the text.
 

@@ -100,8 +100,10 @@ class Gate(AbstractResolver):
         self.private = self.private or address
 
     def _choose(self, addresses: Sequence[tuple[int, str]], port: int) -> tuple[int, str]:
+        if len(addresses) == 1:  # the connection itself fails as the question would
+            return addresses[0]
         problem: OSError = OSError(errno.EADDRNOTAVAIL, "no address")
-        reachable = []
+        reachable: list[tuple[int, str]] = []
         for family, address in addresses:
             try:
                 _require_route(family, address, port)
@@ -109,6 +111,8 @@ class Gate(AbstractResolver):
                 problem = error
             else:
                 reachable.append((family, address))
+            if len(reachable) > self.number:  # each further question costs a socket
+                break
         if not reachable:
             raise problem
         return reachable[self.number % len(reachable)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -19,7 +20,7 @@ _HEADERS = {"Accept-Encoding": "identity", "User-Agent": "oidc-publisher"}
 
 
 class Connector(aiohttp.TCPConnector):
-    """The connector keeps the TLS object of its last connection, because a response may release it with its headers.
+    """The connector keeps the TLS object and the host's certificate of its last connection, because a response may release it with its headers.
 
     `hang_up` aborts the connections that are still open. A regular close of a response that was not read to its end
     sends TLS close_notify, and asyncio then waits 30 s for the answer of a host that still sends.
@@ -35,6 +36,7 @@ class Connector(aiohttp.TCPConnector):
             limit=1,
         )
         self.tls: ssl.SSLObject | None = None
+        self.certificate: Mapping[str, Any] | None = None
         self.connecting = Connecting()
         self.peer = ""
         self._gate = gate
@@ -51,6 +53,7 @@ class Connector(aiohttp.TCPConnector):
         connection = await super().connect(req, traces, timeout)
         if connection.transport is not None:
             self.tls = connection.transport.get_extra_info("ssl_object")
+            self.certificate = connection.transport.get_extra_info("peercert")  # asyncio has decoded it already
             self.peer = str((connection.transport.get_extra_info("peername") or ("",))[0])
             if connection.transport not in self._opened:  # a new one, and not the one that the host kept open
                 self.connecting = Connecting(began_s, time.monotonic(), self._gate.resolve_s)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import functools
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
@@ -108,9 +109,13 @@ class _Leaf:
     @classmethod
     def of(cls, certificate: Mapping[str, Any]) -> Self:
         """Return what a certificate states, as the TLS stack has decoded it."""
-        times = (ssl.cert_time_to_seconds(str(certificate[name])) for name in ("notBefore", "notAfter"))
-        validity = Validity(*(datetime.fromtimestamp(time, UTC) for time in times))
+        validity = Validity(*(_time_of(str(certificate[name])) for name in ("notBefore", "notAfter")))
         return cls(validity, str(certificate.get("serialNumber", "")).startswith("-"))
+
+
+@functools.lru_cache(maxsize=512)  # every visit sees the same certificates again
+def _time_of(text: str) -> datetime:
+    return datetime.fromtimestamp(ssl.cert_time_to_seconds(text), UTC)
 
 
 class _HTTPSVisit:
@@ -133,7 +138,6 @@ class _HTTPSVisit:
         self._gate = gate
         self._trust = trust
         self._starvation = starvation
-        self._certificate: tuple[ssl.SSLObject, _Leaf] | None = None
 
     async def get(self, url: str, deadline: Deadline) -> Fetched:
         """Fetch one URL (see Visit.get)."""
@@ -217,11 +221,9 @@ class _HTTPSVisit:
         return proxyfailures.not_public(url, chain, proxy) if public is False else ""
 
     def _leaf(self) -> _Leaf | None:
-        """Return what the certificate of the connection states, which is decoded once for both documents."""
-        tls, known = self._connector.tls, self._certificate
-        if tls is not None and (known is None or known[0] is not tls) and (certificate := tls.getpeercert()):
-            known = self._certificate = tls, _Leaf.of(certificate)
-        return known[1] if known else None
+        """Return what the certificate of the connection states."""
+        certificate = self._connector.certificate
+        return _Leaf.of(certificate) if certificate else None
 
     async def _diagnosis(self, error: Exception, url: str) -> FetchError:
         """Return the error for a failure, after a further request where only that shows the cause."""

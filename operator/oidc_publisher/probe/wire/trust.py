@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import ssl
 import threading
 from dataclasses import dataclass
@@ -27,17 +28,29 @@ RootsState = tuple[tuple[str, int, int, int], ...]
 
 
 def roots_state() -> RootsState:
-    """Return the state of the system's roots, which differs after an update or a new mount of their volume."""
-    paths = ssl.get_default_verify_paths()  # honours SSL_CERT_FILE and SSL_CERT_DIR
+    """Return the state of the system's roots, which differs after an update or a new mount of their volume.
+
+    Each visit asks for it, so it takes a stat of each path and no more.
+    """
+    paths = _usual_paths()
     found = []
-    for path in (paths.cafile, paths.capath):
+    for variable, usual in (
+        (paths.openssl_cafile_env, paths.openssl_cafile),
+        (paths.openssl_capath_env, paths.openssl_capath),
+    ):
+        path = os.environ.get(variable, usual)
         try:
-            state = Path(path).stat() if path else None
+            state = Path(path).stat()
         except OSError:
             continue
-        if path and state:
-            found.append((path, state.st_mtime_ns, state.st_size, state.st_ino))
+        found.append((path, state.st_mtime_ns, state.st_size, state.st_ino))
     return tuple(found)
+
+
+@functools.cache
+def _usual_paths() -> ssl.DefaultVerifyPaths:
+    """Return where OpenSSL looks, and which variables of the environment say otherwise; these are compiled into it."""
+    return ssl.get_default_verify_paths()
 
 
 @dataclass(frozen=True, slots=True)
