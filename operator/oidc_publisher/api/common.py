@@ -81,6 +81,8 @@ def round_up(time: datetime) -> datetime:
 
     Raises ValueError for a time without a zone and for one that the calendar cannot hold.
     """
+    if time.tzinfo is UTC and not time.microsecond:  # most times have been rounded before
+        return time
     if time.tzinfo is None:
         raise ValueError("must have a time zone")
     try:
