@@ -42,6 +42,11 @@ def pytest_configure(config: pytest.Config) -> None:
     examples.load_profile()
 
 
+def pytest_collection_finish() -> None:
+    """Keep what was collected out of collections of garbage: pytest's own at the end walk over all objects for a second."""
+    gc.freeze()
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
     """Tell a worker why it cannot enter a namespace: what it would find out itself has its threads for a cause."""

@@ -15,6 +15,8 @@ from typing import Any
 import yaml
 
 HERE = Path(__file__).parent
+#: That of C, ten times as fast, which a PyYAML built without libyaml lacks.
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 RINGS = HERE / "rings"
 
 
@@ -31,7 +33,7 @@ class BadObject:
 
 def good_objects(folder: Path = HERE) -> dict[str, dict[str, Any]]:
     """Every good object by the name of its file."""
-    return {file.stem: yaml.safe_load(file.read_text(encoding="utf-8")) for file in sorted(folder.glob("good/*.yaml"))}
+    return {file.stem: _documents(file.read_text(encoding="utf-8"))[0] for file in sorted(folder.glob("good/*.yaml"))}
 
 
 def bad_objects(folder: Path = HERE) -> dict[str, BadObject]:
@@ -44,6 +46,10 @@ def _bad_object(file: Path) -> BadObject:
     first, *others = text.splitlines()
     if not first.startswith("# expect: "):
         raise ValueError(f"{file.name} does not begin with `# expect: `")
-    *before, document = yaml.safe_load_all(text)
+    *before, document = _documents(text)
     offline = any(line.startswith("# offline: accepted") for line in others) or bool(before)
     return BadObject(file.stem, first.removeprefix("# expect: "), offline, before[0] if before else None, document)
+
+
+def _documents(text: str) -> list[dict[str, Any]]:
+    return list(yaml.load_all(text, _LOADER))  # a safe one in either case

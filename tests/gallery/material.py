@@ -24,7 +24,7 @@ from oidc_publisher.keys.jwk import to_jwk
 from tests.gallery.answers import Change, body
 from tests.support.certificates import PublicAuthority
 from tests.support.pki import PKI, Certificate, LaxAuthority
-from tests.support.signingkeys import SigningKey, signing_key
+from tests.support.signingkeys import SigningKey, rsa_key, signing_key
 
 Member = dict[str, Any]
 
@@ -85,7 +85,7 @@ class Certificates:
         self.pki = PKI(folder / "pki")
         self.public = PublicAuthority(folder)
         self.lax = LaxAuthority(folder)
-        self._rsa_key = rsa.generate_private_key(65537, 2048)
+        self._rsa_key = rsa_key()
         self._rsa_root = _certificate("Gallery RSA Root", self._rsa_key.public_key(), None, self._rsa_key)
 
     @property
@@ -111,20 +111,20 @@ class Certificates:
 
     def common_name(self) -> Certificate:
         """Issue a certificate without alternative names, whose common name is the host."""
-        key = rsa.generate_private_key(65537, 2048)
+        key = rsa_key()
         made = _certificate("localhost", key.public_key(), self._rsa_root, self._rsa_key, alternatives=False)
         return self._written("common-name", made.public_bytes(Encoding.DER), key)
 
     def for_clients(self) -> Certificate:
         """Issue a certificate whose extended key usage has clients alone."""
-        key = rsa.generate_private_key(65537, 2048)
+        key = rsa_key()
         usage = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH])
         made = _certificate("a client", key.public_key(), self._rsa_root, self._rsa_key, usage)
         return self._written("for-clients", made.public_bytes(Encoding.DER), key)
 
     def sha1(self) -> Certificate:
         """Issue a certificate that is signed with SHA-1; the library makes none, so the signature is made anew."""
-        key = rsa.generate_private_key(65537, 2048)
+        key = rsa_key()
         made = _certificate("weak signature", key.public_key(), self._rsa_root, self._rsa_key)
         der = made.public_bytes(Encoding.DER).replace(_SHA256_RSA, _SHA1_RSA)
         tbs = made.tbs_certificate_bytes.replace(_SHA256_RSA, _SHA1_RSA)

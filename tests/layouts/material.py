@@ -14,6 +14,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from cryptography.x509.oid import NameOID
 
+from tests.support.signingkeys import rsa_key
+
 
 @functools.cache
 def rsa_public(name: str, bits: int = 2048) -> bytes:
@@ -40,9 +42,7 @@ def ec_public(name: str, curve: type[ec.EllipticCurve] = ec.SECP256R1) -> bytes:
 @functools.cache
 def rsa_private_pem() -> bytes:
     """A true RSA private key as Go's x509.MarshalPKCS1PrivateKey writes it; one for all sample data."""
-    return rsa.generate_private_key(65537, 2048).private_bytes(
-        Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption()
-    )
+    return rsa_key().private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())
 
 
 def pem(der: bytes, label: str = "PUBLIC KEY") -> bytes:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import base64
 import functools
 import hashlib
+import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from cryptography.hazmat.primitives import serialization
@@ -16,6 +19,7 @@ KINDS: tuple[Kind, ...] = ("RSA-2048", "RSA-4096", "P-256", "P-384", "P-521")
 
 _ALGORITHMS = {"RSA-2048": "RS256", "RSA-4096": "RS256", "P-256": "ES256", "P-384": "ES384", "P-521": "ES512"}
 _RSA_SIZES = {"RSA-2048": 2048, "RSA-4096": 4096}
+_PRIMES = Path(__file__).with_name("primes.txt")
 _CURVES: dict[str, type[ec.EllipticCurve]] = {"P-256": ec.SECP256R1, "P-384": ec.SECP384R1, "P-521": ec.SECP521R1}
 
 
@@ -32,9 +36,9 @@ class SigningKey:
 
 @functools.cache
 def signing_key(kind: Kind = "P-256", name: str = "a") -> SigningKey:
-    """Return the key of that kind and name, made once per run: generating RSA keys takes seconds.
+    """Return the key of that kind and name, made once per run. The name only tells one key from another.
 
-    The name only tells one key from another. RSA-4096 by the name "a" is the same in every run, and costs nothing.
+    RSA-4096 by another name than "a" takes a second. Other RSA keys are of known primes, and cost nothing.
     """
     private = _of_known_primes() if (kind, name) == ("RSA-4096", "a") else _generate(kind)
     public = private.public_key()
@@ -60,9 +64,24 @@ def key_id(spki_der: bytes) -> str:
 
 
 def _generate(kind: Kind) -> rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey:
+    if kind == "RSA-2048":
+        return rsa_key()
     if kind in _RSA_SIZES:
         return rsa.generate_private_key(public_exponent=65537, key_size=_RSA_SIZES[kind])
     return ec.generate_private_key(_CURVES[kind]())
+
+
+def rsa_key() -> rsa.RSAPrivateKey:
+    """Return an RSA key of 2048 bits that this process has not had yet: of two known primes, or a new one where none are left."""
+    p, q = next(_primes()), next(_primes())
+    return _of(p, q) if p and q else rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+
+@functools.cache
+def _primes() -> Iterator[int]:
+    lines = _PRIMES.read_text(encoding="ascii").splitlines()
+    known = (int(line, 16) for line in lines if not line.startswith("#"))
+    return itertools.chain(known, itertools.repeat(0))
 
 
 def _of_known_primes() -> rsa.RSAPrivateKey:
@@ -71,6 +90,10 @@ def _of_known_primes() -> rsa.RSAPrivateKey:
     pi = 4 * (4 * _arctan_of_inverse(5, bits) - _arctan_of_inverse(239, bits))
     p = 2**2048 - 2**1984 - 1 + 2**64 * ((pi >> bits - 1918) + 124476)
     q = 2**2048 - 2**1984 - 1 + 2**64 * ((_e(bits) >> bits - 1918) + 560316)
+    return _of(p, q)
+
+
+def _of(p: int, q: int) -> rsa.RSAPrivateKey:
     e = 65537
     d = pow(e, -1, (p - 1) * (q - 1))
     exponents = rsa.rsa_crt_dmp1(d, p), rsa.rsa_crt_dmq1(d, q), rsa.rsa_crt_iqmp(p, q)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.serialization import Encoding, PrivateFormat, pkcs12
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -18,7 +18,7 @@ from oidc_publisher.findings import Reason
 from oidc_publisher.keys import EntryReading, KeyDefect, PublicKey, read_entry
 from oidc_publisher.keys.pem import MAX_ENTRY_BYTES
 from tests.support.examples import about
-from tests.support.signingkeys import signing_key
+from tests.support.signingkeys import rsa_key, signing_key
 
 VECTORS = Path(__file__).parents[2] / "vectors" / "keys"
 CASES: dict[str, dict[str, Any]] = json.loads((VECTORS / "cases.json").read_text())
@@ -45,7 +45,7 @@ def test_a_zero_byte_entry_is_empty_and_no_defect() -> None:
     assert not read_entry(b"\n").empty
 
 
-RSA = rsa.generate_private_key(65537, 2048)
+RSA = rsa_key()
 EC = ec.generate_private_key(ec.SECP384R1())
 PLAIN, PASSWORD = serialization.NoEncryption(), serialization.BestAvailableEncryption(b"secret")
 PRIVATE = {

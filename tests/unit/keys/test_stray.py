@@ -26,7 +26,7 @@ from oidc_publisher.findings import Reason
 from oidc_publisher.keys import PublicKey, read_entry, to_jwk
 from tests.support.examples import about
 from tests.support.foreach import for_each
-from tests.support.signingkeys import signing_key
+from tests.support.signingkeys import rsa_key, signing_key
 
 VECTORS = Path(__file__).parents[2] / "vectors" / "keys"
 SEEN = signing_key("P-256", "seen").public_pem
@@ -207,7 +207,7 @@ def test_a_comment_is_no_key(name: str) -> None:
 
 PRIVATE: dict[str, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey] = {
     "EC": ec.generate_private_key(ec.SECP256R1()),
-    "RSA": rsa.generate_private_key(65537, 2048),
+    "RSA": rsa_key(),
     "Ed25519": ed25519.Ed25519PrivateKey.generate(),
 }
 PRIVATE_WAYS = [

@@ -15,9 +15,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from tests.support import secretscan
 from tests.support.secretscan import leaks, secrets_in, watch_log
-from tests.support.signingkeys import signing_key
+from tests.support.signingkeys import rsa_key, signing_key
 
-RSA = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+RSA = rsa_key()
 CURVES = (ec.SECP256R1(), ec.SECP384R1(), ec.SECP521R1())
 LONG = load_pem_private_key(signing_key("RSA-4096").private_pem, None, unsafe_skip_rsa_key_validation=True)
 PRIVATE = [RSA, LONG, *map(ec.generate_private_key, CURVES)]
