@@ -64,6 +64,24 @@ def test_an_issuer_by_its_url_needs_nothing_of_a_cluster() -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.slow  # a process of its own, and its imports
+def test_a_signer_imports_no_reader_of_keys_and_no_tables_of_idna() -> None:
+    """It is on every control-plane node, and has 40 MiB: these were half a MiB that it never used."""
+    code = (
+        "import contextlib, pathlib, ssl, sys\n"
+        "import oidc_publisher.cli.main, oidc_publisher.cli.signer.body\n"
+        "from oidc_publisher.signer.kube import KubeAccess\n"
+        "for host in ('127.0.0.1', '[::1]', 'localhost'):\n"
+        "    access = KubeAccess(pathlib.Path(), {'server': f'https://{host}:9'}, {})\n"
+        "    with contextlib.suppress(OSError): access.connection(ssl.create_default_context()).connect()\n"
+        "readers = {f'oidc_publisher.keys.{name}' for name in ('clusterjwks', 'jwk', 'oddities', 'pem', 'stray')}\n"
+        "unwanted = {'encodings.idna', 'kubernetes', 'pydantic', 'stringprep', 'structlog', *readers}\n"
+        "sys.exit(' '.join(sorted(unwanted & sys.modules.keys())) or 0)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def lazy_imports(module: str) -> int:
     """How many imports stand inside the functions of a module of the command line."""
     tree = syntax_tree(CLI / module)

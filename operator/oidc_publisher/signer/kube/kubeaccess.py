@@ -12,6 +12,7 @@ import contextlib
 import http.client
 import json
 import os
+import socket
 import ssl
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -28,6 +29,25 @@ from oidc_publisher.findings import Reason
 _HTTPS_PORT = 443
 _TIMEOUT_S = 5.0
 _KNOWN_USER = frozenset({"client-certificate", "client-certificate-data", "client-key", "client-key-data", "token"})
+
+
+class _Connection(http.client.HTTPSConnection):
+    """A connection to a host that is named in bytes: a string is encoded as IDNA, whose tables are memory for each signer."""
+
+    def __init__(self, host: str, port: int, *, context: ssl.SSLContext) -> None:
+        super().__init__(host, port, timeout=_TIMEOUT_S, context=context)
+        self._tls = context
+
+    def connect(self) -> None:
+        """Open it, as http.client does."""
+        host = self.host.encode("ascii") if self.host.isascii() else self.host
+        opened = socket.create_connection((host, self.port), _TIMEOUT_S)  # type: ignore[arg-type]  # it takes bytes
+        try:
+            opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self.sock = self._tls.wrap_socket(opened, server_hostname=host)
+        except BaseException:
+            opened.close()
+            raise
 
 
 class KubeAccessError(PublisherError):
@@ -109,9 +129,7 @@ class KubeAccess:
         server = urlsplit(self.cluster["server"])
         if "tls-server-name" in self.cluster:
             raise _unusable("tls-server-name is not supported")
-        return http.client.HTTPSConnection(
-            server.hostname or "", server.port or _HTTPS_PORT, timeout=_TIMEOUT_S, context=context
-        )
+        return _Connection(server.hostname or "", server.port or _HTTPS_PORT, context=context)
 
     def stamp(self) -> tuple[object, ...]:
         """Return what differs when the kubeconfig, a certificate or a key was renewed, without reading the files."""
