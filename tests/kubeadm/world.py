@@ -16,7 +16,7 @@ from hack.testbed import build
 from tests.support import binaries, chart
 from tests.support.adminapi import ApiError
 from tests.support.controlplane import ControlPlane
-from tests.support.docpages import DOCS, blocks, typed
+from tests.support.docpages import DOCS, kubeadm_edited, typed
 from tests.support.node.images import write_image
 from tests.support.node.kubeadmcluster import REPOSITORY, KubeadmCluster
 from tests.support.node.kubeadmnode import KubeadmNode
@@ -153,16 +153,8 @@ class Place:
 
 
 def edited(node: KubeadmNode, *, into: bool) -> None:
-    """Edit kubeadm.yaml as the page says: its own YAML is added to the first document, or taken away again."""
-    block = next(block for block in blocks(PAGE, "yaml") if "signing-endpoint" in block.text)
-    added = yaml.safe_load(block.text)["apiServer"]
-    path = node.path("/run/home/kubeadm.yaml")
-    cluster, own = yaml.safe_load_all(path.read_text())
-    server = cluster["apiServer"]
-    for name, entries in added.items():
-        kept = [entry for entry in server.get(name, []) if entry["name"] not in {each["name"] for each in entries}]
-        server[name] = [*kept, *(entries if into else ())]
-    path.write_text(yaml.safe_dump_all([cluster, own], sort_keys=False))
+    """Edit a node's kubeadm.yaml as the page says, or take that away again."""
+    kubeadm_edited(PAGE, node.path("/run/home/kubeadm.yaml"), into=into)
 
 
 def step(node: KubeadmNode, *headings: str, timeout_s: float = 180) -> str:

@@ -27,7 +27,7 @@ from tests.support.adminapi import ApiError
 from tests.support.apiserver import ApiServer
 from tests.support.binaries import NotBuiltError
 from tests.support.controlplanenode import CommandsFailedError, ControlPlaneNode
-from tests.support.docpages import DOCS, blocks, typed
+from tests.support.docpages import DOCS, blocks, kubeadm_edited, typed
 from tests.support.processes import wait_for
 from tests.support.signerprocess import SECRET
 from tests.support.stage import STAGE_PORT, Stage
@@ -141,19 +141,6 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
         yield place
 
 
-def _edited(node: ControlPlaneNode, *, into: bool) -> None:
-    """Edit kubeadm.yaml as the page says: its own YAML is added to the first document, or taken away again."""
-    block = next(block for block in blocks(KUBEADM, "yaml") if "signing-endpoint" in block.text)
-    added = yaml.safe_load(block.text)["apiServer"]
-    path = node.path("/root/kubeadm.yaml")
-    cluster, own = yaml.safe_load_all(path.read_text())
-    server = cluster["apiServer"]
-    for name, entries in added.items():
-        kept = [entry for entry in server.get(name, []) if entry["name"] not in {each["name"] for each in entries}]
-        server[name] = [*kept, *(entries if into else ())]
-    path.write_text(yaml.safe_dump_all([cluster, own], sort_keys=False))
-
-
 def _signs_by_its_signer(node: ControlPlaneNode) -> bool:
     flags = node.cluster.configs[node.index].account_flags or ()
     return any("signing-endpoint" in flag for flag in flags) and not any("key-file" in flag for flag in flags)
@@ -177,7 +164,7 @@ def test_a_cluster_moves_to_managed_keys_and_nobody_notices(place: Place) -> Non
         second.type(typed(SYSTEMD, "The unit"))
         first.type(typed(KUBEADM, "Wait for the socket"))
         checked = [node.type(typed(KUBEADM, "Check before anything is restarted")) for node in (first, second)]
-        _edited(first, into=True)
+        kubeadm_edited(KUBEADM, first.path("/root/kubeadm.yaml"), into=True)
         first.type(typed(KUBEADM, "In the cluster"))
         second.type(typed(KUBEADM, "The settings of kubeadm"))
         for node in (first, second):
@@ -350,7 +337,7 @@ def test_a_cluster_leaves_managed_keys_and_nobody_notices(place: Place) -> None:
         for node in (first, second):
             node.type(typed(KUBEADM, "The keys as files"))
         first.type(typed(KUBEADM, "The settings of kubeadm"))
-        _edited(first, into=False)
+        kubeadm_edited(KUBEADM, first.path("/root/kubeadm.yaml"), into=False)
         first.type(typed(KUBEADM, "The cluster without the socket"))
         second.type(typed(KUBEADM, "The settings of kubeadm"))
         switch = typed(KUBEADM, "One API server after the other again")

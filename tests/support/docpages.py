@@ -127,3 +127,15 @@ def manifests(kind: str) -> dict[str, dict[str, Any]]:
         for document in yaml.load_all(block.text, yaml.CSafeLoader)
         if isinstance(document, dict) and document.get("kind") == kind
     }
+
+
+def kubeadm_edited(page: Path, file: Path, *, into: bool) -> None:
+    """Edit a kubeadm.yaml as the page says: its own YAML is added to the first document, or taken away again."""
+    block = next(block for block in blocks(page, "yaml") if "signing-endpoint" in block.text)
+    added = yaml.safe_load(block.text)["apiServer"]
+    cluster, own = yaml.safe_load_all(file.read_text())
+    server = cluster["apiServer"]
+    for name, entries in added.items():
+        kept = [entry for entry in server.get(name, []) if entry["name"] not in {each["name"] for each in entries}]
+        server[name] = [*kept, *(entries if into else ())]
+    file.write_text(yaml.safe_dump_all([cluster, own], sort_keys=False))
