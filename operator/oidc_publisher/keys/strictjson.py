@@ -80,8 +80,9 @@ def _depth(text: str) -> int:
 
 def _value(text: str) -> Any:
     try:
-        value = json.loads(text, object_pairs_hook=_members, parse_constant=_constant)
-        json.dumps(value, ensure_ascii=False).encode()
+        value = _DECODER.decode(text)
+        if "\\u" in text:  # UTF-8 holds no half of a pair, so that only an escape can
+            json.dumps(value, ensure_ascii=False).encode()
     except UnicodeEncodeError:
         _refuse("holds half of a surrogate pair")
     except json.JSONDecodeError as error:
@@ -123,3 +124,7 @@ def quoted(value: object) -> str:
 
 def _refuse(message: str) -> NoReturn:
     raise DocumentInvalidError(Reason.DocumentInvalid, message)
+
+
+#: One for all texts, because json.loads would make a decoder and its scanner for each.
+_DECODER = json.JSONDecoder(object_pairs_hook=_members, parse_constant=_constant)
