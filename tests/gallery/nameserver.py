@@ -54,6 +54,8 @@ class NameServer(Startable):
     def stop(self) -> None:
         """End."""
         self._stopping.set()
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as waking:
+            waking.sendto(b"", ("127.0.0.1", self.port))  # else it would wait for the next query, or for its timeout
         self._thread.join(timeout=5)
         self._socket.close()
 
@@ -63,6 +65,8 @@ class NameServer(Startable):
                 query, sender = self._socket.recvfrom(4096)
             except TimeoutError:
                 continue
+            if self._stopping.is_set():
+                return
             name, kind, end = question(query)
             record = self.records.get(name, SILENCE if name.rpartition(".")[2] == SILENT else NO_SUCH_NAME)
             if record.answered:
