@@ -26,7 +26,7 @@ def two_servers() -> World:
 def known() -> World:
     """The same when K2 is known to every cache."""
     world = two_servers()
-    world.every(HOUR, until=HOUR + KNOWN)
+    world.every(4 * HOUR, until=HOUR + KNOWN)
     return world
 
 
