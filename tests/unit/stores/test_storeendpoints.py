@@ -275,11 +275,13 @@ async def test_a_redirect_leads_nowhere(
     """A server that may be named sends nobody on to one that may not."""
     location = {"Location": "http://169.254.169.254/latest/meta-data/", "Connection": "close"}
     answer = s3_error(status, code, Endpoint="169.254.169.254")
-    store = store_of(serve(lambda _: Answer(status, {**answer.headers, **location}, answer.body)))
+    server = serve(lambda _: Answer(status, {**answer.headers, **location}, answer.body))
+    store = store_of(server)
     with pytest.raises(StoreError):
         await store.read(JWKS)
     with pytest.raises(StoreError):
         await store.write(JWKS, DOCUMENT, expected=None)
+    assert len(server.requests) <= 4, "each is followed by no more than one question for the region"
     assert {host for host, _ in connections} == {"127.0.0.1"}
 
 

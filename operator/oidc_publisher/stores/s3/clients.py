@@ -139,7 +139,11 @@ SHARED_CLIENTS = S3Clients()
 
 
 class _RefuseRedirects:
-    """The handler ends a call to the wrong region, where botocore would follow to the right one at twice the calls."""
+    """The handler ends a call to the wrong region, where botocore would follow to the right one at twice the calls.
+
+    After a redirect that names no region botocore asks for the bucket. Where that is redirected too, it would ask anew
+    from within until Python's stack is full, which takes 80 requests.
+    """
 
     def __init__(self, region: str) -> None:
         self._region = region
@@ -147,7 +151,10 @@ class _RefuseRedirects:
     def __call__(self, response: tuple[Any, dict[str, Any]] | None, operation: Any, **_: object) -> None:
         from botocore.exceptions import ClientError  # noqa: PLC0415 - clouds are imported only when used
 
-        if response and wrong_region(response[1], self._region) is not None:
+        if response is None:
+            return
+        asked_already = operation.name == "HeadBucket" and "Error" in response[1]
+        if asked_already or wrong_region(response[1], self._region) is not None:
             raise ClientError(cast("Any", response[1]), operation.name)
 
 
