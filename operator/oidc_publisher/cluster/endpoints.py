@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from http import HTTPStatus
 from typing import Any
 
 from oidc_publisher.cluster.access import grant
 from oidc_publisher.cluster.answer import list_in, object_in
-from oidc_publisher.cluster.failures import with_reason
+from oidc_publisher.cluster.failures import where_forbidden
 from oidc_publisher.cluster.port import ClusterAPI
-from oidc_publisher.errors import AnswerError
 from oidc_publisher.findings import Reason
 
 _PATH = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices"
@@ -27,17 +25,9 @@ async def api_server_endpoints(client: ClusterAPI, *, timeout_s: float = 5.0) ->
     Raises:
         ClusterError: the endpoints could not be read.
     """
-    try:
+    hint = grant("list endpointslices (discovery.k8s.io) in namespace default", grantee=client.grantee)
+    with where_forbidden(Reason.SourceForbidden, "The operator may not list the API servers", hint=hint):
         answer = await client.request("GET", _PATH, params=_OF_SERVICE, timeout_s=timeout_s)
-    except AnswerError as error:
-        if error.status != HTTPStatus.FORBIDDEN:
-            raise
-        raise with_reason(
-            error,
-            Reason.SourceForbidden,
-            "The operator may not list the API servers",
-            hint=grant("list endpointslices (discovery.k8s.io) in namespace default", grantee=client.grantee),
-        ) from error
     return tuple(sorted({place for item in answer.items() for place in places_of(item)}))
 
 

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from http import HTTPStatus
 from typing import Any
 
 from oidc_publisher.api import API_VERSION, KIND
 from oidc_publisher.cluster.access import Right, grant
-from oidc_publisher.cluster.failures import with_reason
+from oidc_publisher.cluster.failures import where_forbidden
 from oidc_publisher.cluster.port import ClusterAPI
-from oidc_publisher.errors import AnswerError
 from oidc_publisher.findings import Reason
 
 _CONTROLLER = "oidc-publisher.io/operator"
@@ -74,15 +72,10 @@ async def repeat_event(client: ClusterAPI, name: str, *, count: int, at: datetim
 
 async def _sent(client: ClusterAPI, method: str, path: str, body: Mapping[str, Any], verb: str) -> dict[str, Any]:
     kind = "application/merge-patch+json" if method == "PATCH" else "application/json"
-    try:
+    message = f"The operator may not {verb} events in namespace {_NAMESPACE}"
+    hint = grant(f"{verb} events (events.k8s.io) in namespace {_NAMESPACE}")
+    with where_forbidden(Reason.EventsForbidden if verb == RECORDING.verb else None, message, hint=hint):
         return (await client.request(method, path, body=body, content_type=kind, timeout_s=5.0)).object()
-    except AnswerError as error:
-        if error.status != HTTPStatus.FORBIDDEN:
-            raise
-        message = f"The operator may not {verb} events in namespace {_NAMESPACE}"
-        hint = grant(f"{verb} events (events.k8s.io) in namespace {_NAMESPACE}")
-        reason = Reason.EventsForbidden if verb == RECORDING.verb else error.reason
-        raise with_reason(error, reason, message, hint=hint) from error
 
 
 def _micro_time(at: datetime) -> str:

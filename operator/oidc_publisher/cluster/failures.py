@@ -22,7 +22,8 @@ import json
 import os
 import re
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Any
 
@@ -154,6 +155,17 @@ def with_reason(error: AnswerError, reason: Reason, message: str, *, hint: str =
     return AnswerError(
         reason, message, status=error.status, hint=hint, retryable=error.retryable, subject=error.subject
     )
+
+
+@contextmanager
+def where_forbidden(reason: Reason | None, message: str, *, hint: str) -> Iterator[None]:
+    """Name the right that is missing where the API server forbids what is asked within; without a reason the error's own stays."""
+    try:
+        yield
+    except AnswerError as error:
+        if error.status != HTTPStatus.FORBIDDEN:
+            raise
+        raise with_reason(error, reason or error.reason, message, hint=hint) from error
 
 
 def status_of(body: bytes) -> dict[str, Any]:

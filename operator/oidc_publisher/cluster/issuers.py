@@ -10,7 +10,7 @@ from urllib.parse import quote
 from oidc_publisher.api import GROUP, KIND, PLURAL, VERSION
 from oidc_publisher.cluster.access import grant
 from oidc_publisher.cluster.answer import object_in
-from oidc_publisher.cluster.failures import ObjectMissingError, with_reason
+from oidc_publisher.cluster.failures import ObjectMissingError, where_forbidden
 from oidc_publisher.cluster.port import ClusterAPI
 from oidc_publisher.errors import AnswerError
 from oidc_publisher.findings import Reason
@@ -106,17 +106,9 @@ async def patch_finalizers(client: ClusterAPI, name: str, finalizers: Sequence[s
         ClusterError: the finalizers could not be written.
     """
     body = {"metadata": {"resourceVersion": resource_version, "finalizers": list(finalizers)}}
-    try:
+    refused = f"The operator may not patch OIDCIssuer {name}, whose finalizer deletionPolicy Delete needs"
+    with where_forbidden(Reason.SourceForbidden, refused, hint=grant(f"patch {PLURAL}.{GROUP}", "rbac.finalizers")):
         answer = await client.request("PATCH", _path(name), body=body, content_type="application/merge-patch+json")
-    except AnswerError as error:
-        if error.status != HTTPStatus.FORBIDDEN:
-            raise
-        raise with_reason(
-            error,
-            Reason.SourceForbidden,
-            f"The operator may not patch OIDCIssuer {name}, whose finalizer deletionPolicy Delete needs",
-            hint=grant(f"patch {PLURAL}.{GROUP}", "rbac.finalizers"),
-        ) from error
     return answer.stored_object("resourceVersion")
 
 
@@ -126,17 +118,10 @@ async def kube_system_uid(client: ClusterAPI) -> str:
     Raises:
         ClusterError: the namespace could not be read.
     """
-    try:
+    refused = "The operator may not read namespace kube-system, whose UID marks the documents as this cluster's"
+    hint = grant("get the namespace kube-system", grantee=client.grantee)
+    with where_forbidden(Reason.SourceForbidden, refused, hint=hint):
         answer = await client.request("GET", "/api/v1/namespaces/kube-system")
-    except AnswerError as error:
-        if error.status != HTTPStatus.FORBIDDEN:
-            raise
-        raise with_reason(
-            error,
-            Reason.SourceForbidden,
-            "The operator may not read namespace kube-system, whose UID marks the documents as this cluster's",
-            hint=grant("get the namespace kube-system", grantee=client.grantee),
-        ) from error
     return str(answer.stored_object("uid")["metadata"]["uid"])
 
 

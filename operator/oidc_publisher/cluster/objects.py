@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import aclosing
+from contextlib import AbstractContextManager, aclosing
 from dataclasses import dataclass
-from http import HTTPStatus
 from typing import Any, Literal
 
 from oidc_publisher.cluster.access import Right, grant
 from oidc_publisher.cluster.answer import Answer
-from oidc_publisher.cluster.failures import ObjectMissingError, with_reason
+from oidc_publisher.cluster.failures import ObjectMissingError, where_forbidden, with_reason
 from oidc_publisher.cluster.port import ClusterAPI
-from oidc_publisher.errors import AnswerError
 from oidc_publisher.findings import Reason
 
 #: The API server ends a watch after this time; the next watch continues where it ended.
@@ -65,7 +63,8 @@ async def get_object(client: ClusterAPI, reference: ObjectReference, *, timeout_
         ClusterError: the object could not be read.
     """
     try:
-        return await client.request("GET", f"{reference.collection}/{reference.name}", timeout_s=timeout_s)
+        with _named(reference, "read"):
+            return await client.request("GET", f"{reference.collection}/{reference.name}", timeout_s=timeout_s)
     except ObjectMissingError as error:
         raise with_reason(
             error,
@@ -73,10 +72,6 @@ async def get_object(client: ClusterAPI, reference: ObjectReference, *, timeout_
             f"{reference} does not exist",
             hint="Create it, or correct spec.keySources; its keys stay published meanwhile.",
         ) from error
-    except AnswerError as error:
-        if error.status != HTTPStatus.FORBIDDEN:
-            raise
-        raise _forbidden(error, reference, "read") from error
 
 
 async def watch_object(client: ClusterAPI, reference: ObjectReference) -> AsyncGenerator[str, None]:
@@ -92,17 +87,13 @@ async def watch_object(client: ClusterAPI, reference: ObjectReference) -> AsyncG
     params = {"fieldSelector": f"metadata.name={reference.name}", "watch": "true", "timeoutSeconds": str(_WATCH_S)}
     stream = client.stream(reference.collection, params=params, accept=_METADATA, timeout_s=_WATCH_S + 30)
     async with aclosing(stream) as events:
-        try:
+        with _named(reference, "watch"):
             async for event in events:
                 if event.get("type") == "ERROR":  # 410 and similar: the next watch starts from the present object
                     return
                 version = _version(event)
                 if version is not None:
                     yield version
-        except AnswerError as error:
-            if error.status != HTTPStatus.FORBIDDEN:
-                raise
-            raise _forbidden(error, reference, "watch") from error
 
 
 def _version(event: Mapping[str, Any]) -> str | None:
@@ -114,7 +105,7 @@ def _version(event: Mapping[str, Any]) -> str | None:
     return version if event.get("type") in _CHANGES and isinstance(version, str) else None
 
 
-def _forbidden(error: AnswerError, reference: ObjectReference, verb: str) -> AnswerError:
-    """Return the error of a refusal with the right that is missing."""
+def _named(reference: ObjectReference, verb: str) -> AbstractContextManager[None]:
+    """Name the right that a refusal is about."""
     message = f"The operator may not {verb} {reference}"
-    return with_reason(error, Reason.SourceForbidden, message, hint=reference.grant)
+    return where_forbidden(Reason.SourceForbidden, message, hint=reference.grant)
