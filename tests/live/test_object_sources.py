@@ -7,13 +7,18 @@ objects by name, and nothing else.
 from __future__ import annotations
 
 import base64
+import contextlib
+import itertools
 import json
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
+from oidc_publisher.controller.shard import Shard
 from tests.layouts import kubeadm
 from tests.live.places import event, served, wait_served
 from tests.support.operatorprocess import OperatorProcess
@@ -25,9 +30,9 @@ pytestmark = pytest.mark.timeout(240)  # whichever comes first starts the server
 ACCOUNT = ("oidc-publisher", "operator")
 KEYS = "keys"
 #: The objects that the operator may get and watch.
-MAPS, SECRETS = ["signers", "deleted", "private", "union"], ["hosted-sa"]
+MAPS, SECRETS = ["signers", "deleted", "private", "union", "handed"], ["hosted-sa"]
 PATTERN = r"service-account-(?P<version>[0-9]+)\.pub"
-A, B, C = (signing_key("P-256", f"objects-{name}") for name in "abc")
+A, B, C, D, E = (signing_key("P-256", f"objects-{name}") for name in "abcde")
 #: Never published: lines of its private half that hold its public one may stand nowhere either.
 STRAY = signing_key("RSA-2048", "stray")
 
@@ -38,21 +43,26 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     with Stage(tmp_path_factory.mktemp("stage"), servers=1) as running:
         running.apply_crd()
         cluster = running.cluster
-        kubeconfig = cluster.kubeconfig_for_service_account(*ACCOUNT, survives_rotation=True)
         cluster.create_namespace(KEYS)
         cluster.apply(least_privilege())
-        root = running.folder / "key-files"
-        root.mkdir()
-        running.operator = OperatorProcess(
-            running.folder,
-            kubeconfig,
-            f"--probe-service-account={'/'.join(PROBE)}",
-            f"--key-files-root={root}",
-            "--log-level=debug",
-            env=running.s3.credentials,
-        )
+        (running.folder / "key-files").mkdir()
+        running.operator = operator(running)
         running.operator.start()
         yield running
+
+
+def operator(stage: Stage, *arguments: str, name: str = "operator") -> OperatorProcess:
+    """An operator with the least rights, not yet started."""
+    return OperatorProcess(
+        stage.folder,
+        stage.cluster.kubeconfig_for_service_account(*ACCOUNT, survives_rotation=True),
+        f"--probe-service-account={'/'.join(PROBE)}",
+        f"--key-files-root={stage.folder / 'key-files'}",
+        "--log-level=debug",
+        *arguments,
+        env=stage.s3.credentials,
+        name=name,
+    )
 
 
 def least_privilege() -> list[Object]:
@@ -284,3 +294,52 @@ def assert_nowhere(stage: Stage, *pems: bytes) -> None:
         encoded = base64.b64encode(pem).decode()
         pieces = [*inner, *(encoded[n : n + 60] for n in range(60, len(encoded) - 60, 60))]
         assert not [piece for piece in pieces if piece in everything]
+
+
+@contextlib.contextmanager
+def sets_seen(stage: Stage, name: str) -> Iterator[list[set[str]]]:
+    """The key sets that a relying party finds at the public URL meanwhile, each once for as long as it stays."""
+    seen, enough = list[set[str]](), threading.Event()
+
+    def read() -> None:
+        while not enough.is_set():
+            if (found := served(stage, name)) != (seen[-1] if seen else None):
+                seen.append(found)
+
+    with ThreadPoolExecutor(1) as reader:
+        reading = reader.submit(read)
+        try:
+            yield seen
+        finally:
+            enough.set()
+        reading.result()
+
+
+def test_an_issuer_goes_from_one_shard_to_another_while_its_keys_change(
+    stage: Stage, issue: Callable[..., str]
+) -> None:
+    """With both alive, with the new one alone, with both again and with the first alone: no key is ever missing."""
+    config_map(stage, "handed", A)
+    name = issue("handed", source("configMap", "handed"))
+    wait_ready(stage, name)
+    uid = stage.cluster.get("oidc-publisher.io/v1alpha1", "OIDCIssuer", name)["metadata"]["uid"]
+    part = next(part for part in (1, 2) if Shard(part, 2).holds(uid))
+    with sets_seen(stage, name) as seen:
+        with operator(stage, f"--shard={part}/2", name="shard") as shard:
+            shard.process.wait_until(lambda: name in shard.log(), timeout_s=60, what="taking the issuer over")
+            publish(stage, name, A, B)
+            stage.operator.stop()
+            publish(stage, name, A, B, C)
+            stage.operator.start()
+            publish(stage, name, A, B, C, D)
+        publish(stage, name, A, B, C, D, E)
+    assert seen == sorted(seen, key=len)
+    assert all(before < after for before, after in itertools.pairwise(seen)), "a key was missing for a moment"
+    assert len(seen[-1]) == 5
+    wait_ready(stage, name)
+
+
+def publish(stage: Stage, name: str, *keys: SigningKey) -> None:
+    """Put these keys into the ConfigMap, and wait until all are at the public URL."""
+    config_map(stage, "handed", *keys)
+    wait_served(stage, name, *(key.kid for key in keys), within_s=60)
