@@ -600,19 +600,39 @@ async def test_a_resolver_that_hangs_is_the_operator_s_problem(pki: PKI, monkeyp
     assert error.reason is Reason.ProbeUnavailable
 
 
+@pytest.mark.parametrize(
+    ("found", "refusing"),
+    [(["8.8.8.8", "8.8.4.4"], (addresses, "_require_route")), (["8.8.8.8"], (Gate, "open_socket"))],
+    ids=["to none of several addresses", "to the only one"],
+)
 async def test_a_machine_without_a_route_says_nothing_about_the_issuer(
-    pki: PKI, monkeypatch: pytest.MonkeyPatch
+    found: list[str], refusing: tuple[object, str], pki: PKI, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The kernel answers by itself, and has sent nothing."""
 
     def no_route(*_: object) -> None:
         raise OSError(errno.ENETUNREACH, "Network is unreachable")
 
-    monkeypatch.setattr(socket, "getaddrinfo", resolving({"oidc.example.test": ["8.8.8.8"]}))
-    monkeypatch.setattr(addresses, "_require_route", no_route)
+    monkeypatch.setattr(socket, "getaddrinfo", resolving({"oidc.example.test": found}))
+    monkeypatch.setattr(*refusing, no_route)
     error = await failure(pki, "https://oidc.example.test/document", allow_private_address=False)
     assert error.reason is Reason.ProbeUnavailable
     assert "Network is unreachable" in error.message
+
+
+async def test_no_route_is_asked_for_where_nothing_is_to_be_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each question costs a socket; a visit asks about no more addresses than it needs to find its own."""
+    asked: list[str] = []
+    monkeypatch.setattr(addresses, "_require_route", lambda _family, address, _port: asked.append(address))
+    for found, number, expected in (
+        (["127.0.0.1"], 0, []),
+        (["127.0.0.1", "127.0.0.2", "127.0.0.3"], 0, ["127.0.0.1"]),
+        (["127.0.0.1", "127.0.0.2", "127.0.0.3"], 1, ["127.0.0.1", "127.0.0.2"]),
+    ):
+        asked.clear()
+        monkeypatch.setattr(socket, "getaddrinfo", resolving({"localhost": found}))
+        await Gate(number, allow_private=True).resolve("localhost", 443)
+        assert asked == expected
 
 
 @pytest.mark.parametrize("address", ["localhost", "127.0.0.1"])
