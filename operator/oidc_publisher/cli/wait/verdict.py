@@ -17,6 +17,8 @@ SUSPENDED = "nothing is read, published, retired or proven until spec.suspend is
 FRESH_INTERVALS = 3
 #: An interval may be a second, a pass over slow API servers takes longer.
 _SHORTEST_FRESH, _LONGEST_FRESH = timedelta(seconds=15), timedelta(minutes=3)
+#: The API servers that restart leave the EndpointSlice 15 s after they went down, and are back within this time.
+_RESTART = timedelta(minutes=2)
 
 
 class VerdictKind(Enum):
@@ -141,7 +143,30 @@ def judge_key(issuer: OIDCIssuer, key_id: str, now: datetime) -> Verdict:
         return Verdict(
             VerdictKind.NO, f"Key {key_id} is withdrawn (spec.rotation.withdrawnKeyIDs). Never sign with it.", key=key
         )
-    return _unknown(issuer, key_id) if key is None else _judge_known(issuer, key, now)
+    longer = [other.key_id for other in issuer.status.keys if key_id and other.key_id.startswith(key_id)]
+    if key is None and longer:
+        return Verdict(VerdictKind.NO, f"There is no key {key_id}. A key ID is given in full: {' or '.join(longer)}")
+    verdict = _unknown(issuer, key_id) if key is None else _judge_known(issuer, key, now)
+    restarting = _restarting(issuer, now)
+    if verdict.answer is VerdictKind.NOT_YET or not restarting or (key is not None and key.leaving):
+        return verdict
+    return replace(verdict, answer=VerdictKind.NOT_YET, sentence=f"{verdict.sentence} But {restarting}")
+
+
+def _restarting(issuer: OIDCIssuer, now: datetime) -> str:
+    """Say which API servers left so lately that they may be restarting; empty when there are none.
+
+    Nothing final follows from a pass that ran meanwhile: what only such an API server lists counts as listed by nobody,
+    and what only such an API server lacks counts as listed by all.
+    """
+    endpoints = issuer.status.ledger.endpoints if issuer.status.ledger else ()
+    left = {e.address: e.gone_since_time for e in endpoints if e.gone_since_time is not None}
+    lately = {address: since + _RESTART for address, since in left.items() if since + _RESTART > now}
+    if not lately:
+        return ""
+    names = ", ".join(sorted(lately))
+    until = both(max(lately.values()), now)
+    return f"API server {names} has just left, as during a restart: what it lists counts when it is back, and no longer from {until}."
 
 
 def _judge_known(issuer: OIDCIssuer, key: StatusKey, now: datetime) -> Verdict:
@@ -212,16 +237,13 @@ def _no_plan(issuer: OIDCIssuer) -> Verdict | None:
 
 
 def _unknown(issuer: OIDCIssuer, key_id: str) -> Verdict:
-    known = [key.key_id for key in issuer.status.keys]
-    longer = [other for other in known if key_id and other.startswith(key_id)]
-    if longer:
-        return Verdict(VerdictKind.NO, f"There is no key {key_id}. A key ID is given in full: {' or '.join(longer)}")
     read = condition(issuer, ConditionType.KEYS_READ)
     if read is None or read.status != "True":
         trouble = _trouble(issuer, ConditionType.KEYS_READ)
         return Verdict(
             VerdictKind.NOT_YET, f"No source lists key {key_id}, but not all of them could be read.{trouble}"
         )
+    known = [key.key_id for key in issuer.status.keys]
     listed = f"Known are {', '.join(known)}." if known else "No key is known."
     return Verdict(
         VerdictKind.NO, f"No source lists key {key_id}: add it to the key files of the API servers. {listed}"

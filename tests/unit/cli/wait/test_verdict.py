@@ -9,7 +9,18 @@ import pytest
 
 from oidc_publisher.api import RECONCILE_REQUESTED_AT
 from oidc_publisher.cli.wait.verdict import Request, VerdictKind, fresh_for, judge_key, judge_ready
-from tests.support.statuses import GONE, HOUR, MINUTE, NEW, NOW, OLD, SECOND, ago, condition, issuer, key
+from tests.support.statuses import GONE, HOUR, MINUTE, NEW, NOW, OLD, SECOND, Object, ago, condition, issuer, key
+
+
+def departed(since: timedelta) -> Object:
+    """The ledger when the second API server has been missing for so long."""
+    return {
+        "endpoints": [
+            {"address": "10.0.0.1:6443", "keyID": OLD},
+            {"address": "10.0.0.2:6443", "keyID": OLD, "goneSinceTime": ago(since)},
+        ]
+    }
+
 
 #: name: (key, changes of the status, answer, what the sentence says)
 KEYS: dict[str, tuple[str, dict[str, Any], VerdictKind, str]] = {
@@ -72,6 +83,22 @@ KEYS: dict[str, tuple[str, dict[str, Any], VerdictKind, str]] = {
         "10.0.0.2:6443 does not list it",
     ),
     "unknown": ("other", {}, VerdictKind.NO, f"No source lists key other: add it to the key files of the API servers. Known are {NEW}"),
+    "unknown while an API server restarts": (
+        "other",
+        {"ledger": departed(MINUTE)},
+        VerdictKind.NOT_YET,
+        "But API server 10.0.0.2:6443 has just left, as during a restart",
+    ),
+    "retiring while an API server restarts": (GONE, {"ledger": departed(MINUTE)}, VerdictKind.NOT_YET, "10.0.0.2:6443 has just left"),
+    "safe by the API servers that are left": (OLD, {"ledger": departed(MINUTE)}, VerdictKind.NOT_YET, "10.0.0.2:6443 has just left"),
+    "leaving while an API server restarts": (
+        OLD,
+        {"keys": [key(OLD, "Leaving", leaving=True)], "ledger": departed(MINUTE)},
+        VerdictKind.NO,
+        "is Leaving",
+    ),
+    "retiring since an API server is gone": (GONE, {"ledger": departed(2 * MINUTE)}, VerdictKind.NO, "is Retiring"),
+    "safe, and an API server is gone": (OLD, {"ledger": departed(2 * MINUTE)}, VerdictKind.YES, "is safe to sign with since"),
     "the beginning of a key ID": (OLD[:8], {}, VerdictKind.NO, f"A key ID is given in full: {OLD}"),
     "unknown while a source cannot be read": (
         "other",
