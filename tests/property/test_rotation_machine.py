@@ -140,6 +140,11 @@ class Rotation(Admin):
         server.signer = right
         self.world.settle()
 
+    @rule()
+    def neighbour(self) -> None:
+        """Another issuer of these sources has its pass; within a second, this one may use what was answered."""
+        self.world.operator.let_neighbour_read()
+
     # Rivals
 
     @rule(evil=st.booleans(), which=st.integers(0, 5), strip=st.booleans(), race=st.booleans())

@@ -33,6 +33,7 @@ from oidc_publisher.reconcile.signingkeyring.ringreader import RingReader
 from oidc_publisher.reconcile.status.ledger import read_ledger
 from oidc_publisher.rotation import Ledger, Mints, SourceReading
 from oidc_publisher.sources.port import SourceResult
+from oidc_publisher.sources.sharing import SHARED_S, counts_since_s
 from oidc_publisher.stores.refusals import lost_race
 from tests.simulation.keypool import sign
 from tests.simulation.publicface import Bucket, PreconditionError, StoreDownError
@@ -153,7 +154,10 @@ class _MinuteByMinute:
 
 @dataclass
 class Operator:
-    """The operator's process, with the object that it works on; `before_write` is a writer that precedes its PUT."""
+    """The operator's process, with the object that it works on; `before_write` is a writer that precedes its PUT.
+
+    `neighbour` is what the pass of another issuer has read, and when.
+    """
 
     world: Surroundings
     spec: OIDCIssuerSpec
@@ -164,6 +168,7 @@ class Operator:
     observed: datetime | None = None
     hub: MemoryCluster = field(init=False)
     name: str = "operator"
+    neighbour: tuple[datetime, tuple[SourceResult, ...]] | None = None
     _writes: int = 0
     _nonces: int = 0
     _read: tuple[str, OIDCIssuer] | None = None
@@ -196,6 +201,19 @@ class Operator:
         assert Reason.InternalError not in {finding.reason for finding in self.issuer.status.findings}
         self.outcome, self.observed = outcome, at
         return True
+
+    def let_neighbour_read(self) -> None:
+        """Another issuer of the same sources has its pass now, whose answers this one may share."""
+        self.neighbour = self.world.operator_now, tuple(_read_now(self.world))
+
+    def shared(self, number: int) -> SourceResult | None:
+        """What the neighbour has read of a source, where this pass may use it."""
+        allowed = self.neighbour is not None and counts_since_s.get() < self.monotonic()
+        if not allowed or self.neighbour is None:
+            return None
+        at, results = self.neighbour
+        young = abs(self.world.operator_now - at) <= timedelta(seconds=SHARED_S)
+        return results[number] if young and number < len(results) else None
 
     def _wanted(self) -> dict[str, Any]:
         """The spec as the admin has it now, with the key sources that the cluster has."""
@@ -277,7 +295,7 @@ class Operator:
             spec=spec,
             owner=OWNER,
             cluster=self.hub,
-            sources=tuple(_Source(self.world, number) for number in range(len(self.world.cluster.read_sources()))),
+            sources=tuple(_Source(self, number) for number in range(len(self.world.cluster.read_sources()))),
             store=_Store(self),
             invalidator=None,
             target=target_of(spec),
@@ -316,11 +334,17 @@ class Operator:
         return dict.fromkeys([*up, self.hub.host_port] if up or not servers else up, self.world.clock_offset)
 
 
+def _read_now(world: Surroundings) -> list[SourceResult]:
+    endpoints = world.cluster.read_mints().endpoints
+    readings = world.cluster.read_sources()
+    return [SourceResult(each, endpoints=endpoints if each.from_api_server else ()) for each in readings]
+
+
 @dataclass
 class _Source:
-    """One source of the spec, as the cluster of the simulation states it now."""
+    """One source of the spec, as the cluster of the simulation states it now, or as a neighbour has read it."""
 
-    world: Surroundings
+    operator: Operator
     number: int
 
     @property
@@ -328,9 +352,7 @@ class _Source:
         return ()
 
     async def read(self) -> SourceResult:
-        reading = self.world.cluster.read_sources()[self.number]
-        endpoints = self.world.cluster.read_mints().endpoints if reading.from_api_server else ()
-        return SourceResult(reading, endpoints=endpoints)
+        return self.operator.shared(self.number) or _read_now(self.operator.world)[self.number]
 
 
 @dataclass

@@ -28,7 +28,7 @@ from oidc_publisher.controller.places import Places, Run
 from oidc_publisher.controller.restpace import RestPace
 from oidc_publisher.controller.settings import MAX_CONCURRENT
 from oidc_publisher.controller.waitingline import WaitingLine
-from oidc_publisher.reconcile.passes import Gone, Outcome
+from oidc_publisher.reconcile.passes import Gone, Outcome, caused_s
 from oidc_publisher.reconcile.status.watchfulness import waited_s
 from oidc_publisher.timing.backoff import Backoff
 from oidc_publisher.timing.clock import Clock, SystemClock
@@ -58,6 +58,7 @@ class _Entry:
     failures: int = 0
     slow: bool = False  # its last run was slow
     since: float = 0.0  # since when it waits, in monotonic seconds
+    changed_s: float = float("-inf")  # when it was added last, in monotonic seconds
     reasons: list[str] = field(default_factory=list)
 
 
@@ -117,6 +118,7 @@ class WorkQueue:
     def add(self, key: str, reason: str) -> None:
         """Run the key, which has changed, as soon as there is a place, once more after a run in progress; a waiting key runs once."""
         entry = self._entries.setdefault(key, _Entry())
+        entry.changed_s = self._clock.monotonic()
         if reason not in entry.reasons:
             entry.reasons.append(reason)
         if entry.running:
@@ -215,6 +217,7 @@ class WorkQueue:
         entry = self._entries[key]
         entry.waiting, entry.running = False, True
         waited_s.set(self._clock.monotonic() - entry.since)
+        caused_s.set(entry.changed_s)
         reasons, entry.reasons = entry.reasons, []
         log.debug("reconcile", issuer=key, why=reasons or ["deadline"])
         task = asyncio.create_task(self._run(key, entry), name=f"reconcile {key}")

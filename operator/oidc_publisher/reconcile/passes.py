@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol, TypeVar
 
 from oidc_publisher.api import OIDCIssuer, OIDCIssuerStatus
 from oidc_publisher.cluster import ObjectReference
-from oidc_publisher.findings import Finding, Reason, Severity
+from oidc_publisher.findings import ConditionType, Finding, Reason, Severity
+from oidc_publisher.rotation import Ledger
+from oidc_publisher.sources.sharing import SHARED_S
 from oidc_publisher.telemetry.steps import Step
 
 T = TypeVar("T")
@@ -19,6 +22,9 @@ T = TypeVar("T")
 #: several of these deadlines is not worth waiting for: its readings no longer belong to one moment.
 PASS_S = 90.0
 
+
+#: When the last change was noted for which the pass in progress runs (monotonic seconds); the queue sets it.
+caused_s: ContextVar[float] = ContextVar("caused_s", default=float("-inf"))
 
 #: What concerns more keys is computed in a thread.
 _MANY_KEYS = 64
@@ -146,6 +152,20 @@ async def in_time(steps: Awaitable[T]) -> T:
         if deadline.expired():
             raise PassLateError from None
         raise
+
+
+def answers_since(issuer: OIDCIssuer, ledger: Ledger, now_s: float) -> float:
+    """Return since when answers count that other passes asked for, in monotonic seconds; infinity where none counts.
+
+    At rest they are a second old at most, and younger than the cause of the pass. Nobody is given a permission and no key
+    leaves by such answers, and no question is answered by what was read before it.
+    """
+    status = issuer.status
+    ready = any(condition.type == ConditionType.READY and condition.status == "True" for condition in status.conditions)
+    answered = issuer.reconcile_requested_at in (None, status.last_handled_reconcile_at)
+    observed = status.observed_generation == issuer.metadata.generation
+    rests = ready and answered and observed and ledger.settled
+    return max(now_s - SHARED_S, caused_s.get()) if rests else float("inf")
 
 
 async def compute(work: Callable[[], T], *, keys: int) -> T:

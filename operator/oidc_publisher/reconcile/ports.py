@@ -18,7 +18,7 @@ from oidc_publisher.reconcile.cdn.schedule import viewer_paths
 from oidc_publisher.reconcile.ownership import Place, place_of
 from oidc_publisher.reconcile.signingkeyring.ringreader import NoRing, RingReader
 from oidc_publisher.relyingparties import DEMANDS
-from oidc_publisher.sources import Source, WatchRights, open_sources
+from oidc_publisher.sources import SharingCluster, Source, WatchRights, open_sources
 from oidc_publisher.stores import Store
 from oidc_publisher.stores.factory import open_distribution, open_store
 from oidc_publisher.stores.storeendpoints import StoreEndpoints
@@ -28,11 +28,12 @@ from oidc_publisher.stores.storeendpoints import StoreEndpoints
 class Ports:
     """Ports are open for one generation of an issuer, that of `spec`.
 
-    `cluster` is the cluster whose keys and tokens are published; the recorder alone reaches the object itself. `lease` is
-    that of a remote cluster, None where `cluster` is the operator's own. `owner` is who writes the documents:
-    `<UID of that cluster's namespace kube-system>/<issuer name>`. `stranger` is the wire of a relying party
-    that does not know the issuer's own CA, None where the issuer has no CA or no such relying party. `probe_account` is
-    the (namespace, name) of the ServiceAccount for which tokens are minted, None when the operator was given none.
+    `cluster` is the cluster whose keys and tokens are published, and whose answers issuers share where a pass allows it
+    (sources/sharing.py); the recorder alone reaches the object itself. `lease` is that of a remote cluster, None where
+    `cluster` is the operator's own. `owner` is who writes the documents: `<UID of that cluster's namespace
+    kube-system>/<issuer name>`. `stranger` is the wire of a relying party that does not know the issuer's own CA, None
+    where the issuer has no CA or no such relying party. `probe_account` is the (namespace, name) of the ServiceAccount for
+    which tokens are minted, None when the operator was given none.
     `invalidator` drops the copies at the distribution before the store, None without a distribution. `limits` remembers
     what API servers grant beyond the policy. `ring` reads the SigningKeyRing of the operator's own cluster, and none for a
     remote one.
@@ -93,14 +94,15 @@ class PortOpener:
         on_ring_refusal: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._cluster = cluster
+        self._shared = SharingCluster(cluster)
         self._probe_account = probe_account
         self._key_files_root = key_files_root
         self._store_endpoints = StoreEndpoints.listed(store_endpoints)
         self._probe_proxies = ProbeProxies.listed(probe_proxies)
         self._cluster_uid: str | None = None
-        self.remote_clusters = RemoteClusters(cluster, api_server_names=api_server_names)
+        self.remote_clusters = RemoteClusters(cluster, api_server_names=api_server_names, sharing=SharingCluster)
         self._watch_rights = WatchRights()
-        self._ring = RingReader(cluster, on_refusal=on_ring_refusal)
+        self._ring = RingReader(self._shared, on_refusal=on_ring_refusal)
 
     async def open(self, issuer: OIDCIssuer) -> Ports:
         """Open the ports of the issuer. Opening reads the cluster's identity, once a process, and nothing else.
@@ -128,7 +130,7 @@ class PortOpener:
     def _opened(self, issuer: OIDCIssuer, uid: str, lease: Lease | None, account: tuple[str, str] | None) -> Ports:
         spec, target = issuer.spec, target_of(issuer.spec)
         owner = owner_of(uid, issuer.metadata.name)
-        cluster = lease.cluster if lease else self._cluster
+        cluster = lease.cluster if lease else self._shared
         distribution = open_distribution(spec.store)
         paths = viewer_paths(target.discovery_url, target.jwks_uri)
         return Ports(
@@ -137,7 +139,7 @@ class PortOpener:
             cluster=cluster,
             sources=open_sources(
                 spec.key_sources,
-                self._cluster,
+                self._shared,
                 remote=cluster,
                 key_files_root=self._key_files_root,
                 rights=self._watch_rights,

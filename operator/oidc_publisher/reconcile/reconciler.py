@@ -16,7 +16,16 @@ from oidc_publisher.cluster.answer import list_in, object_in
 from oidc_publisher.errors import ClusterError, InvalidObjectError, PublisherError
 from oidc_publisher.findings import Finding, Reason
 from oidc_publisher.reconcile.delete import end, finalizers_of, held_by_us
-from oidc_publisher.reconcile.passes import Gone, Observer, Outcome, PassLateError, Unobserved, compute, in_time
+from oidc_publisher.reconcile.passes import (
+    Gone,
+    Observer,
+    Outcome,
+    PassLateError,
+    Unobserved,
+    answers_since,
+    compute,
+    in_time,
+)
 from oidc_publisher.reconcile.ports import OpenedPorts, OpenPorts, Ports
 from oidc_publisher.reconcile.prove import longest_cache_age, prove
 from oidc_publisher.reconcile.publish import Published, publish
@@ -31,6 +40,7 @@ from oidc_publisher.reconcile.status.summary import Summary
 from oidc_publisher.reconcile.unreadable import ForbiddenIssuers, Refusals, Unreadable, refused_status
 from oidc_publisher.rotation import Ledger
 from oidc_publisher.sources.factory import references_of
+from oidc_publisher.sources.sharing import readings_since
 from oidc_publisher.telemetry.cloudrequests import noting
 from oidc_publisher.telemetry.steps import OpenSpan, Step, StepTimes, no_span
 from oidc_publisher.timing.clock import Clock, SystemClock
@@ -156,7 +166,8 @@ class Reconciler:
             await self._forget(issuer.metadata.name)
             await recorder.report(Summary())
             return Outcome(follows=())
-        return await self._guarded(recorder, self._pass)
+        with readings_since(answers_since(issuer, recorder.ledger, self._clock.monotonic())):
+            return await self._guarded(recorder, self._pass)
 
     async def _end(self, recorder: Recorder) -> Outcome:
         """Make the last pass over an object that is being deleted; without our finalizer the object needs no last pass.

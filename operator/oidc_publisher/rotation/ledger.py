@@ -80,6 +80,13 @@ class LedgerKey:
         """The key's `kid`."""
         return self.key.key_id
 
+    @property
+    def settled(self) -> bool:
+        """Whether the key is listed, safe at every API server, and neither about to leave nor about to be replaced."""
+        safe = self.known_to_caches and self.safe_since_time is not None and not self.unlisted_by
+        leaves = self.leaving or self.unused_since_time is not None or self.retire_time is not None
+        return safe and bool(self.origins) and not leaves and not self.material_changed
+
 
 @dataclass(frozen=True, slots=True)
 class CacheAge:
@@ -129,6 +136,11 @@ class Ledger:
     second_writer_time: datetime | None = None
     shown: bool = False
     cache_ages_forgotten_time: datetime | None = None
+
+    @property
+    def settled(self) -> bool:
+        """Whether every key is listed and safe at every API server, so that no key waits for a time or a proof."""
+        return bool(self.keys) and all(entry.settled for entry in self.keys)
 
     def get(self, key_id: str) -> LedgerKey | None:
         """Return the entry of `key_id`, None when the ledger has none."""

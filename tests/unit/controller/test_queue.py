@@ -11,7 +11,7 @@ from itertools import pairwise
 import pytest
 
 from oidc_publisher.controller.queue import Load, WorkQueue
-from oidc_publisher.reconcile.passes import Gone, Outcome
+from oidc_publisher.reconcile.passes import Gone, Outcome, caused_s
 from oidc_publisher.reconcile.status.watchfulness import waited_s
 from oidc_publisher.timing.backoff import Backoff
 from tests.support.looptime import LoopClock, run_jumping
@@ -425,6 +425,36 @@ def test_a_run_knows_how_long_it_has_waited_for_its_place() -> None:
 
     run_jumping(main)
     assert waited == [0, 70]
+
+
+def test_a_run_knows_since_when_it_has_to_see_a_change() -> None:
+    """The last change before it; a deadline is no change, and takes none away."""
+    causes: list[tuple[str, float]] = []
+
+    async def process(key: str) -> Outcome:
+        causes.append((key, caused_s.get()))
+        await asyncio.sleep(2)
+        return Outcome(wake_after=MINUTE)
+
+    async def main() -> None:
+        queue = queue_of(process, max_concurrent=1)
+        queue.start()
+        began_s = asyncio.get_running_loop().time()
+        queue.wake_at("resting", began_s)
+        await asyncio.sleep(0.5)
+        queue.add("changed", "one")
+        await asyncio.sleep(0.5)
+        queue.add("changed", "two")
+        await asyncio.sleep(64)
+        await queue.stop(0)
+        assert [(key, at - began_s) for key, at in causes] == [
+            ("resting", float("-inf")),
+            ("changed", 1.0),
+            ("resting", float("-inf")),
+            ("changed", 1.0),
+        ]
+
+    run_jumping(main)
 
 
 def test_keys_that_hang_leave_the_places_to_the_others() -> None:

@@ -57,20 +57,33 @@ class _Edition:
 
 @dataclass(slots=True)
 class _Shared:
-    """A client and the number of its users; `uid` is that of the cluster, empty until it was read."""
+    """A client and the number of its users; `uid` is that of the cluster, empty until it was read.
+
+    `asked` is the client as the issuers of the cluster see it.
+    """
 
     cluster: RemoteCluster
+    asked: ClusterAPI
     users: int = 0
     uid: str = ""
 
 
 class RemoteClusters:
-    """RemoteClusters has the clients of all remote clusters. The Secrets are objects of the cluster `hub`."""
+    """RemoteClusters has the clients of all remote clusters. The Secrets are objects of the cluster `hub`.
+
+    Issuers ask a cluster through what `sharing` makes of its client.
+    """
 
     def __init__(
-        self, hub: ClusterAPI, *, api_server_names: Sequence[str] = (), connect: Connect | None = None
+        self,
+        hub: ClusterAPI,
+        *,
+        api_server_names: Sequence[str] = (),
+        connect: Connect | None = None,
+        sharing: Callable[[ClusterAPI], ClusterAPI] = lambda cluster: cluster,
     ) -> None:
         self._hub = hub
+        self._sharing = sharing
         self._connect = connect or connecting(api_server_names)
         self._open: dict[_Edition, _Shared] = {}
         self._refused: dict[_Edition, RemoteClusterError] = {}
@@ -91,7 +104,8 @@ class RemoteClusters:
         shared = self._open.get(edition)
         if shared is None:
             cluster = await self._connected(content, edition, where_of(named))
-            shared = self._open.setdefault(edition, _Shared(cluster))  # another issuer may have been faster
+            # Another issuer may have been faster.
+            shared = self._open.setdefault(edition, _Shared(cluster, self._sharing(cluster)))
         shared.users += 1
         return Lease(self, named, edition, shared)
 
@@ -152,7 +166,7 @@ class Lease:
     @property
     def cluster(self) -> ClusterAPI:
         """The remote cluster."""
-        return self._shared.cluster
+        return self._shared.asked
 
     async def uid(self) -> str:
         """Return the UID of the remote cluster's namespace kube-system, which is read once for each client.
