@@ -58,7 +58,7 @@ class _Entry:
     failures: int = 0
     slow: bool = False  # its last run was slow
     since: float = 0.0  # since when it waits, in monotonic seconds
-    changed_s: float = float("-inf")  # when it was added last, in monotonic seconds
+    changed_s: float = float("-inf")  # when somebody last had a reason to run it, in monotonic seconds
     reasons: list[str] = field(default_factory=list)
 
 
@@ -128,8 +128,12 @@ class WorkQueue:
             self._dispatch()
 
     def wake_at(self, key: str, at: float) -> None:
-        """Run the key at a monotonic time at the latest. An earlier deadline stays; the next run clears it."""
+        """Run the key, which may have changed, at a monotonic time at the latest. An earlier deadline stays; the next run clears it."""
         entry = self._entries.setdefault(key, _Entry())
+        entry.changed_s = self._clock.monotonic()
+        self._wake_at(key, entry, at)
+
+    def _wake_at(self, key: str, entry: _Entry, at: float) -> None:
         if entry.waiting or (entry.due is not None and entry.due <= at):
             return
         entry.due = at
@@ -264,7 +268,7 @@ class WorkQueue:
         if outcome.failed:
             delays.append(self._retry.delay(entry.failures, self._jitter))
         if delays:
-            self.wake_at(key, self._clock.monotonic() + min(delays))
+            self._wake_at(key, entry, self._clock.monotonic() + min(delays))
 
     def _ended(self, task: asyncio.Task[None], run: Run, timer: asyncio.TimerHandle) -> None:
         timer.cancel()

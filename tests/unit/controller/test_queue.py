@@ -428,7 +428,7 @@ def test_a_run_knows_how_long_it_has_waited_for_its_place() -> None:
 
 
 def test_a_run_knows_since_when_it_has_to_see_a_change() -> None:
-    """The last change before it; a deadline is no change, and takes none away."""
+    """The last occasion before it; that an interval ends is none, and takes none away."""
     causes: list[tuple[str, float]] = []
 
     async def process(key: str) -> Outcome:
@@ -445,12 +445,14 @@ def test_a_run_knows_since_when_it_has_to_see_a_change() -> None:
         queue.add("changed", "one")
         await asyncio.sleep(0.5)
         queue.add("changed", "two")
-        await asyncio.sleep(64)
+        await asyncio.sleep(29)
+        queue.wake_at("resting", began_s + 90.0)
+        await asyncio.sleep(35)
         await queue.stop(0)
         assert [(key, at - began_s) for key, at in causes] == [
-            ("resting", float("-inf")),
+            ("resting", 0.0),
             ("changed", 1.0),
-            ("resting", float("-inf")),
+            ("resting", 30.0),
             ("changed", 1.0),
         ]
 
