@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections.abc import Callable, Iterable
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -53,11 +54,13 @@ class ObjectWatches:
     ended soon or with an error.
     """
 
-    def __init__(self, client: ClusterAPI, wake: Wake) -> None:
+    def __init__(self, client: ClusterAPI, wake: Wake, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
         self._client = client
         self._wake = wake
         self._followed: dict[str, frozenset[ObjectReference]] = {}
         self._tasks: dict[ObjectReference, asyncio.Task[None]] = {}
+        self._changed_s: dict[ObjectReference, float] = {}
         self.restarts = 0
 
     @property
@@ -65,13 +68,19 @@ class ObjectWatches:
         """The number of objects that are watched."""
         return len(self._tasks)
 
-    def follow(self, issuer: str, references: Iterable[ObjectReference]) -> None:
-        """Watch exactly these objects for the issuer."""
-        wanted = frozenset(references)
-        if self._followed.get(issuer, frozenset()) == wanted:
+    def follow(self, issuer: str, references: Iterable[ObjectReference], *, since_s: float) -> None:
+        """Watch exactly these objects for the issuer, whose pass has read them since a time (monotonic seconds).
+
+        An object that others watch already may have changed between that reading and this call.
+        """
+        wanted, before = frozenset(references), self._followed.get(issuer, frozenset())
+        if before == wanted:
             return
         self._followed[issuer] = wanted
         self._settle()
+        for reference in wanted - before:
+            if self._changed_s.get(reference, float("-inf")) >= since_s:
+                self._wake(issuer, f"{reference} changed")
 
     def forget(self, issuer: str) -> None:
         """Watch nothing for the issuer any more."""
@@ -89,6 +98,7 @@ class ObjectWatches:
         wanted = frozenset().union(*self._followed.values())
         for reference in [r for r in self._tasks if r not in wanted]:
             self._tasks.pop(reference).cancel()
+            self._changed_s.pop(reference, None)
         for reference in wanted - self._tasks.keys():
             self._tasks[reference] = asyncio.create_task(self._watch(reference), name=f"watch {reference}")
 
@@ -122,6 +132,7 @@ class ObjectWatches:
             log.exception("A watch failed in a way it does not know; it begins again.", object=str(watched.reference))
 
     def _tell(self, reference: ObjectReference) -> None:
+        self._changed_s[reference] = self._monotonic()
         for issuer, references in self._followed.items():
             if reference in references:
                 self._wake(issuer, f"{reference} changed")

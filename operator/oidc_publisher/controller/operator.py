@@ -144,12 +144,13 @@ class Operator:
 
     async def _reconcile(self, name: str) -> Outcome | Gone:
         """Run one pass, and watch from then on the objects that the pass has read."""
+        began_s = time.monotonic()
         outcome = await self._reconciler.reconcile(name)
         self._freeze_imports()
         if isinstance(outcome, Gone):
             self._watches.forget(name)
         elif outcome.follows is not None:
-            self._watches.follow(name, outcome.follows)
+            self._watches.follow(name, outcome.follows, since_s=began_s)
         return outcome
 
     def _freeze_imports(self) -> None:

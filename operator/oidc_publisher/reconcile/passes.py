@@ -154,17 +154,18 @@ async def in_time(steps: Awaitable[T]) -> T:
         raise
 
 
-def answers_since(issuer: OIDCIssuer, ledger: Ledger, now_s: float) -> float:
+def answers_since(issuer: OIDCIssuer, ledger: Ledger, now_s: float, *, ours: bool) -> float:
     """Return since when answers count that other passes asked for, in monotonic seconds; infinity where none counts.
 
     At rest they are a second old at most, and younger than the cause of the pass. Nobody is given a permission and no key
-    leaves by such answers, and no question is answered by what was read before it.
+    leaves by such answers, and no question is answered by what was read before it. `ours`: the ledger is what this process
+    has left; another one, such as that of a restored status, may be rebuilt in this pass (R9).
     """
     status = issuer.status
     ready = any(condition.type == ConditionType.READY and condition.status == "True" for condition in status.conditions)
     answered = issuer.reconcile_requested_at in (None, status.last_handled_reconcile_at)
     observed = status.observed_generation == issuer.metadata.generation
-    rests = ready and answered and observed and ledger.settled
+    rests = ours and ready and answered and observed and ledger.settled
     return max(now_s - SHARED_S, caused_s.get()) if rests else float("inf")
 
 

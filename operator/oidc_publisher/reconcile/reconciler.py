@@ -166,7 +166,8 @@ class Reconciler:
             await self._forget(issuer.metadata.name)
             await recorder.report(Summary())
             return Outcome(follows=())
-        with readings_since(answers_since(issuer, recorder.ledger, self._clock.monotonic())):
+        now_s = self._clock.monotonic()
+        with readings_since(answers_since(issuer, recorder.ledger, now_s, ours=recorder.confirmed)):
             return await self._guarded(recorder, self._pass)
 
     async def _end(self, recorder: Recorder) -> Outcome:

@@ -117,6 +117,11 @@ class Recorder:
         before = saved.of(issuer)
         self._confirmed = before is not None and same_writes(before, ledger)
 
+    @property
+    def confirmed(self) -> bool:
+        """Whether the ledger is what this process has left, and stored documents have confirmed it (R9)."""
+        return self._confirmed
+
     def remembering(self, place: Place, ledger: Ledger, now: datetime) -> Place:
         """Return the place with our own writes there (R9)."""
         issuer, saved = self.issuer, self._saved

@@ -73,7 +73,7 @@ class ObjectSource:
     """An ObjectSource reads the entries of one ConfigMap or Secret whose names match a pattern.
 
     No other entry is decoded. A private key in a matching entry is a finding, which does not repeat the key. Every reading
-    asks the API server, and the same bytes are not parsed again.
+    asks the API server, or shares what another issuer at rest has just asked; the same bytes are not parsed again.
     """
 
     def __init__(

@@ -16,7 +16,7 @@ from oidc_publisher.controller import objectwatches
 from oidc_publisher.controller.objectwatches import ObjectWatches
 from oidc_publisher.errors import AnswerError, UnreachableError
 from oidc_publisher.findings import Reason
-from tests.support.looptime import run_jumping
+from tests.support.looptime import LoopClock, run_jumping
 
 MAP, SECRET = ObjectReference("ConfigMap", "keys", "map"), ObjectReference("Secret", "keys", "secret")
 FORBIDDEN = AnswerError(Reason.SourceForbidden, "The operator may not watch it", status=403, hint="Allow it.")
@@ -57,7 +57,7 @@ class Watched:
     def __init__(self, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(objectwatches, "watch_object", server.watch)
         self.server = server
-        self.watches = ObjectWatches(cast("ClusterClient", None), self._wake)
+        self.watches = ObjectWatches(cast("ClusterClient", None), self._wake, LoopClock().monotonic)
         self.told: list[tuple[float, str, str]] = []
 
     def _wake(self, issuer: str, reason: str) -> None:
@@ -78,7 +78,7 @@ class Watched:
         """A step: watch exactly these."""
 
         async def step() -> None:
-            self.watches.follow(issuer, references)
+            self.watches.follow(issuer, references, since_s=0.0)
 
         return step
 
@@ -154,8 +154,8 @@ def test_one_watch_for_all_who_read_the_object(monkeypatch: pytest.MonkeyPatch) 
     watched = Watched(Server(["1", 10.0, "2", 10.0, "3", 10.0, "4", 1000.0]), monkeypatch)
 
     async def steps() -> None:
-        watched.watches.follow("a", [MAP])
-        watched.watches.follow("b", [MAP, MAP])
+        watched.watches.follow("a", [MAP], since_s=0.0)
+        watched.watches.follow("b", [MAP, MAP], since_s=0.0)
         await asyncio.sleep(15)
         watched.watches.forget("a")
         await asyncio.sleep(10)
@@ -169,13 +169,29 @@ def test_one_watch_for_all_who_read_the_object(monkeypatch: pytest.MonkeyPatch) 
     assert len(watched.server.begun) == 1
 
 
+@pytest.mark.parametrize(("read_s", "woken"), [(9.0, [12.0, 20.0]), (11.0, [20.0])], ids=["before", "after"])
+def test_who_joins_a_watch_is_told_of_a_change_that_came_after_the_reading(
+    monkeypatch: pytest.MonkeyPatch, read_s: float, woken: list[float]
+) -> None:
+    """The watch has told its others of it already, and would not tell again."""
+    watched = Watched(Server(["1", 10.0, "2", 10.0, "3", 1000.0]), monkeypatch)
+
+    async def steps() -> None:
+        watched.watches.follow("a", [MAP], since_s=0.0)
+        await asyncio.sleep(12)
+        watched.watches.follow("b", [MAP], since_s=read_s)
+
+    watched.run(steps)
+    assert [at for at, issuer, _ in watched.told if issuer == "b"] == woken
+
+
 def test_another_spec_watches_other_objects(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same references leave the watch alone; a reference that is gone and comes back is watched anew."""
     watched = Watched(Server(["1", 1000.0]), monkeypatch)
 
     async def steps() -> None:
         for references in ([MAP], [MAP], [SECRET], [], [MAP, SECRET]):
-            watched.watches.follow("prod", references)
+            watched.watches.follow("prod", references, since_s=0.0)
             await asyncio.sleep(1)
 
     watched.run(steps, until=10)

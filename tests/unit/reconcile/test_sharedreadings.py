@@ -32,7 +32,7 @@ def ledger() -> Ledger:
 
 def since(ledger: Ledger, **status: Any) -> float:
     """Since when answers count for an issuer with that status."""
-    return answers_since(issuer(**status), ledger, NOW_S)
+    return answers_since(issuer(**status), ledger, NOW_S, ours=True)
 
 
 def test_at_rest_answers_of_the_last_second_count(ledger: Ledger) -> None:
@@ -114,10 +114,17 @@ def _asks(world: World) -> None:
     found["metadata"]["annotations"] = {"oidc-publisher.io/reconcile-requested-at": "now"}
 
 
+def _restores(world: World) -> None:
+    """A backup that nobody has changed since: all but the process looks as before."""
+    world.set_status(world.operator.status)
+    world.operator.restart()
+
+
 CASES = {
     "nothing": Case(lambda _: None, shared=True),
     "a second": Case(lambda world: world.wait(timedelta(seconds=2)), shared=False),
     "a question": Case(_asks, shared=False),
+    "a new process": Case(_restores, shared=False),
     "a change of the spec": Case(lambda world: world.set_spec(cache_max_age=timedelta(minutes=7)), shared=False),
 }
 

@@ -29,8 +29,8 @@ def command(name: str, condition: str | None, key_id: str | None, timeout: timed
     oidc-publisher.io/reconcile-requested-at (verb patch on oidcissuers), and only the answer counts. Run it before each
     restart that makes an API server sign with the key. It ends at once when waiting is in vain: the key is unknown,
     withdrawn, retiring, or safe only after the timeout. A key is not safe while one of the API servers does not list it,
-    because that API server would refuse its tokens. While an API server restarts there is no answer; one that
-    is away for two minutes is gone.
+    because that API server would refuse its tokens, and there is no yes while one cannot be read. An API
+    server that left the cluster is waited for during two minutes: it may be restarting.
 
     Exit codes: 0 yes; 1 no, not within the timeout; 2 nobody can tell: wrong usage, no access, no such object, suspended,
     or the operator does not answer.

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum, auto
 
-from oidc_publisher.api import OIDCIssuer, StatusCondition, StatusKey
+from oidc_publisher.api import OIDCIssuer, StatusCondition, StatusKey, format_time
 from oidc_publisher.cli.text.times import both
 from oidc_publisher.findings import ConditionType, Reason, joined
 from oidc_publisher.rotation import COARSE
@@ -147,26 +147,36 @@ def judge_key(issuer: OIDCIssuer, key_id: str, now: datetime) -> Verdict:
     if key is None and longer:
         return Verdict(VerdictKind.NO, f"There is no key {key_id}. A key ID is given in full: {' or '.join(longer)}")
     verdict = _unknown(issuer, key_id) if key is None else _judge_known(issuer, key, now)
-    restarting = _restarting(issuer, now)
-    if verdict.answer is VerdictKind.NOT_YET or not restarting or (key is not None and key.leaving):
+    doubt = "" if key is not None and key.leaving else _restarting(issuer, now)
+    if verdict.answer is VerdictKind.YES:
+        doubt = doubt or _unread(issuer)
+    if verdict.answer is VerdictKind.NOT_YET or not doubt:
         return verdict
-    return replace(verdict, answer=VerdictKind.NOT_YET, sentence=f"{verdict.sentence} But {restarting}")
+    return replace(verdict, answer=VerdictKind.NOT_YET, sentence=f"{doubt} By the others: {verdict.sentence}")
 
 
 def _restarting(issuer: OIDCIssuer, now: datetime) -> str:
     """Say which API servers left so lately that they may be restarting; empty when there are none.
 
     Nothing final follows from a pass that ran meanwhile: what only such an API server lists counts as listed by nobody,
-    and what only such an API server lacks counts as listed by all.
+    and what it has lost as listed by all.
     """
     endpoints = issuer.status.ledger.endpoints if issuer.status.ledger else ()
     left = {e.address: e.gone_since_time for e in endpoints if e.gone_since_time is not None}
     lately = {address: since + _RESTART for address, since in left.items() if since + _RESTART > now}
     if not lately:
         return ""
-    names = ", ".join(sorted(lately))
-    until = both(max(lately.values()), now)
-    return f"API server {names} has just left, as during a restart: what it lists counts when it is back, and no longer from {until}."
+    names, until = ", ".join(sorted(lately)), format_time(max(lately.values()))
+    return (
+        f"API server {names} has just left, as during a restart: nobody knows what it lists until it is back, and at "
+        f"{until} it counts as gone."
+    )
+
+
+def _unread(issuer: OIDCIssuer) -> str:
+    """Say what could not be read in the pass, which may be an API server that has lost the key; empty where all was read."""
+    trouble = _trouble(issuer, ConditionType.KEYS_READ)
+    return f"Not everything that lists keys could be read.{trouble}" if trouble else ""
 
 
 def _judge_known(issuer: OIDCIssuer, key: StatusKey, now: datetime) -> Verdict:

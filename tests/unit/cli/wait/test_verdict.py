@@ -87,10 +87,22 @@ KEYS: dict[str, tuple[str, dict[str, Any], VerdictKind, str]] = {
         "other",
         {"ledger": departed(MINUTE)},
         VerdictKind.NOT_YET,
-        "But API server 10.0.0.2:6443 has just left, as during a restart",
+        "until it is back, and at 2026-02-01T12:01:47Z it counts as gone. By the others: No source lists key other",
     ),
     "retiring while an API server restarts": (GONE, {"ledger": departed(MINUTE)}, VerdictKind.NOT_YET, "10.0.0.2:6443 has just left"),
     "safe by the API servers that are left": (OLD, {"ledger": departed(MINUTE)}, VerdictKind.NOT_YET, "10.0.0.2:6443 has just left"),
+    "safe, and an API server does not answer": (
+        OLD,
+        {"conditions": [condition("KeysRead", "Unknown", "APIServerUnreachable", "b is away."), condition("SafeToSign", "True", "Succeeded")]},
+        VerdictKind.NOT_YET,
+        "could be read. APIServerUnreachable: b is away. By the others: Key",
+    ),
+    "retiring, and an API server does not answer": (
+        GONE,
+        {"conditions": [condition("KeysRead", "Unknown", "APIServerUnreachable", "b is away."), condition("SafeToSign", "True", "Succeeded")]},
+        VerdictKind.NO,
+        "is Retiring",
+    ),
     "leaving while an API server restarts": (
         OLD,
         {"keys": [key(OLD, "Leaving", leaving=True)], "ledger": departed(MINUTE)},
