@@ -9,6 +9,7 @@ import click
 
 from oidc_publisher.controller import operator
 from oidc_publisher.controller.settings import RunSettings
+from oidc_publisher.process import share_arenas
 from oidc_publisher.telemetry import logs
 from oidc_publisher.telemetry.health import ListenError
 from oidc_publisher.timing.loopturns import MeasuredLoop
@@ -27,6 +28,7 @@ def run(settings: RunSettings) -> int:
     """
     logs.configure(settings.log_format, settings.log_level)
     gc.set_threshold(*_COLLECTED_AFTER)
+    share_arenas()
     try:
         with asyncio.Runner(loop_factory=MeasuredLoop if settings.metrics_address else None) as runner:
             return runner.run(operator.run(settings))
