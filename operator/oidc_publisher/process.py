@@ -9,7 +9,6 @@ import os
 import sys
 from typing import NoReturn
 
-
 #: M_ARENA_MAX of glibc's malloc.h.
 _ARENA_MAX = -8
 _ARENAS = 2
