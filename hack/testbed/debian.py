@@ -49,7 +49,7 @@ def unpack(packages: Sequence[str], root: Path, cure: str) -> None:
 def environment(root: Path) -> dict[str, str]:
     """Return the environment in which programs of an unpacked root find each other and their libraries."""
     triplet = _TRIPLETS.get(goarch(), "")
-    libraries = [root / folder for folder in (f"usr/lib/{triplet}", f"lib/{triplet}", "usr/lib")]
+    libraries = [root / folder for folder in _library_folders()]
     perl = [*root.glob("usr/share/perl/5.*"), *root.glob(f"usr/lib/{triplet}/perl/5.*"), root / "usr/share/perl5"]
     programs = [root / folder for folder in ("usr/sbin", "usr/bin", "sbin", "bin")]
     return {
@@ -57,6 +57,22 @@ def environment(root: Path) -> dict[str, str]:
         "LD_LIBRARY_PATH": ":".join(map(str, libraries)),
         "PERL5LIB": ":".join(map(str, perl)),
     }
+
+
+def let_find_libraries(root: Path, program: str, place: Path, cure: str) -> None:
+    """Write into an unpacked program that its libraries are in `place`, where the root will be; patchelf is in the root.
+
+    A place relative to the program would not do: buildah runs from a copy of itself in memory.
+    """
+    # RPATH counts for the libraries of its libraries too, which the newer RUNPATH does not.
+    folders = ":".join(str(place / folder) for folder in _library_folders())
+    settings = [f"{name}={value}" for name, value in environment(root).items()]
+    run(["env", *settings, "patchelf", "--force-rpath", "--set-rpath", folders, str(root / program)], cure)
+
+
+def _library_folders() -> tuple[str, ...]:
+    triplet = _TRIPLETS.get(goarch(), "")
+    return f"usr/lib/{triplet}", f"lib/{triplet}", "usr/lib"
 
 
 def download(packages: Iterable[str], folder: Path, cure: str) -> None:

@@ -26,8 +26,10 @@ NODE_PACKAGES = (
     "conntrack", "containerd", "containernetworking-plugins", "dnsmasq-base", "ethtool", "iproute2", "iptables",
     "mount", "nftables", "runc", "util-linux",
 )  # fmt: skip
-#: What builds the image.
-IMAGE_PACKAGES = ("buildah", "mmdebstrap")
+#: What builds the image; patchelf makes buildah ready for it.
+IMAGE_PACKAGES = ("buildah", "mmdebstrap", "patchelf")
+#: buildah starts itself again for each RUN, without LD_LIBRARY_PATH, so that it has to know itself where its libraries are.
+_FINDS_ITS_OWN = {"image": ("usr/bin/buildah",)}
 _MOST_BYTES_OF_LAYERS = 4 * 2**30
 CURE = "run this on Debian or Ubuntu with a network, or use any cluster by `make e2e-kind`"
 
@@ -53,6 +55,8 @@ def unpack(name: str, packages: tuple[str, ...]) -> Path:
             root = Path(work) / "root"
             root.mkdir()
             debian.unpack(packages, root, CURE)
+            for program in _FINDS_ITS_OWN.get(name, ()):
+                debian.let_find_libraries(root, program, folder, CURE)
             (root / ".packages").write_text("\n".join(packages))
             shutil.rmtree(folder, ignore_errors=True)
             root.rename(folder)
