@@ -62,3 +62,16 @@ def test_unpacked_programs_come_before_the_machines_own(tmp_path: Path) -> None:
         ["/bin/sh", "-c", "env true"], env=debian.environment(tmp_path), capture_output=True, check=True
     )
     assert said.stdout == b"unpacked\n"
+
+
+def test_a_program_that_loses_its_environment_knows_where_its_libraries_are(tmp_path: Path) -> None:
+    """By the place where the root will be, since the program may run from a copy of itself. Here `patchelf` only tells."""
+    tool = tmp_path / "usr" / "bin" / "patchelf"
+    tool.parent.mkdir(parents=True)
+    tool.write_text('#!/bin/sh\nprintf "%s\\n" "$@" >"$(dirname "$0")/told"\n')
+    tool.chmod(0o755)
+    debian.let_find_libraries(tmp_path, "usr/bin/tool", Path("/kept/image"), "install it")
+    *_, places, program = (tool.parent / "told").read_text().splitlines()
+    assert program == str(tmp_path / "usr/bin/tool")
+    assert all(place.startswith("/kept/image/") for place in places.split(":"))
+    assert "/kept/image/usr/lib" in places
