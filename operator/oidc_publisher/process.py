@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import ctypes
 import os
 import sys
 from typing import NoReturn
@@ -19,6 +18,8 @@ def share_arenas() -> None:
 
     With one for each thread, as is usual, what a thread has freed is of no use to any other one.
     """
+    import ctypes  # noqa: PLC0415 - commands that only ask import this module too
+
     with contextlib.suppress(AttributeError, OSError):
         ctypes.CDLL(None).mallopt(_ARENA_MAX, _ARENAS)
 

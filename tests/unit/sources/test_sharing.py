@@ -12,8 +12,9 @@ import pytest
 
 from oidc_publisher.cluster.answer import Answer
 from oidc_publisher.cluster.memory import MemoryCluster
-from oidc_publisher.errors import UnreachableError
+from oidc_publisher.errors import AnswerError, UnreachableError
 from oidc_publisher.findings import Reason
+from oidc_publisher.sources.confirming import confirmed
 from oidc_publisher.sources.sharing import SHARED_S, SharingCluster, readings_since
 
 PATH = "/api/v1/namespaces/keys/configmaps/signers"
@@ -142,6 +143,20 @@ async def test_a_failure_is_told_to_all_that_wait_and_to_nobody_else(sharing: Sh
     assert len(cluster.sent) == 1
     cluster.fails = False
     assert await read(sharing, 99.0) == 2
+
+
+async def test_the_second_of_two_readings_is_not_the_first_one_again(sharing: SharingCluster) -> None:
+    """A finding needs two failures, and an answer that cannot be understood is none for who shares it."""
+    assert await read(sharing, 100.0) == 1
+
+    async def understand(_: float) -> bytes:
+        answer = await sharing.request("GET", PATH)
+        if answer.body == b"1":
+            raise AnswerError(Reason.SourceEmpty, "It is no list", status=200, subject="x")
+        return answer.body
+
+    with readings_since(99.0):
+        assert await confirmed(understand) == b"2"
 
 
 async def test_an_answer_is_kept_for_a_second_after_it_was_asked_for() -> None:

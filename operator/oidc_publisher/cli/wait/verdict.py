@@ -152,7 +152,9 @@ def judge_key(issuer: OIDCIssuer, key_id: str, now: datetime) -> Verdict:
         doubt = doubt or _unread(issuer)
     if verdict.answer is VerdictKind.NOT_YET or not doubt:
         return verdict
-    return replace(verdict, answer=VerdictKind.NOT_YET, sentence=f"{doubt} By the others: {verdict.sentence}")
+    # A sentence that counted the seconds would be printed each second.
+    otherwise = f"no source lists key {key_id}" if key is None else f"key {key_id} is {key.state}"
+    return replace(verdict, answer=VerdictKind.NOT_YET, sentence=f"{doubt} By the others {otherwise}.")
 
 
 def _restarting(issuer: OIDCIssuer, now: datetime) -> str:

@@ -87,7 +87,7 @@ KEYS: dict[str, tuple[str, dict[str, Any], VerdictKind, str]] = {
         "other",
         {"ledger": departed(MINUTE)},
         VerdictKind.NOT_YET,
-        "until it is back, and at 2026-02-01T12:01:47Z it counts as gone. By the others: No source lists key other",
+        "until it is back, and at 2026-02-01T12:01:47Z it counts as gone. By the others no source lists key other.",
     ),
     "retiring while an API server restarts": (GONE, {"ledger": departed(MINUTE)}, VerdictKind.NOT_YET, "10.0.0.2:6443 has just left"),
     "safe by the API servers that are left": (OLD, {"ledger": departed(MINUTE)}, VerdictKind.NOT_YET, "10.0.0.2:6443 has just left"),
@@ -95,7 +95,7 @@ KEYS: dict[str, tuple[str, dict[str, Any], VerdictKind, str]] = {
         OLD,
         {"conditions": [condition("KeysRead", "Unknown", "APIServerUnreachable", "b is away."), condition("SafeToSign", "True", "Succeeded")]},
         VerdictKind.NOT_YET,
-        "could be read. APIServerUnreachable: b is away. By the others: Key",
+        "could be read. APIServerUnreachable: b is away. By the others key oldKeyIDabcdefghijklmnop is Signing.",
     ),
     "retiring, and an API server does not answer": (
         GONE,
@@ -133,6 +133,14 @@ def test_a_key_is_judged(key_id: str, status: dict[str, Any], answer: VerdictKin
     verdict = judge_key(issuer(**status), key_id, NOW)
     assert verdict.answer is answer
     assert said in verdict.sentence
+
+
+@pytest.mark.parametrize("key_id", [OLD, GONE, "other"])
+def test_while_an_api_server_restarts_the_same_is_said_all_the_time(key_id: str) -> None:
+    """`wait` prints each sentence that differs from the last one."""
+    restarting = issuer(ledger=departed(SECOND))
+    said = {judge_key(restarting, key_id, NOW + seconds * SECOND).sentence for seconds in range(100)}
+    assert len(said) == 1
 
 
 def test_a_forecast_is_told_apart_from_a_permission() -> None:
