@@ -348,8 +348,8 @@ class _Source:
     number: int
 
     @property
-    def watches(self) -> tuple[ObjectReference, ...]:
-        return ()
+    def watches(self) -> Mapping[ObjectReference, str | None]:
+        return {}
 
     async def read(self) -> SourceResult:
         return self.operator.shared(self.number) or _read_now(self.operator.world)[self.number]

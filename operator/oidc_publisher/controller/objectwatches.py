@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -29,9 +29,17 @@ _REFUSALS_TOLD = 2
 Wake = Callable[[str, str], None]
 
 
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """What a watch told last, and when (monotonic seconds)."""
+
+    version: str
+    at_s: float
+
+
 @dataclass(slots=True)
 class _Watched:
-    """A watched object, with the version that last started a pass, and the number of refusals in a row."""
+    """A watched object, with the version that was seen last, and the number of refusals in a row."""
 
     reference: ObjectReference
     version: str | None = None
@@ -50,17 +58,17 @@ class _Watched:
 class ObjectWatches:
     """ObjectWatches keeps one watch for each object, whatever the number of issuers that read the object.
 
-    `wake(issuer, reason)` is called for each of these issuers when the object changes. `restarts` counts the watches that
-    ended soon or with an error.
+    `wake(issuer, reason)` is called for each of these issuers when the object changes, except for those that have read that
+    very version. `restarts` counts the watches that ended soon or with an error.
     """
 
     def __init__(self, client: ClusterAPI, wake: Wake, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
         self._client = client
         self._wake = wake
-        self._followed: dict[str, frozenset[ObjectReference]] = {}
+        self._followed: dict[str, Mapping[ObjectReference, str | None]] = {}
         self._tasks: dict[ObjectReference, asyncio.Task[None]] = {}
-        self._changed_s: dict[ObjectReference, float] = {}
+        self._changed: dict[ObjectReference, _Change] = {}
         self.restarts = 0
 
     @property
@@ -68,18 +76,20 @@ class ObjectWatches:
         """The number of objects that are watched."""
         return len(self._tasks)
 
-    def follow(self, issuer: str, references: Iterable[ObjectReference], *, since_s: float) -> None:
-        """Watch exactly these objects for the issuer, whose pass has read them since a time (monotonic seconds).
+    def follow(self, issuer: str, read: Mapping[ObjectReference, str | None], *, since_s: float) -> None:
+        """Watch exactly these objects for the issuer, whose pass has read these versions since a time (monotonic seconds).
 
-        An object that others watch already may have changed between that reading and this call.
+        None is a version that is not known. An object that others watch already may have changed between that reading and
+        this call.
         """
-        wanted, before = frozenset(references), self._followed.get(issuer, frozenset())
-        if before == wanted:
+        before = self._followed.get(issuer, {})
+        self._followed[issuer] = read
+        if before.keys() == read.keys():
             return
-        self._followed[issuer] = wanted
         self._settle()
-        for reference in wanted - before:
-            if self._changed_s.get(reference, float("-inf")) >= since_s:
+        for reference in read.keys() - before.keys():
+            change = self._changed.get(reference)
+            if change and change.at_s >= since_s and change.version != read[reference]:
                 self._wake(issuer, f"{reference} changed")
 
     def forget(self, issuer: str) -> None:
@@ -95,10 +105,10 @@ class ObjectWatches:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def _settle(self) -> None:
-        wanted = frozenset().union(*self._followed.values())
+        wanted = frozenset[ObjectReference]().union(*self._followed.values())
         for reference in [r for r in self._tasks if r not in wanted]:
             self._tasks.pop(reference).cancel()
-            self._changed_s.pop(reference, None)
+            self._changed.pop(reference, None)
         for reference in wanted - self._tasks.keys():
             self._tasks[reference] = asyncio.create_task(self._watch(reference), name=f"watch {reference}")
 
@@ -122,17 +132,17 @@ class ObjectWatches:
             async with aclosing(watch_object(self._client, watched.reference)) as versions:
                 async for version in versions:
                     watched.refusals = 0
-                    # The first version starts a pass too: the pass that began the watch may have read an older object.
+                    # The first version is told too: the pass that began the watch may have read an older object.
                     if version != watched.version:
                         watched.version = version
-                        self._tell(watched.reference)
+                        self._tell(watched.reference, version)
         except ClusterError as error:
             watched.report(error)
         except Exception:
             log.exception("A watch failed in a way it does not know; it begins again.", object=str(watched.reference))
 
-    def _tell(self, reference: ObjectReference) -> None:
-        self._changed_s[reference] = self._monotonic()
-        for issuer, references in self._followed.items():
-            if reference in references:
+    def _tell(self, reference: ObjectReference, version: str) -> None:
+        self._changed[reference] = _Change(version, self._monotonic())
+        for issuer, read in self._followed.items():
+            if reference in read and read[reference] != version:
                 self._wake(issuer, f"{reference} changed")

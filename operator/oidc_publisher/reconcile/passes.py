@@ -35,13 +35,13 @@ class Outcome:
     """An outcome says when the next pass over the issuer should come.
 
     `wake_after` is the time after which the result may change by the clock alone. A `failed` pass comes again after its
-    backoff, and never later than `wake_after`. `follows` are the objects whose change causes a pass at once; None leaves
-    the objects of the last outcome.
+    backoff, and never later than `wake_after`. `follows` are the objects whose change causes a pass at once, each with the
+    resourceVersion that the pass has read, None where that is not known; None leaves the objects of the last outcome.
     """
 
     wake_after: timedelta | None = None
     failed: bool = False
-    follows: tuple[ObjectReference, ...] | None = None
+    follows: Mapping[ObjectReference, str | None] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,7 +39,7 @@ from oidc_publisher.reconcile.status.publication import publication_of
 from oidc_publisher.reconcile.status.summary import Summary
 from oidc_publisher.reconcile.unreadable import ForbiddenIssuers, Refusals, Unreadable, refused_status
 from oidc_publisher.rotation import Ledger
-from oidc_publisher.sources.factory import references_of
+from oidc_publisher.sources.factory import references_of, versions_read
 from oidc_publisher.sources.sharing import readings_since
 from oidc_publisher.telemetry.cloudrequests import noting
 from oidc_publisher.telemetry.steps import OpenSpan, Step, StepTimes, no_span
@@ -165,7 +165,7 @@ class Reconciler:
         if issuer.spec.suspend:
             await self._forget(issuer.metadata.name)
             await recorder.report(Summary())
-            return Outcome(follows=())
+            return Outcome(follows={})
         now_s = self._clock.monotonic()
         with readings_since(answers_since(issuer, recorder.ledger, now_s, ours=recorder.confirmed)):
             return await self._guarded(recorder, self._pass)
@@ -179,7 +179,7 @@ class Reconciler:
         await self._forget(recorder.issuer.metadata.name)
         if recorder.issuer.metadata.finalizers and not outcome.failed:
             await recorder.report(Summary(deleted=True))
-        return Outcome(outcome.wake_after, outcome.failed, follows=())
+        return Outcome(outcome.wake_after, outcome.failed, follows={})
 
     async def _guarded(self, recorder: Recorder, steps: Callable[[Recorder], Awaitable[Outcome]]) -> Outcome:
         """Take the steps; an error that ends them is reported, and the next pass tries again."""
@@ -248,14 +248,13 @@ class Reconciler:
             wake = min(wake, ports.invalidator.wake_after(self._clock))
         # A store that is away may be back in a second. The next passes come after growing pauses, up to the interval.
         away = any(problem.reason is Reason.StoreUnavailable for problem in done.problems)
-        follows = tuple(reference for source in ports.sources for reference in source.watches)
-        return Outcome(wake_after=wake, failed=away, follows=follows)
+        return Outcome(wake_after=wake, failed=away, follows=versions_read(ports.sources))
 
 
-def _followed(issuer: OIDCIssuer) -> tuple[ObjectReference, ...] | None:
+def _followed(issuer: OIDCIssuer) -> Mapping[ObjectReference, str | None] | None:
     """Return what a failed pass follows: with a remote cluster its kubeconfig too, whose change may mend the pass at once."""
     sources = issuer.spec.key_sources
-    return references_of(sources) if remote_cluster(sources) else None
+    return dict.fromkeys(references_of(sources)) if remote_cluster(sources) else None
 
 
 def _key_count(found: Mapping[str, Any]) -> int:

@@ -84,14 +84,14 @@ class Refusals:
         """
         if found.raw["metadata"].get("deletionTimestamp") is not None:
             await self._let_go(found)
-            return Outcome(follows=())
+            return Outcome(follows={})
         wanted = refused_status(found, self._clock.now())
         patch = status_patch(found.raw.get("status") or {}, wanted)
         if patch:
             version = found.raw["metadata"]["resourceVersion"]
             await patch_status(self._hub, found.metadata.name, patch, version)
             await self._events.changed(found, read_status({"status": wanted}).status)
-        return Outcome(wake_after=_AGAIN, follows=())
+        return Outcome(wake_after=_AGAIN, follows={})
 
     async def _let_go(self, found: Unreadable) -> None:
         """Take our finalizer off. The documents stay, because the spec with its deletionPolicy cannot be read."""

@@ -7,7 +7,7 @@ Service shows only one of them. So every API server is read, and the union of th
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 
@@ -52,9 +52,9 @@ class APIServerSource:
         self._addresses = tuple(addresses) if addresses else None
 
     @property
-    def watches(self) -> tuple[ObjectReference, ...]:
+    def watches(self) -> Mapping[ObjectReference, str | None]:
         """Empty: each pass reads this source, so that nothing is watched."""
-        return ()
+        return {}
 
     async def read(self) -> SourceResult:
         """Read all API servers concurrently.

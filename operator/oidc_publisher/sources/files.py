@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import stat
+from collections.abc import Mapping
 from pathlib import Path
 
 from oidc_publisher.cluster import ObjectReference
@@ -43,9 +44,9 @@ class FilesSource:
         self._root = root
 
     @property
-    def watches(self) -> tuple[ObjectReference, ...]:
+    def watches(self) -> Mapping[ObjectReference, str | None]:
         """Empty: each pass reads this source, so that nothing is watched."""
-        return ()
+        return {}
 
     async def read(self) -> SourceResult:
         """Read all matching files; a failure is an incomplete reading that names the folder."""

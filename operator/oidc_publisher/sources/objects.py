@@ -63,9 +63,13 @@ class WatchRights:
 
 @dataclass(frozen=True, slots=True)
 class _LastRead:
-    """The last reading is that of an answer with this digest; the answer itself may hold a Secret, and is not kept."""
+    """The last reading is that of an answer with this digest; the answer itself may hold a Secret, and is not kept.
+
+    `version` is the resourceVersion in that answer, None where it has none.
+    """
 
     digest: bytes
+    version: str | None
     result: SourceResult
 
 
@@ -92,15 +96,16 @@ class ObjectSource:
         self._last: _LastRead | None = None
 
     @property
-    def watches(self) -> tuple[ObjectReference, ...]:
-        """The object itself: each change of it starts a pass at once."""
-        return (self._reference,)
+    def watches(self) -> Mapping[ObjectReference, str | None]:
+        """The object itself, without a version where the last reading failed."""
+        return {self._reference: self._last.version if self._last else None}
 
     async def read(self) -> SourceResult:
         """Read the object, twice if the first read fails; a failure gives an incomplete reading that names it."""
         try:
             result = await confirmed(self._read)
         except ClusterError as error:
+            self._last = None
             where = str(self._reference)
             reading = SourceReading(self._name, complete=False, missing=(where,))
             return SourceResult(reading, (error.finding(subject=where),))
@@ -112,7 +117,10 @@ class ObjectSource:
         digest = hashlib.sha256(answer.body).digest()
         if self._last is None or self._last.digest != digest:
             # A full ConfigMap of damaged entries takes a second of CPU.
-            self._last = _LastRead(digest, await asyncio.to_thread(self._result, answer.object()))
+            found = answer.object()
+            version = object_in(found, "metadata").get("resourceVersion")
+            result = await asyncio.to_thread(self._result, found)
+            self._last = _LastRead(digest, version if isinstance(version, str) else None, result)
         return self._last.result
 
     def _result(self, found: Mapping[str, Any]) -> SourceResult:

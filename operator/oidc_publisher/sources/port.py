@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -27,8 +28,11 @@ class Source(Protocol):
     """A source lists public keys."""
 
     @property
-    def watches(self) -> tuple[ObjectReference, ...]:
-        """The objects of the cluster whose change starts a pass at once."""
+    def watches(self) -> Mapping[ObjectReference, str | None]:
+        """The objects of the cluster whose change starts a pass at once, each with the resourceVersion that was read last.
+
+        None stands for a version that is not known; every version is another one then.
+        """
         ...
 
     async def read(self) -> SourceResult:

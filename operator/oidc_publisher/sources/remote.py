@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import replace
 
 from oidc_publisher.cluster import ClusterAPI, ObjectReference
@@ -23,9 +24,9 @@ class RemoteSource:
         self._rights = rights
 
     @property
-    def watches(self) -> tuple[ObjectReference, ...]:
+    def watches(self) -> Mapping[ObjectReference, str | None]:
         """The kubeconfig: each change of it starts a pass at once."""
-        return (self._kubeconfig,)
+        return {self._kubeconfig: None}
 
     async def read(self) -> SourceResult:
         """Read all API servers, and report a kubeconfig that the operator may not watch."""

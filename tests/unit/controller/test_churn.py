@@ -94,7 +94,7 @@ class _Operator:
         if isinstance(outcome, Gone):
             self.watches.forget(name)
         else:
-            self.watches.follow(name, outcome.follows or (), since_s=0.0)
+            self.watches.follow(name, outcome.follows or {}, since_s=0.0)
         self.passed.put_nowait(outcome)
         return outcome
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from typing import Any, cast
 
 import pytest
 import structlog
+from hypothesis import given
+from hypothesis import strategies as st
 
 from oidc_publisher.cluster import ClusterClient, ObjectReference
 from oidc_publisher.controller import objectwatches
@@ -78,7 +80,7 @@ class Watched:
         """A step: watch exactly these."""
 
         async def step() -> None:
-            self.watches.follow(issuer, references, since_s=0.0)
+            self.watches.follow(issuer, dict.fromkeys(references), since_s=0.0)
 
         return step
 
@@ -154,8 +156,8 @@ def test_one_watch_for_all_who_read_the_object(monkeypatch: pytest.MonkeyPatch) 
     watched = Watched(Server(["1", 10.0, "2", 10.0, "3", 10.0, "4", 1000.0]), monkeypatch)
 
     async def steps() -> None:
-        watched.watches.follow("a", [MAP], since_s=0.0)
-        watched.watches.follow("b", [MAP, MAP], since_s=0.0)
+        watched.watches.follow("a", {MAP: None}, since_s=0.0)
+        watched.watches.follow("b", {MAP: None}, since_s=0.0)
         await asyncio.sleep(15)
         watched.watches.forget("a")
         await asyncio.sleep(10)
@@ -169,20 +171,115 @@ def test_one_watch_for_all_who_read_the_object(monkeypatch: pytest.MonkeyPatch) 
     assert len(watched.server.begun) == 1
 
 
-@pytest.mark.parametrize(("read_s", "woken"), [(9.0, [12.0, 20.0]), (11.0, [20.0])], ids=["before", "after"])
+@pytest.mark.parametrize(
+    ("read_s", "version", "woken"),
+    [(9.0, None, [12.0, 20.0]), (9.0, "1", [12.0, 20.0]), (9.0, "2", [20.0]), (11.0, None, [20.0])],
+    ids=["before", "an older version", "the same version", "after"],
+)
 def test_who_joins_a_watch_is_told_of_a_change_that_came_after_the_reading(
-    monkeypatch: pytest.MonkeyPatch, read_s: float, woken: list[float]
+    monkeypatch: pytest.MonkeyPatch, read_s: float, version: str | None, woken: list[float]
 ) -> None:
     """The watch has told its others of it already, and would not tell again."""
     watched = Watched(Server(["1", 10.0, "2", 10.0, "3", 1000.0]), monkeypatch)
 
     async def steps() -> None:
-        watched.watches.follow("a", [MAP], since_s=0.0)
+        watched.watches.follow("a", {MAP: None}, since_s=0.0)
         await asyncio.sleep(12)
-        watched.watches.follow("b", [MAP], since_s=read_s)
+        watched.watches.follow("b", {MAP: version}, since_s=read_s)
 
     watched.run(steps)
     assert [at for at, issuer, _ in watched.told if issuer == "b"] == woken
+
+
+def test_who_has_read_a_version_is_not_told_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """When a watch begins, all who read the object just now need no second pass; what each one read last counts."""
+    watched = Watched(Server(["1", 10.0, "2", 10.0, "3", 1000.0]), monkeypatch)
+
+    async def steps() -> None:
+        for issuer, version in (("has read it", "1"), ("has read an older one", "0"), ("does not know", None)):
+            watched.watches.follow(issuer, {MAP: version}, since_s=0.0)
+        await asyncio.sleep(5)
+        watched.watches.follow("has read it", {MAP: "2"}, since_s=5.0)
+
+    watched.run(steps)
+    assert [at for at, issuer, _ in watched.told if issuer == "has read it"] == [20.0]
+    for other in ("has read an older one", "does not know"):
+        assert [at for at, issuer, _ in watched.told if issuer == other] == [0.0, 10.0, 20.0]
+
+
+class _Issuers:
+    """Issuers that read one object as passes do, and read it again when they are woken; a pass takes a while."""
+
+    def __init__(self, versions: list[str], server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(objectwatches, "watch_object", server.watch)
+        self._versions = versions
+        self._watches = ObjectWatches(cast("ClusterClient", None), self._wake, LoopClock().monotonic)
+        self._again: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
+        self.read: dict[str, str] = {}
+
+    def _wake(self, issuer: str, _: str) -> None:
+        self._again[issuer].set()
+
+    async def live(self, issuer: str, begins_s: float, reads_s: float, ends_s: float) -> None:
+        """Make a first pass, and then one after each time that the issuer was woken."""
+        await asyncio.sleep(begins_s)
+        while True:
+            self._again[issuer].clear()
+            began = asyncio.get_running_loop().time()
+            await asyncio.sleep(reads_s)
+            self.read[issuer] = self._versions[-1]
+            await asyncio.sleep(ends_s)
+            self._watches.follow(issuer, {MAP: self.read[issuer]}, since_s=began)
+            await self._again[issuer].wait()
+
+    async def close(self) -> None:
+        """End the watches."""
+        await self._watches.close()
+
+
+_short = st.sampled_from([0.0, 0.3, 0.7, 1.1, 2.3])
+
+
+@given(
+    lives=st.lists(st.tuples(_short, _short, _short), min_size=1, max_size=4),
+    changes=st.lists(st.tuples(_short, _short), max_size=5),
+    opens_s=_short,
+)
+def test_whatever_the_order_everyone_reads_the_last_version(
+    lives: list[tuple[float, float, float]], changes: list[tuple[float, float]], opens_s: float
+) -> None:
+    """Changes, readings, ends of passes and the watch's own messages meet in any order, and no change is lost."""
+    versions = ["0"]
+
+    async def messages(_: ClusterClient, __: ObjectReference) -> AsyncGenerator[str, None]:
+        await asyncio.sleep(opens_s)
+        told = None
+        while True:
+            if versions[-1] != told:
+                told = versions[-1]
+                await asyncio.sleep(late_s[min(len(versions), len(late_s)) - 1])
+                yield told
+            await asyncio.sleep(0.05)
+
+    late_s = [0.0, *(late for _, late in changes)]
+
+    async def main() -> dict[str, str]:
+        with pytest.MonkeyPatch.context() as patch:
+            server = Server([])
+            patch.setattr(server, "watch", messages)
+            issuers = _Issuers(versions, server, patch)
+            tasks = [asyncio.create_task(issuers.live(str(i), *life)) for i, life in enumerate(lives)]
+            for number, (pause_s, _) in enumerate(changes, 1):
+                await asyncio.sleep(pause_s)
+                versions.append(str(number))
+            await asyncio.sleep(60)
+            for task in tasks:
+                task.cancel()
+            await issuers.close()
+            return issuers.read
+
+    read = run_jumping(main)
+    assert read == {str(number): versions[-1] for number in range(len(lives))}
 
 
 def test_another_spec_watches_other_objects(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -191,7 +288,7 @@ def test_another_spec_watches_other_objects(monkeypatch: pytest.MonkeyPatch) -> 
 
     async def steps() -> None:
         for references in ([MAP], [MAP], [SECRET], [], [MAP, SECRET]):
-            watched.watches.follow("prod", references, since_s=0.0)
+            watched.watches.follow("prod", dict.fromkeys(references), since_s=0.0)
             await asyncio.sleep(1)
 
     watched.run(steps, until=10)

@@ -111,7 +111,7 @@ async def test_keys_and_tokens_are_the_remote_clusters_and_objects_the_operators
         assert mark is not None
         assert mark.owner == "u-remote/prod"
         assert there.conditions["KeysRead"] == ("True", "Succeeded")
-        assert set(outcome.follows or ()) == {WATCHED, ObjectReference("ConfigMap", "clusters", "next-keys")}
+        assert set(outcome.follows or {}) == {WATCHED, ObjectReference("ConfigMap", "clusters", "next-keys")}
 
 
 async def test_another_kubeconfig_is_used_from_the_next_pass_on(pki: PKI, tmp_path: Path) -> None:
@@ -147,7 +147,7 @@ async def test_a_remote_cluster_that_is_away_at_first_is_unknown(pki: PKI, tmp_p
         there.remote.on("GET", KUBE_SYSTEM, says({}, status=503))
         outcome = await there.outcome()
         assert outcome.failed
-        assert WATCHED in (outcome.follows or ())
+        assert WATCHED in (outcome.follows or {})
         assert there.conditions["KeysRead"] == ("Unknown", "APIServerUnreachable")
         assert there.conditions["Ready"][0] == "Unknown"
         assert there.run.store.documents == {}
@@ -179,7 +179,7 @@ async def test_a_secret_that_is_gone_ends_the_use_of_its_credentials(pki: PKI, t
         assert there.run.opener.remote_clusters.count == 0
         assert there.conditions["KeysRead"] == ("False", "SourceNotFound")
         assert "keys stay published" in there.findings[0]["advice"]
-        assert WATCHED in (outcome.follows or ())
+        assert WATCHED in (outcome.follows or {})
 
 
 async def test_a_kubeconfig_that_is_refused_stalls_and_names_its_secret(pki: PKI, tmp_path: Path) -> None:

@@ -141,7 +141,7 @@ async def test_a_deletion_is_let_go_and_the_documents_stay(pki: PKI) -> None:
     assert body == {"metadata": {"resourceVersion": "41", "finalizers": ["example.com/mine"]}}
     assert event["reason"] == "DocumentsLeft"
     assert "s3://example-oidc/prod" in event["note"]
-    assert outcome == Outcome(follows=())
+    assert outcome == Outcome(follows={})
 
 
 async def test_a_deletion_that_waits_for_others_is_left_alone(pki: PKI) -> None:
@@ -149,7 +149,7 @@ async def test_a_deletion_that_waits_for_others_is_left_alone(pki: PKI) -> None:
     found = stored({"store": {}}, deletionTimestamp="2026-01-02T00:00:00Z", finalizers=["example.com/mine"])
     async with passed(pki, found) as (stub, outcome):
         assert {seen.method for seen in stub.seen} == {"GET"}
-    assert outcome == Outcome(follows=())
+    assert outcome == Outcome(follows={})
 
 
 async def test_a_plan_says_whose_object_it_is(pki: PKI) -> None:

@@ -43,8 +43,8 @@ class TestFactory:
             sources = open_sources(specs, client, key_files_root=tmp_path)
         assert [type(source) for source in sources] == [FilesSource, ObjectSource, APIServerSource, ObjectSource]
         assert [source.watches for source in sources] == [
-            (),
-            (ObjectReference("Secret", "n", "c"),),
-            (),
-            (ObjectReference("ConfigMap", "n", "c"),),
+            {},
+            {ObjectReference("Secret", "n", "c"): None},
+            {},
+            {ObjectReference("ConfigMap", "n", "c"): None},
         ]
