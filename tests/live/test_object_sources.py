@@ -174,6 +174,9 @@ def test_a_config_map_alone_is_an_issuer(stage: Stage, issue: Callable[..., str]
     tell("ConfigMap to public URL", *times)
     status = stage.wait(lambda s: len(s["keys"]) == 3, what="three keys", name=name)["status"]
     assert [key["version"] for key in status["keys"]] == ["3", "2", "1"]
+    assert stage.operator is not None
+    woken = [line for line in stage.operator.log().splitlines() if "ConfigMap keys/signers changed" in line]
+    assert 1 <= len(woken) <= len(times), "the object as it was when the watch began needs no second pass"
 
 
 def test_a_secret_of_cluster_api(stage: Stage, issue: Callable[..., str]) -> None:
