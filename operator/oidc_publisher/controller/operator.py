@@ -29,7 +29,7 @@ from oidc_publisher.controller.rights import RightsCheck
 from oidc_publisher.controller.settings import DEFAULT_HEALTH_ADDRESS, RunSettings
 from oidc_publisher.errors import AnswerError, ClusterError
 from oidc_publisher.keys.remembering import forget_unused
-from oidc_publisher.process import leave
+from oidc_publisher.process import leave, return_freed
 from oidc_publisher.reconcile.passes import Gone, Outcome
 from oidc_publisher.telemetry.health import (
     LONGEST_STANDSTILL_S,
@@ -240,10 +240,11 @@ def _part(name: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
 
 
 async def _forget_unused() -> None:
-    """Let go what was parsed for issuers that are gone: what no pass has asked for during a whole period."""
+    """Let go what was parsed for issuers that are gone, which no pass has asked for during a whole period, and its memory."""
     while True:
         await asyncio.sleep(FORGET_S)
         forget_unused()
+        await asyncio.to_thread(return_freed)
 
 
 def _leases_of(client: ClusterClient, settings: RunSettings) -> ShardLeases | None:
