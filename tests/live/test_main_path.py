@@ -6,10 +6,13 @@ import json
 import re
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import jwt
 import pytest
 
+from oidc_publisher.rotation import COARSE, coarse_phase
+from oidc_publisher.rotation.clock import coarse_slot
 from tests.live.places import DISCOVERY, JWKS, events, message, published, until
 from tests.support import faults
 from tests.support.loopback import localhost_addresses
@@ -123,7 +126,7 @@ def test_the_public_documents_carry_the_headers_that_relying_parties_need(stage:
 def test_a_resting_issuer_costs_no_write_and_no_patch(stage: Stage) -> None:
     """Several intervals: zero writes to the store, and the object is not touched."""
     stage.wait(lambda s: condition(s, "SafeToSign") == "True", what="SafeToSign")
-    _rest_of_coarse_period(seconds=9)
+    _rest_of_coarse_period(stage, seconds=9)
     before = stage.get()
     stage.edge.forget_requests()
     time.sleep(7)
@@ -306,8 +309,9 @@ def _headers(stage: Stage) -> tuple[str, str, bool]:
     return found.get("ContentType", ""), found.get("CacheControl", ""), "oidc-publisher-owner" in found["Metadata"]
 
 
-def _rest_of_coarse_period(seconds: float) -> None:
-    """Wait out the end of the five minutes in which coarse times are written once, where it lies within `seconds`."""
-    left = 300 - time.time() % 300
+def _rest_of_coarse_period(stage: Stage, seconds: float) -> None:
+    """Wait out the end of the issuer's five minutes in which coarse times are written once, where it lies within `seconds`."""
+    now = datetime.now(UTC)
+    left = (coarse_slot(now, coarse_phase(stage.get()["metadata"]["uid"])) + COARSE - now).total_seconds()
     if left < seconds:
         time.sleep(left + 3)

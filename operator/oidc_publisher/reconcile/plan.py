@@ -28,7 +28,7 @@ from oidc_publisher.keys import PublicKey
 from oidc_publisher.probe import Target
 from oidc_publisher.reconcile.ownership import Place, Standing, Stored, refusal
 from oidc_publisher.reconcile.read import Readings, as_pass
-from oidc_publisher.rotation import Advance, Ledger, Pass, Policy, advance, begin_write
+from oidc_publisher.rotation import Advance, Ledger, Pass, Policy, advance, begin_write, coarse_phase
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,8 @@ def decide(
     The operator, `oidc-publisher plan` and the simulations decide by this function alone.
     """
     stored = Stored(place, readings.stored)
-    seen = as_pass(readings, ledger, policy_of(issuer.spec), stored=stored, target=target)
+    phase = coarse_phase(issuer.metadata.uid)
+    seen = as_pass(readings, ledger, policy_of(issuer.spec), stored=stored, target=target, phase=phase)
     plan = advance(ledger, seen)
     return Decision(stored, seen, plan, intend(issuer, plan, stored, nonce=nonce))
 

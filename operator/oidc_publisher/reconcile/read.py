@@ -138,7 +138,9 @@ async def sources_and_tokens(
     return results, tokens, tuple(finding for finding in findings if (finding.reason, finding.subject) not in said)
 
 
-def as_pass(readings: Readings, ledger: Ledger, policy: Policy, *, stored: Stored, target: Target) -> Pass:
+def as_pass(
+    readings: Readings, ledger: Ledger, policy: Policy, *, stored: Stored, target: Target, phase: timedelta
+) -> Pass:
     """Return the readings as the rules of rotation take them; `stored` are the documents of `readings` at their place."""
     return Pass(
         sources=tuple(result.reading for result in readings.sources),
@@ -149,6 +151,7 @@ def as_pass(readings: Readings, ledger: Ledger, policy: Policy, *, stored: Store
         policy=policy,
         instant=readings.instant,
         ring_versions=readings.ring_versions,
+        phase=phase,
     )
 
 

@@ -2,7 +2,7 @@
 
 from oidc_publisher.rotation.advance import Advance, advance, begin_write
 from oidc_publisher.rotation.cacheages import UNSTATED_AGE
-from oidc_publisher.rotation.clock import COARSE, clock_trusted, coarse, whole_second
+from oidc_publisher.rotation.clock import COARSE, clock_trusted, coarse, coarse_phase, whole_second
 from oidc_publisher.rotation.ledger import CacheAge, Endpoint, Ledger, LedgerKey, Origin, State, state
 from oidc_publisher.rotation.readings import (
     ClockReading,
@@ -48,6 +48,7 @@ __all__ = [
     "begin_write",
     "clock_trusted",
     "coarse",
+    "coarse_phase",
     "own_writes",
     "same_writes",
     "signing_key_ids",

@@ -10,7 +10,7 @@ from oidc_publisher.api.durations import format_duration
 from oidc_publisher.findings import Finding, Reason
 from oidc_publisher.keys import PublicKey
 from oidc_publisher.rotation.cacheages import believable_age, forget_ages, latest_end, remember_cache_ages
-from oidc_publisher.rotation.ledger import Ledger, LedgerKey, replace
+from oidc_publisher.rotation.ledger import CacheAge, Ledger, LedgerKey, replace
 from oidc_publisher.rotation.listing import list_keys, note_unlisted, settle_materials
 from oidc_publisher.rotation.planfindings import permission, report
 from oidc_publisher.rotation.publishedset import order, plan_publication
@@ -113,14 +113,17 @@ def _mend_times(ledger: Ledger, seen: Pass) -> Ledger:
         now: dict[str, Any] = dict.fromkeys(ahead, seen.now)
         return replace(entry, **now)
 
+    def end(known: CacheAge) -> CacheAge:
+        # Ends lie in the future. A copy that was served until now expires when its age, counted from now, is over.
+        return replace(known, until_time=min(known.until_time, latest_end(known.age, limit, seen.phase)))
+
     def past(time: datetime | None) -> datetime | None:
         return seen.now if time is not None and time > limit else time
 
     return replace(
         ledger,
         keys=tuple(mend(entry) for entry in ledger.keys),
-        # Ends lie in the future. A copy that was served until now expires when its age, counted from now, is over.
-        cache_ages=tuple(replace(c, until_time=min(c.until_time, latest_end(c.age, limit))) for c in ledger.cache_ages),
+        cache_ages=tuple(end(known) for known in ledger.cache_ages),
         endpoints=tuple(replace(e, gone_since_time=past(e.gone_since_time)) for e in ledger.endpoints),
         last_complete_pass_time=past(ledger.last_complete_pass_time),
         adopted_time=past(ledger.adopted_time),

@@ -91,7 +91,7 @@ def _limit(seen: Pass) -> timedelta:
 def _bounded(known: CacheAge, limit: timedelta, seen: Pass) -> CacheAge:
     if known.age <= limit:
         return known
-    return CacheAge(limit, min(known.until_time, latest_end(limit, seen.now)))
+    return CacheAge(limit, min(known.until_time, latest_end(limit, seen.now, seen.phase)))
 
 
 def _expired(known: CacheAge, seen: Pass) -> bool:
@@ -99,19 +99,19 @@ def _expired(known: CacheAge, seen: Pass) -> bool:
     return seen.trusted and known.until_time <= seen.now
 
 
-def latest_end(age: timedelta, time: datetime) -> datetime:
+def latest_end(age: timedelta, time: datetime, phase: timedelta) -> datetime:
     """Return when a copy that was served in the coarse period of `time` expires.
 
     The age is counted from the end of that period, so that the result changes once a period and errs late.
     """
-    return coarse_slot(time) + COARSE + age
+    return coarse_slot(time, phase) + COARSE + age
 
 
 def remember_cache_ages(ledger: Ledger, seen: Pass) -> Ledger:
     """Note each age under which sets are served now, until the last copy served under that age has expired."""
     if not seen.trusted:
         return replace(ledger, cache_ages=(CacheAge(stale_age_now(ledger, seen), UNKNOWN_END),))
-    until = {age: latest_end(age, seen.now) for age in _ages_in_force(ledger, seen)}
+    until = {age: latest_end(age, seen.now, seen.phase) for age in _ages_in_force(ledger, seen)}
     for known in ledger.cache_ages:
         if not _expired(known, seen):
             until[known.age] = max(known.until_time, until.get(known.age, known.until_time))

@@ -5,6 +5,7 @@ Base times are whole seconds, rounded up. Times that only people read are coarse
 
 from __future__ import annotations
 
+import hashlib
 from datetime import UTC, datetime, timedelta
 from statistics import median
 from typing import TYPE_CHECKING
@@ -30,15 +31,25 @@ def stamp(time: datetime) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def coarse_slot(time: datetime) -> datetime:
-    """Return the beginning of the coarse period that holds `time`. All issuers and fields share the same periods."""
-    seconds = int(time.timestamp())
-    return datetime.fromtimestamp(seconds - seconds % int(COARSE.total_seconds()), UTC)
+def coarse_phase(uid: str) -> timedelta:
+    """Return by how much the coarse periods of the issuer with this UID are shifted: whole seconds, less than COARSE.
+
+    All fields of an issuer share the same periods, and so cost one PATCH. Of a thousand issuers that shared them too, a
+    thousand PATCHes would come within one interval, and then none for the rest of the five minutes.
+    """
+    number = int.from_bytes(hashlib.sha256(uid.encode()).digest()[:8], "big")
+    return timedelta(seconds=number % int(COARSE.total_seconds()))
 
 
-def coarse(previous: datetime | None, now: datetime) -> datetime:
+def coarse_slot(time: datetime, phase: timedelta) -> datetime:
+    """Return the beginning of the coarse period that holds `time`, of an issuer of this phase."""
+    seconds = int((time - phase).timestamp())
+    return datetime.fromtimestamp(seconds - seconds % int(COARSE.total_seconds()), UTC) + phase
+
+
+def coarse(previous: datetime | None, now: datetime, phase: timedelta) -> datetime:
     """Return `previous` while it lies in the present coarse period, else `now` rounded up to a whole second."""
-    if previous is not None and coarse_slot(previous) == coarse_slot(now):
+    if previous is not None and coarse_slot(previous, phase) == coarse_slot(now, phase):
         return previous
     return whole_second(now)
 

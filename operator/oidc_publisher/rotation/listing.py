@@ -147,7 +147,7 @@ def _relist(entry: LedgerKey, fresh: dict[Origin, None], seen: Pass) -> LedgerKe
             if not source.complete or _may_be_in_what_is_unreadable(origin, source):
                 origins.setdefault(origin, None)
     ordered = bounded_origins(origins, MAX_ORIGINS_OF_A_SOURCE)
-    listed = coarse(entry.last_listed_time, seen.now) if fresh else entry.last_listed_time
+    listed = coarse(entry.last_listed_time, seen.now, seen.phase) if fresh else entry.last_listed_time
     return replace(entry, origins=ordered, last_listed_time=listed)
 
 

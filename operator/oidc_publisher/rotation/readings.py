@@ -197,7 +197,7 @@ class Pass:
     """A Pass holds everything that was read in one pass. The rules decide by the Pass and the ledger alone.
 
     `ring_versions`: the versions of managed keys by key ID, as the status of SigningKeyRing names them. They name keys
-    of the ledger and list none, and no rule decides by a version.
+    of the ledger and list none, and no rule decides by a version. `phase` is that of the issuer's coarse periods.
     """
 
     sources: tuple[SourceReading, ...]
@@ -208,6 +208,7 @@ class Pass:
     policy: Policy
     instant: datetime
     ring_versions: Mapping[str, int] = field(default_factory=dict)
+    phase: timedelta = timedelta(0)
 
     @cached_property
     def now(self) -> datetime:

@@ -62,13 +62,15 @@ def note_signatures(ledger: Ledger, seen: Pass) -> Ledger:
         return replace(
             entry,
             first_signed_time=first,
-            last_signed_time=coarse(entry.last_signed_time, seen.now) if signed else entry.last_signed_time,
+            last_signed_time=coarse(entry.last_signed_time, seen.now, seen.phase) if signed else entry.last_signed_time,
             # A key that signed only before that pass is no baseline: a cluster that begins to sign with it again has to
             # wait.
             baseline=entry.baseline or (first_complete and signed and not _new_to_the_world(entry, ledger)),
         )
 
-    completed = coarse(ledger.last_complete_pass_time, seen.now) if seen.complete else ledger.last_complete_pass_time
+    completed = ledger.last_complete_pass_time
+    if seen.complete:
+        completed = coarse(completed, seen.now, seen.phase)
     return replace(ledger, keys=tuple(note(entry) for entry in ledger.keys), last_complete_pass_time=completed)
 
 

@@ -28,7 +28,7 @@ from oidc_publisher.findings import (
 )
 from oidc_publisher.reconcile.status.findings import read_findings, status_findings
 from oidc_publisher.reconcile.status.ledger import keys_of, ledger_of
-from oidc_publisher.rotation import Advance, Ledger, coarse, signing_key_ids, whole_second
+from oidc_publisher.rotation import Advance, Ledger, coarse, coarse_phase, signing_key_ids, whole_second
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,4 +187,5 @@ def _last_proven(settled: tuple[Condition, ...], issuer: OIDCIssuer, instant: da
     # This time is rounded down, because kubectl prints <invalid> for a time that lies ahead; the ledger's times are rounded
     # up. Both ask in the same way whether a new period has begun: otherwise, in the second between, each would cost a PATCH.
     known_up = known + timedelta(seconds=1) if known and was_ready and same_generation else None
-    return known if coarse(known_up, whole_second(instant)) == known_up else instant.replace(microsecond=0)
+    present = coarse(known_up, whole_second(instant), coarse_phase(issuer.metadata.uid))
+    return known if present == known_up else instant.replace(microsecond=0)

@@ -11,16 +11,19 @@ from oidc_publisher.api import OIDCIssuer
 from oidc_publisher.findings import ConditionType, Finding, Reason
 from oidc_publisher.reconcile.status.summary import Summary, summarise
 from oidc_publisher.rotation import Ledger
-from oidc_publisher.rotation.clock import coarse, whole_second
+from oidc_publisher.rotation.clock import coarse, coarse_phase, whole_second
 from tests.support.builders import issuer_of
 
-BOUNDARY = datetime(2026, 1, 1, 12, 5, tzinfo=UTC)
+PHASE = coarse_phase(issuer_of().metadata.uid)
+BOUNDARY = datetime(2026, 1, 1, 12, 5, tzinfo=UTC) + PHASE
 PROVEN = [ConditionType.KEYS_READ, ConditionType.PUBLISHED, ConditionType.SERVED, ConditionType.TOKEN_ACCEPTED]
 
 
 def passed(before: OIDCIssuer, ledger: Ledger, instant: datetime, *, took: timedelta) -> tuple[OIDCIssuer, Ledger]:
     """One more pass in which everything was good; its status is written a moment after everything was read."""
-    ledger = replace(ledger, last_complete_pass_time=coarse(ledger.last_complete_pass_time, whole_second(instant)))
+    ledger = replace(
+        ledger, last_complete_pass_time=coarse(ledger.last_complete_pass_time, whole_second(instant), PHASE)
+    )
     achieved = dict.fromkeys(PROVEN, "Good.")
     status = summarise(
         before, Summary(achieved=achieved, ledger=ledger, may_sign=True, instant=instant), instant + took
