@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from datetime import datetime, timedelta
 
 from hypothesis import given
@@ -60,4 +61,4 @@ def test_what_changes_by_the_clock_alone_changes_once_in_a_period() -> None:
         world.at(timedelta(hours=72, seconds=seconds))
         if world.ledger != before:
             changed.append(timedelta(seconds=seconds))
-    assert {after - before for before, after in zip(changed, changed[1:], strict=False)} == {COARSE}
+    assert {after - before for before, after in itertools.pairwise(changed)} == {COARSE}
