@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from hack.benchmark.audit import Pass
 from hack.benchmark.figures import Chapter, Figure, Target
@@ -16,9 +17,10 @@ from hack.benchmark.parts import API_VERSION, KIND, Parts
 from hack.benchmark.process import cpu_s, rss_mib
 from hack.benchmark.ready import started
 from hack.benchmark.watch import Watch, is_ready
+from oidc_publisher.rotation import coarse_phase
+from oidc_publisher.rotation.clock import coarse_end
 
 _NAME = "steady"
-_COARSE_S = 300
 _SAMPLE_S = 0.25
 _METHOD = """\
 One issuer after its rotation has come to rest. What it costs to wait is measured with an interval of an hour. Then come
@@ -92,7 +94,7 @@ def _waiting(parts: Parts, pid: int, seconds: float) -> float:
 def _passes(parts: Parts, watch: Watch, pid: int, amount: Amount, waiting: float) -> Iterator[Figure]:
     _set_interval(parts, f"{amount.interval_s}s")
     parts.audit.settled(quiet_s=1)
-    _keep_clear_of_coarse_times(amount)
+    _keep_clear_of_coarse_times(parts, amount)
     with _sampled(pid) as samples:
         parts.forget_store_calls()
         since, changes = time.time() + 0.02, len(watch.events())  # a pass that is counted has a sample before it
@@ -145,9 +147,10 @@ def _wait_for_passes(parts: Parts, since: float, amount: Amount) -> list[Pass]:
     raise TimeoutError(f"{len(passes)} of {amount.steady_passes} passes within {amount.steady_s * 1.2 + 20:g} s")
 
 
-def _keep_clear_of_coarse_times(amount: Amount) -> None:
+def _keep_clear_of_coarse_times(parts: Parts, amount: Amount) -> None:
     """Do not begin just before the end of a period in which coarse times are written once: five minutes are to have one."""
-    left = _COARSE_S - time.time() % _COARSE_S
+    now, uid = datetime.now(UTC), parts.cluster.get(API_VERSION, KIND, _NAME)["metadata"]["uid"]
+    left = (coarse_end(now, coarse_phase(uid)) - now).total_seconds()
     if left < 2 * amount.interval_s:
         time.sleep(left + 1.5 * amount.interval_s)
 

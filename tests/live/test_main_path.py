@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 import jwt
 import pytest
 
-from oidc_publisher.rotation import COARSE, coarse_phase
-from oidc_publisher.rotation.clock import coarse_slot
+from oidc_publisher.rotation import coarse_phase
+from oidc_publisher.rotation.clock import coarse_end
 from tests.live.places import DISCOVERY, JWKS, events, message, published, until
 from tests.support import faults
 from tests.support.loopback import localhost_addresses
@@ -312,6 +312,6 @@ def _headers(stage: Stage) -> tuple[str, str, bool]:
 def _rest_of_coarse_period(stage: Stage, seconds: float) -> None:
     """Wait out the end of the issuer's five minutes in which coarse times are written once, where it lies within `seconds`."""
     now = datetime.now(UTC)
-    left = (coarse_slot(now, coarse_phase(stage.get()["metadata"]["uid"])) + COARSE - now).total_seconds()
+    left = (coarse_end(now, coarse_phase(stage.get()["metadata"]["uid"])) - now).total_seconds()
     if left < seconds:
         time.sleep(left + 3)

@@ -16,7 +16,6 @@ from enum import Enum, auto
 from typing import Any, Protocol
 
 from oidc_publisher.api import OIDCIssuer, OIDCIssuerSpec, read_issuer
-from oidc_publisher.cluster import ObjectReference
 from oidc_publisher.cluster.memory import MemoryCluster
 from oidc_publisher.documents import Document, StoredDocument, owner_of
 from oidc_publisher.errors import StoreError
@@ -346,10 +345,6 @@ class _Source:
 
     operator: Operator
     number: int
-
-    @property
-    def watches(self) -> Mapping[ObjectReference, str | None]:
-        return {}
 
     async def read(self) -> SourceResult:
         return self.operator.shared(self.number) or _read_now(self.operator.world)[self.number]

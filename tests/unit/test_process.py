@@ -48,7 +48,7 @@ def test_threads_share_two_arenas_of_malloc(how: str, fits: range) -> None:
 
 #: Freed memory below a block that stays: what malloc holds of it, in MiB, before and after it is returned.
 _FREED = """
-import ctypes
+import ctypes, resource
 from oidc_publisher.process import return_freed
 
 libc = ctypes.CDLL(None)
@@ -56,7 +56,7 @@ libc.malloc.restype, libc.free.argtypes = ctypes.c_void_p, [ctypes.c_void_p]
 
 def resident():
     with open("/proc/self/statm") as statm:
-        return int(statm.read().split()[1]) // 256
+        return int(statm.read().split()[1]) * resource.getpagesize() // 2**20
 
 blocks = [libc.malloc(8000) for _ in range(4000)]
 for block in blocks:

@@ -244,7 +244,10 @@ async def _forget_unused() -> None:
     while True:
         await asyncio.sleep(FORGET_S)
         forget_unused()
-        await asyncio.to_thread(return_freed)
+        try:
+            await asyncio.to_thread(return_freed)
+        except RuntimeError as error:  # the process may have no more threads
+            log.warning("Freed memory was not returned to the system.", why=str(error))
 
 
 def _leases_of(client: ClusterClient, settings: RunSettings) -> ShardLeases | None:

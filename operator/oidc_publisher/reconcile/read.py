@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from oidc_publisher.api import APIServerSourceSpec
 from oidc_publisher.api.managed import SigningKeyRing
-from oidc_publisher.cluster import ClusterAPI
+from oidc_publisher.cluster import ClusterAPI, ObjectReference
 from oidc_publisher.documents import DISCOVERY_PATH, StoredDocument, StoredDocuments
 from oidc_publisher.errors import StoreError
 from oidc_publisher.findings import Finding
@@ -53,6 +53,15 @@ class Readings:
     def listed(self) -> int:
         """How many keys all sources listed, one key once for each of its entries."""
         return sum(len(result.reading.listings) for result in self.sources)
+
+    @property
+    def watched(self) -> Mapping[ObjectReference, str | None]:
+        """The objects that the sources watch, each with the version that all of them have read, None where they differ."""
+        found: dict[ObjectReference, str | None] = {}
+        for result in self.sources:
+            for reference, version in result.watched.items():
+                found[reference] = version if found.get(reference, version) == version else None
+        return found
 
     def with_stored(self, stored: StoredDocuments) -> Readings:
         """Return the same readings with documents that were read anew."""

@@ -39,7 +39,7 @@ from oidc_publisher.reconcile.status.publication import publication_of
 from oidc_publisher.reconcile.status.summary import Summary
 from oidc_publisher.reconcile.unreadable import ForbiddenIssuers, Refusals, Unreadable, refused_status
 from oidc_publisher.rotation import Ledger
-from oidc_publisher.sources.factory import references_of, versions_read
+from oidc_publisher.sources.factory import references_of
 from oidc_publisher.sources.sharing import readings_since
 from oidc_publisher.telemetry.cloudrequests import noting
 from oidc_publisher.telemetry.steps import OpenSpan, Step, StepTimes, no_span
@@ -248,7 +248,7 @@ class Reconciler:
             wake = min(wake, ports.invalidator.wake_after(self._clock))
         # A store that is away may be back in a second. The next passes come after growing pauses, up to the interval.
         away = any(problem.reason is Reason.StoreUnavailable for problem in done.problems)
-        return Outcome(wake_after=wake, failed=away, follows=versions_read(ports.sources))
+        return Outcome(wake_after=wake, failed=away, follows=done.readings.watched)
 
 
 def _followed(issuer: OIDCIssuer) -> Mapping[ObjectReference, str | None] | None:

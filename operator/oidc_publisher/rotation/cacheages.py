@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from oidc_publisher.rotation.clock import COARSE, coarse_slot
+from oidc_publisher.rotation.clock import COARSE, coarse_end
 from oidc_publisher.rotation.ledger import CacheAge, Ledger, replace
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def latest_end(age: timedelta, time: datetime, phase: timedelta) -> datetime:
 
     The age is counted from the end of that period, so that the result changes once a period and errs late.
     """
-    return coarse_slot(time, phase) + COARSE + age
+    return coarse_end(time, phase) + age
 
 
 def remember_cache_ages(ledger: Ledger, seen: Pass) -> Ledger:

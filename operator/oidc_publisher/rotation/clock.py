@@ -41,17 +41,22 @@ def coarse_phase(uid: str) -> timedelta:
     return timedelta(seconds=number % int(COARSE.total_seconds()))
 
 
-def coarse_slot(time: datetime, phase: timedelta) -> datetime:
-    """Return the beginning of the coarse period that holds `time`, of an issuer of this phase."""
-    seconds = int((time - phase).timestamp())
-    return datetime.fromtimestamp(seconds - seconds % int(COARSE.total_seconds()), UTC) + phase
+def coarse_end(time: datetime, phase: timedelta) -> datetime:
+    """Return the end of the coarse period that holds `time`, of an issuer of this phase."""
+    end = (_period(time, phase) + 1) * COARSE + phase
+    return datetime.fromtimestamp(end.total_seconds(), UTC)
 
 
 def coarse(previous: datetime | None, now: datetime, phase: timedelta) -> datetime:
     """Return `previous` while it lies in the present coarse period, else `now` rounded up to a whole second."""
-    if previous is not None and coarse_slot(previous, phase) == coarse_slot(now, phase):
+    if previous is not None and _period(previous, phase) == _period(now, phase):
         return previous
     return whole_second(now)
+
+
+def _period(time: datetime, phase: timedelta) -> int:
+    """Return the number of the coarse period that holds `time`. A status may hold any time, the first of the year 1 too."""
+    return int((time.timestamp() - phase.total_seconds()) // COARSE.total_seconds())
 
 
 def clock_offset(clock: ClockReading) -> timedelta | None:

@@ -7,11 +7,11 @@ Service shows only one of them. So every API server is read, and the union of th
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from oidc_publisher.cluster import ClusterAPI, ObjectReference, api_server_endpoints
+from oidc_publisher.cluster import ClusterAPI, api_server_endpoints
 from oidc_publisher.cluster.access import grant
 from oidc_publisher.errors import AnswerError, ClusterError, UnreachableError
 from oidc_publisher.findings import Finding, Reason
@@ -50,11 +50,6 @@ class APIServerSource:
         self._client = client
         self._name = name
         self._addresses = tuple(addresses) if addresses else None
-
-    @property
-    def watches(self) -> Mapping[ObjectReference, str | None]:
-        """Empty: each pass reads this source, so that nothing is watched."""
-        return {}
 
     async def read(self) -> SourceResult:
         """Read all API servers concurrently.

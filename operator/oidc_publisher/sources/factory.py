@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import assert_never
@@ -44,15 +44,6 @@ def open_sources(
 def references_of(key_sources: Iterable[KeySourceSpec]) -> tuple[ObjectReference, ...]:
     """Return the objects of the operator's own cluster that the sources read, the kubeconfig of a remote cluster among them."""
     return tuple(dict.fromkeys(reference for entry in key_sources if (reference := _reference_of(entry)) is not None))
-
-
-def versions_read(sources: Iterable[Source]) -> Mapping[ObjectReference, str | None]:
-    """Return the objects that the sources watch, each with the version that all of them have read, None where they differ."""
-    found: dict[ObjectReference, str | None] = {}
-    for source in sources:
-        for reference, version in source.watches.items():
-            found[reference] = version if found.get(reference, version) == version else None
-    return found
 
 
 def _reference_of(entry: KeySourceSpec) -> ObjectReference | None:

@@ -5,10 +5,8 @@ from __future__ import annotations
 import io
 import os
 import stat
-from collections.abc import Mapping
 from pathlib import Path
 
-from oidc_publisher.cluster import ObjectReference
 from oidc_publisher.findings import Finding, Reason
 from oidc_publisher.harmless import harmless
 from oidc_publisher.keys.pem import MAX_ENTRY_BYTES
@@ -42,11 +40,6 @@ class FilesSource:
         self._where = f"folder {harmless(directory)}"
         self._pattern = pattern
         self._root = root
-
-    @property
-    def watches(self) -> Mapping[ObjectReference, str | None]:
-        """Empty: each pass reads this source, so that nothing is watched."""
-        return {}
 
     async def read(self) -> SourceResult:
         """Read all matching files; a failure is an incomplete reading that names the folder."""

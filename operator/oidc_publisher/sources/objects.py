@@ -63,13 +63,9 @@ class WatchRights:
 
 @dataclass(frozen=True, slots=True)
 class _LastRead:
-    """The last reading is that of an answer with this digest; the answer itself may hold a Secret, and is not kept.
-
-    `version` is the resourceVersion in that answer, None where it has none.
-    """
+    """The last reading is that of an answer with this digest; the answer itself may hold a Secret, and is not kept."""
 
     digest: bytes
-    version: str | None
     result: SourceResult
 
 
@@ -95,20 +91,14 @@ class ObjectSource:
         self._rights = rights or WatchRights()
         self._last: _LastRead | None = None
 
-    @property
-    def watches(self) -> Mapping[ObjectReference, str | None]:
-        """The object itself, without a version where the last reading failed."""
-        return {self._reference: self._last.version if self._last else None}
-
     async def read(self) -> SourceResult:
         """Read the object, twice if the first read fails; a failure gives an incomplete reading that names it."""
         try:
             result = await confirmed(self._read)
         except ClusterError as error:
-            self._last = None
             where = str(self._reference)
             reading = SourceReading(self._name, complete=False, missing=(where,))
-            return SourceResult(reading, (error.finding(subject=where),))
+            return SourceResult(reading, (error.finding(subject=where),), watched={self._reference: None})
         unwatched = await self._rights.unwatched(self._client, self._reference)
         return replace(result, findings=(*result.findings, *unwatched))
 
@@ -117,10 +107,7 @@ class ObjectSource:
         digest = hashlib.sha256(answer.body).digest()
         if self._last is None or self._last.digest != digest:
             # A full ConfigMap of damaged entries takes a second of CPU.
-            found = answer.object()
-            version = object_in(found, "metadata").get("resourceVersion")
-            result = await asyncio.to_thread(self._result, found)
-            self._last = _LastRead(digest, version if isinstance(version, str) else None, result)
+            self._last = _LastRead(digest, await asyncio.to_thread(self._result, answer.object()))
         return self._last.result
 
     def _result(self, found: Mapping[str, Any]) -> SourceResult:
@@ -136,7 +123,9 @@ class ObjectSource:
 
         where = str(self._reference)
         names = data.keys() | binary.keys()
-        return read_entries(self._name, where, names, content, self._pattern, empty_is_normal=True)
+        result = read_entries(self._name, where, names, content, self._pattern, empty_is_normal=True)
+        version = object_in(found, "metadata").get("resourceVersion")
+        return replace(result, watched={self._reference: version if isinstance(version, str) else None})
 
 
 def _encoded(text: str) -> bytes:

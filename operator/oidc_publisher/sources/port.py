@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from oidc_publisher.cluster import ObjectReference
@@ -16,24 +16,18 @@ class SourceResult:
     """A SourceResult holds the reading of one source, and the findings about that source.
 
     `endpoints` are the present API server endpoints (HOST:PORT) of an apiServer source, None when they could not be
-    learnt. Every other source has the empty tuple.
+    learnt. Every other source has the empty tuple. `watched` are the objects of the cluster whose change starts a pass at
+    once, each with the resourceVersion that was read, None where that is not known.
     """
 
     reading: SourceReading
     findings: tuple[Finding, ...] = ()
     endpoints: tuple[str, ...] | None = ()
+    watched: Mapping[ObjectReference, str | None] = field(default_factory=dict)
 
 
 class Source(Protocol):
     """A source lists public keys."""
-
-    @property
-    def watches(self) -> Mapping[ObjectReference, str | None]:
-        """The objects of the cluster whose change starts a pass at once, each with the resourceVersion that was read last.
-
-        None stands for a version that is not known; every version is another one then.
-        """
-        ...
 
     async def read(self) -> SourceResult:
         """Read the whole source once. A failure outside of the operator gives an incomplete reading with findings."""

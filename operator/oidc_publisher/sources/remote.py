@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 from dataclasses import replace
 
 from oidc_publisher.cluster import ClusterAPI, ObjectReference
@@ -23,14 +22,9 @@ class RemoteSource:
         self._kubeconfig = kubeconfig
         self._rights = rights
 
-    @property
-    def watches(self) -> Mapping[ObjectReference, str | None]:
-        """The kubeconfig: each change of it starts a pass at once."""
-        return {self._kubeconfig: None}
-
     async def read(self) -> SourceResult:
-        """Read all API servers, and report a kubeconfig that the operator may not watch."""
+        """Read all API servers, and report a kubeconfig that the operator may not watch; each change of it starts a pass."""
         result, unwatched = await asyncio.gather(
             self._source.read(), self._rights.unwatched(self._hub, self._kubeconfig)
         )
-        return replace(result, findings=(*result.findings, *unwatched))
+        return replace(result, findings=(*result.findings, *unwatched), watched={self._kubeconfig: None})

@@ -12,15 +12,19 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
+from oidc_publisher.cluster import ObjectReference
 from oidc_publisher.documents import DISCOVERY_PATH
 from oidc_publisher.errors import StoreError
 from oidc_publisher.findings import Reason
-from oidc_publisher.reconcile.read import api_server_offsets, read_stored, sources_and_tokens
-from oidc_publisher.sources import APIServerSource
+from oidc_publisher.reconcile.read import Readings, api_server_offsets, read_stored, sources_and_tokens
+from oidc_publisher.rotation import SourceReading
+from oidc_publisher.sources import APIServerSource, SourceResult
 from tests.support.apistub import APIStub, client_of, says, serving
 from tests.support.processes import free_port
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tests.support.pki import PKI
 
 
@@ -79,3 +83,17 @@ async def test_the_servers_that_one_issuer_names_have_no_vote_on_the_clock_of_an
         assert [offset.days for offset in api_server_offsets(client, (wrong,), began)].count(0) >= 3
         (offset,) = api_server_offsets(client, (right,), began)
     assert abs(offset) < timedelta(seconds=5)
+
+
+def test_two_sources_of_one_object_have_read_one_version_or_none_that_counts() -> None:
+    """The object may change between their readings, and the source that read it sooner needs the next pass."""
+    one, other = ObjectReference("ConfigMap", "keys", "one"), ObjectReference("Secret", "keys", "other")
+
+    def watched(*versions: str | None) -> Mapping[ObjectReference, str | None]:
+        results = [SourceResult(SourceReading("s", complete=True), watched={one: version}) for version in versions]
+        results += [SourceResult(SourceReading("o", complete=True), watched={other: "1"})]
+        return Readings.watched.fget(SimpleNamespace(sources=results))  # type: ignore[attr-defined,no-any-return]
+
+    assert watched("7", "7", "7") == {one: "7", other: "1"}
+    for versions in (("7", "8", "7"), ("7", "7", "8"), (None, "7", "7"), ("7", None, "7")):
+        assert watched(*versions) == {one: None, other: "1"}

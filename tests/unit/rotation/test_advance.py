@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from oidc_publisher.rotation.clock import coarse_end
 from tests.simulation.rulecases import K1, K2, START
 from tests.simulation.scenario import HOUR, MINUTE, SECOND, T0, one_server
 
@@ -15,12 +16,14 @@ def test_the_next_deadline_is_the_earliest_time_that_changes_the_answer() -> Non
 
 
 def test_a_resting_ledger_stays_the_same_within_a_coarse_period() -> None:
-    """Two passes a minute apart in the same five minutes give equal ledgers: no PATCH."""
+    """Two passes in the same five minutes of the issuer give equal ledgers: no PATCH."""
     world = one_server("K1")
     world.at(MINUTE)
-    world.at(MINUTE + SECOND)
+    begin = coarse_end(world.true_now, world.look().phase) - T0
+    world.at(begin)
+    world.at(begin + SECOND)
     before = world.ledger
-    world.at(3 * MINUTE)
+    world.at(begin + 4 * MINUTE)
     assert world.ledger == before
-    world.at(6 * MINUTE)
+    world.at(begin + 5 * MINUTE)
     assert world.ledger != before, "coarse times move once in a period"

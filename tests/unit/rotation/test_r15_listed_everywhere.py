@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from oidc_publisher.findings import Finding, Reason
 from oidc_publisher.rotation import Advance
+from oidc_publisher.rotation.clock import coarse_end, stamp
 from tests.simulation.scenario import HOUR, MINUTE, SECOND, T0, Server, Source, World, key
 
 K1, K2, K3 = key("K1"), key("K2"), key("K3")
@@ -242,12 +243,13 @@ def test_the_permission_names_the_keys_it_speaks_of_and_when_all_was_last_read()
     assert waits is not None
     assert waits.permission == "These listed keys may not sign yet: K2."
     world.servers["B"].keys = [K1, K2]
-    first = world.at(26 * HOUR)
+    begin = coarse_end(T0 + 26 * HOUR, world.look().phase)
+    first = world.at(begin - T0)
     assert first.permission == (
-        "All listed keys may sign since 2026-01-02T02:00:00Z: K2, K1. "
-        "No other was listed when everything was last read, about 2026-01-02T02:00:00Z."
+        f"All listed keys may sign since {stamp(begin)}: K2, K1. "
+        f"No other was listed when everything was last read, about {stamp(begin)}."
     )
-    assert world.at(26 * HOUR + MINUTE).permission == first.permission
+    assert world.at(begin + MINUTE - T0).permission == first.permission
     world.servers["B"].up = False
     assert world.at(27 * HOUR).permission == first.permission, "nobody has read everything since"
 

@@ -10,7 +10,6 @@ from oidc_publisher.cluster import ObjectReference
 from oidc_publisher.findings import Finding, Reason, Severity
 from oidc_publisher.sources import SourceResult
 from oidc_publisher.sources.entries import EntryPattern, read_entries
-from oidc_publisher.sources.factory import versions_read
 from oidc_publisher.sources.objects import ObjectSource, WatchRights
 from tests.support.apistub import APIStub, client_of, refuses, says, serving
 from tests.support.pki import PKI
@@ -107,13 +106,13 @@ async def test_the_same_bytes_are_parsed_once_and_every_other_byte_counts(
         assert not (await source.read()).reading.complete, "what was parsed before is no reading"
 
 
-async def test_the_version_that_was_read_is_known_until_a_reading_fails(pki: PKI) -> None:
+async def test_a_reading_says_which_version_of_the_object_it_has_read(pki: PKI) -> None:
     """Whoever watches the object tells by it whether a pass has seen a change; a reading that failed has seen none."""
     path = f"{REFERENCE.collection}/signers"
     async with serving(pki) as stub, client_of(pki, stub.address) as client:
         stub.on("POST", REVIEWS, says({"status": {"allowed": True}}))
         source = ObjectSource(client, "map", REFERENCE, EntryPattern(".*"))
-        seen = [source.watches]
+        seen = []
         for answer in (
             says({"metadata": {"resourceVersion": "7"}}),
             says({"metadata": {"resourceVersion": "8"}}),
@@ -122,24 +121,5 @@ async def test_the_version_that_was_read_is_known_until_a_reading_fails(pki: PKI
             says({"metadata": None}),
         ):
             stub.on("GET", path, answer)
-            await source.read()
-            seen.append(source.watches)
-    assert [watched[REFERENCE] for watched in seen] == [None, "7", "8", None, "8", None]
-
-
-async def test_two_sources_of_one_object_have_read_one_version_or_none_that_counts(pki: PKI) -> None:
-    """The object may change between their readings, and the source that read it sooner needs the next pass."""
-    path = f"{REFERENCE.collection}/signers"
-    async with serving(pki) as stub, client_of(pki, stub.address) as client:
-        stub.on("POST", REVIEWS, says({"status": {"allowed": True}}))
-        sources = [ObjectSource(client, name, REFERENCE, EntryPattern(".*")) for name in ("one", "two", "three")]
-        stub.on("GET", path, says({"metadata": {"resourceVersion": "7"}}))
-        for source in sources:
-            await source.read()
-        assert versions_read(sources) == {REFERENCE: "7"}
-        stub.on("GET", path, says({"metadata": {"resourceVersion": "8"}}))
-        await sources[1].read()
-        assert versions_read(sources) == {REFERENCE: None}
-        for source in sources:
-            await source.read()
-        assert versions_read(sources) == {REFERENCE: "8"}
+            seen.append((await source.read()).watched)
+    assert seen == [{REFERENCE: version} for version in ("7", "8", None, "8", None)]

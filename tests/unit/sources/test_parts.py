@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from oidc_publisher.api import KeySourceSpec
 from oidc_publisher.cluster import ObjectReference
 from oidc_publisher.sources import APIServerSource, open_sources
+from oidc_publisher.sources.factory import references_of
 from oidc_publisher.sources.files import FilesSource
 from oidc_publisher.sources.objects import ObjectSource
 from tests.support.apistub import client_of
@@ -42,9 +43,4 @@ class TestFactory:
         async with client_of(pki, "127.0.0.1:1") as client:
             sources = open_sources(specs, client, key_files_root=tmp_path)
         assert [type(source) for source in sources] == [FilesSource, ObjectSource, APIServerSource, ObjectSource]
-        assert [source.watches for source in sources] == [
-            {},
-            {ObjectReference("Secret", "n", "c"): None},
-            {},
-            {ObjectReference("ConfigMap", "n", "c"): None},
-        ]
+        assert references_of(specs) == (ObjectReference("Secret", "n", "c"), ObjectReference("ConfigMap", "n", "c"))
