@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -13,6 +15,7 @@ from typing import Any, Self
 
 from tests.support.controlplane import ControlPlane
 
+_LEAVES_S = 10
 COLLECTION = "/apis/oidc-publisher.io/v1alpha1/oidcissuers"
 Object = dict[str, Any]
 
@@ -49,9 +52,13 @@ class Watch:
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        socket = self._connection.sock
-        if socket is not None:
-            socket.close()
+        # close() alone leaves the connection open for the thread that reads from it, which would collect all events of
+        # the rest of the run.
+        if self._connection.sock is not None:
+            with contextlib.suppress(OSError):
+                self._connection.sock.shutdown(socket.SHUT_RDWR)
+        self._thread.join(_LEAVES_S)
+        self._connection.close()
 
     def events(self) -> list[Event]:
         """All events so far."""
