@@ -43,7 +43,7 @@ class Amount:
     fleet_rest_s: float = 180.0
     fleet_changes: int = 100
     memory_issuers: int = 1000
-    churn_cycles: int = 2000
+    churn_cycles: int = 10_000
     churn_rest_s: float = 250.0  # what was parsed for them is forgotten after two periods of two minutes
 
     @property
