@@ -7,7 +7,7 @@ import random
 import time
 from collections.abc import Callable, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 
 import structlog
@@ -29,20 +29,14 @@ _REFUSALS_TOLD = 2
 Wake = Callable[[str, str], None]
 
 
-@dataclass(frozen=True, slots=True)
-class _Change:
-    """What a watch told last, and when (monotonic seconds)."""
-
-    version: str
-    at_s: float
-
-
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Watched:
-    """A watched object, with the version that was seen last, and the number of refusals in a row."""
+    """A watched object: who reads it, what its watch told last and when (monotonic seconds), and the refusals in a row."""
 
     reference: ObjectReference
+    readers: dict[str, None] = field(default_factory=dict)
     version: str | None = None
+    told_s: float = float("-inf")
     refusals: int = 0
 
     def report(self, error: ClusterError) -> None:
@@ -67,8 +61,8 @@ class ObjectWatches:
         self._client = client
         self._wake = wake
         self._followed: dict[str, Mapping[ObjectReference, str | None]] = {}
+        self._watched: dict[ObjectReference, _Watched] = {}
         self._tasks: dict[ObjectReference, asyncio.Task[None]] = {}
-        self._changed: dict[ObjectReference, _Change] = {}
         self.restarts = 0
 
     @property
@@ -84,37 +78,42 @@ class ObjectWatches:
         """
         before = self._followed.get(issuer, {})
         self._followed[issuer] = read
-        if before.keys() == read.keys():
-            return
-        self._settle()
+        for reference in before.keys() - read.keys():
+            self._leave(issuer, reference)
         for reference in read.keys() - before.keys():
-            change = self._changed.get(reference)
-            if change and change.at_s >= since_s and change.version != read[reference]:
+            watched = self._join(issuer, reference)
+            if watched.told_s >= since_s and watched.version != read[reference]:
                 self._wake(issuer, f"{reference} changed")
 
     def forget(self, issuer: str) -> None:
         """Watch nothing for the issuer any more."""
-        if self._followed.pop(issuer, None):
-            self._settle()
+        for reference in self._followed.pop(issuer, {}):
+            self._leave(issuer, reference)
 
     async def close(self) -> None:
         """End every watch."""
         tasks = [*self._tasks.values()]
-        self._followed.clear()
-        self._settle()
+        for issuer in tuple(self._followed):
+            self.forget(issuer)
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _settle(self) -> None:
-        wanted = frozenset[ObjectReference]().union(*self._followed.values())
-        for reference in [r for r in self._tasks if r not in wanted]:
-            self._tasks.pop(reference).cancel()
-            self._changed.pop(reference, None)
-        for reference in wanted - self._tasks.keys():
-            self._tasks[reference] = asyncio.create_task(self._watch(reference), name=f"watch {reference}")
+    def _join(self, issuer: str, reference: ObjectReference) -> _Watched:
+        watched = self._watched.get(reference)
+        if watched is None:
+            watched = self._watched[reference] = _Watched(reference)
+            self._tasks[reference] = asyncio.create_task(self._watch(watched), name=f"watch {reference}")
+        watched.readers[issuer] = None
+        return watched
 
-    async def _watch(self, reference: ObjectReference) -> None:
+    def _leave(self, issuer: str, reference: ObjectReference) -> None:
+        readers = self._watched[reference].readers
+        del readers[issuer]
+        if not readers:
+            del self._watched[reference]
+            self._tasks.pop(reference).cancel()
+
+    async def _watch(self, watched: _Watched) -> None:
         loop = asyncio.get_running_loop()
-        watched = _Watched(reference)
         short = 0
         while True:
             began = loop.time()
@@ -134,15 +133,14 @@ class ObjectWatches:
                     watched.refusals = 0
                     # The first version is told too: the pass that began the watch may have read an older object.
                     if version != watched.version:
-                        watched.version = version
-                        self._tell(watched.reference, version)
+                        self._tell(watched, version)
         except ClusterError as error:
             watched.report(error)
         except Exception:
             log.exception("A watch failed in a way it does not know; it begins again.", object=str(watched.reference))
 
-    def _tell(self, reference: ObjectReference, version: str) -> None:
-        self._changed[reference] = _Change(version, self._monotonic())
-        for issuer, read in self._followed.items():
-            if reference in read and read[reference] != version:
-                self._wake(issuer, f"{reference} changed")
+    def _tell(self, watched: _Watched, version: str) -> None:
+        watched.version, watched.told_s = version, self._monotonic()
+        for issuer in watched.readers:
+            if self._followed[issuer][watched.reference] != version:
+                self._wake(issuer, f"{watched.reference} changed")
