@@ -6,6 +6,7 @@ import asyncio
 import base64
 import hashlib
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -22,6 +23,17 @@ from oidc_publisher.sources.port import SourceResult
 
 #: How long a right to watch counts as given without another review: a thousand issuers may name one object.
 _ALLOWED_S = 3600.0
+#: A right that no reading has asked for is forgotten after this time: its issuer is gone, or has an interval so long that a
+#: review in each pass is four in an hour at most.
+_UNASKED_S = 900.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """A right that was given counts until a time, and was asked for last at another (monotonic seconds)."""
+
+    until_s: float
+    asked_s: float
 
 
 class WatchRights:
@@ -32,18 +44,28 @@ class WatchRights:
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
-        self._until_s: dict[ObjectReference, float] = {}
+        self._given: OrderedDict[ObjectReference, _Given] = OrderedDict()  # what was asked for last comes last
 
     async def lacks(self, client: ClusterAPI, reference: ObjectReference) -> bool:
         """Tell whether the operator may not watch an object; False where the API server does not say."""
         now_s = self._monotonic()
-        self._until_s = {known: until_s for known, until_s in self._until_s.items() if now_s < until_s}
-        if reference in self._until_s:
+        self._forget_unasked(now_s)
+        known = self._given.get(reference)
+        if known is not None and now_s < known.until_s:
+            self._note(reference, _Given(known.until_s, asked_s=now_s))
             return False
         allowed = await is_allowed(client, reference.watching)
         if allowed:
-            self._until_s[reference] = now_s + _ALLOWED_S
+            self._note(reference, _Given(now_s + _ALLOWED_S, asked_s=now_s))
         return allowed is False
+
+    def _note(self, reference: ObjectReference, given: _Given) -> None:
+        self._given[reference] = given
+        self._given.move_to_end(reference)
+
+    def _forget_unasked(self, now_s: float) -> None:
+        while self._given and next(iter(self._given.values())).asked_s + _UNASKED_S <= now_s:
+            self._given.popitem(last=False)
 
     async def unwatched(self, client: ClusterAPI, reference: ObjectReference) -> tuple[Finding, ...]:
         """Report that the operator sees changes of the object late, as long as it may not watch the object."""

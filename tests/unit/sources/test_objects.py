@@ -78,6 +78,20 @@ async def test_a_right_is_asked_for_once_for_all_issuers_of_an_object(pki: PKI) 
         assert [len(await warnings_of(source)) for source in sources] == [1, 1]
 
 
+async def test_a_right_that_nobody_asks_for_is_forgotten(pki: PKI) -> None:
+    """Each of ten thousand issuers that came and went had an object of its own; one that is read keeps its right."""
+    now_s = 0.0
+    async with serving(pki) as stub, client_of(pki, stub.address) as client:
+        stub.on("GET", f"{REFERENCE.collection}/signers", says({"metadata": {}, "data": {}}))
+        stub.on("POST", REVIEWS, says({"status": {"allowed": True}}))
+        source = ObjectSource(client, "map", REFERENCE, EntryPattern(".*"), WatchRights(lambda: now_s))
+        reviews = []
+        for now_s in (0.0, 300.0, 600.0, 1499.0, 2399.0, 2400.0):  # noqa: B007 - the clock reads it
+            assert not await warnings_of(source)
+            reviews.append(len(asked(stub)))
+        assert reviews == [1, 1, 1, 1, 2, 2]
+
+
 async def test_the_same_bytes_are_parsed_once_and_every_other_byte_counts(
     pki: PKI, monkeypatch: pytest.MonkeyPatch
 ) -> None:
