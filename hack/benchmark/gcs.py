@@ -57,7 +57,7 @@ _METHOD = f"""\
 A fresh interpreter imports what `run` imports, opens a store, writes one document and looks at it {_LOOKS} times; its
 resident memory is read at the end. The servers are versitygw and fake-gcs-server over TLS. A look at rest is one request
 without a body for either; the S3 server closes the connection after each, the other one keeps it, as Google's does.
-google-auth and requests are in every process: kubernetes.config imports them."""
+google-auth and requests come with the first call of Cloud Storage, or with a kubeconfig, which none of these reads."""
 _NAMES = {"": "no store", "s3": "S3", "gcs": "Cloud Storage", "s3+gcs": "both"}
 
 

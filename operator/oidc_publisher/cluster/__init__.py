@@ -1,4 +1,4 @@
-"""Send requests to the API servers over aiohttp, with credentials from kubernetes.config, and translate errors."""
+"""Send requests to the API servers over aiohttp, with the credentials of a kubeconfig or a pod, and translate errors."""
 
 from oidc_publisher.cluster.answer import Answer
 from oidc_publisher.cluster.client import ClusterClient

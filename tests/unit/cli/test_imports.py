@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 
 import oidc_publisher.cli
 from oidc_publisher.cli.main import cli
+from tests.support.pki import PKI
 from tests.support.syntax import syntax_tree
 
 CLI = Path(oidc_publisher.cli.__file__).parent
@@ -61,6 +63,30 @@ def test_an_issuer_by_its_url_needs_nothing_of_a_cluster() -> None:
         "sys.exit(' '.join(sorted(heavy)) or 0)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.slow  # a process of its own, and its imports
+def test_an_operator_in_a_pod_imports_no_kubernetes_package_and_who_needs_it_can(tmp_path: Path, pki: PKI) -> None:
+    """It costs 10 MiB, and kopf imports it wherever it is installed."""
+    (tmp_path / "ca.crt").write_bytes(pki.ca_pem)
+    (tmp_path / "token").write_text("token")
+    code = (
+        "import sys, oidc_publisher.cli.run.body, oidc_publisher.reconcile.reconciler, oidc_publisher.reconcile.ports\n"
+        "from oidc_publisher.cluster.credentials.incluster import in_cluster_login\n"
+        f"in_cluster_login({str(tmp_path)!r})\n"
+        "found = {'kubernetes', 'oauthlib', 'requests'} & sys.modules.keys()\n"
+        "import kubernetes.config\n"
+        "sys.exit(' '.join(sorted(found)) or 0)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "KUBERNETES_SERVICE_HOST": "10.0.0.1", "KUBERNETES_SERVICE_PORT": "443"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
     assert (done.returncode, done.stderr) == (0, "")
 
 

@@ -63,27 +63,51 @@ class Login:
 
 
 def login_from(configuration: Any, authorization: Authorization, *, proxy: str | None = None) -> Login:
-    """Return a login from a `kubernetes.client.Configuration` that the library's loaders have filled.
+    """Return a login from a `kubernetes.client.Configuration` that the library's loaders have filled; raises as `login_to`."""
+    return login_to(
+        str(configuration.host).rstrip("/"),
+        authorization,
+        authority=configuration.ssl_ca_cert or None,
+        certificate=(configuration.cert_file, configuration.key_file),
+        verify=configuration.verify_ssl,
+        tls_server_name=configuration.tls_server_name or None,
+        proxy=proxy,
+    )
+
+
+def login_to(
+    server: str,
+    authorization: Authorization,
+    *,
+    authority: str | None,
+    certificate: tuple[str | None, str | None] = (None, None),
+    verify: bool = True,
+    tls_server_name: str | None = None,
+    proxy: str | None = None,
+    hint: str = _HINT,
+) -> Login:
+    """Return a login to the API server of a URL; `authority` is a PEM file, `certificate` one of a client and one of its key.
+
+    `hint` says what to do where one of them cannot be used.
 
     Raises:
-        CredentialsError: a file that it names cannot be used, or a URL is no http or https URL.
+        CredentialsError: a file cannot be used, or a URL is no http or https URL.
     """
-    path = configuration.ssl_ca_cert or None
     try:
-        state = file_state(path) if path else None
-        tls = client_context(path, configuration.cert_file, configuration.key_file, verify=configuration.verify_ssl)
+        state = file_state(authority) if authority else None
+        tls = client_context(authority, *certificate, verify=verify)
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else str(error)
         raise CredentialsError(
-            f"The CA or the client certificate in the operator's credentials cannot be used: {why}", hint=_HINT
+            f"The CA or the client certificate in the operator's credentials cannot be used: {why}", hint=hint
         ) from None
     return Login(
-        server=str(configuration.host).rstrip("/"),
+        server=server,
         tls=tls,
         authorization=authorization,
-        tls_server_name=configuration.tls_server_name or None,
+        tls_server_name=tls_server_name,
         proxy=proxy,
-        authority=(path, state) if path and state else None,
+        authority=(authority, state) if authority and state else None,
     )
 
 

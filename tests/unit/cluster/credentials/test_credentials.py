@@ -21,7 +21,7 @@ import yaml
 
 from oidc_publisher.cluster import CredentialsError, load_credentials
 from oidc_publisher.cluster.credentials.authorization import PluginToken, TokenFile
-from oidc_publisher.cluster.credentials.kubeconfig import in_cluster_login
+from oidc_publisher.cluster.credentials.incluster import in_cluster_login
 from oidc_publisher.findings import Reason
 
 if TYPE_CHECKING:
@@ -147,6 +147,43 @@ class TestWhere:
         with pytest.raises(CredentialsError, match="token file does not exist") as caught:
             in_cluster_login(str(tmp_path))
         assert "automountServiceAccountToken" in caught.value.hint
+
+    @pytest.mark.parametrize(
+        ("damaged", "content", "said", "hinted"),
+        [
+            ("token", b"\n", "the token file is empty", "may read it"),
+            ("ca.crt", b"", "the CA's file is empty", "may read it"),
+            ("ca.crt", b"no certificate", "The CA or the client certificate", "may read it"),
+            ("ca.crt", None, "the CA's file does not exist", "automountServiceAccountToken"),
+            ("KUBERNETES_SERVICE_PORT", None, "KUBERNETES_SERVICE_PORT is not set or empty", "--kubeconfig"),
+            ("KUBERNETES_SERVICE_HOST", None, "KUBERNETES_SERVICE_HOST is not set or empty", "--kubeconfig"),
+        ],
+    )
+    def test_a_pod_whose_mount_is_damaged(
+        self,
+        damaged: str,
+        content: bytes | None,
+        said: str,
+        hinted: str,
+        tmp_path: Path,
+        pki: PKI,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        """Each has an error of its own that names what is missing."""
+        (tmp_path / "ca.crt").write_bytes(pki.ca_pem)
+        (tmp_path / "token").write_text("token\n")
+        monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
+        monkeypatch.setenv("KUBERNETES_SERVICE_PORT", "443")
+        assert in_cluster_login(str(tmp_path)).server == "https://10.0.0.1:443"
+        if damaged.isupper():
+            monkeypatch.delenv(damaged)
+        elif content is None:
+            (tmp_path / damaged).unlink()
+        else:
+            (tmp_path / damaged).write_bytes(content)
+        with pytest.raises(CredentialsError, match=said) as caught:
+            in_cluster_login(str(tmp_path))
+        assert hinted in caught.value.hint
 
 
 class TestWho:

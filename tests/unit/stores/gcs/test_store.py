@@ -264,13 +264,13 @@ async def test_an_object_that_is_gone_is_a_lost_race(serve: Serve) -> None:
 
 @pytest.mark.slow  # a process of its own, and its imports
 def test_google_cloud_is_imported_only_when_used() -> None:
-    """An operator that writes elsewhere does not pay for it (google.auth comes with kubernetes.config all the same)."""
+    """An operator that writes elsewhere does not pay for it (google.auth comes with a kubeconfig all the same)."""
     program = (
         "import sys, oidc_publisher.cli, oidc_publisher.controller.operator, oidc_publisher.stores.factory as factory;"
         "from oidc_publisher.api.storespec import StoreSpec;"
         "factory.open_store(StoreSpec.model_validate({'s3': {'bucket': 'b-1', 'region': 'eu-central-1'}}));"
         "factory.open_store(StoreSpec.model_validate({'gcs': {'bucket': 'b-1'}}));"
-        "sys.exit(', '.join(m for m in sys.modules if m.startswith(('google.cloud', 'google.api_core'))) or 0)"
+        "sys.exit(', '.join(m for m in sys.modules if m.startswith(('google.cloud', 'google.api_core', 'google.auth'))) or 0)"
     )
     done = subprocess.run([sys.executable, "-c", program], check=False, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
