@@ -44,7 +44,7 @@ class Amount:
     fleet_changes: int = 100
     memory_issuers: int = 1000
     churn_cycles: int = 10_000
-    churn_rest_s: float = 250.0  # what was parsed for them is forgotten after two periods of two minutes
+    churn_rest_s: float = 160.0  # what was parsed for them is forgotten after two periods of 75 s
 
     @property
     def steady_s(self) -> float:

@@ -56,8 +56,13 @@ GRACE_S = 1.2
 #: Closing connections gets this long.
 _CLOSE_S = 0.25
 
-#: What is asked for less often is parsed anew: at an interval of minutes that costs nothing that could be measured.
-FORGET_S = 120.0
+#: What is asked for less often is parsed anew, which is nothing at the default interval of a minute while passes are not late,
+#: and costs nothing that could be measured at an interval of minutes.
+FORGET_S = 75.0
+
+#: With more issuers a collection of garbage would hold the event loop for more than some 20 ms. Each has about 180 objects
+#: through which it walks; those of imports are frozen, and do not count.
+COLLECTED_UP_TO = 250
 
 #: The threads of asyncio's executor: for the names of API servers, and for computations, which always end. Work that
 #: may block has threads of its own (threads.py): calls of stores, names of foreign hosts, credential plugins, folders.
@@ -110,6 +115,7 @@ class Operator:
         self._steps = ClockSteps(events.look_at_all)
         self._stop = asyncio.Event()
         self._imported = 0
+        self._gone = False  # whether an issuer went since garbage was last collected
         self._health = HealthServer(settings.health_address or DEFAULT_HEALTH_ADDRESS, self._checks())
 
     async def run(self) -> int:
@@ -131,7 +137,7 @@ class Operator:
             _part("watch", self._watch.run()),
             _part("heartbeat", self._heartbeat.run()),
             _part("clock", self._steps.run()),
-            _part("unused", _forget_unused()),
+            _part("unused", self._forget_unused()),
             *([_part("shard leases", self._leases.run())] if self._leases else []),
         ]
         stopping = asyncio.create_task(self._stop.wait(), name="stop")
@@ -148,10 +154,26 @@ class Operator:
         outcome = await self._reconciler.reconcile(name)
         self._freeze_imports()
         if isinstance(outcome, Gone):
+            self._gone = True
             self._watches.forget(name)
         elif outcome.follows is not None:
             self._watches.follow(name, outcome.follows, since_s=began_s)
         return outcome
+
+    async def _forget_unused(self) -> None:
+        """Let go what was parsed for issuers that are gone, which no pass has asked for during a whole period, and its memory."""
+        while True:
+            await asyncio.sleep(FORGET_S)
+            forget_unused()
+            if self._gone and len(self._queue.keys) <= COLLECTED_UP_TO:
+                # By itself Python collects old garbage after 2.5 million objects (_COLLECTED_AFTER), which is never at rest.
+                # kopf's view of an event is a cycle of 280 blocks: 16 MiB waited while issuers came and went.
+                self._gone = False
+                gc.collect()
+            try:
+                await asyncio.to_thread(return_freed)
+            except RuntimeError as error:  # the process may have no more threads
+                log.warning("Freed memory was not returned to the system.", why=str(error))
 
     def _freeze_imports(self) -> None:
         """Keep what was imported out of collections of garbage, each of which would walk through it in a turn of the loop.
@@ -237,17 +259,6 @@ class _ImpatientExecutor(ThreadPoolExecutor):
 
 def _part(name: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
     return asyncio.create_task(work, name=name)
-
-
-async def _forget_unused() -> None:
-    """Let go what was parsed for issuers that are gone, which no pass has asked for during a whole period, and its memory."""
-    while True:
-        await asyncio.sleep(FORGET_S)
-        forget_unused()
-        try:
-            await asyncio.to_thread(return_freed)
-        except RuntimeError as error:  # the process may have no more threads
-            log.warning("Freed memory was not returned to the system.", why=str(error))
 
 
 def _leases_of(client: ClusterClient, settings: RunSettings) -> ShardLeases | None:

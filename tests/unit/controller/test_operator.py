@@ -13,7 +13,7 @@ import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -25,7 +25,7 @@ from oidc_publisher.controller.metrics import metriclist
 from oidc_publisher.controller.settings import RunSettings
 from oidc_publisher.controller.shard import Shard
 from oidc_publisher.keys.remembering import Remembered
-from oidc_publisher.reconcile.passes import Outcome
+from oidc_publisher.reconcile.passes import Gone, Outcome
 from oidc_publisher.telemetry.address import Address
 from oidc_publisher.timing.loopturns import MeasuredLoop
 from tests.support.apistub import APIStub, refuses, says, serving
@@ -247,6 +247,50 @@ async def test_what_was_parsed_for_issuers_that_are_gone_is_forgotten_after_a_wh
         os.kill(os.getpid(), signal.SIGTERM)
         assert await asyncio.wait_for(running, 30) == 0
         cluster.stop.set()
+
+
+class _GoneIssuers:
+    """A reconciler that finds every issuer gone."""
+
+    def __init__(self) -> None:
+        self.found = asyncio.Event()
+
+    async def reconcile(self, _: str) -> Gone:
+        """As if the object had just been deleted."""
+        self.found.set()
+        return Gone()
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+
+@pytest.mark.parametrize(
+    ("gone", "up_to", "collections"),
+    [(True, 250, 1), (True, -1, 0), (False, 250, 0)],
+    ids=["went", "a fleet", "none went"],
+)
+async def test_garbage_is_collected_once_after_issuers_went(
+    gone: bool, up_to: int, collections: int, pki: PKI, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At rest there is none that is worth a walk; among a thousand issuers the walk holds the event loop for too long."""
+    done: list[str] = []
+    monkeypatch.setattr(operator, "FORGET_S", 0.02)
+    monkeypatch.setattr(operator, "COLLECTED_UP_TO", up_to)
+    monkeypatch.setattr(operator, "gc", SimpleNamespace(collect=lambda: done.append("collected"), freeze=gc.freeze))
+    monkeypatch.setattr(operator, "return_freed", lambda: done.append("returned"))
+    issuers, cluster = _GoneIssuers(), Cluster()
+    if gone:
+        monkeypatch.setattr(operator, "_the_reconciler", lambda *_: issuers)
+    async with serving(pki) as stub:
+        cluster.serve(stub)
+        running = asyncio.create_task(operator.run(settings_for(stub, pki, tmp_path)))
+        await eventually((issuers.found if gone else cluster.patched).is_set)
+        before = done.count("returned")
+        await eventually(lambda: done.count("returned") > before + 2)
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert await asyncio.wait_for(running, 30) == 0
+        cluster.stop.set()
+    assert done.count("collected") == collections
 
 
 def _page_at(port: int) -> str:
