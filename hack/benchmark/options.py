@@ -15,7 +15,7 @@ class Amount:
     hand of each kind. `probes` are those of a slow and jittery host. `signer_starts` are those of a signer, `signer_rounds`
     how often its rate is measured for `signer_s`, and `rotations` those of managed keys. A fleet of each of `fleet_sizes` has an
     interval of `fleet_interval_s`, is measured at rest for `fleet_rest_s`, and then during `fleet_changes` of keys. Of `memory_issuers` it is asked who holds what.
-    `churn_cycles` issuers come and go, with a rest of `churn_rest_s` before memory is read.
+    An operator in a pod rests for `pod_rest_s`. `churn_cycles` issuers come and go, with a rest of `churn_rest_s` before memory is read.
     """
 
     ready: int = 15
@@ -43,6 +43,7 @@ class Amount:
     fleet_rest_s: float = 180.0
     fleet_changes: int = 100
     memory_issuers: int = 1000
+    pod_rest_s: float = 90.0
     churn_cycles: int = 10_000
     churn_rest_s: float = 160.0  # what was parsed for them is forgotten after two periods of 75 s
 
@@ -79,6 +80,7 @@ QUICK = Amount(
     fleet_rest_s=20,
     fleet_changes=10,
     memory_issuers=20,
+    pod_rest_s=6,
     churn_cycles=80,
     churn_rest_s=2,
 )
