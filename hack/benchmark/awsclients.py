@@ -7,12 +7,12 @@ import subprocess
 import sys
 
 from hack.benchmark.figures import Chapter, Figure
-from hack.benchmark.imports import MODULES
+from hack.benchmark.imports import IMPORT
 from hack.benchmark.options import Amount
 
 _PROGRAM = f"""
 import sys, time
-import {MODULES}
+{IMPORT}
 def resident(): return int(next(line.split()[1] for line in open('/proc/self/status') if line.startswith('VmRSS')))
 before, began, used = resident(), time.perf_counter(), time.process_time()
 if sys.argv[1] == "boto3":

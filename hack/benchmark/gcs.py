@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 from hack.benchmark.figures import Chapter, Figure
-from hack.benchmark.imports import MODULES
+from hack.benchmark.imports import IMPORT
 from hack.benchmark.options import Amount
 from tests.support.gcsserver import GCSServer
 from tests.support.pki import PKI
@@ -20,7 +20,7 @@ _LOOKS = 100
 _USED = f"""
 import asyncio, gc, os, sys, time
 from pathlib import Path
-import {MODULES}
+{IMPORT}
 from oidc_publisher.api.storespec import StoreSpec
 from oidc_publisher.stores import Document
 from oidc_publisher.stores.factory import open_store
