@@ -62,6 +62,7 @@ class ObjectWatches:
         self._wake = wake
         self._followed: dict[str, Mapping[ObjectReference, str | None]] = {}
         self._watched: dict[ObjectReference, _Watched] = {}
+        # Apart from _Watched: a cancelled task has its traceback, and that the frames that hold the _Watched.
         self._tasks: dict[ObjectReference, asyncio.Task[None]] = {}
         self.restarts = 0
 
