@@ -22,14 +22,14 @@ from oidc_publisher.controller.kopf.apidiscovery import objects_are_served
 from oidc_publisher.controller.kopf.events import IssuerEvents
 from oidc_publisher.controller.kopf.reachability import Contact
 from oidc_publisher.controller.kopf.watch import IssuerWatch
+from oidc_publisher.controller.leftovers import Leftovers
 from oidc_publisher.controller.objectwatches import ObjectWatches
 from oidc_publisher.controller.peers.leases import ShardLeases
 from oidc_publisher.controller.queue import WorkQueue
 from oidc_publisher.controller.rights import RightsCheck
 from oidc_publisher.controller.settings import DEFAULT_HEALTH_ADDRESS, RunSettings
 from oidc_publisher.errors import AnswerError, ClusterError
-from oidc_publisher.keys.remembering import forget_unused
-from oidc_publisher.process import leave, return_freed
+from oidc_publisher.process import leave
 from oidc_publisher.reconcile.passes import Gone, Outcome
 from oidc_publisher.telemetry.health import (
     LONGEST_STANDSTILL_S,
@@ -55,14 +55,6 @@ GRACE_S = 1.2
 
 #: Closing connections gets this long.
 _CLOSE_S = 0.25
-
-#: What is asked for less often is parsed anew, which is nothing at the default interval of a minute while passes are not late,
-#: and costs nothing that could be measured at an interval of minutes.
-FORGET_S = 75.0
-
-#: With more issuers a collection of garbage would hold the event loop for more than some 20 ms. Each has about 180 objects
-#: through which it walks; those of imports are frozen, and do not count.
-COLLECTED_UP_TO = 250
 
 #: The threads of asyncio's executor: for the names of API servers, and for computations, which always end. Work that
 #: may block has threads of its own (threads.py): calls of stores, names of foreign hosts, credential plugins, folders.
@@ -106,6 +98,7 @@ class Operator:
         self._metrics = metrics
         self._queue = WorkQueue(self._reconcile, max_concurrent=settings.max_concurrent)
         self._watches = ObjectWatches(client, self._queue.add)
+        self._leftovers = Leftovers(lambda: self._queue.count)
         events = IssuerEvents(self._queue, settings.shard)
         self._contact = Contact(events.look_at_all)
         self._watch = IssuerWatch(client, events, self._contact, self._take_signals)
@@ -115,7 +108,6 @@ class Operator:
         self._steps = ClockSteps(events.look_at_all)
         self._stop = asyncio.Event()
         self._imported = 0
-        self._gone = False  # whether an issuer went since garbage was last collected
         self._health = HealthServer(settings.health_address or DEFAULT_HEALTH_ADDRESS, self._checks())
 
     async def run(self) -> int:
@@ -137,7 +129,7 @@ class Operator:
             _part("watch", self._watch.run()),
             _part("heartbeat", self._heartbeat.run()),
             _part("clock", self._steps.run()),
-            _part("unused", self._forget_unused()),
+            _part("leftovers", self._leftovers.run()),
             *([_part("shard leases", self._leases.run())] if self._leases else []),
         ]
         stopping = asyncio.create_task(self._stop.wait(), name="stop")
@@ -154,26 +146,11 @@ class Operator:
         outcome = await self._reconciler.reconcile(name)
         self._freeze_imports()
         if isinstance(outcome, Gone):
-            self._gone = True
             self._watches.forget(name)
+            self._leftovers.add()
         elif outcome.follows is not None:
             self._watches.follow(name, outcome.follows, since_s=began_s)
         return outcome
-
-    async def _forget_unused(self) -> None:
-        """Let go what was parsed for issuers that are gone, which no pass has asked for during a whole period, and its memory."""
-        while True:
-            await asyncio.sleep(FORGET_S)
-            forget_unused()
-            if self._gone and len(self._queue.keys) <= COLLECTED_UP_TO:
-                # By itself Python collects old garbage after 2.5 million objects (_COLLECTED_AFTER), which is never at rest.
-                # kopf's view of an event is a cycle of 280 blocks: 16 MiB waited while issuers came and went.
-                self._gone = False
-                gc.collect()
-            try:
-                await asyncio.to_thread(return_freed)
-            except RuntimeError as error:  # the process may have no more threads
-                log.warning("Freed memory was not returned to the system.", why=str(error))
 
     def _freeze_imports(self) -> None:
         """Keep what was imported out of collections of garbage, each of which would walk through it in a turn of the loop.

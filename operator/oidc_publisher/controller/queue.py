@@ -164,6 +164,11 @@ class WorkQueue:
         """All keys of the queue."""
         return frozenset(self._entries)
 
+    @property
+    def count(self) -> int:
+        """How many keys the queue has."""
+        return len(self._entries)
+
     def standstill_s(self) -> float:
         """Return for how many seconds all places have been taken without a run starting; 0 while a place is free."""
         return self._places.standstill_s(self._clock.monotonic())

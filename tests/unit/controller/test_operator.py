@@ -20,7 +20,8 @@ import pytest
 import yaml
 from aiohttp import web
 
-from oidc_publisher.controller import operator
+from oidc_publisher.controller import leftovers, operator
+from oidc_publisher.controller.leftovers import Leftovers
 from oidc_publisher.controller.metrics import metriclist
 from oidc_publisher.controller.settings import RunSettings
 from oidc_publisher.controller.shard import Shard
@@ -220,77 +221,57 @@ async def _shows_every_metric(pki: PKI, tmp_path: Path) -> None:
         _page_at(port)
 
 
-async def test_what_was_parsed_for_issuers_that_are_gone_is_forgotten_after_a_while(
-    pki: PKI, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Documents by the thousand would stay, and what is parsed is several times as large as its bytes.
-
-    What was freed is returned then; where that cannot be done, for want of a thread, the operator goes on.
-    """
-    asked: list[int] = []
-
-    def return_freed() -> None:
-        asked.append(len(asked))
-        if len(asked) == 1:
-            raise RuntimeError("can't start new thread")
-
-    monkeypatch.setattr(operator, "FORGET_S", 0.02)
-    monkeypatch.setattr(operator, "return_freed", return_freed)
-    cluster, remembered = Cluster(), Remembered(bytes.upper)
-    async with serving(pki) as stub:
-        cluster.serve(stub)
-        running = asyncio.create_task(operator.run(settings_for(stub, pki, tmp_path)))
-        await eventually(cluster.patched.is_set)
-        remembered(b"gone")
-        await eventually(lambda: not len(remembered))
-        await eventually(lambda: len(asked) > 1)
-        os.kill(os.getpid(), signal.SIGTERM)
-        assert await asyncio.wait_for(running, 30) == 0
-        cluster.stop.set()
-
-
 class _GoneIssuers:
     """A reconciler that finds every issuer gone."""
 
-    def __init__(self) -> None:
-        self.found = asyncio.Event()
-
     async def reconcile(self, _: str) -> Gone:
         """As if the object had just been deleted."""
-        self.found.set()
         return Gone()
 
     async def close(self) -> None:
         """Nothing is open."""
 
 
-@pytest.mark.parametrize(
-    ("gone", "up_to", "collections"),
-    [(True, 250, 1), (True, -1, 0), (False, 250, 0)],
-    ids=["went", "a fleet", "none went"],
-)
-async def test_garbage_is_collected_once_after_issuers_went(
-    gone: bool, up_to: int, collections: int, pki: PKI, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+async def test_it_lets_go_what_issuers_that_went_leave(
+    pki: PKI, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """At rest there is none that is worth a walk; among a thousand issuers the walk holds the event loop for too long."""
+    """What was parsed is forgotten, garbage is collected, and what was freed goes back to the system (test_leftovers.py)."""
     done: list[str] = []
-    monkeypatch.setattr(operator, "FORGET_S", 0.02)
-    monkeypatch.setattr(operator, "COLLECTED_UP_TO", up_to)
-    monkeypatch.setattr(operator, "gc", SimpleNamespace(collect=lambda: done.append("collected"), freeze=gc.freeze))
-    monkeypatch.setattr(operator, "return_freed", lambda: done.append("returned"))
-    issuers, cluster = _GoneIssuers(), Cluster()
-    if gone:
-        monkeypatch.setattr(operator, "_the_reconciler", lambda *_: issuers)
+    monkeypatch.setattr(leftovers, "FORGET_S", 0.02)
+    monkeypatch.setattr(leftovers, "gc", SimpleNamespace(collect=lambda: done.append("collected")))
+    monkeypatch.setattr(leftovers, "return_freed", lambda: done.append("returned"))
+    monkeypatch.setattr(operator, "_the_reconciler", lambda *_: _GoneIssuers())
+    cluster, remembered = Cluster(), Remembered(bytes.upper)
+    remembered(b"gone")
     async with serving(pki) as stub:
         cluster.serve(stub)
         running = asyncio.create_task(operator.run(settings_for(stub, pki, tmp_path)))
-        await eventually((issuers.found if gone else cluster.patched).is_set)
-        before = done.count("returned")
-        await eventually(lambda: done.count("returned") > before + 2)
+        await eventually(lambda: not len(remembered) and {"collected", "returned"} <= set(done))
         os.kill(os.getpid(), signal.SIGTERM)
         assert await asyncio.wait_for(running, 30) == 0
         cluster.stop.set()
-    assert done.count("collected") == collections
+
+
+async def test_what_is_let_go_at_once_depends_on_how_many_issuers_are_there(
+    pki: PKI, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A walk through a fleet takes too long (test_leftovers.py)."""
+    asked: list[Callable[[], int]] = []
+
+    def noted(issuers: Callable[[], int]) -> Leftovers:
+        asked.append(issuers)
+        return Leftovers(issuers)
+
+    monkeypatch.setattr(operator, "Leftovers", noted)
+    cluster = Cluster()
+    async with serving(pki) as stub:
+        cluster.serve(stub)
+        running = asyncio.create_task(operator.run(settings_for(stub, pki, tmp_path)))
+        await eventually(cluster.patched.is_set)
+        assert [issuers() for issuers in asked] == [1]
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert await asyncio.wait_for(running, 30) == 0
+        cluster.stop.set()
 
 
 def _page_at(port: int) -> str:
