@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import importlib
 import signal
 import sys
 import time
@@ -40,7 +41,7 @@ from oidc_publisher.telemetry.health import (
     Readiness,
 )
 from oidc_publisher.telemetry.steps import OpenSpan
-from oidc_publisher.telemetry.tracing import span_of, tracing_for
+from oidc_publisher.telemetry.tracing import import_sdk, span_of, tracing_for
 from oidc_publisher.timing.loopturns import turns_of
 
 if TYPE_CHECKING:
@@ -60,15 +61,33 @@ _CLOSE_S = 0.25
 #: may block has threads of its own (threads.py): calls of stores, names of foreign hosts, credential plugins, folders.
 _LOOP_THREADS = 16
 
+#: What functions below import themselves, because tests of the shell need none of it, or only where metrics are on.
+_IMPORTED = ("oidc_publisher.reconcile.ports", "oidc_publisher.reconcile.reconciler")
+_IMPORTED_FOR_METRICS = tuple(
+    f"oidc_publisher.controller.metrics.{name}" for name in ("served", "observed", "ownseries")
+)
 
-async def run(settings: RunSettings) -> int:
-    """Run the operator until SIGTERM or SIGINT, and return the exit code.
+
+def prepare(settings: RunSettings) -> Credentials:
+    """Load the credentials, and import what `run` needs, which within an event loop would be one long turn of it.
+
+    Only a cloud's library is left to the first pass that needs it.
 
     Raises:
         CredentialsError: there are no credentials for an API server.
+    """
+    for name in (*_IMPORTED, *(_IMPORTED_FOR_METRICS if settings.metrics_address else ())):
+        importlib.import_module(name)
+    import_sdk()
+    return load_credentials(settings.kubeconfig, settings.context)
+
+
+async def run(settings: RunSettings, credentials: Credentials) -> int:
+    """Run the operator until SIGTERM or SIGINT, and return the exit code.
+
+    Raises:
         ListenError: the operator cannot listen on an address that an option names.
     """
-    credentials = load_credentials(settings.kubeconfig, settings.context)
     asyncio.get_running_loop().set_default_executor(_ImpatientExecutor(_LOOP_THREADS))
     async with ClusterClient(credentials, api_server_names=settings.api_server_names) as client:
         metrics, tracing = _metrics_of(settings), tracing_for(version=__version__)

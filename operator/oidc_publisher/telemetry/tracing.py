@@ -5,6 +5,7 @@ Elsewhere nothing of OpenTelemetry is imported. All settings are the environment
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import threading
@@ -24,6 +25,8 @@ log = structlog.stdlib.get_logger(__name__)
 #: OpenTelemetry's own names: the endpoint of all signals, and that of traces alone.
 ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 _SERVICE = "oidc-publisher"
+_RESOURCES, _TRACE, _EXPORT = (f"opentelemetry.sdk.{name}" for name in ("resources", "trace", "trace.export"))
+_OTLP = "opentelemetry.exporter.otlp.proto.http.trace_exporter"
 #: The end of the operator waits for the last spans for so long.
 _FLUSH_S = 0.5
 
@@ -49,9 +52,17 @@ class Tracing:
         sending.join(_FLUSH_S)
 
 
+def import_sdk(environment: Mapping[str, str] = os.environ) -> None:
+    """Import what `tracing_for` needs, if the environment asks for it; where the extra is missing, that function says so."""
+    if _is_asked_for(environment):
+        with contextlib.suppress(ImportError):
+            for name in (_RESOURCES, _TRACE, _EXPORT, _OTLP):
+                importlib.import_module(name)
+
+
 def tracing_for(environment: Mapping[str, str] = os.environ, *, version: str) -> Tracing | None:
     """Return the tracing that the environment asks for, None without an endpoint or without the extra."""
-    if not any(environment.get(name) for name in ENDPOINTS):
+    if not _is_asked_for(environment):
         return None
     try:
         return _tracing(environment, version)
@@ -65,11 +76,13 @@ def span_of(tracing: Tracing | None) -> OpenSpan:
     return tracing.open_span if tracing else no_span
 
 
+def _is_asked_for(environment: Mapping[str, str]) -> bool:
+    return any(environment.get(name) for name in ENDPOINTS)
+
+
 def _tracing(environment: Mapping[str, str], version: str) -> Tracing:
-    resources = importlib.import_module("opentelemetry.sdk.resources")
-    trace = importlib.import_module("opentelemetry.sdk.trace")
-    export = importlib.import_module("opentelemetry.sdk.trace.export")
-    otlp = importlib.import_module("opentelemetry.exporter.otlp.proto.http.trace_exporter")
+    resources, trace = importlib.import_module(_RESOURCES), importlib.import_module(_TRACE)
+    export, otlp = importlib.import_module(_EXPORT), importlib.import_module(_OTLP)
     named = {} if environment.get("OTEL_SERVICE_NAME") else {"service.name": _SERVICE}
     resource = resources.Resource.create({**named, "service.version": version})
     provider = trace.TracerProvider(resource=resource, shutdown_on_exit=False)  # `flush` is called instead

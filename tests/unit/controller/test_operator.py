@@ -131,6 +131,11 @@ def settings_for(stub: APIStub, pki: PKI, folder: Path) -> RunSettings:
     return RunSettings(kubeconfig=str(path), health_address=Address("127.0.0.1", 0))
 
 
+async def run(settings: RunSettings) -> int:
+    """As the command does, but within a loop that runs already."""
+    return await operator.run(settings, operator.prepare(settings))
+
+
 async def eventually(condition: Callable[[], object]) -> None:
     """Wait for a condition, as long as it takes on a busy machine."""
     async with asyncio.timeout(60):
@@ -145,7 +150,7 @@ async def test_it_waits_for_the_crd_then_follows_every_change_until_it_is_told_t
     cluster = Cluster()
     async with serving(pki) as stub:
         stub.on("GET", COLLECTION, refuses(503, "ServiceUnavailable", "starting"))
-        running = asyncio.create_task(operator.run(settings_for(stub, pki, tmp_path)))
+        running = asyncio.create_task(run(settings_for(stub, pki, tmp_path)))
         await eventually(lambda: stub.seen)
         del stub.answers["GET", COLLECTION]
         asked = len(stub.seen)
@@ -184,7 +189,7 @@ async def _shows_every_metric(pki: PKI, tmp_path: Path) -> None:
             shard=shard,
             shard_leases=("publishers", "shard"),
         )
-        running = asyncio.create_task(operator.run(settings))
+        running = asyncio.create_task(run(settings))
         await eventually(lambda: cluster.watches)
         await eventually(cluster.patched.is_set)
         await asyncio.sleep(0)
@@ -245,7 +250,7 @@ async def test_it_lets_go_what_issuers_that_went_leave(
     remembered(b"gone")
     async with serving(pki) as stub:
         cluster.serve(stub)
-        running = asyncio.create_task(operator.run(settings_for(stub, pki, tmp_path)))
+        running = asyncio.create_task(run(settings_for(stub, pki, tmp_path)))
         await eventually(lambda: not len(remembered) and {"collected", "returned"} <= set(done))
         os.kill(os.getpid(), signal.SIGTERM)
         assert await asyncio.wait_for(running, 30) == 0
@@ -266,7 +271,7 @@ async def test_what_is_let_go_at_once_depends_on_how_many_issuers_are_there(
     cluster = Cluster()
     async with serving(pki) as stub:
         cluster.serve(stub)
-        running = asyncio.create_task(operator.run(settings_for(stub, pki, tmp_path)))
+        running = asyncio.create_task(run(settings_for(stub, pki, tmp_path)))
         await eventually(cluster.patched.is_set)
         assert [issuers() for issuers in asked] == [1]
         os.kill(os.getpid(), signal.SIGTERM)
@@ -293,6 +298,53 @@ def test_an_operator_without_metrics_and_traces_imports_nothing_for_them() -> No
     assert (done.returncode, done.stderr) == (0, "")
 
 
+_NAMES_LATE_IMPORTS = """
+import asyncio, os, signal, sys
+from oidc_publisher.controller import leftovers, operator
+from oidc_publisher.controller.settings import RunSettings
+from oidc_publisher.telemetry.address import Address
+
+late = []
+
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            return
+        late.append(name)
+
+def started(_):
+    os.kill(os.getpid(), signal.SIGTERM)
+
+nowhere = Address("127.0.0.1", 0)
+settings = RunSettings(kubeconfig=sys.argv[1], health_address=nowhere, metrics_address=nowhere if sys.argv[2:] else None)
+credentials = operator.prepare(settings)
+sys.meta_path.insert(0, Finder())
+operator.Operator._freeze_imports = started
+assert asyncio.run(operator.run(settings, credentials)) == 0
+sys.exit(" ".join(late) or 0)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("traces", [False, True], ids=["no traces", "traces"])
+@pytest.mark.parametrize("more", [(), ("metrics",)], ids=["no metrics", "metrics"])
+async def test_everything_that_a_start_imports_is_imported_before_there_is_a_loop(
+    more: tuple[str, ...], traces: bool, pki: PKI, tmp_path: Path
+) -> None:
+    """All of it within the loop was one turn of 70 ms, as long again with traces, and longer for a kubeconfig with a plugin."""
+    async with serving(pki) as stub:
+        settings = settings_for(stub, pki, tmp_path)
+    assert settings.kubeconfig is not None
+    arguments = [sys.executable, "-c", _NAMES_LATE_IMPORTS, settings.kubeconfig, *more]
+    environment = {**os.environ, **({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9"} if traces else {})}
+    done = subprocess.run(  # noqa: ASYNC221 - nothing else runs
+        arguments, capture_output=True, text=True, check=False, timeout=60, env=environment
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 async def test_a_watch_that_breaks_is_begun_again(pki: PKI, tmp_path: Path) -> None:
     """A refused list ends kopf; a token that is not accepted any more is no end either."""
     cluster = Cluster()
@@ -306,7 +358,7 @@ async def test_a_watch_that_breaks_is_begun_again(pki: PKI, tmp_path: Path) -> N
             return await (served if "limit" in request.query else forbidden)(request)
 
         stub.answers["GET", COLLECTION] = refuses_lists
-        running = asyncio.create_task(operator.run(settings_for(stub, pki, tmp_path)))
+        running = asyncio.create_task(run(settings_for(stub, pki, tmp_path)))
 
         def refused() -> int:
             return sum(seen.path == COLLECTION and "limit" not in seen.query for seen in stub.seen)
@@ -329,7 +381,7 @@ async def test_what_a_pass_has_imported_is_kept_out_of_collections(
     cluster = Cluster()
     async with serving(pki) as stub:
         cluster.serve(stub)
-        running = asyncio.create_task(operator.run(settings_for(stub, pki, tmp_path)))
+        running = asyncio.create_task(run(settings_for(stub, pki, tmp_path)))
         await eventually(lambda: len(frozen) > 1)
         os.kill(os.getpid(), signal.SIGTERM)
         assert await asyncio.wait_for(running, 30) == 0

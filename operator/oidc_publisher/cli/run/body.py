@@ -29,8 +29,9 @@ def run(settings: RunSettings) -> int:
     logs.configure(settings.log_format, settings.log_level)
     gc.set_threshold(*_COLLECTED_AFTER)
     share_arenas()
+    credentials = operator.prepare(settings)
     try:
         with asyncio.Runner(loop_factory=MeasuredLoop if settings.metrics_address else None) as runner:
-            return runner.run(operator.run(settings))
+            return runner.run(operator.run(settings, credentials))
     except ListenError as error:
         raise click.BadParameter(f"{error}.", param_hint=f"'{error.option}'") from None
