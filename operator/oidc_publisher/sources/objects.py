@@ -6,10 +6,10 @@ import asyncio
 import base64
 import hashlib
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
+from weakref import WeakValueDictionary
 
 from oidc_publisher.cluster import ClusterAPI, ObjectReference, get_object
 from oidc_publisher.cluster.access import is_allowed
@@ -23,64 +23,60 @@ from oidc_publisher.sources.port import SourceResult
 
 #: How long a right to watch counts as given without another review: a thousand issuers may name one object.
 _ALLOWED_S = 3600.0
-#: A right that no reading has asked for is forgotten after this time: its issuer is gone, or has an interval so long that a
-#: review in each pass is four in an hour at most.
-_UNASKED_S = 900.0
 
 
-@dataclass(frozen=True, slots=True)
-class _Given:
-    """A right that was given counts until a time, and was asked for last at another (monotonic seconds)."""
-
-    until_s: float
-    asked_s: float
-
-
-class WatchRights:
-    """WatchRights holds which objects the operator may watch, for all sources of one cluster.
+class WatchRight:
+    """A WatchRight tells whether the operator may watch one object.
 
     A right that is not given is asked for at each reading, so that its finding ends with the next pass.
     """
 
-    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
-        self._monotonic = monotonic
-        self._given: OrderedDict[ObjectReference, _Given] = OrderedDict()  # what was asked for last comes last
+    __slots__ = ("__weakref__", "_given_until_s", "_monotonic", "_reference")
 
-    async def lacks(self, client: ClusterAPI, reference: ObjectReference) -> bool:
-        """Tell whether the operator may not watch an object; False where the API server does not say."""
+    def __init__(self, reference: ObjectReference, monotonic: Callable[[], float]) -> None:
+        self._reference = reference
+        self._monotonic = monotonic
+        self._given_until_s = float("-inf")
+
+    async def lacks(self, client: ClusterAPI) -> bool:
+        """Tell whether the operator may not watch the object; False where the API server does not say."""
         now_s = self._monotonic()
-        self._forget_unasked(now_s)
-        known = self._given.get(reference)
-        if known is not None and now_s < known.until_s:
-            self._note(reference, _Given(known.until_s, asked_s=now_s))
+        if now_s < self._given_until_s:
             return False
-        allowed = await is_allowed(client, reference.watching)
+        allowed = await is_allowed(client, self._reference.watching)
         if allowed:
-            self._note(reference, _Given(now_s + _ALLOWED_S, asked_s=now_s))
+            self._given_until_s = now_s + _ALLOWED_S
         return allowed is False
 
-    def _note(self, reference: ObjectReference, given: _Given) -> None:
-        self._given[reference] = given
-        self._given.move_to_end(reference)
-
-    def _forget_unasked(self, now_s: float) -> None:
-        while self._given and next(iter(self._given.values())).asked_s + _UNASKED_S <= now_s:
-            self._given.popitem(last=False)
-
-    async def unwatched(self, client: ClusterAPI, reference: ObjectReference) -> tuple[Finding, ...]:
+    async def unwatched(self, client: ClusterAPI) -> tuple[Finding, ...]:
         """Report that the operator sees changes of the object late, as long as it may not watch the object."""
-        if not await self.lacks(client, reference):
+        if not await self.lacks(client):
             return ()
-        message = f"The operator may not watch {reference}, whose changes it sees at the interval only"
+        message = f"The operator may not watch {self._reference}, whose changes it sees at the interval only"
         return (
             Finding.of(
                 Reason.SourceForbidden,
                 message,
-                hint=reference.grant,
-                subject=str(reference),
+                hint=self._reference.grant,
+                subject=str(self._reference),
                 severity=Severity.WARNING,
             ),
         )
+
+
+class WatchRights:
+    """WatchRights holds one WatchRight for each object that sources of one cluster read; it goes with the last of them."""
+
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
+        self._rights: WeakValueDictionary[ObjectReference, WatchRight] = WeakValueDictionary()
+
+    def of(self, reference: ObjectReference) -> WatchRight:
+        """Return the right on an object, for a source that keeps it."""
+        right = self._rights.get(reference)
+        if right is None:
+            right = self._rights[reference] = WatchRight(reference, self._monotonic)
+        return right
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +106,7 @@ class ObjectSource:
         self._name = name
         self._reference = reference
         self._pattern = pattern
-        self._rights = rights or WatchRights()
+        self._right = (rights or WatchRights()).of(reference)
         self._last: _LastRead | None = None
 
     async def read(self) -> SourceResult:
@@ -121,7 +117,7 @@ class ObjectSource:
             where = str(self._reference)
             reading = SourceReading(self._name, complete=False, missing=(where,))
             return SourceResult(reading, (error.finding(subject=where),), watched={self._reference: None})
-        unwatched = await self._rights.unwatched(self._client, self._reference)
+        unwatched = await self._right.unwatched(self._client)
         return replace(result, findings=(*result.findings, *unwatched))
 
     async def _read(self, left_s: float) -> SourceResult:

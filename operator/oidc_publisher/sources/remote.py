@@ -20,11 +20,9 @@ class RemoteSource:
         self._source = source
         self._hub = hub
         self._kubeconfig = kubeconfig
-        self._rights = rights
+        self._right = rights.of(kubeconfig)
 
     async def read(self) -> SourceResult:
         """Read all API servers, and report a kubeconfig that the operator may not watch; each change of it starts a pass."""
-        result, unwatched = await asyncio.gather(
-            self._source.read(), self._rights.unwatched(self._hub, self._kubeconfig)
-        )
+        result, unwatched = await asyncio.gather(self._source.read(), self._right.unwatched(self._hub))
         return replace(result, findings=(*result.findings, *unwatched), watched={self._kubeconfig: None})

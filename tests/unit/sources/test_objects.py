@@ -80,18 +80,28 @@ async def test_a_right_is_asked_for_once_for_all_issuers_of_an_object(pki: PKI) 
         assert [len(await warnings_of(source)) for source in sources] == [1, 1]
 
 
-async def test_a_right_that_nobody_asks_for_is_forgotten(pki: PKI) -> None:
-    """Each of ten thousand issuers that came and went had an object of its own; one that is read keeps its right."""
+async def test_a_right_goes_with_the_last_source_that_reads_its_object(pki: PKI) -> None:
+    """Each of ten thousand issuers that came and went had an object of its own; one that is read seldom keeps its right."""
     now_s = 0.0
+    rights, other = WatchRights(lambda: now_s), ObjectReference("ConfigMap", "keys", "other")
     async with serving(pki) as stub, client_of(pki, stub.address) as client:
-        stub.on("GET", f"{REFERENCE.collection}/signers", says({"metadata": {}, "data": {}}))
+        for name in ("signers", "other"):
+            stub.on("GET", f"{REFERENCE.collection}/{name}", says({"metadata": {}, "data": {}}))
         stub.on("POST", REVIEWS, says({"status": {"allowed": True}}))
-        source = ObjectSource(client, "map", REFERENCE, EntryPattern(".*"), WatchRights(lambda: now_s))
+
+        def opened(reference: ObjectReference) -> ObjectSource:
+            return ObjectSource(client, "map", reference, EntryPattern(".*"), rights)
+
+        sources = [opened(REFERENCE), opened(REFERENCE), opened(other)]
         reviews = []
-        for now_s in (0.0, 300.0, 600.0, 1499.0, 2399.0, 2400.0):  # noqa: B007 - the clock reads it
-            assert not await warnings_of(source)
+        for goes, now_s in ((False, 0.0), (False, 3000.0), (True, 3001.0), (True, 3002.0)):  # noqa: B007 - the clock reads it
+            if goes:
+                del sources[0]
+            for source in (*sources, opened(REFERENCE)):
+                assert not await warnings_of(source)
+            del source
             reviews.append(len(asked(stub)))
-        assert reviews == [1, 1, 1, 1, 2, 2]
+    assert reviews == [2, 2, 2, 3]
 
 
 async def test_the_same_bytes_are_parsed_once_and_every_other_byte_counts(
