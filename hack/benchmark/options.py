@@ -45,7 +45,7 @@ class Amount:
     memory_issuers: int = 1000
     pod_rest_s: float = 90.0
     churn_cycles: int = 10_000
-    churn_rest_s: float = 160.0  # what was parsed for them is forgotten after two periods of 75 s
+    churn_rest_s: float = 160.0  # two periods of 75 s, after which all is let go that ever is
 
     @property
     def steady_s(self) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+from collections import deque
 from collections.abc import Callable
 
 import structlog
@@ -26,8 +27,8 @@ AT_ONCE = 100
 #: 20 ms. Each has about 180 objects through which it walks; those of imports are frozen, and do not count.
 COLLECTED_UP_TO = 250
 
-#: A wave is let go after so long, when kopf has let go what it knew of each of them, 5 s after its last event. At once, every
-#: object of 800 issuers that were deleted together was walked through twice, for 60 ms each time, and nothing was garbage yet.
+#: So long after an issuer went, kopf has let go what it knew of it, 5 s after its last event. Before, what the issuer had is
+#: walked through and is no garbage yet: at once, every object of 800 issuers that were deleted together, twice for 60 ms.
 SETTLE_S = 6.0
 
 
@@ -41,12 +42,14 @@ class Leftovers:
     def __init__(self, issuers: Callable[[], int]) -> None:
         self._issuers = issuers
         self._gone = 0  # since what is unused was last forgotten
+        self._went: deque[float] = deque(maxlen=COLLECTED_UP_TO + 1)  # when the latest did, by the loop's clock
         self._wave = asyncio.Event()
-        self._garbage = False  # whether an issuer went since garbage was last collected
+        self._garbage = False  # whether there may be any of issuers that went
 
     def add(self) -> None:
         """Note that a pass found its issuer gone, which may come twice for one issuer."""
         self._gone += 1
+        self._went.append(asyncio.get_running_loop().time())
         self._garbage = True
         if self._gone >= max(AT_ONCE, self._issuers()):
             self._wave.set()
@@ -65,11 +68,13 @@ class Leftovers:
                 log.warning("Freed memory was not returned to the system.", why=str(error))
 
     def _let_go(self) -> None:
-        walked, self._gone = self._issuers() + self._gone, 0
+        self._gone = 0
         self._wave.clear()
         forget_unused()
-        if self._garbage and walked <= COLLECTED_UP_TO:
+        settled = asyncio.get_running_loop().time() - SETTLE_S
+        in_progress = sum(at > settled for at in self._went)
+        if self._garbage and self._issuers() + in_progress <= COLLECTED_UP_TO:
             # By itself Python collects old garbage after 2.5 million objects (_COLLECTED_AFTER), which is never at rest.
             # kopf's view of an event is a cycle of 280 blocks: 16 MiB waited while issuers came and went.
-            self._garbage = False
+            self._garbage = in_progress > 0
             gc.collect()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import itertools
+import threading
 from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass, field
 from types import SimpleNamespace
@@ -76,7 +78,7 @@ def process(monkeypatch: pytest.MonkeyPatch) -> Process:
 
 @pytest.mark.parametrize(
     ("gone", "there", "collections"),
-    [(3, COLLECTED_UP_TO - 3, 1), (3, COLLECTED_UP_TO + 1, 0), (0, 1, 0)],
+    [(3, COLLECTED_UP_TO, 1), (3, COLLECTED_UP_TO + 1, 0), (0, 1, 0)],
     ids=["went", "a fleet", "none went"],
 )
 def test_garbage_is_collected_once_after_issuers_went(
@@ -108,7 +110,7 @@ def test_garbage_of_a_fleet_is_collected_once_it_is_small_enough(process: Proces
     assert process.times("collected") == [3 * FORGET_S]
 
 
-@pytest.mark.parametrize(("there", "at"), [(0, AT_ONCE), (AT_ONCE, AT_ONCE), (AT_ONCE + 20, AT_ONCE + 20)])
+@pytest.mark.parametrize(("there", "at"), [(0, AT_ONCE), (AT_ONCE, AT_ONCE), (AT_ONCE + 50, AT_ONCE + 50)])
 def test_a_wave_of_issuers_that_go_does_not_wait_for_the_period(there: int, at: int, process: Process) -> None:
     """Among more issuers more may go before: what is parsed anew for those that stay must not exceed what went."""
     process.there = there
@@ -121,7 +123,7 @@ def test_a_wave_of_issuers_that_go_does_not_wait_for_the_period(there: int, at: 
             await asyncio.sleep(10.0)
 
     process.run(steps)
-    waves = [10 + SETTLE_S, 30 + SETTLE_S, 50 + SETTLE_S]
+    waves = [at + 10 + SETTLE_S for at in (0, 20, 40)]
     assert process.done == [(at, what) for at in waves for what in ("forgotten", "collected", "returned")]
 
 
@@ -155,16 +157,35 @@ def test_a_period_ends_the_wave_too(process: Process) -> None:
     assert process.times("forgotten") == [FORGET_S, 2 * FORGET_S, wave, wave + FORGET_S]
 
 
-def test_a_wave_just_before_the_period_is_let_go_with_it(process: Process) -> None:
-    """No later than without a wave."""
+def test_a_wave_just_before_the_period_is_let_go_with_it_and_once_more(process: Process) -> None:
+    """No later than without a wave; what was no garbage yet goes with the next period, although nothing went since."""
 
     async def steps() -> None:
         await asyncio.sleep(FORGET_S - SETTLE_S / 2)
         process.go(AT_ONCE)
-        await asyncio.sleep(FORGET_S)
+        await asyncio.sleep(3 * FORGET_S)
 
     process.run(steps)
-    assert process.times("collected") == [FORGET_S]
+    assert process.times("collected") == [FORGET_S, 2 * FORGET_S]
+
+
+@pytest.mark.parametrize(
+    ("there", "rate"), [(20, 10.0), (50, 30.0), (100, 10.0), (150, 2.5), (200, 1.0), (COLLECTED_UP_TO - 7, 1.0)]
+)
+def test_garbage_never_waits_for_two_periods_while_issuers_come_and_go(
+    there: int, rate: float, process: Process
+) -> None:
+    """What went long before is not walked through any more, and counts for nothing."""
+    process.there = there
+
+    async def steps() -> None:
+        for _ in range(int(900 * rate)):
+            process.go(1)
+            await asyncio.sleep(1 / rate)
+
+    process.run(steps)
+    times = [0.0, *process.times("collected"), 900.0]
+    assert max(later - sooner for sooner, later in itertools.pairwise(times)) <= 2 * FORGET_S
 
 
 def test_a_wave_in_a_fleet_forgets_and_collects_nothing(process: Process) -> None:
@@ -192,7 +213,8 @@ async def test_waves_really_forget_and_collect(monkeypatch: pytest.MonkeyPatch) 
             freed.append(True)
 
     monkeypatch.setattr(leftovers, "SETTLE_S", 0.0)
-    remembered, freed, process = Remembered(bytes.upper), list[bool](), Process()
+    remembered, freed, process, threads = Remembered(bytes.upper), list[bool](), Process(), set[threading.Thread]()
+    monkeypatch.setattr(leftovers, "return_freed", lambda: threads.add(threading.current_thread()))
     stays = [remembered(b"stays"), remembered(b"went")][0]
     gc.disable()
     try:
@@ -201,13 +223,14 @@ async def test_waves_really_forget_and_collect(monkeypatch: pytest.MonkeyPatch) 
             for _ in range(2):
                 process.go(AT_ONCE)
                 async with asyncio.timeout(60):
-                    while process.leftovers._gone:  # noqa: ASYNC110 - nobody is told
+                    while process.leftovers._gone or not threads:  # noqa: ASYNC110 - nobody is told
                         await asyncio.sleep(0.005)
                 assert remembered(b"stays") is stays
     finally:
         gc.enable()
     assert len(remembered) == 1
     assert freed == [True]
+    assert threading.main_thread() not in threads, "it takes milliseconds"
 
 
 def test_without_a_thread_to_spare_it_goes_on(process: Process, monkeypatch: pytest.MonkeyPatch) -> None:
