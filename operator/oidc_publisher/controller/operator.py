@@ -62,7 +62,7 @@ _CLOSE_S = 0.25
 _LOOP_THREADS = 16
 
 #: What functions below import themselves, because tests of the shell need none of it, or only where metrics are on.
-_IMPORTED = ("oidc_publisher.reconcile.ports", "oidc_publisher.reconcile.reconciler")
+_IMPORTED = ("oidc_publisher.reconcile.reconciler",)  # and with it the ports
 _IMPORTED_FOR_METRICS = tuple(
     f"oidc_publisher.controller.metrics.{name}" for name in ("served", "observed", "ownseries")
 )

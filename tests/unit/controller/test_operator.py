@@ -28,6 +28,7 @@ from oidc_publisher.controller.shard import Shard
 from oidc_publisher.keys.remembering import Remembered
 from oidc_publisher.reconcile.passes import Gone, Outcome
 from oidc_publisher.telemetry.address import Address
+from oidc_publisher.telemetry.tracing import ENDPOINTS
 from oidc_publisher.timing.loopturns import MeasuredLoop
 from tests.support.apistub import APIStub, refuses, says, serving
 from tests.support.processes import free_port
@@ -323,6 +324,10 @@ credentials = operator.prepare(settings)
 sys.meta_path.insert(0, Finder())
 operator.Operator._freeze_imports = started
 assert asyncio.run(operator.run(settings, credentials)) == 0
+unasked = {"prometheus_client"} if settings.metrics_address is None else set()
+if "OTEL_EXPORTER_OTLP_ENDPOINT" not in os.environ:
+    unasked.add("opentelemetry")
+assert not unasked & {name.partition(".")[0] for name in sys.modules}
 sys.exit(" ".join(late) or 0)
 """
 
@@ -334,11 +339,14 @@ async def test_everything_that_a_start_imports_is_imported_before_there_is_a_loo
     more: tuple[str, ...], traces: bool, pki: PKI, tmp_path: Path
 ) -> None:
     """All of it within the loop was one turn of 70 ms, as long again with traces, and longer for a kubeconfig with a plugin."""
+    if traces:
+        pytest.importorskip("opentelemetry.sdk")
     async with serving(pki) as stub:
         settings = settings_for(stub, pki, tmp_path)
     assert settings.kubeconfig is not None
     arguments = [sys.executable, "-c", _NAMES_LATE_IMPORTS, settings.kubeconfig, *more]
-    environment = {**os.environ, **({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9"} if traces else {})}
+    environment = {name: value for name, value in os.environ.items() if name not in ENDPOINTS}
+    environment |= {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9"} if traces else {}
     done = subprocess.run(  # noqa: ASYNC221 - nothing else runs
         arguments, capture_output=True, text=True, check=False, timeout=60, env=environment
     )

@@ -18,7 +18,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from structlog.testing import capture_logs
 
 from oidc_publisher.telemetry.steps import no_span
-from oidc_publisher.telemetry.tracing import span_of, tracing_for
+from oidc_publisher.telemetry.tracing import import_sdk, span_of, tracing_for
 from tests.support.memorypass import memory_pass
 from tests.support.publickeys import mixed_pem
 
@@ -141,7 +141,9 @@ def test_without_an_endpoint_nothing_is_traced(environment: dict[str, str]) -> N
 def test_an_endpoint_without_the_extra_is_said_once_and_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:
     """The operator runs as before."""
     monkeypatch.setitem(sys.modules, "opentelemetry.sdk.trace", None)
+    asked_for = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318"}
     with capture_logs() as told:
-        assert tracing_for({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318"}, version="1") is None
+        import_sdk(asked_for)
+        assert tracing_for(asked_for, version="1") is None
     (line,) = told
     assert line["event"] == "No traces are sent: install the extra, oidc-publisher[otel]."
