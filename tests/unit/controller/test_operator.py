@@ -301,7 +301,7 @@ def test_an_operator_without_metrics_and_traces_imports_nothing_for_them() -> No
 
 _NAMES_LATE_IMPORTS = """
 import asyncio, os, signal, sys
-from oidc_publisher.controller import leftovers, operator
+from oidc_publisher.controller import operator
 from oidc_publisher.controller.settings import RunSettings
 from oidc_publisher.telemetry.address import Address
 
