@@ -17,7 +17,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from hack.testbed import build, debian, kindconfig
+from hack.testbed import build, debian, kindconfig, layers
 from hack.testbed.cache import CannotBuildError, cache_folder, goarch
 from hack.testbed.progress import progress
 
@@ -30,7 +30,6 @@ NODE_PACKAGES = (
 IMAGE_PACKAGES = ("buildah", "mmdebstrap", "patchelf")
 #: buildah starts itself again for each RUN, without LD_LIBRARY_PATH, so that it has to know itself where its libraries are.
 _FINDS_ITS_OWN = {"image": ("usr/bin/buildah",)}
-_MOST_BYTES_OF_LAYERS = 4 * 2**30
 CURE = "run this on Debian or Ubuntu with a network, or use any cluster by `make e2e-kind`"
 
 
@@ -64,17 +63,17 @@ def unpack(name: str, packages: tuple[str, ...]) -> Path:
 
 
 def image_environment() -> dict[str, str]:
-    """Unpack what builds the image, and return the environment in which it finds all of its own."""
+    """Unpack what builds the image, and return the environment in which it finds all of its own; nobody may be building."""
     root = unpack("image", IMAGE_PACKAGES)
     kept = root.with_name(f"{root.name}-state")
     home = kept / "home"
     settings = home / ".config" / "containers"
     settings.mkdir(parents=True, exist_ok=True)
-    _forget_old_layers(kept / "storage")
+    storage = layers.tidied(kept)
     (settings / "policy.json").write_text('{"default": [{"type": "insecureAcceptAnything"}]}')
     (kept / "registries.conf").write_text("")
     (kept / "storage.conf").write_text(
-        f'[storage]\ndriver = "overlay"\ngraphroot = "{kept}/storage"\nrunroot = "{kept}/run"\n'
+        f'[storage]\ndriver = "overlay"\ngraphroot = "{storage}"\nrunroot = "{kept}/run"\n'
     )
     (kept / "containers.conf").write_text(
         f'[containers]\nseccomp_profile = "{root}/usr/share/containers/seccomp.json"\n'
@@ -88,18 +87,11 @@ def image_environment() -> dict[str, str]:
     }
 
 
-def _forget_old_layers(storage: Path) -> None:
-    """Begin anew when the layers of former builds have become many gigabytes; nobody may be building meanwhile."""
-    size = sum(path.lstat().st_size for path in storage.rglob("*") if not path.is_symlink())
-    if size > _MOST_BYTES_OF_LAYERS:
-        shutil.rmtree(storage)
-
-
 def main() -> int:
     """Bring what is missing and say where it is."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument(
-        "--image-environment", action="store_true", help="print the environment of buildah, for a shell"
+        "--image-environment", action="store_true", help="print the environment of buildah, for hack/image/build"
     )
     parser.add_argument("--ask", action="store_true", help="bring nothing: fail where K8S_VERSION has no node")
     parser.add_argument("--upgrade", action="store_true", help="bring what kubeadm upgrades to as well (minutes)")
