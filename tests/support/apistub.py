@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from oidc_publisher.cluster import ClusterClient, Credentials
-from oidc_publisher.cluster.credentials.authorization import FileState, Fixed, file_state
+from oidc_publisher.cluster.credentials.authorization import Fixed
 from oidc_publisher.cluster.credentials.clientcontext import client_context
 from oidc_publisher.cluster.credentials.login import Login
+from oidc_publisher.filestate import FileState, file_state
 
 if TYPE_CHECKING:
     from tests.support.pki import PKI, Certificate

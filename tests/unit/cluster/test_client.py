@@ -21,11 +21,12 @@ from cryptography.hazmat.primitives import serialization
 
 from oidc_publisher.cluster import ClusterClient, ConflictError, Credentials
 from oidc_publisher.cluster.client import BODY_LIMIT
-from oidc_publisher.cluster.credentials.authorization import Fixed, file_state
+from oidc_publisher.cluster.credentials.authorization import Fixed
 from oidc_publisher.cluster.credentials.clientcontext import client_context
 from oidc_publisher.cluster.credentials.login import Login
 from oidc_publisher.cluster.failures import ConnectionLostError, ObjectMissingError
 from oidc_publisher.errors import AnswerError, CertificateError, ClusterError, UnreachableError
+from oidc_publisher.filestate import file_state
 from oidc_publisher.findings import Reason
 from tests.support.apistub import authority_of, client_of, refuses, says, serving
 from tests.support.pki import PKI

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from oidc_publisher.cluster.failures import CredentialsError
+from oidc_publisher.filestate import FileState, file_state
 from oidc_publisher.threads import Threads
 
 #: kubernetes.config runs a plugin again when its token expires within this time (EXPIRY_SKEW_PREVENTION_DELAY).
@@ -24,18 +25,6 @@ _PLUGIN_WAIT_S = 8.0
 _PLUGIN_TIMEOUT_S = 60.0
 #: The threads of credential plugins, by the name of the plugin.
 PLUGIN_THREADS = Threads("plugin", 2)
-
-FileState = tuple[int, int, int]
-
-
-def file_state(path: str | Path) -> FileState:
-    """Return the modification time (ns), size (bytes) and inode, which change when a file is written or replaced.
-
-    Raises:
-        OSError: there is no such file.
-    """
-    found = Path(path).stat()
-    return (found.st_mtime_ns, found.st_size, found.st_ino)
 
 
 class Authorization(Protocol):

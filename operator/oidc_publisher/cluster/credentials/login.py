@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from oidc_publisher.cluster.credentials.authorization import Authorization, FileState, Fixed, file_state
+from oidc_publisher.cluster.credentials.authorization import Authorization, Fixed
 from oidc_publisher.cluster.credentials.clientcontext import client_context
 from oidc_publisher.cluster.failures import CredentialsError
+from oidc_publisher.filestate import FileState, file_state
 
 _HINT = "Try `kubectl get --raw /readyz` with the same kubeconfig and context."
 

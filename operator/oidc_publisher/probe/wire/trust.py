@@ -7,11 +7,11 @@ import os
 import ssl
 import threading
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Self
 
 from oidc_publisher.chainchecks import check_as_go_does, check_as_strict_python_does
 from oidc_publisher.errors import FetchError
+from oidc_publisher.filestate import FileState, file_state
 from oidc_publisher.findings import Reason
 from oidc_publisher.probe.wire.phases import TimedTLS
 
@@ -23,8 +23,8 @@ _BUILDING = threading.Lock()
 # OpenSSL does, so that a verdict would depend on whose Python the operator runs under.
 _CIPHERS = "@SECLEVEL=2:ECDH+AESGCM:ECDH+CHACHA20:ECDH+AES:DHE+AES:!aNULL:!eNULL:!aDSS:!SHA1:!AESCCM"
 
-#: Each path of the roots with its modification time (ns), its size in bytes and its inode.
-RootsState = tuple[tuple[str, int, int, int], ...]
+#: Each path of the roots with its state.
+RootsState = tuple[tuple[str, FileState], ...]
 
 
 def roots_state() -> RootsState:
@@ -40,10 +40,9 @@ def roots_state() -> RootsState:
     ):
         path = os.environ.get(variable, usual)
         try:
-            state = Path(path).stat()
+            found.append((path, file_state(path)))
         except OSError:
             continue
-        found.append((path, state.st_mtime_ns, state.st_size, state.st_ino))
     return tuple(found)
 
 

@@ -10,17 +10,17 @@ from oidc_publisher.findings import Reason
 
 # The files in which distributions keep all roots, for Pythons whose OpenSSL was built with other paths.
 _SYSTEM_BUNDLES = (
-    "/etc/ssl/certs/ca-certificates.crt",  # Debian, Alpine, distroless
-    "/etc/pki/tls/certs/ca-bundle.crt",  # Fedora, RHEL
-    "/etc/ssl/ca-bundle.pem",  # SUSE
-    "/etc/ssl/cert.pem",  # macOS, BSD
+    Path("/etc/ssl/certs/ca-certificates.crt"),  # Debian, Alpine, distroless
+    Path("/etc/pki/tls/certs/ca-bundle.crt"),  # Fedora, RHEL
+    Path("/etc/ssl/ca-bundle.pem"),  # SUSE
+    Path("/etc/ssl/cert.pem"),  # macOS, BSD
 )
 
 
 def system_roots() -> str | None:
     """Return the file of the machine's roots, None where there is no such file."""
-    named = ssl.get_default_verify_paths().cafile  # honours SSL_CERT_FILE
-    return next((path for path in (named, *_SYSTEM_BUNDLES) if path and Path(path).is_file()), None)
+    named = ssl.get_default_verify_paths().cafile  # honours SSL_CERT_FILE; None unless it is a file
+    return named or next((str(path) for path in _SYSTEM_BUNDLES if path.is_file()), None)
 
 
 def trust(context: ssl.SSLContext, roots: str, extra_pem: str | None) -> None:

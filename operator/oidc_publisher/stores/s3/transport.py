@@ -22,7 +22,6 @@ import ssl
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, cast
 
 from botocore.auth import BaseSigner
@@ -44,6 +43,7 @@ from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConn
 from urllib3.util.connection import allowed_gai_family, create_connection
 
 from oidc_publisher.chainchecks import check_as_go_does
+from oidc_publisher.filestate import FileState, file_state
 from oidc_publisher.linklocal import is_link_local
 from oidc_publisher.stores.deadlines import BoundedTLSSocket, bounded, check_deadline, left_s
 from oidc_publisher.stores.s3.authorities import system_roots, trust
@@ -66,13 +66,16 @@ def tls_context(roots: str | None, extra_pem: str | None) -> ssl.SSLContext:
     Clients with equal arguments share a context. A file that was replaced since is read again.
     """
     path = roots or system_roots() or str(get_cert_path(True))  # noqa: FBT003 - True asks for botocore's own file
-    written_at = Path(path).stat().st_mtime_ns if Path(path).exists() else 0
-    return _loaded_context(path, written_at, extra_pem)
+    try:
+        state = file_state(path)
+    except OSError:  # loading it says why
+        state = None
+    return _loaded_context(path, state, extra_pem)
 
 
 @functools.lru_cache(maxsize=8)
-def _loaded_context(path: str, written_at: int, extra_pem: str | None) -> ssl.SSLContext:
-    del written_at  # only part of the cache's key: it distinguishes the states of the file
+def _loaded_context(path: str, state: FileState | None, extra_pem: str | None) -> ssl.SSLContext:
+    del state  # only part of the cache's key: it distinguishes the states of the file
     context: ssl.SSLContext = create_urllib3_context()
     context.sslsocket_class = BoundedTLSSocket
     context.check_hostname = True
