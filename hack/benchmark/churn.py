@@ -20,8 +20,8 @@ _LONGEST_S = 300.0
 _METHOD = """\
 Issuers come, {at_once} at a time, each with a name, a ConfigMap, a key, a place and a public URL of its own; when all of them
 are Ready they are deleted, and the next ones come. They do so for {rest:.0f} s, in which the process imports what it uses and its
-connections open. Then it rests for as long, {cycles:,} more come and go, and it rests again; the resident memory is read after
-each rest. The operator is an ordinary process, and pages that its allocators do not give back count as growth."""
+connections open. Then it rests for as long, {cycles:,} more come and go, and it rests again, as it does after half of them; the
+resident memory is read after each rest. The operator is an ordinary process, and pages that its allocators do not give back count as growth."""
 
 
 def measure(parts: Parts, amount: Amount) -> Chapter:
@@ -31,7 +31,8 @@ def measure(parts: Parts, amount: Amount) -> Chapter:
     operator = parts.operator("--metrics-address=127.0.0.1:0")
     since = time.time()
     operator.process.start()
-    rounds = max(1, cycles // _AT_ONCE)
+    half = max(1, cycles // _AT_ONCE // 2)
+    rounds = 2 * half
     try:
         with parts.kept_connections():
             parts.audit.wait(audit.is_list, since=since, timeout_s=_LONGEST_S)
@@ -40,16 +41,20 @@ def measure(parts: Parts, amount: Amount) -> Chapter:
             while time.monotonic() < began + rest_s:
                 _round(parts, early)
                 early += 1
-            before = _rests(operator.process.pid, rest_s)
-            for number in range(early, early + rounds):
-                _round(parts, number)
-            after, took = _rests(operator.process.pid, rest_s), time.monotonic() - began
+            rests = [_rests(operator.process.pid, rest_s)]
+            for first in (early, early + half):
+                for number in range(first, first + half):
+                    _round(parts, number)
+                rests.append(_rests(operator.process.pid, rest_s))
+            took = time.monotonic() - began
     finally:
         operator.kill()
         issuers.clear(parts)
     wanted = Target(5, inclusive=True) if rounds * _AT_ONCE >= _ALL else None
+    before, between, after = rests
     figures = (
         Figure("Growth meanwhile", "MiB", (after - before,), wanted),
+        Figure("Growth in the second half of it", "MiB", (after - between,)),
         Figure("Resident memory after the first ones", "MiB", (before,)),
         Figure("Resident memory at the end", "MiB", (after,)),
         Figure("Issuers that came and went before", "", (float(early * _AT_ONCE),)),
