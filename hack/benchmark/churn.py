@@ -21,7 +21,8 @@ _METHOD = """\
 Issuers come, {at_once} at a time, each with a name, a ConfigMap, a key, a place and a public URL of its own; when all of them
 are Ready they are deleted, and the next ones come. They do so for {rest:.0f} s, in which the process imports what it uses and its
 connections open. Then it rests for as long, {cycles:,} more come and go, and it rests again, as it does after half of them; the
-resident memory is read after each rest. The operator is an ordinary process, and pages that its allocators do not give back count as growth."""
+resident memory is read after each rest. The operator is an ordinary process, and pages that its allocators do not give back
+count as growth."""
 
 
 def measure(parts: Parts, amount: Amount) -> Chapter:
