@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -28,17 +28,28 @@ def kept(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def mounted(kept: Path) -> Iterator[Path]:
+def mount(tmp_path: Path) -> Iterator[Callable[[Path], None]]:
+    """Mounts an empty file system at a folder; whatever a test leaves mounted is let go after it, wherever it is then."""
+
+    def mounted(folder: Path) -> None:
+        folder.mkdir(exist_ok=True)
+        if subprocess.run(["mount", "-t", "tmpfs", "none", str(folder)], capture_output=True, check=False).returncode:
+            pytest.skip("this user may not mount")
+
+    yield mounted
+    for line in reversed(Path("/proc/self/mountinfo").read_bytes().split(b"\n")):
+        point = line.split(b" ")[4].decode("unicode_escape").encode("latin-1") if line else b""
+        if point.startswith(os.fsencode(tmp_path)):
+            subprocess.run(["umount", point], check=True)
+
+
+@pytest.fixture
+def mounted(kept: Path, mount: Callable[[Path], None]) -> Path:
     """Two folders within each other that an ended build left mounted in a layer."""
-    if os.geteuid() != 0:
-        pytest.skip("only root may mount")
     outer = kept / "layers" / "one" / "merged"
-    for folder in (outer, outer / "inner"):
-        folder.mkdir()
-        subprocess.run(["mount", "-t", "tmpfs", "none", str(folder)], check=True)
-    yield outer
-    for folder in (outer / "inner", outer):
-        subprocess.run(["umount", str(folder)], capture_output=True, check=False)
+    mount(outer)
+    mount(outer / "inner")
+    return outer
 
 
 def _names(folder: Path) -> list[str]:
@@ -82,9 +93,13 @@ def test_a_mount_in_use_is_named_with_what_to_do(kept: Path, mounted: Path) -> N
     """Nothing is removed below a build that goes on."""
     (kept / "layers" / "two" / "large").write_bytes(b"0" * _MOST)
     with subprocess.Popen(["sleep", "60"], cwd=mounted / "inner") as building:
-        with pytest.raises(CannotBuildError, match=r"umount .*busy.*: end the build of the image that uses .*a cache"):
-            layers.tidied(kept, _MOST)
-        building.kill()
+        try:
+            with pytest.raises(
+                CannotBuildError, match=r"umount .*busy.*: end the build of the image that uses .*a cache"
+            ):
+                layers.tidied(kept, _MOST)
+        finally:
+            building.kill()
     assert _names(kept / "layers") == ["one", "two"]
 
 
@@ -103,3 +118,57 @@ def test_a_removal_that_was_ended_leaves_no_half_of_the_layers(kept: Path, monke
     assert not (kept / "layers").exists()
     layers.tidied(kept, _MOST)
     assert _names(kept) == []
+
+
+@pytest.mark.parametrize("name", ["former-layers", "storage"])
+def test_what_is_left_of_former_layers_goes(kept: Path, name: str) -> None:
+    """A removal was ended; the second is the name that the layers had before."""
+    (kept / "layers" / "one").rename(kept / name)
+    layers.tidied(kept, _MOST)
+    assert _names(kept) == ["layers"]
+
+
+def test_mounts_beside_the_layers_stay(kept: Path, mount: Callable[[Path], None]) -> None:
+    """A neighbour whose name begins alike, and a volume that a user gave to the cache or to the layers themselves."""
+    volumes = [kept, kept / "layers", kept.with_name(f"{kept.name} 2"), kept.parent / "third"]
+    for volume in volumes:
+        mount(volume)
+    layers.tidied(kept, _MOST)
+    assert [volume.is_mount() for volume in volumes] == [True] * 4
+
+
+def test_a_cache_behind_a_link_is_tidied_too(kept: Path, mounted: Path, tmp_path: Path) -> None:
+    """The kernel knows the folder by its own name."""
+    link = tmp_path / "link"
+    link.symlink_to(kept)
+    layers.tidied(link, _MOST)
+    assert not mounted.is_mount()
+
+
+@pytest.mark.parametrize("name", [b"odd\xff", "no\u00a0break".encode()])
+def test_a_name_of_any_bytes_hides_no_mount(kept: Path, mount: Callable[[Path], None], name: bytes) -> None:
+    """Names of files are bytes."""
+    folder = kept / "layers" / os.fsdecode(name)
+    mount(folder)
+    layers.tidied(kept, _MOST)
+    assert not folder.is_mount()
+
+
+def test_what_links_point_to_does_not_count(kept: Path, tmp_path: Path) -> None:
+    """Layers have links to whatever their image has."""
+    large = tmp_path / "large"
+    large.write_bytes(b"0" * _MOST)
+    (kept / "layers" / "one" / "link").symlink_to(large)
+    layers.tidied(kept, _MOST)
+    assert _names(kept / "layers") == ["one", "two"]
+
+
+def test_layers_that_cannot_be_removed_are_named(kept: Path, tmp_path: Path) -> None:
+    """A user's link to another disk is never followed and emptied."""
+    disk = tmp_path / "disk"
+    (kept / "layers").rename(disk)
+    (kept / "layers").symlink_to(disk)
+    (disk / "large").write_bytes(b"0" * _MOST)
+    with pytest.raises(CannotBuildError, match=r"cannot be removed .*: empty .*a cache as a user who may"):
+        layers.tidied(kept, _MOST)
+    assert _names(disk) == ["large", "one", "two"]

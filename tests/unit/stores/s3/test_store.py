@@ -203,13 +203,6 @@ def test_stores_of_one_endpoint_share_a_client() -> None:
     assert clients.get(S3Endpoint("eu-central-1")) is not clients.get(S3Endpoint("eu-west-1"))
 
 
-def test_clients_that_trust_the_same_share_it() -> None:
-    """Reading the machine's roots takes 50 ms; a file that was replaced is read again."""
-    from oidc_publisher.stores.s3.transport import tls_context  # noqa: PLC0415 - imports botocore
-
-    assert tls_context(None, None) is tls_context(None, None)
-
-
 def test_partitions_have_their_own_endpoints() -> None:
     """China, GovCloud and the European Sovereign Cloud."""
     clients = S3Clients()
