@@ -24,6 +24,7 @@ import yaml
 
 from oidc_publisher.chainchecks import check_as_go_does
 from oidc_publisher.errors import PublisherError
+from oidc_publisher.filestate import FileState, file_state
 from oidc_publisher.findings import Reason
 
 _HTTPS_PORT = 443
@@ -185,12 +186,11 @@ def _of_service_account(token: str) -> bool:
     return str(subject).startswith("system:serviceaccount:")
 
 
-def _stamp(file: Path) -> tuple[int, int, int] | None:
+def _stamp(file: Path) -> FileState | None:
     try:
-        state = file.stat()
+        return file_state(file)
     except OSError:
         return None
-    return state.st_ino, state.st_mtime_ns, state.st_size
 
 
 def _named(document: Mapping[str, Any], kind: str, name: str) -> Mapping[str, Any]:
