@@ -79,8 +79,8 @@ class Reconciler:
         self._clock = clock or SystemClock()
         self._saved = SavedLedgers()
         self._events = EventRecorder(hub, self._clock)
-        self._forbidden = ForbiddenIssuers(hub, self._clock)
-        self._refusals = Refusals(hub, self._clock)
+        self._forbidden = ForbiddenIssuers(hub, self._events)
+        self._refusals = Refusals(hub, self._clock, self._events)
         self._former: dict[str, dict[str, datetime]] = {}
         self._observer: Observer = observer or Unobserved()
         self._open_span = open_span
@@ -122,7 +122,8 @@ class Reconciler:
         return outcome
 
     async def close(self) -> None:
-        """Close the connections of every issuer."""
+        """Close the connections of every issuer, and record no event that waits."""
+        await self._events.aclose()
         await self._opened.aclose()
 
     async def _forget(self, name: str) -> None:

@@ -70,10 +70,10 @@ class Unreadable:
 class Refusals:
     """Refusals reports unreadable objects, each refusal once."""
 
-    def __init__(self, hub: ClusterAPI, clock: Clock) -> None:
+    def __init__(self, hub: ClusterAPI, clock: Clock, events: EventRecorder) -> None:
         self._hub = hub
         self._clock = clock
-        self._events = EventRecorder(hub, clock)
+        self._events = events
 
     async def refuse(self, found: Unreadable) -> Outcome:
         """Report the object, or let the object go when somebody deletes it.
@@ -131,9 +131,9 @@ class ForbiddenIssuers:
     The status cannot tell, because the operator has no right to read or write the status.
     """
 
-    def __init__(self, hub: ClusterAPI, clock: Clock) -> None:
+    def __init__(self, hub: ClusterAPI, events: EventRecorder) -> None:
         self._hub = hub
-        self._events = EventRecorder(hub, clock)
+        self._events = events
         self._told: set[str] = set()
 
     def allowed(self, name: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from http import HTTPStatus
 from typing import Protocol
 
@@ -17,6 +18,7 @@ from oidc_publisher.cluster.events import RECORDING, post_event, repeat_event
 from oidc_publisher.cluster.failures import ObjectMissingError
 from oidc_publisher.errors import AnswerError, ClusterError
 from oidc_publisher.findings import CONDITION_ORDER, ConditionType, Finding, Reason, Severity
+from oidc_publisher.reconcile.status.eventqueue import EventQueue
 from oidc_publisher.timing.clock import Clock
 
 log = structlog.stdlib.get_logger(__name__)
@@ -26,17 +28,37 @@ log = structlog.stdlib.get_logger(__name__)
 _Key = tuple[str, str, str]
 #: The API server drops an event an hour after its last change (--event-ttl).
 _KEPT_FOR = timedelta(hours=1)
-_MOST_KNOWN = 4096
+#: So many different events of one issuer are remembered: an issuer that flaps has a few that come again and again.
+_MOST_KNOWN = 16
 
 
 @dataclass(frozen=True, slots=True)
 class _Recorded:
-    """An event that this process has recorded: its issuer, its name, when it was last observed, and how often."""
+    """An event that this process has recorded: its name, when it was last observed, and how often."""
 
-    issuer: str
     name: str
     at: datetime
     count: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class _Event:
+    """An event that is to be recorded, perhaps minutes after it has happened at `at`; so it holds no object.
+
+    `known` are the events of its issuer that were recorded before.
+    """
+
+    issuer: str
+    uid: str
+    reason: str
+    note: str
+    warning: bool
+    at: datetime
+    known: dict[_Key, _Recorded]
+
+    @property
+    def key(self) -> _Key:
+        return (self.uid, self.reason, self.note)
 
 
 class Told(Protocol):
@@ -57,15 +79,16 @@ class EventRecorder:
     """An event recorder tells people what has happened to an issuer; no pass depends on whether an event was recorded.
 
     What happens again within an hour becomes a series of the first event, as `kubectl describe` shows it: an issuer that
-    flaps has a line for each thing that it does, and not a hundred lines.
+    flaps has a line for each thing that it does, and not a hundred lines. Events of a burst wait in a queue.
     """
 
     def __init__(self, client: ClusterAPI, clock: Clock) -> None:
         self._client = client
         self._clock = clock
+        self._queue = EventQueue(clock)
         self._refused = self._unpatchable = False
         self._forbidden: Finding | None = None
-        self._known: dict[_Key, _Recorded] = {}
+        self._known: dict[str, dict[_Key, _Recorded]] = {}
 
     async def problems(self) -> tuple[Finding, ...]:
         """Return the finding that events are forbidden, as long as they are.
@@ -98,35 +121,48 @@ class EventRecorder:
 
     def forget(self, name: str) -> None:
         """Forget the events of an issuer that is gone: an object that comes under its name has another UID."""
-        for key in [key for key, recorded in self._known.items() if recorded.issuer == name]:
-            del self._known[key]
+        self._known.pop(name, None)  # an event of it that still waits keeps what it needs
+
+    async def aclose(self) -> None:
+        """Record no event that waits."""
+        await self._queue.aclose()
 
     async def _post(self, issuer: Told, reason: str, note: str, *, warning: bool) -> None:
+        metadata = issuer.metadata
+        known = self._known.setdefault(metadata.name, {})
+        event = _Event(metadata.name, metadata.uid, reason, note, warning, self._clock.now(), known)
+        await self._queue.send(partial(self._record, event))
+
+    async def _record(self, event: _Event) -> None:
         """Record an event, or one more of the events that were recorded in the last hour."""
-        key = (issuer.metadata.uid, reason, note)
         try:
-            if not await self._repeated(key):
-                self._note(key, issuer.metadata.name, await self._new(issuer, reason, note, warning=warning))
+            if not await self._repeated(event):
+                _note(event, await self._new(event))
         except ClusterError as error:
             if error.reason is Reason.EventsForbidden:
                 self._forbidden = error.finding()
-            self._refuse(issuer, "The event was not recorded.", error)
+            self._refuse(event, "The event was not recorded.", error)
         else:
             self._refused, self._forbidden = False, None
 
-    async def _new(self, issuer: Told, reason: str, note: str, *, warning: bool) -> str:
-        metadata, now = {"name": issuer.metadata.name, "uid": issuer.metadata.uid}, self._clock.now()
+    async def _new(self, event: _Event) -> str:
         return await post_event(
-            self._client, metadata, reason=reason, note=note, warning=warning, action="Reconcile", at=now
+            self._client,
+            {"name": event.issuer, "uid": event.uid},
+            reason=event.reason,
+            note=event.note,
+            warning=event.warning,
+            action="Reconcile",
+            at=event.at,
         )
 
-    async def _repeated(self, key: _Key) -> bool:
+    async def _repeated(self, event: _Event) -> bool:
         """Record one more of a known event; return False where it is not known, or not there any more, or may not be changed."""
-        known, now = self._known.get(key), self._clock.now()
-        if known is None or now - known.at > _KEPT_FOR:
+        known = event.known.get(event.key)
+        if known is None or event.at - known.at > _KEPT_FOR:
             return False
         try:
-            await repeat_event(self._client, known.name, count=known.count + 1, at=now)
+            await repeat_event(self._client, known.name, count=known.count + 1, at=event.at)
         except ObjectMissingError:
             return False
         except AnswerError as error:
@@ -137,21 +173,23 @@ class EventRecorder:
                 log.warning("The same event is recorded anew each time.", why=error.message, hint=error.hint)
             return False
         self._unpatchable = False
-        self._known[key] = _Recorded(known.issuer, known.name, now, known.count + 1)
+        event.known[event.key] = _Recorded(known.name, event.at, known.count + 1)
         return True
 
-    def _note(self, key: _Key, issuer: str, name: str) -> None:
-        """Remember a new event; the oldest ones are forgotten."""
-        self._known.pop(key, None)
-        if name:
-            self._known[key] = _Recorded(issuer, name, self._clock.now())
-        while len(self._known) > _MOST_KNOWN:
-            del self._known[next(iter(self._known))]
-
-    def _refuse(self, issuer: Told, what: str, error: ClusterError) -> None:
+    def _refuse(self, event: _Event, what: str, error: ClusterError) -> None:
         level = logging.DEBUG if self._refused else logging.WARNING  # the first refusal in a row is a warning
         self._refused = True
-        log.log(level, what, issuer=issuer.metadata.name, why=error.message, hint=error.hint)
+        log.log(level, what, issuer=event.issuer, why=error.message, hint=error.hint)
+
+
+def _note(event: _Event, name: str) -> None:
+    """Remember a new event; the oldest ones are forgotten."""
+    known = event.known
+    known.pop(event.key, None)
+    if name:
+        known[event.key] = _Recorded(name, event.at)
+    while len(known) > _MOST_KNOWN:
+        del known[next(iter(known))]
 
 
 def _log(issuer: Told, condition: StatusCondition) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime, timedelta
 
 import pytest
@@ -13,6 +14,7 @@ from oidc_publisher.findings import Finding, Reason
 from oidc_publisher.reconcile.status.eventrecorder import EventRecorder
 from tests.simulation.world import MINUTE, started
 from tests.support.builders import NOW, issuer_of
+from tests.support.looptime import LoopClock, run_jumping
 
 ISSUER = issuer_of(metadata={"name": "prod", "uid": "u-1"})
 DRIFT = Finding.of(Reason.DriftRepaired, "s3://bucket is repaired")
@@ -99,6 +101,39 @@ async def test_without_the_right_to_patch_each_is_an_event_of_its_own_and_the_lo
     (line,) = [line for line in told if line["log_level"] == "warning"]
     assert line["event"] == "The same event is recorded anew each time."
     assert "patch events (events.k8s.io) in namespace default" in line["hint"]
+
+
+async def test_of_an_issuer_the_events_of_late_are_remembered(clock: Clock) -> None:
+    """Whose notes differ each time has no series, and the memory of an operator does not grow by them."""
+    cluster = MemoryCluster()
+    recorder = EventRecorder(cluster, clock)
+    for number in range(40):
+        await recorder.happened(ISSUER, Finding.of(Reason.DriftRepaired, f"s3://bucket/{number} is repaired"))
+        clock.time += timedelta(seconds=1)
+    await recorder.happened(ISSUER, Finding.of(Reason.DriftRepaired, "s3://bucket/39 is repaired"))
+    assert counts(cluster) == [*[1] * 39, 2]
+    await recorder.happened(ISSUER, Finding.of(Reason.DriftRepaired, "s3://bucket/0 is repaired"))
+    assert counts(cluster) == [*[1] * 39, 2, 1]
+    assert len(recorder._known["prod"]) < 40
+
+
+def test_what_is_recorded_after_its_object_is_gone_leaves_nothing() -> None:
+    """The events of a thousand that are deleted at once wait for two minutes; they are recorded, at the time of the deed."""
+
+    async def main() -> tuple[list[str], EventRecorder]:
+        cluster = MemoryCluster()
+        recorder = EventRecorder(cluster, LoopClock())
+        names = [f"issuer-{number}" for number in range(100)]
+        for name in names:
+            await recorder.happened(issuer_of(metadata={"name": name, "uid": name}), DRIFT)
+            recorder.forget(name)
+        await asyncio.sleep(60)
+        assert [event["regarding"]["name"] for event in cluster.events] == names
+        return [event["eventTime"] for event in cluster.events], recorder
+
+    times, recorder = run_jumping(main)
+    assert len(set(times)) == 1
+    assert recorder._known == {}
 
 
 @pytest.mark.slow
