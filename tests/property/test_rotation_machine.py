@@ -20,7 +20,7 @@ from oidc_publisher.keys import PublicKey
 from tests.simulation.admin import Admin
 from tests.simulation.cluster import NamedSource
 from tests.simulation.keypool import public_key
-from tests.simulation.operatorprocess import Crash, serial_of
+from tests.simulation.operatorprocess import Crash, tells_its_age
 from tests.simulation.publicface import JWKS_PATH
 from tests.simulation.rotator import POOL, WAITS, WHO
 from tests.simulation.world import DAY, HOUR, MINUTE
@@ -92,10 +92,14 @@ class Rotation(Admin):
         self.world.next_pass = self.world.now
 
     @precondition(lambda self: self._may_lose_status())
-    @rule()
-    def lose_status(self) -> None:
-        """Somebody wipes the status."""
+    @rule(shown=st.booleans(), again=st.booleans())
+    def lose_status(self, shown: bool, again: bool) -> None:
+        """Somebody wipes the status, which the watch shows perhaps, and perhaps deletes the object then and makes it again."""
         self.world.set_status({})
+        if shown:
+            self.world.operator.let_watch_show()
+        if again:
+            self.world.operator.recreate()
 
     @rule()
     def remember_status(self) -> None:
@@ -144,6 +148,11 @@ class Rotation(Admin):
     def neighbour(self) -> None:
         """Another issuer of these sources has its pass; within a second, this one may use what was answered."""
         self.world.operator.let_neighbour_read()
+
+    @rule()
+    def show(self) -> None:
+        """The watch shows the object; where nobody has looked at it since it lost its status, a later pass goes by that."""
+        self.world.operator.let_watch_show()
 
     # Rivals
 
@@ -241,9 +250,8 @@ class Rotation(Admin):
         assert len(known - world.cluster.used) <= (0 if wanted else 1), "and the ledger holds nothing else"
 
     def _store_tells(self) -> bool:
-        """Whether the store shows that the backup is an old one; where nothing was written since, only itself could."""
-        snapshot, ledger = self.snapshot, self.world.operator.ledger
-        return snapshot is not None and serial_of(snapshot) < ledger.serial
+        """Whether the store shows that the backup is an old one."""
+        return self.snapshot is not None and tells_its_age(self.snapshot, self.world.operator.status)
 
     def _is_no_first_look(self) -> bool:
         """Whether the next pass is not the first complete one, whose signers are the baseline (R10)."""

@@ -25,6 +25,7 @@ from oidc_publisher.probe import read_token
 from oidc_publisher.probe.token.limits import TokenLimits
 from oidc_publisher.probe.wire.memory import MemoryWire
 from oidc_publisher.probe.wire.port import Fetched
+from oidc_publisher.reconcile.newissuers import NewIssuers
 from oidc_publisher.reconcile.passes import Outcome
 from oidc_publisher.reconcile.ports import Ports, target_of
 from oidc_publisher.reconcile.reconciler import Reconciler
@@ -47,7 +48,19 @@ OWNER = owner_of(MEMORY.uid, NAME)
 ACCOUNT = ("default", "probe")
 #: The event loop of all simulations of a run, because each loop costs two sockets.
 _LOOP = asyncio.new_event_loop()
-atexit.register(_LOOP.close)
+
+
+@atexit.register
+def _end() -> None:
+    async def stop() -> None:
+        """Send no more events."""
+        waiting = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+
+    _LOOP.run_until_complete(stop())
+    _LOOP.close()
 
 
 class Crash(Enum):
@@ -59,9 +72,14 @@ class Crash(Enum):
     BEFORE_REPORT = auto()
 
 
-def serial_of(status: Mapping[str, Any]) -> int:
-    """The serial of the ledger in a status."""
-    return read_ledger(read_issuer({**_BARE, "status": status}).status).ledger.serial
+def tells_its_age(backup: Mapping[str, Any], status: Mapping[str, Any]) -> bool:
+    """Whether the store shows that a backup is older than the status.
+
+    Where nothing was written since, only the backup itself could; and a ledger that was rebuilt of late, put back into a
+    process that remembers nothing, is taken for that of a second writer (R9).
+    """
+    old, now = (read_ledger(read_issuer({**_BARE, "status": each}).status).ledger for each in (backup, status))
+    return old.serial < now.serial and old.unknown_writer_time is None
 
 
 class CrashError(BaseException):
@@ -180,17 +198,23 @@ class Operator:
         self.restart()
 
     def restart(self) -> None:
-        """Start a new process, which has only what the status holds."""
-        self._reconciler = Reconciler(self.hub, self._open, clock=self, new_nonce=self._nonce)
+        """Start a new process, which has only what the status holds, and lists the object."""
+        self._shown = NewIssuers()
+        self._shown.show(self.hub.issuers[NAME])
+        self._reconciler = Reconciler(self.hub, self._open, clock=self, new_nonce=self._nonce, new=self._shown)
 
     def run(self) -> bool:
         """Run one pass; return False when the process crashed in it, or the pass was not reported."""
         self.passes += 1
         self._writes = 0
-        self.hub.apply(NAME, self._wanted())
+        self._apply()
         at = self.world.operator_now
+        conflicts = self.hub.conflicts
         try:
             outcome = _LOOP.run_until_complete(self._reconciler.reconcile(NAME))
+            if self.hub.conflicts > conflicts:
+                assert not self._writes, "nothing is written by an object that was changed since it was shown"
+                outcome = _LOOP.run_until_complete(self._reconciler.reconcile(NAME))
         except CrashError:
             self.crash = None
             self.restart()
@@ -201,13 +225,23 @@ class Operator:
         self.outcome, self.observed = outcome, at
         return True
 
+    def let_watch_show(self) -> None:
+        """The watch shows the object as it is now, for which the next pass does not ask while nobody has looked at it."""
+        self._apply()
+        self._shown.show(self.hub.issuers[NAME])
+
+    def _apply(self) -> None:
+        wanted = self._wanted()
+        if self.hub.issuers[NAME]["spec"] != wanted:
+            self.hub.apply(NAME, wanted)
+
     def let_neighbour_read(self) -> None:
         """Another issuer of the same sources has its pass now, whose answers this one may share."""
         self.neighbour = self.world.operator_now, tuple(_read_now(self.world))
 
     def shared(self, number: int) -> SourceResult | None:
         """What the neighbour has read of a source, where this pass may use it."""
-        allowed = self.neighbour is not None and counts_since_s.get() < self.monotonic()
+        allowed = self.neighbour is not None and counts_since_s() < self.monotonic()
         if not allowed or self.neighbour is None:
             return None
         at, results = self.neighbour

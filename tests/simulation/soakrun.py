@@ -16,7 +16,7 @@ from typing import Any
 from oidc_publisher.documents import jwks_document, read_jwks_document
 from oidc_publisher.keys import PublicKey
 from tests.simulation.keypool import public_key
-from tests.simulation.operatorprocess import Crash, serial_of
+from tests.simulation.operatorprocess import Crash, tells_its_age
 from tests.simulation.oracle import ViolationError
 from tests.simulation.publicface import JWKS_PATH
 from tests.simulation.world import DAY, HOUR, MINUTE, SECOND, World, started
@@ -185,7 +185,7 @@ class Soak:
     def _restored_status(self) -> None:
         self._mend()
         status = self.world.operator.status
-        if self.backup is not None and serial_of(self.backup) < serial_of(status):
+        if self.backup is not None and tells_its_age(self.backup, status):
             self.world.set_status(self.backup)
         self.backup = status
 

@@ -4,6 +4,8 @@ The model leaves out these cases, because no rule can save them or because the c
 
 - the status lost, every source unreadable and the bucket rewritten, all at once: then the key is recorded nowhere;
 - a status that was set back to a time since which nothing was written, so that the store does not show it;
+- a status that is set back for the second time within one token lifetime, with a restart between: the operator takes that
+  for a second writer and stops (R9), until a person says who goes on;
 - a status that is lost or set back while the owner mark is missing from the bucket (an admin must set `adoption`);
 - another writer that removes the key of a live token: tokens are refused until the operator's next pass in any case;
 - a promotion after another writer rewrote the bucket and before the operator could read it, while edges hide the change;

@@ -51,6 +51,7 @@ class MemoryCluster:
     events: list[Object] = field(default_factory=list)
     ring: Object | None = None
     patches: int = 0
+    conflicts: int = 0
     _version: int = 0
 
     @property
@@ -173,6 +174,7 @@ class MemoryCluster:
             return HTTPStatus.OK, present
         version = body["metadata"].pop("resourceVersion")
         if version != present["metadata"]["resourceVersion"]:
+            self.conflicts += 1
             return HTTPStatus.CONFLICT, {"kind": "Status", "reason": "Conflict", "message": "changed"}
         self.patches += 1
         patched = merged(present, {"status": body["status"]} if part == "status" else {"metadata": body["metadata"]})

@@ -31,6 +31,7 @@ from oidc_publisher.controller.rights import RightsCheck
 from oidc_publisher.controller.settings import DEFAULT_HEALTH_ADDRESS, RunSettings
 from oidc_publisher.errors import AnswerError, ClusterError
 from oidc_publisher.process import leave
+from oidc_publisher.reconcile.newissuers import NewIssuers
 from oidc_publisher.reconcile.passes import Gone, Outcome
 from oidc_publisher.telemetry.health import (
     LONGEST_STANDSTILL_S,
@@ -91,9 +92,10 @@ async def run(settings: RunSettings, credentials: Credentials) -> int:
     asyncio.get_running_loop().set_default_executor(_ImpatientExecutor(_LOOP_THREADS))
     async with ClusterClient(credentials, api_server_names=settings.api_server_names) as client:
         metrics, tracing = _metrics_of(settings), tracing_for(version=__version__)
-        reconciler = _the_reconciler(client, settings, metrics, span_of(tracing))
+        new = NewIssuers()
+        reconciler = _the_reconciler(client, settings, metrics, span_of(tracing), new)
         try:
-            return await Operator(settings, credentials, client, reconciler, metrics).run()
+            return await Operator(settings, credentials, client, reconciler, new, metrics).run()
         finally:
             if tracing is not None:
                 await asyncio.to_thread(tracing.flush)
@@ -108,6 +110,7 @@ class Operator:
         credentials: Credentials,
         client: ClusterClient,
         reconciler: Reconciler,
+        new: NewIssuers,
         metrics: ServedMetrics | None = None,
     ) -> None:
         self._settings = settings
@@ -118,7 +121,7 @@ class Operator:
         self._queue = WorkQueue(self._reconcile, max_concurrent=settings.max_concurrent)
         self._watches = ObjectWatches(client, self._queue.add)
         self._leftovers = Leftovers(lambda: self._queue.count)
-        events = IssuerEvents(self._queue, settings.shard)
+        events = IssuerEvents(self._queue, settings.shard, new)
         self._contact = Contact(events.look_at_all)
         self._watch = IssuerWatch(client, events, self._contact, self._take_signals)
         self._heartbeat = Heartbeat()
@@ -277,7 +280,7 @@ def _say_what_is_missing(hint: str) -> None:
 
 
 def _the_reconciler(
-    client: ClusterClient, settings: RunSettings, metrics: ServedMetrics | None, open_span: OpenSpan
+    client: ClusterClient, settings: RunSettings, metrics: ServedMetrics | None, open_span: OpenSpan, new: NewIssuers
 ) -> Reconciler:
     from oidc_publisher.reconcile.ports import PortOpener  # noqa: PLC0415 - tests of the shell need none of it
     from oidc_publisher.reconcile.reconciler import Reconciler  # noqa: PLC0415 - the same
@@ -297,4 +300,5 @@ def _the_reconciler(
         from oidc_publisher.controller.metrics.observed import observing  # noqa: PLC0415 - only where metrics are on
 
         open_ports = observing(open_ports, series.notes_of)
-    return Reconciler(client, open_ports, holds=settings.shard.holds, observer=series, open_span=open_span)
+    holds = settings.shard.holds
+    return Reconciler(client, open_ports, holds=holds, observer=series, open_span=open_span, new=new)

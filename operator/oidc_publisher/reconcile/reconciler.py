@@ -16,6 +16,7 @@ from oidc_publisher.cluster.answer import list_in, object_in
 from oidc_publisher.errors import ClusterError, InvalidObjectError, PublisherError
 from oidc_publisher.findings import Finding, Reason
 from oidc_publisher.reconcile.delete import end, finalizers_of, held_by_us
+from oidc_publisher.reconcile.newissuers import NewIssuers
 from oidc_publisher.reconcile.passes import (
     Gone,
     Observer,
@@ -58,7 +59,7 @@ class Reconciler:
 
     `hub` is the cluster that holds the OIDCIssuers. `open_ports` opens the ports of an issuer. An object whose UID `holds`
     refuses belongs to another shard. `new_nonce` makes the nonce of each write (R9). `observer` is told of every pass, and
-    `open_span` opens the spans of traces.
+    `open_span` opens the spans of traces. `new` has the objects for which a first pass need not ask.
     """
 
     def __init__(
@@ -71,10 +72,12 @@ class Reconciler:
         new_nonce: Callable[[], str] = random_nonce,
         observer: Observer | None = None,
         open_span: OpenSpan = no_span,
+        new: NewIssuers | None = None,
     ) -> None:
         self._hub = hub
         self._opened = OpenedPorts(open_ports)
         self._holds = holds
+        self._new = new or NewIssuers()
         self._new_nonce = new_nonce
         self._clock = clock or SystemClock()
         self._saved = SavedLedgers()
@@ -93,7 +96,7 @@ class Reconciler:
     async def _reconcile_named(self, name: str) -> Outcome | Gone:
         times = StepTimes(self._open_span)
         try:
-            found = await get_issuer(self._hub, name)
+            found = self._new.take(name) or await get_issuer(self._hub, name)
         except ClusterError as error:
             log.warning("The OIDCIssuer cannot be read; it is tried again.", issuer=name, why=error.message)
             await self._forbidden.note(name, error, None)

@@ -22,6 +22,7 @@ from oidc_publisher.controller.shard import WHOLE
 from oidc_publisher.keys.remembering import forget_unused
 from oidc_publisher.probe.wire.memory import MemoryWire
 from oidc_publisher.probe.wire.port import Fetched
+from oidc_publisher.reconcile.newissuers import NewIssuers
 from oidc_publisher.reconcile.passes import Gone, Outcome
 from oidc_publisher.reconcile.ports import PortOpener, Ports
 from oidc_publisher.reconcile.reconciler import Reconciler
@@ -62,10 +63,11 @@ class _Operator:
         self.passed: asyncio.Queue[Outcome | Gone] = asyncio.Queue()
         self._opener = PortOpener(self.cluster)
         opened = observing(self._open, self.series.notes_of)
-        self._reconciler = Reconciler(self.cluster, opened, observer=self.series)
+        new = NewIssuers()
+        self._reconciler = Reconciler(self.cluster, opened, observer=self.series, new=new)
         self.queue = WorkQueue(self._reconcile)
         self.watches = ObjectWatches(self.cluster, self.queue.add)
-        self._events = IssuerEvents(self.queue, WHOLE)
+        self._events = IssuerEvents(self.queue, WHOLE, new)
         self.queue.start()
 
     async def cycle(self, number: int) -> None:
@@ -73,19 +75,20 @@ class _Operator:
         name = f"issuer-{number:05}"
         uid = f"00000000-0000-4000-8000-{number:012}"
         made = self.cluster.apply(name, _spec(name), uid=uid)
-        self._events.seen("ADDED", made["metadata"])
+        self._events.seen("ADDED", made)
         outcome = await self.passed.get()
         assert isinstance(outcome, Outcome)
         assert not outcome.failed
         (ready,) = [c for c in self.cluster.issuers[name]["status"]["conditions"] if c["type"] == "Ready"]
         assert ready["status"] == "True", ready
         del self.cluster.issuers[name]
-        self._events.seen("DELETED", made["metadata"])
+        self._events.seen("DELETED", made)
         assert isinstance(await self.passed.get(), Gone)
         self.cluster.events.clear()
 
-    async def share_nothing(self) -> None:
-        """Wait until no answer is kept for other issuers any more, which takes a second."""
+    async def rest(self) -> None:
+        """Let no event wait any more, and wait until no answer is kept for other issuers, which takes a second."""
+        await self._reconciler._events.aclose()
         while self._opener._shared._asked:  # noqa: ASYNC110 - timers take them away, and tell nobody
             await asyncio.sleep(0.05)
 
@@ -126,7 +129,7 @@ async def test_of_ten_thousand_issuers_that_came_and_went_at_most_five_mebibytes
 async def _held(operator: _Operator, numbers: range) -> int:
     for number in numbers:
         await operator.cycle(number)
-    await operator.share_nothing()
+    await operator.rest()
     for _ in range(2):  # as the operator does from time to time
         forget_unused()
     gc.collect()

@@ -87,10 +87,10 @@ def test_a_step_makes_every_known_issuer_be_looked_at(step_s: float, looks: int)
 
         queue = WorkQueue(process, clock=clock)
         queue.start()
-        events = IssuerEvents(queue, WHOLE, clock)
+        events = IssuerEvents(queue, WHOLE, clock=clock)
         running = asyncio.create_task(ClockSteps(events.look_at_all, clock).run())
         for name in ("one", "two"):
-            events.seen(None, {"name": name, "uid": f"uid-of-{name}", "generation": 1})
+            events.seen(None, {"metadata": {"name": name, "uid": f"uid-of-{name}", "generation": 1}})
         await asyncio.sleep(600)
         clock.error = timedelta(seconds=step_s)
         await asyncio.sleep(600)

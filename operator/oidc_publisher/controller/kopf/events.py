@@ -10,6 +10,7 @@ import kopf
 from oidc_publisher.api import GROUP, PLURAL, RECONCILE_REQUESTED_AT, VERSION
 from oidc_publisher.controller.queue import WorkQueue
 from oidc_publisher.controller.shard import Shard
+from oidc_publisher.reconcile.newissuers import NewIssuers
 from oidc_publisher.timing.backoff import Pacer
 from oidc_publisher.timing.clock import Clock, SystemClock
 
@@ -17,6 +18,8 @@ from oidc_publisher.timing.clock import Clock, SystemClock
 #: asks the API server two or three times, so that it is asked 50 times in a second at most.
 _SPACING_S = 0.055
 _LONGEST_S = 55.0
+#: The second one comes so much later: until then kopf asks what the API server serves, in 13 requests.
+_DISCOVERY_S = 0.5
 _SETTLE_S = 0.05
 
 #: The fields of an object whose change needs a pass. A change of another one (the status, a label) does not.
@@ -26,29 +29,39 @@ _Mark = tuple[str, object, object, object]
 class IssuerEvents:
     """IssuerEvents puts the names of the objects of this replica's shard into the queue.
 
-    A change starts a pass at once. Passes of all objects at once are spread over time after the first one.
+    A change starts a pass at once. Passes of all objects at once are spread over time after the first one. `new` gets each
+    object that is seen for the first time.
     """
 
-    def __init__(self, queue: WorkQueue, shard: Shard, clock: Clock | None = None) -> None:
+    def __init__(
+        self, queue: WorkQueue, shard: Shard, new: NewIssuers | None = None, clock: Clock | None = None
+    ) -> None:
         self._queue = queue
         self._shard = shard
+        self._new = new or NewIssuers()
         self._clock = clock or SystemClock()
         self._pacer = Pacer(burst=1, spacing_s=_SPACING_S, longest_s=_LONGEST_S)
         self._marks: dict[str, _Mark] = {}
 
-    def seen(self, kind: str | None, metadata: Mapping[str, Any]) -> None:
+    def seen(self, kind: str | None, found: Mapping[str, Any]) -> None:
         """Process one event; `kind` is None for an object of a listing, else ADDED, MODIFIED or DELETED."""
+        metadata = found["metadata"]
         name, uid = str(metadata["name"]), str(metadata["uid"])
         if not self._shard.holds(uid):
             return
         before = self._marks.get(name)
         if kind == "DELETED":
+            self._new.forget(name)
             if before is not None and before[0] == uid:
                 del self._marks[name]
             self._queue.add(name, "deleted")
             return
         mark = _mark_of(uid, metadata)
         self._marks[name] = mark
+        if before is None or before[0] != uid:
+            self._new.show(found)
+        else:
+            self._new.forget(name)
         if before is None and kind is None:
             self._look_at_new(name)
         elif before != mark:
@@ -72,7 +85,7 @@ class IssuerEvents:
         now = self._clock.monotonic()
         delay_s = self._pacer.delay(name, now)
         if delay_s:
-            self._queue.wake_at(name, now + delay_s)
+            self._queue.wake_at(name, now + _DISCOVERY_S + delay_s)
         else:
             self._queue.add(name, "found")
 
@@ -81,8 +94,8 @@ def register(registry: kopf.OperatorRegistry, events: IssuerEvents) -> None:
     """Let kopf pass every event of an OIDCIssuer to `events`. With `on.event` alone kopf never writes to an object."""
 
     @kopf.on.event(GROUP, VERSION, PLURAL, registry=registry, id="issuer")
-    async def issuer(type: str | None, meta: kopf.Meta, **_: object) -> None:  # noqa: A002 - kopf's name
-        events.seen(type, meta)
+    async def issuer(type: str | None, event: kopf.RawEvent, **_: object) -> None:  # noqa: A002 - kopf's name
+        events.seen(type, event["object"])
 
 
 def _mark_of(uid: str, metadata: Mapping[str, Any]) -> _Mark:

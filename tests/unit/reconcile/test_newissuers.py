@@ -1,0 +1,104 @@
+"""What the watch shows of objects that nobody has looked at serves one pass, which finds out whether they were changed since."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from oidc_publisher.reconcile.newissuers import NewIssuers, is_new
+from tests.simulation.operatorprocess import NAME
+from tests.simulation.scenario import World, one_server
+
+DEFAULT = {"conditions": [{"type": "Ready", "status": "Unknown", "reason": "WaitingForOperator"}]}
+
+
+def found(version: str | None = "7", *, deleted: bool = False, **more: Any) -> dict[str, Any]:
+    """An object as the watch shows it."""
+    metadata = {"name": "prod", "uid": "u", **({"resourceVersion": version} if version else {})}
+    if deleted:
+        metadata["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    return {"metadata": metadata, **more}
+
+
+def test_an_object_serves_one_pass() -> None:
+    """The next one asks the API server."""
+    new = NewIssuers()
+    new.show(found(status=DEFAULT))
+    assert new.take("prod") == found(status=DEFAULT)
+    assert new.take("prod") is None
+
+
+def test_an_object_that_was_changed_or_deleted_is_asked_for() -> None:
+    """A pass over what was shown first would be refused."""
+    new = NewIssuers()
+    new.show(found())
+    new.forget("prod")
+    new.forget("prod")
+    assert new.take("prod") is None
+
+
+def test_of_two_objects_of_one_name_the_first_one_is_not_kept() -> None:
+    """The watch shows another UID where a deletion was missed."""
+    new = NewIssuers()
+    new.show(found("7"))
+    new.show(found("9", status={"keys": []}))
+    assert new.take("prod") is None
+
+
+@pytest.mark.parametrize("status", [None, {}, DEFAULT])
+def test_an_object_as_the_api_server_makes_it_is_new(status: dict[str, Any] | None) -> None:
+    """The CRD has a default for the status, by which kubectl shows that no operator has looked."""
+    assert is_new(found(status=status))
+
+
+@pytest.mark.parametrize("member", ["keys", "publication", "observedGeneration", "plan"])
+def test_an_object_of_which_anything_is_known_is_not(member: str) -> None:
+    """A status that somebody restored from a backup has a ledger."""
+    assert not is_new(found(status=DEFAULT | {member: {}}))
+
+
+def test_an_object_without_a_version_or_with_its_end_is_not() -> None:
+    """Nothing would refuse a write; the last pass over an object may delete documents before its first write."""
+    assert not is_new(found(None))
+    assert not is_new(found(deleted=True))
+
+
+@dataclass
+class Asked:
+    """How often the object was asked for."""
+
+    gets: int = 0
+
+    def __call__(self, method: str, path: str) -> None:
+        """Count a request."""
+        self.gets += method == "GET" and path.endswith(f"/oidcissuers/{NAME}")
+
+
+@pytest.fixture
+def world() -> World:
+    """A cluster whose operator has just listed the new object."""
+    return one_server("K1")
+
+
+def test_the_first_pass_over_a_new_object_does_not_ask_for_it(world: World) -> None:
+    """A thousand new ones cost the API server a thousand requests less; all that the pass leaves is as it was."""
+    asked = world.operator.hub.before = Asked()
+    world.run()
+    assert (asked.gets, world.published) == (0, {"K1"})
+    world.at(timedelta(minutes=1))
+    assert asked.gets == 1
+
+
+def test_an_object_that_was_changed_since_it_was_shown_publishes_nothing(world: World) -> None:
+    """The pass that begins anew publishes what the object says now."""
+    hub, ages = world.operator.hub, set()
+    asked = hub.before = Asked()
+    world.bucket.on_write = lambda _path, _before, after: ages.add(after.cache_control)
+    world.policy = replace(world.policy, cache_max_age=timedelta(minutes=7))
+    world.run()
+    assert (hub.conflicts, asked.gets) == (1, 1)
+    assert ages == {"public, max-age=420"}
+    assert world.published == {"K1"}
