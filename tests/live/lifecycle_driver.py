@@ -34,8 +34,10 @@ HANG_S = 30.0
 class Recorder:
     """A reconcile that reads its object and does nothing with it."""
 
-    def __init__(self, client: ClusterClient, settings: RunSettings, metrics: object, open_span: object) -> None:
-        del settings, metrics, open_span
+    def __init__(
+        self, client: ClusterClient, settings: RunSettings, metrics: object, open_span: object, new: object
+    ) -> None:
+        del settings, metrics, open_span, new
         self._client = client
         self._record = Path(os.environ["LIFECYCLE_RECORD"])
         self._hang = os.environ.get("LIFECYCLE_HANG")

@@ -198,10 +198,11 @@ class Operator:
         self.restart()
 
     def restart(self) -> None:
-        """Start a new process, which has only what the status holds, and lists the object."""
+        """Start a new process, which has only what the status holds, lists the object, and may get objects."""
         self._shown = NewIssuers()
         self._shown.show(self.hub.issuers[NAME])
         self._reconciler = Reconciler(self.hub, self._open, clock=self, new_nonce=self._nonce, new=self._shown)
+        _LOOP.run_until_complete(self._reconciler.reconcile("another"))
 
     def run(self) -> bool:
         """Run one pass; return False when the process crashed in it, or the pass was not reported."""

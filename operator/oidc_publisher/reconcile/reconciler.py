@@ -78,6 +78,7 @@ class Reconciler:
         self._opened = OpenedPorts(open_ports)
         self._holds = holds
         self._new = new or NewIssuers()
+        self._may_get = False
         self._new_nonce = new_nonce
         self._clock = clock or SystemClock()
         self._saved = SavedLedgers()
@@ -96,7 +97,7 @@ class Reconciler:
     async def _reconcile_named(self, name: str) -> Outcome | Gone:
         times = StepTimes(self._open_span)
         try:
-            found = self._new.take(name) or await get_issuer(self._hub, name)
+            found = await self._found(name)
         except ClusterError as error:
             log.warning("The OIDCIssuer cannot be read; it is tried again.", issuer=name, why=error.message)
             await self._forbidden.note(name, error, None)
@@ -128,6 +129,20 @@ class Reconciler:
         """Close the connections of every issuer, and record no event that waits."""
         await self._events.aclose()
         await self._opened.aclose()
+
+    async def _found(self, name: str) -> dict[str, Any] | None:
+        """Return the object, None where there is none.
+
+        One that the watch has shown counts only while the API server lets the operator get objects: an issuer that became
+        Ready without that right would never be looked at again.
+        """
+        shown = self._new.take(name)
+        if shown is not None and self._may_get:
+            return shown
+        self._may_get = False
+        found = await get_issuer(self._hub, name)
+        self._may_get = True
+        return found
 
     async def _forget(self, name: str) -> None:
         self._former.pop(name, None)

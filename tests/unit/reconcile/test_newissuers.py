@@ -8,7 +8,10 @@ from typing import Any
 
 import pytest
 
+from oidc_publisher.errors import AnswerError
+from oidc_publisher.findings import Reason
 from oidc_publisher.reconcile.newissuers import NewIssuers, is_new
+from oidc_publisher.rotation import StoreState
 from tests.simulation.operatorprocess import NAME
 from tests.simulation.scenario import World, one_server
 
@@ -101,4 +104,21 @@ def test_an_object_that_was_changed_since_it_was_shown_publishes_nothing(world: 
     world.run()
     assert (hub.conflicts, asked.gets) == (1, 1)
     assert ages == {"public, max-age=420"}
+    assert world.published == {"K1"}
+
+
+def test_what_the_watch_shows_counts_only_while_the_operator_may_get_objects(world: World) -> None:
+    """Without that right an issuer would become Ready by its first pass, and no later one could say that it is not."""
+    hub = world.operator.hub
+
+    def refused(method: str, path: str) -> None:
+        if method == "GET" and "/oidcissuers/" in path:
+            raise AnswerError(Reason.InternalError, "it is forbidden", status=403)
+
+    hub.before = refused
+    world.operator.restart()
+    world.operator.run()
+    assert (world.operator.status, world.stored.state) == ({}, StoreState.ABSENT)
+    hub.before = Asked()
+    world.operator.run()
     assert world.published == {"K1"}
