@@ -92,14 +92,10 @@ class Rotation(Admin):
         self.world.next_pass = self.world.now
 
     @precondition(lambda self: self._may_lose_status())
-    @rule(shown=st.booleans(), again=st.booleans())
-    def lose_status(self, shown: bool, again: bool) -> None:
-        """Somebody wipes the status, which the watch shows perhaps, and perhaps deletes the object then and makes it again."""
+    @rule()
+    def lose_status(self) -> None:
+        """Somebody wipes the status."""
         self.world.set_status({})
-        if shown:
-            self.world.operator.let_watch_show()
-        if again:
-            self.world.operator.recreate()
 
     @rule()
     def remember_status(self) -> None:
@@ -148,11 +144,6 @@ class Rotation(Admin):
     def neighbour(self) -> None:
         """Another issuer of these sources has its pass; within a second, this one may use what was answered."""
         self.world.operator.let_neighbour_read()
-
-    @rule()
-    def show(self) -> None:
-        """The watch shows the object; where nobody has looked at it since it lost its status, a later pass goes by that."""
-        self.world.operator.let_watch_show()
 
     # Rivals
 

@@ -173,7 +173,8 @@ class _MinuteByMinute:
 class Operator:
     """The operator's process, with the object that it works on; `before_write` is a writer that precedes its PUT.
 
-    `neighbour` is what the pass of another issuer has read, and when.
+    `neighbour` is what the pass of another issuer has read, and when. With `watches` a new process, and `let_watch_show`, have
+    the object as the watch shows it.
     """
 
     world: Surroundings
@@ -186,6 +187,7 @@ class Operator:
     hub: MemoryCluster = field(init=False)
     name: str = "operator"
     neighbour: tuple[datetime, tuple[SourceResult, ...]] | None = None
+    watches: bool = True
     _writes: int = 0
     _nonces: int = 0
     _read: tuple[str, OIDCIssuer] | None = None
@@ -200,7 +202,7 @@ class Operator:
     def restart(self) -> None:
         """Start a new process, which has only what the status holds, lists the object, and may get objects."""
         self._shown = NewIssuers()
-        self._shown.show(self.hub.issuers[NAME])
+        self.let_watch_show()
         self._reconciler = Reconciler(self.hub, self._open, clock=self, new_nonce=self._nonce, new=self._shown)
         _LOOP.run_until_complete(self._reconciler.reconcile("another"))
 
@@ -229,7 +231,8 @@ class Operator:
     def let_watch_show(self) -> None:
         """The watch shows the object as it is now, for which the next pass does not ask while nobody has looked at it."""
         self._apply()
-        self._shown.show(self.hub.issuers[NAME])
+        if self.watches:
+            self._shown.show(self.hub.issuers[NAME])
 
     def _apply(self) -> None:
         wanted = self._wanted()
@@ -242,7 +245,7 @@ class Operator:
 
     def shared(self, number: int) -> SourceResult | None:
         """What the neighbour has read of a source, where this pass may use it."""
-        allowed = self.neighbour is not None and counts_since_s() < self.monotonic()
+        allowed = self.neighbour is not None and counts_since_s.get() < self.monotonic()
         if not allowed or self.neighbour is None:
             return None
         at, results = self.neighbour

@@ -154,7 +154,7 @@ class World:
 
     def run(self, *, crash: Crash | None = None) -> Advance:
         """Run one pass, in which the process crashes if `crash` says so; return the last decision."""
-        self.operator.spec = _spec_of(self.policy, self.adoption)
+        self.operator.spec = self.wanted()
         self.operator.crash = crash
         self.bucket.up, self.bucket.refuses = self.store_up, self.put_fails
         with mock.patch.object(publish, "decide", self._decide):
@@ -162,6 +162,10 @@ class World:
         assert alive is (crash is None)
         assert self.last is not None
         return self.last
+
+    def wanted(self) -> OIDCIssuerSpec:
+        """Return the spec as the admin has it now."""
+        return _spec_of(self.policy, self.adoption)
 
     def every(self, period: timedelta, *, until: timedelta) -> Advance:
         """Run passes every `period`, and at each deadline, until `until` after T0."""

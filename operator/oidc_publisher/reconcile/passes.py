@@ -154,16 +154,19 @@ async def in_time(steps: Awaitable[T]) -> T:
         raise
 
 
-def answers_since(issuer: OIDCIssuer, ledger: Ledger, now_s: float, *, ours: bool) -> float:
+def answers_since(
+    issuer: OIDCIssuer, ledger: Ledger, now_s: float, *, ours: bool = False, shown: bool = False
+) -> float:
     """Return since when answers count that other passes asked for, in monotonic seconds; infinity where none counts.
 
-    They count for an issuer at rest and for one that nobody has looked at: those answers are a second old at most, and
-    younger than the cause of the pass. No key leaves by them, no question is answered by what was read before it, and a
-    key of a first pass becomes safe by what this pass itself has written and has read at the public URL. `ours`: the
-    ledger is what this process has left; another one, such as that of a restored status, may be rebuilt in this pass (R9).
+    They are a second old at most, and younger than the cause of the pass. No key leaves by them, and no question is
+    answered by what was read before it. They count at rest, in passes that can give no permission, and in the first pass
+    over a new issuer as the watch has `shown` it, whose keys are safe by what this pass writes and sees at the public URL.
+    `ours`: the ledger is what this process has left; another one, such as that of a restored status, may be rebuilt in this
+    pass (R9).
     """
     answered = issuer.reconcile_requested_at in (None, issuer.status.last_handled_reconcile_at)
-    counts = answered and (_rests(issuer, ledger, ours=ours) or _is_new(issuer, ledger))
+    counts = answered and (shown or _rests(issuer, ledger, ours=ours))
     return max(now_s - SHARED_S, caused_s.get()) if counts else float("inf")
 
 
@@ -172,12 +175,6 @@ def _rests(issuer: OIDCIssuer, ledger: Ledger, *, ours: bool) -> bool:
     ready = any(condition.type == ConditionType.READY and condition.status == "True" for condition in status.conditions)
     observed = status.observed_generation == issuer.metadata.generation
     return ours and ready and observed and ledger.settled
-
-
-def _is_new(issuer: OIDCIssuer, ledger: Ledger) -> bool:
-    """Tell whether nobody has looked at an issuer, nor asks it an API server for keys: such a one looks for itself."""
-    asks_servers = any(source.api_server is not None for source in issuer.spec.key_sources)
-    return issuer.status.observed_generation is None and not ledger.keys and not asks_servers
 
 
 async def compute(work: Callable[[], T], *, keys: int) -> T:

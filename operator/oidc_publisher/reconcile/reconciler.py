@@ -97,7 +97,7 @@ class Reconciler:
     async def _reconcile_named(self, name: str) -> Outcome | Gone:
         times = StepTimes(self._open_span)
         try:
-            found = await self._found(name)
+            found, shown = await self._found(name)
         except ClusterError as error:
             log.warning("The OIDCIssuer cannot be read; it is tried again.", issuer=name, why=error.message)
             await self._forbidden.note(name, error, None)
@@ -112,7 +112,7 @@ class Reconciler:
             self._observer.gone(name)
             return Gone()
         try:
-            outcome = await self._reconcile(found, times)
+            outcome = await self._reconcile(found, times, shown=shown)
         except ConflictError:
             log.debug("The object was changed during the pass, which begins anew.", issuer=name)
             self._observer.failed(name)
@@ -130,25 +130,28 @@ class Reconciler:
         await self._events.aclose()
         await self._opened.aclose()
 
-    async def _found(self, name: str) -> dict[str, Any] | None:
-        """Return the object, None where there is none.
+    async def _found(self, name: str) -> tuple[Mapping[str, Any] | None, bool]:
+        """Return the object, None where there is none, and whether it is the one that the watch has shown.
 
-        One that the watch has shown counts only while the API server lets the operator get objects: an issuer that became
-        Ready without that right would never be looked at again.
+        That one counts only while the API server lets the operator get objects: an issuer that became Ready without that
+        right would never be looked at again.
         """
         shown = self._new.take(name)
         if shown is not None and self._may_get:
-            return shown
-        self._may_get = False
-        found = await get_issuer(self._hub, name)
+            return shown, True
+        try:
+            found = await get_issuer(self._hub, name)
+        except ClusterError:
+            self._may_get = False
+            raise
         self._may_get = True
-        return found
+        return found, False
 
     async def _forget(self, name: str) -> None:
         self._former.pop(name, None)
         await self._opened.forget(name)
 
-    async def _reconcile(self, found: Mapping[str, Any], times: StepTimes) -> Outcome:
+    async def _reconcile(self, found: Mapping[str, Any], times: StepTimes, *, shown: bool) -> Outcome:
         try:
             issuer, ledger = await compute(partial(_read, found), keys=_key_count(found))
         except InvalidObjectError as error:
@@ -156,10 +159,11 @@ class Reconciler:
         self._observer.seen(issuer)
         status = found.get("status") or {}
         recorder = Recorder(self._hub, self._clock, self._events, self._saved, issuer, ledger, status, times)
-        recorder.besides = self._saved.others.read(issuer, self._clock.now())
+        if not shown:  # an object from before somebody's write tells nothing of who writes now
+            recorder.besides = self._saved.others.read(issuer, self._clock.now())
         with noting() as requests:
             try:
-                outcome = await self._steps(recorder)
+                outcome = await self._steps(recorder, shown=shown)
             except ConflictError:
                 self._observer.happened(issuer.metadata.name, await recorder.cut_short())
                 raise
@@ -176,7 +180,7 @@ class Reconciler:
         self._observer.refused(found.metadata.name, status)
         return outcome
 
-    async def _steps(self, recorder: Recorder) -> Outcome:
+    async def _steps(self, recorder: Recorder, *, shown: bool) -> Outcome:
         """Take the steps that the object asks for: all five, those of its deletion, or none while it is suspended."""
         issuer = recorder.issuer
         if issuer.metadata.deletion_timestamp is not None:
@@ -186,7 +190,8 @@ class Reconciler:
             await recorder.report(Summary())
             return Outcome(follows={})
         now_s = self._clock.monotonic()
-        with readings_since(answers_since(issuer, recorder.ledger, now_s, ours=recorder.confirmed)):
+        since_s = answers_since(issuer, recorder.ledger, now_s, ours=recorder.confirmed, shown=shown)
+        with readings_since(since_s):
             return await self._guarded(recorder, self._pass)
 
     async def _end(self, recorder: Recorder) -> Outcome:

@@ -21,21 +21,8 @@ from oidc_publisher.cluster import Answer, ClusterAPI
 #: No answer is used that was asked for longer ago, and none is kept longer: it may hold a Secret.
 SHARED_S: Final = 1.0
 
-_NEVER_S: Final = float("inf")
-
-
-@dataclass(slots=True)
-class _Counting:
-    """What counts for the pass in progress, in monotonic seconds: answers that were asked for since `since_s`.
-
-    `used_s` is when the oldest answer was asked for that the pass has used; infinity where it has used none.
-    """
-
-    since_s: float
-    used_s: float = _NEVER_S
-
-
-_counting: ContextVar[_Counting | None] = ContextVar("_counting", default=None)
+#: Requests of the pass in progress may be answered by what was asked for since then (monotonic seconds); the pass sets it.
+counts_since_s: ContextVar[float] = ContextVar("counts_since_s", default=float("inf"))
 
 _Key = tuple[str, str, str | None, str, str]
 
@@ -43,17 +30,11 @@ _Key = tuple[str, str, str | None, str, str]
 @contextmanager
 def readings_since(monotonic_s: float) -> Iterator[None]:
     """Within the block, answers count that were asked for since then; elsewhere every request is sent."""
-    token = _counting.set(_Counting(monotonic_s))
+    token = counts_since_s.set(monotonic_s)
     try:
         yield
     finally:
-        _counting.reset(token)
-
-
-def counts_since_s() -> float:
-    """Return since when answers count for the pass in progress, in monotonic seconds; infinity where none counts."""
-    counting = _counting.get()
-    return counting.since_s if counting else _NEVER_S
+        counts_since_s.reset(token)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,11 +102,8 @@ class SharingCluster:
             return await send()
         key = (method, path, endpoint, json.dumps(body), json.dumps(params))
         asked = self._asked.get(key)
-        counting = _counting.get()
-        if asked is None or counting is None or asked.at_s < counting.since_s:
+        if asked is None or asked.at_s < counts_since_s.get():
             asked = self._ask(key, send)
-        else:
-            counting.used_s = min(counting.used_s, asked.at_s)
         # Another pass may wait for the same answer, so the end of this pass does not end the request.
         return await asyncio.shield(asked.answer)
 
@@ -138,9 +116,8 @@ class SharingCluster:
                 yield line
 
     def clock_offsets(self, since_s: float) -> Mapping[str, timedelta]:
-        """Return each API server's clock minus the operator's, by answers since `since_s` or since the oldest shared one."""
-        counting = _counting.get()
-        return self._cluster.clock_offsets(min(since_s, counting.used_s) if counting else since_s)
+        """Return each API server's clock minus the operator's, by the answers that count for this pass."""
+        return self._cluster.clock_offsets(min(since_s, counts_since_s.get()))
 
     def _ask(self, key: _Key, send: Callable[[], Coroutine[Any, Any, Answer]]) -> _Asked:
         asked = self._asked[key] = _Asked(self._monotonic(), asyncio.create_task(send(), name=f"reading {key[1]}"))

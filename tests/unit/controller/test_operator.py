@@ -227,6 +227,41 @@ async def _shows_every_metric(pki: PKI, tmp_path: Path) -> None:
         _page_at(port)
 
 
+async def test_of_two_new_issuers_the_second_one_is_not_asked_for(pki: PKI, tmp_path: Path) -> None:
+    """Its first pass goes by the object that was listed, once the first one has shown that objects may be read."""
+    cluster = Cluster()
+    spec = cluster.obj["spec"] | {"keySources": [{"name": "keys", "files": {"directory": "/k", "entryPattern": ".*"}}]}
+    spec["store"] = {"gcs": {"bucket": "example"}}
+    cluster.obj = {**cluster.obj, "spec": spec, "status": {}}
+    cluster.obj["metadata"]["resourceVersion"] = "7"
+    metadata = {**cluster.obj["metadata"], "name": "second", "uid": "uid-of-second"}
+    second = Cluster({**cluster.obj, "metadata": metadata})
+    asked: list[str] = []
+
+    async def get(request: web.Request) -> web.StreamResponse:
+        asked.append(request.path)
+        return await cluster.get(request)
+
+    async def collection(request: web.Request) -> web.StreamResponse:
+        if "watch" in request.query:
+            return await cluster.collection(request)
+        listed = {"kind": "OIDCIssuerList", "metadata": {"resourceVersion": "1"}, "items": [cluster.obj, second.obj]}
+        return web.json_response(listed)
+
+    async with serving(pki) as stub:
+        cluster.serve(stub)
+        stub.on("GET", COLLECTION, collection)
+        stub.on("GET", PATH, get)
+        stub.on("GET", f"{COLLECTION}/second", get)
+        stub.on("PATCH", f"{COLLECTION}/second/status", second.patch_status)
+        running = asyncio.create_task(run(settings_for(stub, pki, tmp_path)))
+        await eventually(lambda: cluster.patched.is_set() and second.patched.is_set())
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert await asyncio.wait_for(running, 30) == 0
+        cluster.stop.set()
+    assert asked == [PATH]
+
+
 class _GoneIssuers:
     """A reconciler that finds every issuer gone."""
 

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from oidc_publisher.api import OIDCIssuerSpec
 from oidc_publisher.reconcile.passes import answers_since, caused_s
 from oidc_publisher.rotation import Ledger
 from oidc_publisher.sources.sharing import SHARED_S
@@ -102,16 +101,9 @@ def test_without_keys_nothing_is_at_rest() -> None:
     assert since(Ledger()) == NEVER
 
 
-NEW: dict[str, Any] = {"observedGeneration": None, "conditions": []}
-BY_NAME = {"configMap": {"namespace": "keys", "name": "keys", "entryPattern": ".*"}}
-
-
-def since_of_new(ledger: Ledger | None = None, *, sources: list[dict[str, Any]] | None = None, **status: Any) -> float:
-    """Since when answers count for an issuer that nobody has looked at."""
-    found = issuer(**NEW | status)
-    spec = found.spec.model_dump(mode="json", by_alias=True, exclude_none=True) | {"keySources": sources or [BY_NAME]}
-    found = found.model_copy(update={"spec": OIDCIssuerSpec.model_validate(spec)})
-    return answers_since(found, ledger or Ledger(), NOW_S, ours=False)
+def since_of_new(**status: Any) -> float:
+    """Since when answers count for an issuer as the watch has shown it, which nobody has looked at."""
+    return answers_since(issuer(observedGeneration=None, conditions=[], **status), Ledger(), NOW_S, shown=True)
 
 
 def test_a_thousand_new_issuers_share_one_reading_of_their_config_map() -> None:
@@ -119,12 +111,14 @@ def test_a_thousand_new_issuers_share_one_reading_of_their_config_map() -> None:
     assert since_of_new() == NOW_S - SHARED_S
 
 
-def test_what_asks_or_has_a_past_or_asks_api_servers_is_not_new(ledger: Ledger) -> None:
-    """A question wants what was read after it, a restored ledger is rebuilt, and each API server's own keys are its listing."""
+def test_a_new_issuer_gets_what_is_read_after_it_was_made_or_asked() -> None:
+    """A key that left its ConfigMap before the object was made is never published."""
     assert since_of_new(metadata={"annotations": {"oidc-publisher.io/reconcile-requested-at": "now"}}) == NEVER
-    assert since_of_new(ledger) == NEVER
-    assert since_of_new(observedGeneration=1) == NEVER
-    assert since_of_new(sources=[{"name": "api", "apiServer": {}}, BY_NAME]) == NEVER
+    token = caused_s.set(NOW_S - 0.3)
+    try:
+        assert since_of_new() == NOW_S - 0.3
+    finally:
+        caused_s.reset(token)
 
 
 @dataclass

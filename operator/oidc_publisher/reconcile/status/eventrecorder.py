@@ -133,17 +133,20 @@ class EventRecorder:
         event = _Event(metadata.name, metadata.uid, reason, note, warning, self._clock.now(), known)
         await self._queue.send(partial(self._record, event))
 
-    async def _record(self, event: _Event) -> None:
-        """Record an event, or one more of the events that were recorded in the last hour."""
+    async def _record(self, event: _Event) -> bool:
+        """Record an event, or one more of a known one; return False where the API server may take it later."""
         try:
             if not await self._repeated(event):
                 _note(event, await self._new(event))
         except ClusterError as error:
             if error.reason is Reason.EventsForbidden:
                 self._forbidden = error.finding()
-            self._refuse(event, "The event was not recorded.", error)
-        else:
-            self._refused, self._forbidden = False, None
+            # The API server would drop an event that is older; and one that it never takes stops the others no longer.
+            later = error.retryable and self._clock.now() - event.at < _KEPT_FOR
+            self._refuse(event, "The event is recorded later." if later else "The event was not recorded.", error)
+            return not later
+        self._refused, self._forbidden = False, None
+        return True
 
     async def _new(self, event: _Event) -> str:
         return await post_event(
@@ -173,6 +176,7 @@ class EventRecorder:
                 log.warning("The same event is recorded anew each time.", why=error.message, hint=error.hint)
             return False
         self._unpatchable = False
+        event.known.pop(event.key, None)  # what happens again is the latest
         event.known[event.key] = _Recorded(known.name, event.at, known.count + 1)
         return True
 
@@ -183,12 +187,14 @@ class EventRecorder:
 
 
 def _note(event: _Event, name: str) -> None:
-    """Remember a new event; the oldest ones are forgotten."""
+    """Remember a new event; those that the API server has dropped are forgotten, and of more than a few the oldest."""
     known = event.known
     known.pop(event.key, None)
+    for key in [key for key, recorded in known.items() if event.at - recorded.at > _KEPT_FOR]:
+        del known[key]
     if name:
         known[event.key] = _Recorded(name, event.at)
-    while len(known) > _MOST_KNOWN:
+    if len(known) > _MOST_KNOWN:
         del known[next(iter(known))]
 
 

@@ -206,19 +206,33 @@ def test_a_new_object_is_kept_for_its_first_pass(kind: str | None) -> None:
     """Of each UID as it was seen first, and of this replica's shard alone."""
     new = NewIssuers()
 
+    def found(name: str, version: str, uid: str = "") -> dict[str, Any]:
+        metadata = {"name": name, "uid": uid or f"uid-of-{name}", "resourceVersion": version}
+        return {"metadata": metadata, "spec": {"keySources": [{"files": {}}], "store": {"gcs": {}}}}
+
     def script(events: IssuerEvents) -> None:
         for name in ("one", "two", "gone", "late"):
-            events.seen(kind, shown(name, resourceVersion="1"))
-        events.seen("MODIFIED", shown("two", resourceVersion="2"))
-        events.seen("DELETED", shown("gone", resourceVersion="2"))
-        events.seen("ADDED", {"metadata": {"name": "late", "uid": "another", "resourceVersion": "9"}})
+            events.seen(kind, found(name, "1"))
+        events.seen("MODIFIED", found("two", "2"))
+        events.seen("DELETED", found("gone", "2"))
+        events.seen("ADDED", found("late", "9", uid="another"))
 
     watch(script, new=new, for_s=0)
-    assert new.take("one") == shown("one", resourceVersion="1")
+    assert new.take("one") == found("one", "1")
     assert (new.take("two"), new.take("gone")) == (None, None)
-    assert (new.take("late") or {})["metadata"]["uid"] == "another"
+    assert new.take("late") == found("late", "9", uid="another")
     held = Shard(1, 2).holds("uid-of-one")
     watch(script, new=new, for_s=0, shard=Shard(1, 2))
     assert (new.take("one") is not None) is held
     watch(script, new=new, for_s=0, shard=Shard(2, 2))
     assert (new.take("one") is None) is held
+
+
+def test_the_second_listed_object_waits_until_kopf_has_asked_what_there_is() -> None:
+    """Its 13 requests and the first passes would come in the same second."""
+
+    def script(events: IssuerEvents) -> None:
+        for name in ("one", "two", "three"):
+            events.seen(None, shown(name))
+
+    assert watch(script) == [(0.0, "one"), (pytest.approx(0.555), "two"), (pytest.approx(0.61), "three")]

@@ -9,7 +9,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from oidc_publisher.cluster.memory import MemoryCluster
-from oidc_publisher.errors import AnswerError
+from oidc_publisher.errors import AnswerError, UnreachableError
 from oidc_publisher.findings import Finding, Reason
 from oidc_publisher.reconcile.status.eventrecorder import EventRecorder
 from tests.simulation.world import MINUTE, started
@@ -115,6 +115,97 @@ async def test_of_an_issuer_the_events_of_late_are_remembered(clock: Clock) -> N
     await recorder.happened(ISSUER, Finding.of(Reason.DriftRepaired, "s3://bucket/0 is repaired"))
     assert counts(cluster) == [*[1] * 39, 2, 1]
     assert len(recorder._known["prod"]) < 40
+
+
+async def test_what_happens_again_and_again_stays_one_event_whatever_else_happens(clock: Clock) -> None:
+    """A repair every minute, beside a finding whose note names another request each time."""
+    cluster = MemoryCluster()
+    recorder = EventRecorder(cluster, clock)
+    for number in range(40):
+        await recorder.happened(ISSUER, DRIFT)
+        await recorder.happened(ISSUER, Finding.of(Reason.KeySafe, f"request {number} was refused"))
+        clock.time += timedelta(minutes=1)
+    assert [count for count in counts(cluster) if count > 1] == [40]
+
+
+async def test_ten_things_that_take_turns_are_ten_events(clock: Clock) -> None:
+    """Each is remembered until it happens again."""
+    cluster = MemoryCluster()
+    recorder = EventRecorder(cluster, clock)
+    for _ in range(5):
+        for number in range(10):
+            await recorder.happened(ISSUER, Finding.of(Reason.DriftRepaired, f"s3://bucket/{number} is repaired"))
+            clock.time += timedelta(seconds=5)
+    assert counts(cluster) == [5] * 10
+
+
+async def test_what_goes_on_for_hours_is_one_event_while_it_happens_within_each(clock: Clock) -> None:
+    """The API server counts the hour from the last change."""
+    cluster = MemoryCluster()
+    recorder = EventRecorder(cluster, clock)
+    for _ in range(4):
+        await recorder.happened(ISSUER, DRIFT)
+        clock.time += timedelta(minutes=50)
+    assert counts(cluster) == [4]
+
+
+async def test_what_the_api_server_has_dropped_is_forgotten(clock: Clock) -> None:
+    """Nothing can be added to it."""
+    recorder = EventRecorder(MemoryCluster(), clock)
+    for number in range(10):
+        await recorder.happened(ISSUER, Finding.of(Reason.DriftRepaired, f"s3://bucket/{number} is repaired"))
+        clock.time += timedelta(seconds=5)
+    assert len(recorder._known["prod"]) == 10
+    clock.time += timedelta(hours=2)
+    await recorder.happened(ISSUER, DRIFT)
+    assert len(recorder._known["prod"]) == 1
+
+
+def test_an_event_that_waited_states_when_it_happened() -> None:
+    """Also where it is one more of a series."""
+
+    async def main() -> MemoryCluster:
+        cluster = MemoryCluster()
+        recorder = EventRecorder(cluster, LoopClock())
+        for _ in range(20):
+            await recorder.happened(ISSUER, DRIFT)
+        await asyncio.sleep(60)
+        return cluster
+
+    (event,) = run_jumping(main).events
+    assert event["series"] == {"count": 20, "lastObservedTime": event["eventTime"]}
+
+
+def test_what_an_api_server_that_is_away_does_not_take_is_recorded_when_it_is_back() -> None:
+    """The log says so once; after an hour the event would be dropped at once."""
+    cluster = MemoryCluster()
+
+    async def main() -> list[str]:
+        def away(method: str, _: str) -> None:
+            if method == "POST" and asyncio.get_running_loop().time() < back_s:
+                raise UnreachableError(Reason.APIServerUnreachable, "It is away", retryable=True, subject="x")
+
+        cluster.before = away
+        recorder = EventRecorder(cluster, LoopClock())
+        back_s = 600.0
+        for number in range(20):
+            await recorder.happened(ISSUER, Finding.of(Reason.DriftRepaired, f"s3://bucket/{number} is repaired"))
+        await asyncio.sleep(1000)
+        recorded = [event["note"] for event in cluster.events]
+        back_s = float("inf")
+        await recorder.happened(ISSUER, Finding.of(Reason.KeySafe, "too late"))
+        await asyncio.sleep(3700)
+        back_s = 0.0
+        await recorder.happened(ISSUER, Finding.of(Reason.KeySafe, "in time"))
+        assert len(recorder._queue) == 0
+        return recorded
+
+    with capture_logs() as told:
+        recorded = run_jumping(main)
+    assert [note.split()[0] for note in recorded] == [f"s3://bucket/{number}" for number in range(20)]
+    assert [event["note"].split(".")[0] for event in cluster.events[20:]] == ["in time"]
+    assert [line["event"] for line in told if line["log_level"] == "warning"] == ["The event is recorded later."] * 2
+    assert [line["event"] for line in told if line["log_level"] == "debug"][-1] == "The event was not recorded."
 
 
 def test_what_is_recorded_after_its_object_is_gone_leaves_nothing() -> None:
