@@ -35,9 +35,9 @@ class Recorder:
     """A reconcile that reads its object and does nothing with it."""
 
     def __init__(
-        self, client: ClusterClient, settings: RunSettings, metrics: object, open_span: object, new: object
+        self, client: ClusterClient, settings: RunSettings, metrics: object, open_span: object, new_issuers: object
     ) -> None:
-        del settings, metrics, open_span, new
+        del settings, metrics, open_span, new_issuers
         self._client = client
         self._record = Path(os.environ["LIFECYCLE_RECORD"])
         self._hang = os.environ.get("LIFECYCLE_HANG")

@@ -203,7 +203,7 @@ class Operator:
         """Start a new process, which has only what the status holds, lists the object, and may get objects."""
         self._shown = NewIssuers()
         self.let_watch_show()
-        self._reconciler = Reconciler(self.hub, self._open, clock=self, new_nonce=self._nonce, new=self._shown)
+        self._reconciler = Reconciler(self.hub, self._open, clock=self, new_nonce=self._nonce, new_issuers=self._shown)
         _LOOP.run_until_complete(self._reconciler.reconcile("another"))
 
     def run(self) -> bool:

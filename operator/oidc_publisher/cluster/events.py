@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping
 from datetime import datetime
+from http import HTTPStatus
 from typing import Any
 
 from oidc_publisher.api import API_VERSION, KIND
 from oidc_publisher.cluster.access import Right, grant
 from oidc_publisher.cluster.failures import where_forbidden
 from oidc_publisher.cluster.port import ClusterAPI
+from oidc_publisher.errors import AnswerError
 from oidc_publisher.findings import Reason
 
 _CONTROLLER = "oidc-publisher.io/operator"
@@ -20,21 +23,25 @@ RECORDING = Right("create", "events", group="events.k8s.io", namespace=_NAMESPAC
 _EVENTS = f"/apis/events.k8s.io/v1/namespaces/{_NAMESPACE}/events"
 #: The limit of the API for a note (k8s.io/api/events/v1), in bytes. An event with a longer note is refused.
 _NOTE_LENGTH_BYTES = 1024
+#: The limit of a name (RFC 1123 subdomain).
+_NAME_LENGTH = 253
 
 
 async def post_event(
     client: ClusterAPI,
     issuer: Mapping[str, Any],
     *,
+    name: str,
     reason: str,
     note: str,
     warning: bool,
     action: str,
     at: datetime,
-) -> str:
-    """Record one event about `issuer` (its metadata), and return the name of the event.
+) -> None:
+    """Record one event about `issuer` (its metadata) under a name of its own (see event_name).
 
-    `action` names in one word what the operator was doing.
+    `action` names in one word what the operator was doing. An event that the API server has already is recorded: the answer
+    to an earlier try was lost.
 
     Raises:
         AnswerError: EventsForbidden when the operator may not create events.
@@ -43,7 +50,7 @@ async def post_event(
     body = {
         "apiVersion": "events.k8s.io/v1",
         "kind": "Event",
-        "metadata": {"generateName": f"{issuer['name']}-", "namespace": _NAMESPACE},
+        "metadata": {"name": name, "namespace": _NAMESPACE},
         "eventTime": _micro_time(at),
         "reportingController": _CONTROLLER,
         "reportingInstance": "oidc-publisher",
@@ -53,8 +60,17 @@ async def post_event(
         "note": cut_note(note),
         "regarding": {"apiVersion": API_VERSION, "kind": KIND, "name": issuer["name"], "uid": issuer["uid"]},
     }
-    stored = await _sent(client, "POST", _EVENTS, body, "create")
-    return str((stored.get("metadata") or {}).get("name") or "")
+    try:
+        await _sent(client, "POST", _EVENTS, body, "create")
+    except AnswerError as error:
+        if error.status != HTTPStatus.CONFLICT:
+            raise
+
+
+def event_name(issuer: str) -> str:
+    """Return a new name for an event about an issuer, which no other event has: 64 bits of it are random."""
+    suffix = f".{secrets.token_hex(8)}"
+    return issuer[: _NAME_LENGTH - len(suffix)].rstrip("-.") + suffix
 
 
 async def repeat_event(client: ClusterAPI, name: str, *, count: int, at: datetime) -> None:

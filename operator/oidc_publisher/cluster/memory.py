@@ -151,7 +151,7 @@ class MemoryCluster:
 
     def _event(self, method: str, name: str, body: Object) -> tuple[int, Object]:
         if method == "PATCH":
-            found = next((event for event in self.events if event["metadata"].get("name") == name), None)
+            found = next((event for event in self.events if event["metadata"]["name"] == name), None)
             if found is None:
                 return HTTPStatus.NOT_FOUND, {
                     "kind": "Status",
@@ -160,9 +160,10 @@ class MemoryCluster:
                 }
             found.update(body)
             return HTTPStatus.OK, found
-        metadata = body["metadata"]
-        self.events.append({**body, "metadata": {**metadata, "name": f"{metadata['generateName']}{len(self.events)}"}})
-        return HTTPStatus.CREATED, self.events[-1]
+        if any(event["metadata"]["name"] == body["metadata"]["name"] for event in self.events):
+            return HTTPStatus.CONFLICT, {"kind": "Status", "reason": "AlreadyExists", "message": "it exists"}
+        self.events.append(body)
+        return HTTPStatus.CREATED, body
 
     def _issuer(self, method: str, rest: str, body: Object) -> tuple[int, Object]:
         name, _, part = rest.partition("/")

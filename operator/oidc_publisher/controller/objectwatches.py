@@ -14,6 +14,7 @@ import structlog
 
 from oidc_publisher.cluster import ClusterAPI, ObjectReference, watch_object
 from oidc_publisher.errors import AnswerError, ClusterError
+from oidc_publisher.sources.sharing import SHARED_S
 from oidc_publisher.timing.backoff import Backoff
 
 log = structlog.stdlib.get_logger(__name__)
@@ -71,11 +72,11 @@ class ObjectWatches:
         """The number of objects that are watched."""
         return len(self._tasks)
 
-    def follow(self, issuer: str, read: Mapping[ObjectReference, str | None], *, since_s: float) -> None:
-        """Watch exactly these objects for the issuer, whose pass has read these versions since a time (monotonic seconds).
+    def follow(self, issuer: str, read: Mapping[ObjectReference, str | None], *, began_s: float) -> None:
+        """Watch exactly these objects for the issuer, whose pass began at a time (monotonic seconds) and has these versions.
 
-        None is a version that is not known. An object that others watch already may have changed between that reading and
-        this call.
+        None is a version that is not known. An object that others watch already may have changed between the reading and
+        this call; the reading may be a shared one, from the second before the pass.
         """
         before = self._followed.get(issuer, {})
         self._followed[issuer] = read
@@ -83,7 +84,7 @@ class ObjectWatches:
             self._leave(issuer, reference)
         for reference in read.keys() - before.keys():
             watched = self._join(issuer, reference)
-            if watched.told_s >= since_s and watched.version != read[reference]:
+            if watched.told_s >= began_s - SHARED_S and watched.version != read[reference]:
                 self._wake(issuer, f"{reference} changed")
 
     def forget(self, issuer: str) -> None:

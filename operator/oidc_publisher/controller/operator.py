@@ -92,10 +92,10 @@ async def run(settings: RunSettings, credentials: Credentials) -> int:
     asyncio.get_running_loop().set_default_executor(_ImpatientExecutor(_LOOP_THREADS))
     async with ClusterClient(credentials, api_server_names=settings.api_server_names) as client:
         metrics, tracing = _metrics_of(settings), tracing_for(version=__version__)
-        new = NewIssuers()
-        reconciler = _the_reconciler(client, settings, metrics, span_of(tracing), new)
+        new_issuers = NewIssuers()
+        reconciler = _the_reconciler(client, settings, metrics, span_of(tracing), new_issuers)
         try:
-            return await Operator(settings, credentials, client, reconciler, new, metrics).run()
+            return await Operator(settings, credentials, client, reconciler, new_issuers, metrics).run()
         finally:
             if tracing is not None:
                 await asyncio.to_thread(tracing.flush)
@@ -110,7 +110,7 @@ class Operator:
         credentials: Credentials,
         client: ClusterClient,
         reconciler: Reconciler,
-        new: NewIssuers,
+        new_issuers: NewIssuers,
         metrics: ServedMetrics | None = None,
     ) -> None:
         self._settings = settings
@@ -121,7 +121,7 @@ class Operator:
         self._queue = WorkQueue(self._reconcile, max_concurrent=settings.max_concurrent)
         self._watches = ObjectWatches(client, self._queue.add)
         self._leftovers = Leftovers(lambda: self._queue.count)
-        events = IssuerEvents(self._queue, settings.shard, new)
+        events = IssuerEvents(self._queue, settings.shard, new_issuers)
         self._contact = Contact(events.look_at_all)
         self._watch = IssuerWatch(client, events, self._contact, self._take_signals)
         self._heartbeat = Heartbeat()
@@ -171,7 +171,7 @@ class Operator:
             self._watches.forget(name)
             self._leftovers.add()
         elif outcome.follows is not None:
-            self._watches.follow(name, outcome.follows, since_s=began_s)
+            self._watches.follow(name, outcome.follows, began_s=began_s)
         return outcome
 
     def _freeze_imports(self) -> None:
@@ -280,7 +280,11 @@ def _say_what_is_missing(hint: str) -> None:
 
 
 def _the_reconciler(
-    client: ClusterClient, settings: RunSettings, metrics: ServedMetrics | None, open_span: OpenSpan, new: NewIssuers
+    client: ClusterClient,
+    settings: RunSettings,
+    metrics: ServedMetrics | None,
+    open_span: OpenSpan,
+    new_issuers: NewIssuers,
 ) -> Reconciler:
     from oidc_publisher.reconcile.ports import PortOpener  # noqa: PLC0415 - tests of the shell need none of it
     from oidc_publisher.reconcile.reconciler import Reconciler  # noqa: PLC0415 - the same
@@ -301,4 +305,4 @@ def _the_reconciler(
 
         open_ports = observing(open_ports, series.notes_of)
     holds = settings.shard.holds
-    return Reconciler(client, open_ports, holds=holds, observer=series, open_span=open_span, new=new)
+    return Reconciler(client, open_ports, holds=holds, observer=series, open_span=open_span, new_issuers=new_issuers)

@@ -7,6 +7,9 @@ from typing import Any
 
 _Object = Mapping[str, Any]
 
+#: Members of a key source, `name` and the kinds of sources that are only read; apiServer is the other kind.
+_BY_NAME = {"name", "configMap", "secret", "files"}
+
 
 class NewIssuers:
     """NewIssuers keeps new objects as the watch showed them first, until a pass takes them or the watch shows a change.
@@ -56,6 +59,3 @@ def _only_reads(spec: Mapping[str, Any]) -> bool:
     by_name = all(isinstance(each, Mapping) and set(each) <= _BY_NAME for each in sources)
     s3 = store.get("s3", {})
     return by_name and isinstance(s3, Mapping) and "cloudFront" not in s3
-
-
-_BY_NAME = {"name", "configMap", "secret", "files"}

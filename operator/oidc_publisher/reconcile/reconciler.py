@@ -59,7 +59,7 @@ class Reconciler:
 
     `hub` is the cluster that holds the OIDCIssuers. `open_ports` opens the ports of an issuer. An object whose UID `holds`
     refuses belongs to another shard. `new_nonce` makes the nonce of each write (R9). `observer` is told of every pass, and
-    `open_span` opens the spans of traces. `new` has the objects for which a first pass need not ask.
+    `open_span` opens the spans of traces. `new_issuers` has the objects for which a first pass need not ask.
     """
 
     def __init__(
@@ -72,12 +72,12 @@ class Reconciler:
         new_nonce: Callable[[], str] = random_nonce,
         observer: Observer | None = None,
         open_span: OpenSpan = no_span,
-        new: NewIssuers | None = None,
+        new_issuers: NewIssuers | None = None,
     ) -> None:
         self._hub = hub
         self._opened = OpenedPorts(open_ports)
         self._holds = holds
-        self._new = new or NewIssuers()
+        self._new_issuers = new_issuers or NewIssuers()
         self._may_get = False
         self._new_nonce = new_nonce
         self._clock = clock or SystemClock()
@@ -136,7 +136,7 @@ class Reconciler:
         That one counts only while the API server lets the operator get objects: an issuer that became Ready without that
         right would never be looked at again.
         """
-        shown = self._new.take(name)
+        shown = self._new_issuers.take(name)
         if shown is not None and self._may_get:
             return shown, True
         try:

@@ -70,7 +70,14 @@ REFUSALS: dict[str, tuple[Ask, str, str, str]] = {
     ),
     "event": (
         lambda client: post_event(
-            client, {"name": "prod", "uid": "u"}, reason="Proven", note="", warning=False, action="Reconcile", at=AT
+            client,
+            {"name": "prod", "uid": "u"},
+            name="prod.1",
+            reason="Proven",
+            note="",
+            warning=False,
+            action="Reconcile",
+            at=AT,
         ),
         "POST /apis/events.k8s.io/v1/namespaces/default/events",
         "create events (events.k8s.io) in namespace default",

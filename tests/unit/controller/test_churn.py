@@ -65,7 +65,7 @@ class _Operator:
         self._opener = PortOpener(self.cluster)
         opened = observing(self._open, self.series.notes_of)
         new = NewIssuers()
-        self._reconciler = Reconciler(self.cluster, opened, observer=self.series, new=new)
+        self._reconciler = Reconciler(self.cluster, opened, observer=self.series, new_issuers=new)
         self.queue = WorkQueue(self._reconcile)
         self.watches = ObjectWatches(self.cluster, self.queue.add)
         self._events = IssuerEvents(self.queue, WHOLE, new)
@@ -97,7 +97,7 @@ class _Operator:
         if isinstance(outcome, Gone):
             self.watches.forget(name)
         else:
-            self.watches.follow(name, outcome.follows or {}, since_s=0.0)
+            self.watches.follow(name, outcome.follows or {}, began_s=0.0)
         self.passed.put_nowait(outcome)
         return outcome
 

@@ -82,7 +82,7 @@ class Watched:
         """A step: watch exactly these."""
 
         async def step() -> None:
-            self.watches.follow(issuer, dict.fromkeys(references), since_s=0.0)
+            self.watches.follow(issuer, dict.fromkeys(references), began_s=0.0)
 
         return step
 
@@ -177,8 +177,8 @@ def test_one_watch_for_all_who_read_the_object(monkeypatch: pytest.MonkeyPatch) 
     watched = Watched(Server(["1", 10.0, "2", 10.0, "3", 10.0, "4", 1000.0]), monkeypatch)
 
     async def steps() -> None:
-        watched.watches.follow("a", {MAP: None}, since_s=0.0)
-        watched.watches.follow("b", {MAP: None}, since_s=0.0)
+        watched.watches.follow("a", {MAP: None}, began_s=0.0)
+        watched.watches.follow("b", {MAP: None}, began_s=0.0)
         await asyncio.sleep(15)
         watched.watches.forget("a")
         await asyncio.sleep(10)
@@ -193,20 +193,26 @@ def test_one_watch_for_all_who_read_the_object(monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.mark.parametrize(
-    ("read_s", "version", "woken"),
-    [(9.0, None, [12.0, 20.0]), (9.0, "1", [12.0, 20.0]), (9.0, "2", [20.0]), (11.0, None, [20.0])],
-    ids=["before", "an older version", "the same version", "after"],
+    ("began_s", "version", "woken"),
+    [
+        (9.0, None, [12.0, 20.0]),
+        (9.0, "1", [12.0, 20.0]),
+        (9.0, "2", [20.0]),
+        (10.5, "1", [12.0, 20.0]),
+        (11.5, None, [20.0]),
+    ],
+    ids=["before", "an older version", "the same version", "an older one that was shared", "after"],
 )
 def test_who_joins_a_watch_is_told_of_a_change_that_came_after_the_reading(
-    monkeypatch: pytest.MonkeyPatch, read_s: float, version: str | None, woken: list[float]
+    monkeypatch: pytest.MonkeyPatch, began_s: float, version: str | None, woken: list[float]
 ) -> None:
     """The watch has told its others of it already, and would not tell again."""
     watched = Watched(Server(["1", 10.0, "2", 10.0, "3", 1000.0]), monkeypatch)
 
     async def steps() -> None:
-        watched.watches.follow("a", {MAP: None}, since_s=0.0)
+        watched.watches.follow("a", {MAP: None}, began_s=0.0)
         await asyncio.sleep(12)
-        watched.watches.follow("b", {MAP: version}, since_s=read_s)
+        watched.watches.follow("b", {MAP: version}, began_s=began_s)
 
     watched.run(steps)
     assert [at for at, issuer, _ in watched.told if issuer == "b"] == woken
@@ -218,9 +224,9 @@ def test_who_has_read_a_version_is_not_told_of_it(monkeypatch: pytest.MonkeyPatc
 
     async def steps() -> None:
         for issuer, version in (("has read it", "1"), ("has read an older one", "0"), ("does not know", None)):
-            watched.watches.follow(issuer, {MAP: version}, since_s=0.0)
+            watched.watches.follow(issuer, {MAP: version}, began_s=0.0)
         await asyncio.sleep(5)
-        watched.watches.follow("has read it", {MAP: "2"}, since_s=5.0)
+        watched.watches.follow("has read it", {MAP: "2"}, began_s=5.0)
 
     watched.run(steps)
     assert [at for at, issuer, _ in watched.told if issuer == "has read it"] == [20.0]
@@ -229,7 +235,10 @@ def test_who_has_read_a_version_is_not_told_of_it(monkeypatch: pytest.MonkeyPatc
 
 
 class _Issuers:
-    """Issuers that read one object as passes do, and read it again when they are woken; a pass takes a while."""
+    """Issuers that read one object as passes do, and read it again when they are woken; a pass takes a while.
+
+    The first pass may use what another one has asked for in the second before it.
+    """
 
     def __init__(self, versions: list[str], server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(objectwatches, "watch_object", server.watch)
@@ -241,16 +250,19 @@ class _Issuers:
     def _wake(self, issuer: str, _: str) -> None:
         self._again[issuer].set()
 
-    async def live(self, issuer: str, begins_s: float, reads_s: float, ends_s: float) -> None:
+    async def live(self, issuer: str, begins_s: float, reads_s: float, ends_s: float, shares_s: float) -> None:
         """Make a first pass, and then one after each time that the issuer was woken."""
-        await asyncio.sleep(begins_s)
+        loop = asyncio.get_running_loop()
+        await asyncio.sleep(max(0.0, begins_s - shares_s))
+        shared = self._versions[-1] if shares_s else None
+        await asyncio.sleep(min(begins_s, shares_s))
         while True:
             self._again[issuer].clear()
-            began = asyncio.get_running_loop().time()
+            began = loop.time()
             await asyncio.sleep(reads_s)
-            self.read[issuer] = self._versions[-1]
+            self.read[issuer], shared = shared or self._versions[-1], None
             await asyncio.sleep(ends_s)
-            self._watches.follow(issuer, {MAP: self.read[issuer]}, since_s=began)
+            self._watches.follow(issuer, {MAP: self.read[issuer]}, began_s=began)
             await self._again[issuer].wait()
 
     async def close(self) -> None:
@@ -262,12 +274,12 @@ _short = st.sampled_from([0.0, 0.3, 0.7, 1.1, 2.3])
 
 
 @given(
-    lives=st.lists(st.tuples(_short, _short, _short), min_size=1, max_size=4),
+    lives=st.lists(st.tuples(_short, _short, _short, st.sampled_from([0.0, 0.3, 0.9])), min_size=1, max_size=4),
     changes=st.lists(st.tuples(_short, _short), max_size=5),
     opens_s=_short,
 )
 def test_whatever_the_order_everyone_reads_the_last_version(
-    lives: list[tuple[float, float, float]], changes: list[tuple[float, float]], opens_s: float
+    lives: list[tuple[float, float, float, float]], changes: list[tuple[float, float]], opens_s: float
 ) -> None:
     """Changes, readings, ends of passes and the watch's own messages meet in any order, and no change is lost."""
     versions = ["0"]
@@ -309,7 +321,7 @@ def test_another_spec_watches_other_objects(monkeypatch: pytest.MonkeyPatch) -> 
 
     async def steps() -> None:
         for references in ([MAP], [MAP], [SECRET], [], [MAP, SECRET]):
-            watched.watches.follow("prod", dict.fromkeys(references), since_s=0.0)
+            watched.watches.follow("prod", dict.fromkeys(references), began_s=0.0)
             await asyncio.sleep(1)
 
     watched.run(steps, until=10)

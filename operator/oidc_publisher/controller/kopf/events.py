@@ -14,11 +14,11 @@ from oidc_publisher.reconcile.newissuers import NewIssuers
 from oidc_publisher.timing.backoff import Pacer
 from oidc_publisher.timing.clock import Clock, SystemClock
 
-#: The passes of 1,000 listed objects take 55 s, and stay spread over their interval of a minute afterwards. A pass of its own
-#: asks the API server two or three times, so that it is asked 50 times in a second at most.
+#: The passes of 1,000 listed objects take 55 s, and stay spread over their interval of a minute afterwards. Most ask the API
+#: server twice, so that it is asked 50 times in a second at most, with their events.
 _SPACING_S = 0.055
 _LONGEST_S = 55.0
-#: The second one comes so much later: until then kopf asks what the API server serves, in 13 requests.
+#: After the first pass all others come so much later: until then kopf asks what the API server serves, in 13 requests.
 _DISCOVERY_S = 0.5
 _SETTLE_S = 0.05
 
@@ -29,16 +29,16 @@ _Mark = tuple[str, object, object, object]
 class IssuerEvents:
     """IssuerEvents puts the names of the objects of this replica's shard into the queue.
 
-    A change starts a pass at once. Passes of all objects at once are spread over time after the first one. `new` gets each
+    A change starts a pass at once. Passes of all objects at once are spread over time after the first one. `new_issuers` gets each
     object that is seen for the first time.
     """
 
     def __init__(
-        self, queue: WorkQueue, shard: Shard, new: NewIssuers | None = None, clock: Clock | None = None
+        self, queue: WorkQueue, shard: Shard, new_issuers: NewIssuers | None = None, clock: Clock | None = None
     ) -> None:
         self._queue = queue
         self._shard = shard
-        self._new = new or NewIssuers()
+        self._new_issuers = new_issuers or NewIssuers()
         self._clock = clock or SystemClock()
         self._pacer = Pacer(burst=1, spacing_s=_SPACING_S, longest_s=_LONGEST_S)
         self._marks: dict[str, _Mark] = {}
@@ -51,7 +51,7 @@ class IssuerEvents:
             return
         before = self._marks.get(name)
         if kind == "DELETED":
-            self._new.forget(name)
+            self._new_issuers.forget(name)
             if before is not None and before[0] == uid:
                 del self._marks[name]
             self._queue.add(name, "deleted")
@@ -59,9 +59,9 @@ class IssuerEvents:
         mark = _mark_of(uid, metadata)
         self._marks[name] = mark
         if before is None or before[0] != uid:
-            self._new.show(found)
+            self._new_issuers.show(found)
         else:
-            self._new.forget(name)
+            self._new_issuers.forget(name)
         if before is None and kind is None:
             self._look_at_new(name)
         elif before != mark:

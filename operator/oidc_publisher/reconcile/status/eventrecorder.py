@@ -14,7 +14,7 @@ import structlog
 from oidc_publisher.api import ObjectMeta, OIDCIssuerStatus, StatusCondition
 from oidc_publisher.cluster import ClusterAPI
 from oidc_publisher.cluster.access import is_allowed
-from oidc_publisher.cluster.events import RECORDING, post_event, repeat_event
+from oidc_publisher.cluster.events import RECORDING, event_name, post_event, repeat_event
 from oidc_publisher.cluster.failures import ObjectMissingError
 from oidc_publisher.errors import AnswerError, ClusterError
 from oidc_publisher.findings import CONDITION_ORDER, ConditionType, Finding, Reason, Severity
@@ -45,9 +45,10 @@ class _Recorded:
 class _Event:
     """An event that is to be recorded, perhaps minutes after it has happened at `at`; so it holds no object.
 
-    `known` are the events of its issuer that were recorded before.
+    `name` is what it is called if it is not one more of the `known` ones, the events of its issuer that were recorded before.
     """
 
+    name: str
     issuer: str
     uid: str
     reason: str
@@ -86,7 +87,8 @@ class EventRecorder:
         self._client = client
         self._clock = clock
         self._queue = EventQueue(clock)
-        self._refused = self._unpatchable = False
+        self._refused = ""
+        self._unpatchable = False
         self._forbidden: Finding | None = None
         self._known: dict[str, dict[_Key, _Recorded]] = {}
 
@@ -130,28 +132,31 @@ class EventRecorder:
     async def _post(self, issuer: Told, reason: str, note: str, *, warning: bool) -> None:
         metadata = issuer.metadata
         known = self._known.setdefault(metadata.name, {})
-        event = _Event(metadata.name, metadata.uid, reason, note, warning, self._clock.now(), known)
+        name, now = event_name(metadata.name), self._clock.now()
+        event = _Event(name, metadata.name, metadata.uid, reason, note, warning, now, known)
         await self._queue.send(partial(self._record, event))
 
     async def _record(self, event: _Event) -> bool:
         """Record an event, or one more of a known one; return False where the API server may take it later."""
         try:
             if not await self._repeated(event):
-                _note(event, await self._new(event))
+                await self._new(event)
+                _note(event)
         except ClusterError as error:
             if error.reason is Reason.EventsForbidden:
                 self._forbidden = error.finding()
-            # The API server would drop an event that is older; and one that it never takes stops the others no longer.
-            later = error.retryable and self._clock.now() - event.at < _KEPT_FOR
-            self._refuse(event, "The event is recorded later." if later else "The event was not recorded.", error)
-            return not later
-        self._refused, self._forbidden = False, None
+            self._refuse(
+                event, "The event is tried again." if error.retryable else "The event was not recorded.", error
+            )
+            return not error.retryable
+        self._refused, self._forbidden = "", None
         return True
 
-    async def _new(self, event: _Event) -> str:
-        return await post_event(
+    async def _new(self, event: _Event) -> None:
+        await post_event(
             self._client,
             {"name": event.issuer, "uid": event.uid},
+            name=event.name,
             reason=event.reason,
             note=event.note,
             warning=event.warning,
@@ -181,19 +186,20 @@ class EventRecorder:
         return True
 
     def _refuse(self, event: _Event, what: str, error: ClusterError) -> None:
-        level = logging.DEBUG if self._refused else logging.WARNING  # the first refusal in a row is a warning
-        self._refused = True
+        level = (
+            logging.DEBUG if self._refused == what else logging.WARNING
+        )  # the first of its kind in a row is a warning
+        self._refused = what
         log.log(level, what, issuer=event.issuer, why=error.message, hint=error.hint)
 
 
-def _note(event: _Event, name: str) -> None:
+def _note(event: _Event) -> None:
     """Remember a new event; those that the API server has dropped are forgotten, and of more than a few the oldest."""
     known = event.known
     known.pop(event.key, None)
     for key in [key for key, recorded in known.items() if event.at - recorded.at > _KEPT_FOR]:
         del known[key]
-    if name:
-        known[event.key] = _Recorded(name, event.at)
+    known[event.key] = _Recorded(event.name, event.at)
     if len(known) > _MOST_KNOWN:
         del known[next(iter(known))]
 

@@ -12,7 +12,7 @@ from itertools import pairwise
 from structlog.testing import capture_logs
 
 from oidc_publisher.controller.kopf import events
-from oidc_publisher.reconcile.status.eventqueue import BURST, MOST_WAITING, PER_SECOND, EventQueue
+from oidc_publisher.reconcile.status.eventqueue import BURST, MOST_TRIES, MOST_WAITING, PER_SECOND, EventQueue
 from tests.support.looptime import LoopClock, run_jumping
 
 
@@ -140,16 +140,66 @@ def test_an_event_that_fails_stops_no_other_one() -> None:
     with capture_logs() as told:
         server = sent_by(script, 60)
     assert server.numbers == [number for number in range(20) if number != 15]
-    assert [(line["log_level"], line["event"]) for line in told] == [("error", "The event was not recorded.")]
+    assert [(line["log_level"], line["event"]) for line in told] == [("error", "An event was not recorded.")]
+
+
+def test_the_first_event_that_fails_ends_no_pass() -> None:
+    """It is sent within the pass."""
+
+    async def script(queue: EventQueue, _: Callable[[int], Awaitable[bool]]) -> None:
+        async def fails() -> bool:
+            raise ZeroDivisionError
+
+        await queue.send(fails)
+        assert len(queue) == 0
+
+    with capture_logs() as told:
+        sent_by(script, 0)
+    assert [line["event"] for line in told] == ["An event was not recorded."]
 
 
 def test_while_the_api_server_is_away_all_wait() -> None:
     """It is asked again after growing pauses, by one event; those of a mass failure are not used up meanwhile."""
-    server = sent_by(all_at_once(100), 1200, Server(back_s=600.0))
+    server = sent_by(all_at_once(100), 600, Server(back_s=200.0))
     assert server.numbers == list(range(100))
-    pauses = [after - before for before, after in pairwise(at for at in server.asked if at < 600)]
+    pauses = [after - before for before, after in pairwise(at for at in server.asked if at < 200)]
     assert pauses[:6] == [1.0, 1.0, 2.0, 4.0, 8.0, 16.0]
     assert set(pauses[6:]) == {30.0}
+
+
+def test_an_outage_of_an_hour_costs_a_few_events_and_the_log_counts_them() -> None:
+    """Each is tried for minutes, after pauses that grow no longer."""
+    with capture_logs() as told:
+        server = sent_by(all_at_once(100), 4000, Server(back_s=3600.0))
+    assert server.numbers == list(range(100 - len(server.numbers), 100))
+    assert 88 <= len(server.numbers) <= 95
+    assert len([at for at in server.asked if at < 3600]) <= 130
+    warnings = [line for line in told if line["log_level"] == "warning"]
+    assert [line["event"] for line in warnings] == [
+        "An event is not recorded, and perhaps more after it.",
+        "Events were not recorded; what they say is in the log.",
+    ]
+    assert warnings[1]["count"] == 100 - len(server.numbers)
+
+
+def test_an_event_that_the_api_server_never_takes_holds_up_the_others_no_longer_than_minutes() -> None:
+    """Those after it are sent at once then."""
+    tried: list[float] = []
+
+    async def script(queue: EventQueue, record: Callable[[int], Awaitable[bool]]) -> None:
+        async def refused() -> bool:
+            tried.append(asyncio.get_running_loop().time())
+            return False
+
+        await all_at_once(BURST)(queue, record)
+        await queue.send(refused)
+        for number in range(BURST, 20):
+            await queue.send(partial(record, number))
+
+    server = sent_by(script, 600)
+    assert len(tried) == MOST_TRIES
+    assert server.numbers == list(range(20))
+    assert 200 < tried[-1] < 400
 
 
 def test_an_api_server_that_is_away_again_is_asked_soon_at_first() -> None:
@@ -178,9 +228,8 @@ def test_a_queue_has_an_end() -> None:
         server = sent_by(script, 1000)
     assert length == [MOST_WAITING]
     assert server.numbers == list(range(MOST_WAITING + BURST))
-    assert [(line["log_level"], line["event"]) for line in told] == [("debug", "The event was not recorded.")] * (
-        100 - BURST
-    )
+    warnings = [line for line in told if line["log_level"] == "warning"]
+    assert [line.get("count") for line in warnings] == [None, 100 - BURST], "the first at once, and all at the end"
 
 
 def test_what_waits_when_the_process_ends_is_said_and_not_sent() -> None:
@@ -195,7 +244,7 @@ def test_what_waits_when_the_process_ends_is_said_and_not_sent() -> None:
         sent_by(script, 0.5, server)
     assert server.numbers == list(range(BURST))
     assert len(server.asked) == BURST + 1
-    assert [(line["event"], line["count"]) for line in told] == [("Events that waited are not recorded.", 20 - BURST)]
+    assert [line["count"] for line in told] == [20 - BURST]
 
 
 def test_nothing_is_sent_after_the_end() -> None:
@@ -209,6 +258,39 @@ def test_nothing_is_sent_after_the_end() -> None:
         await all_at_once(20)(queue, record)
 
     assert sent_by(script, 60).numbers == list(range(BURST))
+
+
+def test_an_event_that_is_being_sent_at_the_end_is_sent_no_second_time() -> None:
+    """Neither by the pass that has sent it, nor by a task that did not feel its end."""
+
+    async def script(queue: EventQueue, record: Callable[[int], Awaitable[bool]]) -> None:
+        async def slow() -> bool:
+            await asyncio.sleep(2)
+            await record(0)
+            return False
+
+        within = asyncio.create_task(queue.send(slow))
+        await asyncio.sleep(1)
+        await queue.aclose()
+        await within
+        assert len(queue) == 0
+
+    async def deaf(queue: EventQueue, record: Callable[[int], Awaitable[bool]]) -> None:
+        async def sending() -> bool:
+            await record(0)
+            try:
+                await asyncio.sleep(3600)
+            except asyncio.CancelledError:
+                return False
+            return True
+
+        await all_at_once(BURST)(queue, record)
+        await queue.send(sending)
+        await asyncio.sleep(1)
+        await queue.aclose()
+
+    assert sent_by(script, 600).numbers == [0]
+    assert sent_by(deaf, 600).numbers == [*range(BURST), 0]
 
 
 def test_an_end_in_the_middle_is_not_the_end_of_the_queue() -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
@@ -11,7 +13,7 @@ from structlog.testing import capture_logs
 from oidc_publisher.cluster.memory import MemoryCluster
 from oidc_publisher.errors import AnswerError, UnreachableError
 from oidc_publisher.findings import Finding, Reason
-from oidc_publisher.reconcile.status.eventrecorder import EventRecorder
+from oidc_publisher.reconcile.status.eventrecorder import EventRecorder, _Event
 from tests.simulation.world import MINUTE, started
 from tests.support.builders import NOW, issuer_of
 from tests.support.looptime import LoopClock, run_jumping
@@ -177,7 +179,7 @@ def test_an_event_that_waited_states_when_it_happened() -> None:
 
 
 def test_what_an_api_server_that_is_away_does_not_take_is_recorded_when_it_is_back() -> None:
-    """The log says so once; after an hour the event would be dropped at once."""
+    """The log says so once. An event whose answer was lost is recorded once too."""
     cluster = MemoryCluster()
 
     async def main() -> list[str]:
@@ -187,25 +189,62 @@ def test_what_an_api_server_that_is_away_does_not_take_is_recorded_when_it_is_ba
 
         cluster.before = away
         recorder = EventRecorder(cluster, LoopClock())
-        back_s = 600.0
+        back_s = 120.0
         for number in range(20):
             await recorder.happened(ISSUER, Finding.of(Reason.DriftRepaired, f"s3://bucket/{number} is repaired"))
         await asyncio.sleep(1000)
-        recorded = [event["note"] for event in cluster.events]
-        back_s = float("inf")
-        await recorder.happened(ISSUER, Finding.of(Reason.KeySafe, "too late"))
-        await asyncio.sleep(3700)
-        back_s = 0.0
-        await recorder.happened(ISSUER, Finding.of(Reason.KeySafe, "in time"))
-        assert len(recorder._queue) == 0
-        return recorded
+        return [event["note"] for event in cluster.events]
 
     with capture_logs() as told:
         recorded = run_jumping(main)
     assert [note.split()[0] for note in recorded] == [f"s3://bucket/{number}" for number in range(20)]
-    assert [event["note"].split(".")[0] for event in cluster.events[20:]] == ["in time"]
-    assert [line["event"] for line in told if line["log_level"] == "warning"] == ["The event is recorded later."] * 2
-    assert [line["event"] for line in told if line["log_level"] == "debug"][-1] == "The event was not recorded."
+    assert [line["event"] for line in told if line["log_level"] == "warning"] == ["The event is tried again."]
+
+
+def test_an_event_whose_answer_was_lost_is_one_event() -> None:
+    """It was stored when the connection broke; its next try finds it, and the series goes on with it."""
+
+    @dataclass(slots=True)
+    class Losing(MemoryCluster):
+        lost: int = 3
+
+        def _event(self, method: str, name: str, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+            answer = MemoryCluster._event(self, method, name, body)
+            if self.lost:
+                self.lost -= 1
+                raise UnreachableError(Reason.APIServerUnreachable, "The connection broke", retryable=True, subject="x")
+            return answer
+
+    async def main() -> list[int]:
+        cluster = Losing()
+        recorder = EventRecorder(cluster, LoopClock())
+        await recorder.happened(ISSUER, DRIFT)
+        await asyncio.sleep(60)
+        await recorder.happened(ISSUER, DRIFT)
+        return counts(cluster)
+
+    assert run_jumping(main) == [2]
+
+
+async def test_a_refusal_after_an_outage_is_said(clock: Clock) -> None:
+    """The first of each kind in a row is a warning."""
+    errors = [
+        UnreachableError(Reason.APIServerUnreachable, "It is away", retryable=True, subject="x"),
+        AnswerError(Reason.InternalError, "It is no event", status=422),
+    ]
+
+    def before(*_: str) -> None:
+        if errors:
+            raise errors.pop(0)
+
+    recorder = EventRecorder(MemoryCluster(before=before), clock)
+    with capture_logs() as told:
+        await recorder.happened(ISSUER, DRIFT)
+        await asyncio.sleep(0)
+        await recorder._record(_Event("x", "prod", "u", "r", "n", warning=False, at=NOW, known={}))
+        await recorder.aclose()
+    warnings = [line["event"] for line in told if line["log_level"] == "warning"]
+    assert warnings[:2] == ["The event is tried again.", "The event was not recorded."]
 
 
 def test_what_is_recorded_after_its_object_is_gone_leaves_nothing() -> None:
