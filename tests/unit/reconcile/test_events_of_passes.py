@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any, NoReturn
 
@@ -54,6 +55,7 @@ def test_what_is_refused_forbidden_or_reported_waits_in_one_queue() -> None:
             await reconciler.reconcile(name)
         at_once = len(cluster.events)
         await reconciler.close()
+        await asyncio.sleep(60)
         return at_once, len(cluster.events)
 
     assert run_jumping(main) == (BURST, BURST)

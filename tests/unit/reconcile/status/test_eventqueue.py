@@ -8,7 +8,9 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import pairwise
+from typing import Any
 
+import pytest
 from structlog.testing import capture_logs
 
 from oidc_publisher.controller.kopf import events
@@ -168,13 +170,20 @@ def test_while_the_api_server_is_away_all_wait() -> None:
 
 
 def test_an_outage_of_an_hour_costs_a_few_events_and_the_log_counts_them() -> None:
-    """Each is tried for minutes, after pauses that grow no longer."""
-    with capture_logs() as told:
-        server = sent_by(all_at_once(100), 4000, Server(back_s=3600.0))
+    """Each is tried for minutes, after pauses that grow no longer; the count comes as soon as no event waits."""
+    server = Server(back_s=3600.0)
+
+    async def script(queue: EventQueue, record: Callable[[int], Awaitable[bool]]) -> None:
+        with capture_logs() as told:
+            await all_at_once(100)(queue, record)
+            await asyncio.sleep(4000)
+        warnings.extend(line for line in told if line["log_level"] == "warning")
+
+    warnings: list[Any] = []
+    sent_by(script, 0, server)
     assert server.numbers == list(range(100 - len(server.numbers), 100))
     assert 88 <= len(server.numbers) <= 95
     assert len([at for at in server.asked if at < 3600]) <= 130
-    warnings = [line for line in told if line["log_level"] == "warning"]
     assert [line["event"] for line in warnings] == [
         "An event is not recorded, and perhaps more after it.",
         "Events were not recorded; what they say is in the log.",
@@ -261,7 +270,7 @@ def test_nothing_is_sent_after_the_end() -> None:
 
 
 def test_an_event_that_is_being_sent_at_the_end_is_sent_no_second_time() -> None:
-    """Neither by the pass that has sent it, nor by a task that did not feel its end."""
+    """The pass that has sent it lets it wait no more."""
 
     async def script(queue: EventQueue, record: Callable[[int], Awaitable[bool]]) -> None:
         async def slow() -> bool:
@@ -275,22 +284,45 @@ def test_an_event_that_is_being_sent_at_the_end_is_sent_no_second_time() -> None
         await within
         assert len(queue) == 0
 
-    async def deaf(queue: EventQueue, record: Callable[[int], Awaitable[bool]]) -> None:
+    assert sent_by(script, 600).numbers == [0]
+
+
+@pytest.mark.parametrize(("takes_s", "most_s"), [(0.05, 0.06), (10.0, 0.2)])
+def test_the_end_waits_for_what_is_being_sent_but_not_for_long(takes_s: float, most_s: float) -> None:
+    """A client may turn its end into an error, and one that does not feel it keeps no process."""
+    took_s: list[float] = []
+
+    async def script(queue: EventQueue, record: Callable[[int], Awaitable[bool]]) -> None:
         async def sending() -> bool:
-            await record(0)
             try:
                 await asyncio.sleep(3600)
             except asyncio.CancelledError:
-                return False
+                await asyncio.sleep(takes_s)
             return True
 
+        loop = asyncio.get_running_loop()
         await all_at_once(BURST)(queue, record)
         await queue.send(sending)
         await asyncio.sleep(1)
+        closes_s = loop.time()
         await queue.aclose()
+        took_s.append(loop.time() - closes_s)
+        await asyncio.sleep(60)
+        assert queue._task is not None
+        assert queue._task.exception() is None
 
-    assert sent_by(script, 600).numbers == [0]
-    assert sent_by(deaf, 600).numbers == [*range(BURST), 0]
+    assert sent_by(script, 60).numbers == list(range(BURST))
+    assert min(takes_s, 0.1) - 0.01 < took_s[0] < most_s
+
+
+def test_nothing_is_sent_after_the_end_of_an_idle_queue() -> None:
+    """A pass that ends later than the process's other parts."""
+
+    async def script(queue: EventQueue, record: Callable[[int], Awaitable[bool]]) -> None:
+        await queue.aclose()
+        await queue.send(partial(record, 0))
+
+    assert sent_by(script, 60).numbers == []
 
 
 def test_an_end_in_the_middle_is_not_the_end_of_the_queue() -> None:
