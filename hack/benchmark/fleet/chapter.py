@@ -21,10 +21,11 @@ the public URL by two visits, each over a connection of its own, and judges them
 prove without an API server among the sources. The S3 server keeps connections, as Amazon's does. CPU and memory are the
 kernel's, requests to API servers those of their audit logs, the rest is what the operator's own metrics say, scraped twice in
 an interval, which is part of its CPU. Start: none was ever looked at, until a watch shows the last one Ready. Start again:
-until the last one is proven by the new process. Lateness: by how much the time from the end of one pass to the end of the
-next one of the same issuer exceeds the interval. Keys change in single issuers that come and go beside the resting ones. Turns
-of the event loop are CPU time of its thread. Load of the machine meanwhile (1 min): {load}. The figures are those of {size:,}
-issuers, the table below has every size."""
+until the last one is proven by the new process. Events of a start that wait are recorded while the issuers rest, six in a
+second. Lateness: by how much the time from the end of one pass to the end of the next one of the same issuer exceeds the
+interval. Keys change in single issuers that come and go beside the resting ones. Turns of the event loop are CPU time of its
+thread. Load of the machine meanwhile (1 min): {load}. The figures are those of {size:,} issuers, the table below has every
+size."""
 
 
 def measure(parts: Parts, amount: Amount) -> Chapter:
