@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from oidc_publisher.cluster.memory import MemoryCluster
 from oidc_publisher.errors import AnswerError
@@ -25,11 +25,11 @@ async def _open(_: object) -> NoReturn:
     raise AssertionError("no pass of these tests needs a port")
 
 
-def cluster_of(*names: str, spec: dict[str, Any] | None = None, before: Callable[[str, str], None]) -> MemoryCluster:
-    """A cluster with these issuers."""
+def cluster_of(*names: str, before: Callable[[str, str], None]) -> MemoryCluster:
+    """A cluster with these issuers, which are suspended."""
     cluster = MemoryCluster(before=before)
     for name in names:
-        cluster.apply(name, spec or SUSPENDED)
+        cluster.apply(name, SUSPENDED)
     return cluster
 
 

@@ -179,7 +179,7 @@ def test_an_event_that_waited_states_when_it_happened() -> None:
 
 
 def test_what_an_api_server_that_is_away_does_not_take_is_recorded_when_it_is_back() -> None:
-    """The log says so once. An event whose answer was lost is recorded once too."""
+    """The log says so once."""
     cluster = MemoryCluster()
 
     async def main() -> list[str]:
