@@ -25,12 +25,12 @@ from oidc_publisher.probe import read_token
 from oidc_publisher.probe.token.limits import TokenLimits
 from oidc_publisher.probe.wire.memory import MemoryWire
 from oidc_publisher.probe.wire.port import Fetched
-from oidc_publisher.reconcile.newissuers import NewIssuers
 from oidc_publisher.reconcile.passes import Outcome
 from oidc_publisher.reconcile.ports import Ports, target_of
 from oidc_publisher.reconcile.reconciler import Reconciler
 from oidc_publisher.reconcile.signingkeyring.ringreader import RingReader
 from oidc_publisher.reconcile.status.ledger import read_ledger
+from oidc_publisher.reconcile.status.newissuers import NewIssuers
 from oidc_publisher.rotation import Ledger, Mints, SourceReading
 from oidc_publisher.sources.port import SourceResult
 from oidc_publisher.sources.sharing import SHARED_S, counts_since_s

@@ -31,8 +31,8 @@ from oidc_publisher.controller.rights import RightsCheck
 from oidc_publisher.controller.settings import DEFAULT_HEALTH_ADDRESS, RunSettings
 from oidc_publisher.errors import AnswerError, ClusterError
 from oidc_publisher.process import leave
-from oidc_publisher.reconcile.newissuers import NewIssuers
 from oidc_publisher.reconcile.passes import Gone, Outcome
+from oidc_publisher.reconcile.status.newissuers import NewIssuers
 from oidc_publisher.telemetry.health import (
     LONGEST_STANDSTILL_S,
     Checks,

@@ -16,7 +16,6 @@ from oidc_publisher.cluster.answer import list_in, object_in
 from oidc_publisher.errors import ClusterError, InvalidObjectError, PublisherError
 from oidc_publisher.findings import Finding, Reason
 from oidc_publisher.reconcile.delete import end, finalizers_of, held_by_us
-from oidc_publisher.reconcile.newissuers import NewIssuers
 from oidc_publisher.reconcile.passes import (
     Gone,
     Observer,
@@ -35,6 +34,7 @@ from oidc_publisher.reconcile.record import Recorder, SavedLedgers
 from oidc_publisher.reconcile.report import summarise_pass
 from oidc_publisher.reconcile.status.eventrecorder import EventRecorder
 from oidc_publisher.reconcile.status.ledger import read_ledger
+from oidc_publisher.reconcile.status.newissuers import NewIssuers
 from oidc_publisher.reconcile.status.passlog import log_pass
 from oidc_publisher.reconcile.status.publication import publication_of
 from oidc_publisher.reconcile.status.summary import Summary

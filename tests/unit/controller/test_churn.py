@@ -22,11 +22,11 @@ from oidc_publisher.controller.shard import WHOLE
 from oidc_publisher.keys.remembering import forget_unused
 from oidc_publisher.probe.wire.memory import MemoryWire
 from oidc_publisher.probe.wire.port import Fetched
-from oidc_publisher.reconcile.newissuers import NewIssuers
 from oidc_publisher.reconcile.passes import Gone, Outcome
 from oidc_publisher.reconcile.ports import PortOpener, Ports
 from oidc_publisher.reconcile.reconciler import Reconciler
 from oidc_publisher.reconcile.status import eventqueue
+from oidc_publisher.reconcile.status.newissuers import NewIssuers
 from oidc_publisher.stores.memory import MemoryStore
 from tests.support.publickeys import mixed_pem
 

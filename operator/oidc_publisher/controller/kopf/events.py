@@ -10,7 +10,7 @@ import kopf
 from oidc_publisher.api import GROUP, PLURAL, RECONCILE_REQUESTED_AT, VERSION
 from oidc_publisher.controller.queue import WorkQueue
 from oidc_publisher.controller.shard import Shard
-from oidc_publisher.reconcile.newissuers import NewIssuers
+from oidc_publisher.reconcile.status.newissuers import NewIssuers
 from oidc_publisher.timing.backoff import Pacer
 from oidc_publisher.timing.clock import Clock, SystemClock
 

@@ -12,8 +12,8 @@ import pytest
 from oidc_publisher.controller.kopf.events import IssuerEvents
 from oidc_publisher.controller.queue import WorkQueue
 from oidc_publisher.controller.shard import WHOLE, Shard
-from oidc_publisher.reconcile.newissuers import NewIssuers
 from oidc_publisher.reconcile.passes import Outcome
+from oidc_publisher.reconcile.status.newissuers import NewIssuers
 from tests.support.looptime import LoopClock, run_jumping
 
 Seen = list[tuple[float, str]]

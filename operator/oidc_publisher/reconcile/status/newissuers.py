@@ -1,4 +1,4 @@
-"""Objects that the watch has shown and that nobody has looked at yet, so that their first pass need not ask for them."""
+"""New objects, which have no status yet, as the watch has shown them, so that their first pass need not ask for them."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ import pytest
 
 from oidc_publisher.errors import AnswerError
 from oidc_publisher.findings import Reason
-from oidc_publisher.reconcile.newissuers import NewIssuers, may_serve
+from oidc_publisher.reconcile.status.newissuers import NewIssuers, may_serve
 from oidc_publisher.rotation import StoreState
 from tests.simulation.operatorprocess import NAME
 from tests.simulation.scenario import Source, World, key
